@@ -1,0 +1,1 @@
+"""The only compiled code of the project. Importing this loads nothing else."""

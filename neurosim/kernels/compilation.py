@@ -1,0 +1,69 @@
+"""How is every kernel compiled, and where is the machine code kept?
+
+Numba's own cache does not see a change in a *called* module (numba #1833), so the cache folder is
+named by a hash of all kernel sources, the versions of Python and numba, and the processor. A stale
+kernel is then impossible rather than unlikely.
+"""
+
+import hashlib
+import os
+import platform
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numba
+from numba import config
+from numba.core.registry import cpu_target
+
+
+def cache_root() -> Path:
+    """Folder for everything that can be made again: `$NEUROSIM_CACHE`, or the user's cache folder."""
+    chosen = os.environ.get("NEUROSIM_CACHE")
+    if chosen:
+        return Path(chosen)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "neurosim"
+
+
+def _fingerprint() -> str:
+    digest = hashlib.sha256()
+    for source in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(source.name.encode() + b"\0" + source.read_bytes() + b"\0")
+    codegen = cpu_target.target_context.codegen()
+    for part in (platform.python_version(), numba.__version__, *map(str, codegen.magic_tuple())):
+        digest.update(part.encode() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def _usable_cache() -> str | None:
+    folder = cache_root() / f"kernels-{_fingerprint()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return str(folder) if os.access(folder, os.W_OK) else None
+
+
+CACHE_FOLDER = _usable_cache()
+"""Where compiled kernels are kept; None where no folder can be written, and nothing is kept then."""
+
+
+def _compile(function: Callable[..., Any], parallel: bool) -> Any:
+    before = config.CACHE_DIR
+    try:
+        config.CACHE_DIR = CACHE_FOLDER or before
+        return numba.njit(
+            function, cache=CACHE_FOLDER is not None, parallel=parallel, nogil=True, error_model="numpy"
+        )
+    finally:
+        config.CACHE_DIR = before
+
+
+def kernel(function: Callable[..., Any]) -> Any:
+    """Compile a serial kernel or a scalar rule."""
+    return _compile(function, parallel=False)
+
+
+def parallel_kernel(function: Callable[..., Any]) -> Any:
+    """Compile a kernel whose `prange` body is one call to a serial kernel."""
+    return _compile(function, parallel=True)
