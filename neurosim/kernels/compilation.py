@@ -16,13 +16,7 @@ import numba
 from numba import config
 from numba.core.registry import cpu_target
 
-
-def cache_root() -> Path:
-    """Folder for everything that can be made again: `$NEUROSIM_CACHE`, or the user's cache folder."""
-    chosen = os.environ.get("NEUROSIM_CACHE")
-    if chosen:
-        return Path(chosen)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "neurosim"
+from neurosim.storage import cache_root
 
 
 def _fingerprint() -> str:

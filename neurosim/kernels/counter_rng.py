@@ -1,0 +1,61 @@
+"""What random bits does a core draw? A pure function of a counter and the run's seed: Philox4x32-10.
+
+    bits(block | stream, layer | pair | generation ; seed)        four 32-bit words a block
+
+Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011; the constants are
+those of Random123. A generator without state can draw the same noise twice: once to evaluate a
+perturbation, once to add it to the weights, on any core, in any order.
+"""
+
+import numpy as np
+from numba import uint64
+
+from neurosim.kernels.compilation import kernel
+
+ROUNDS = 10
+MULTIPLIER_0, MULTIPLIER_1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
+WEYL_0, WEYL_1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
+LOW = np.uint64(0xFFFFFFFF)
+HALF = np.uint64(32)
+LAYER_BITS = np.uint64(16)
+
+# The streams: what a number is drawn for. The second counter word is `stream << 16 | layer`.
+OUTPUT_FACTOR, INPUT_FACTOR, BIAS, FULL_RANK, ROUNDING, BIAS_ROUNDING, INITIAL, SHUFFLE, CAMERA = range(9)
+"""A and B of a low-rank perturbation, the bias noise, a full-rank perturbation, the stochastic
+rounding of synapses and of biases, the initial weights, the order of samples, the event camera."""
+
+
+@kernel
+def philox4x32(c0, c1, c2, c3, k0, k1):
+    """Four uint64 holding 32 random bits each, from four counter words and two key words (uint64)."""
+    for _ in range(ROUNDS):
+        p0 = MULTIPLIER_0 * c0
+        p1 = MULTIPLIER_1 * c2
+        c0, c1, c2, c3 = (p1 >> HALF) ^ c1 ^ k0, p1 & LOW, (p0 >> HALF) ^ c3 ^ k1, p0 & LOW
+        k0 = (k0 + WEYL_0) & LOW
+        k1 = (k1 + WEYL_1) & LOW
+    return c0, c1, c2, c3
+
+
+@kernel
+def draw_words(out, offset, first, count, stream, layer, pair, generation, seed):
+    """Write 64-bit words `first` .. `first + count - 1` of one noise field to the flat array `out`.
+
+    Words 2b and 2b + 1 are block b; `first` is even. `out` is uint64, C-contiguous.
+    """
+    field = (uint64(stream) << LAYER_BITS) | uint64(layer)
+    k0 = uint64(seed) & LOW
+    k1 = uint64(seed) >> HALF
+    for block in range((count + 1) >> 1):
+        w0, w1, w2, w3 = philox4x32(
+            uint64((first >> 1) + block), field, uint64(pair), uint64(generation), k0, k1
+        )
+        out[offset + 2 * block] = w0 | (w1 << HALF)
+        if 2 * block + 1 < count:
+            out[offset + 2 * block + 1] = w2 | (w3 << HALF)
+
+
+@kernel
+def draw_blocks(out, stream, layer, pair, generation, seed):
+    """Fill all of the one-dimensional uint64 array `out` with the words of one noise field."""
+    draw_words(out, 0, 0, out.size, stream, layer, pair, generation, seed)
