@@ -29,6 +29,8 @@ DECAY_ONE = 1 << DECAY_BITS
 """A decay of 4096 forgets everything in one step [D18, LAVA, NL]."""
 DECAY = Range(0, DECAY_ONE - 1)
 """du and dv, 12 bits unsigned; the current decay that acts is du + 1 [NL, LAVA]."""
+WIDE_DECAY = Range(0, DECAY_ONE)
+"""What lava (dv) and brian2-loihi (both decays) also take; no 12-bit register holds 4096."""
 
 VTH_MANT = Range(0, (1 << 17) - 1)
 """Threshold mantissa, 17 bits unsigned, shifted left by STATE_SHIFT [D18, NL]."""
@@ -49,6 +51,19 @@ DELAY = Range(0, 62)
 """Synaptic delay in steps [D18]."""
 REFRACTORY = Range(1, 64)
 """Refractory period in steps, 6 bits; 1 means none beyond the step of the spike [NL]."""
+VTH_LOW_MANT = Range(-(1 << 17) + 1, 0)
+"""Lower threshold of a ternary neuron, mirrored from VTH_MANT [LAVA, TernaryLIF]."""
+VMIN = Range(-STATE_MAX, 0)
+VMAX = Range(0, STATE_MAX)
+"""Programmable ends of v; the widest are ±STATE_MAX [NL, `discretize_compartment`]."""
+MESSAGE_BITS = Range(0, 32)
+"""Bits of a graded spike; 0 is a plain one (Loihi 2; [LAVA] `num_message_bits`)."""
+NOISE_EXP = Range(0, 23)
+NOISE_OFFSET = Range(-128, 127)
+"""Noise is trunc((x + 64 offset) 2^(exp - 7)), x in -127..127; exp up to 23 [NL]. The range of the
+offset is chosen here: 8 bits signed."""
+RESET_INTERVAL = Range(0, 1 << 20)
+"""Steps between resets of u and v [LAVA, LIFReset]; 0 is never. The top is chosen here."""
 
 COMPARTMENTS_PER_CORE = 1024
 AXONS_IN_PER_CORE = 4096
@@ -56,3 +71,9 @@ AXONS_OUT_PER_CORE = 4096
 SYNAPSE_BYTES_PER_CORE = 128 * 1024
 CORES_PER_CHIP = 128
 """Limits of one neuromorphic core and one chip [D18]."""
+THRESHOLD_SETTINGS_PER_CORE = 16
+COMPARTMENT_SETTINGS_PER_CORE = 32
+"""Different thresholds, and different (du, dv, refractory ...), that one core can hold [NL]."""
+CORES_PER_TILE = 4
+MESH_COLUMNS, MESH_ROWS = 8, 4
+"""128 cores are 32 tiles of 4 [D18]; that the tiles lie 8 x 4 is chosen here."""

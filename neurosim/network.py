@@ -1,6 +1,6 @@
 """Which network is on the chip? A frozen description that checks itself when it is made.
 
-    Input, Population   what spikes        (name, size, registers)
+    Input, Population   what spikes        (name, size, registers, noise)
     Connection          what carries them  (source -> target, weight format, delay)
     Network             all of it
     Weights             what learning changes: one mantissa a synapse, one bias mantissa a neuron
@@ -33,7 +33,9 @@ def _check(where: str, register: str, value: object, allowed: limits.Range) -> N
         )
 
 
-def _check_each(where: str, register: str, value: object, neurons: int, allowed: limits.Range) -> None:
+def _check_each(
+    where: str, register: str, value: object, neurons: int, allowed: limits.Range
+) -> None:
     if not isinstance(value, tuple):
         _check(where, register, value, allowed)
         return
@@ -58,11 +60,31 @@ class Input:
 
 
 @dataclass(frozen=True)
+class Noise:
+    """trunc((x + 64 offset) * 2^(exponent - 7)) with x uniform in -127..127, a neuron and a step.
+
+    It is added to u + bias if `at_membrane`, to the synaptic input otherwise; nengo-loihi's formula.
+    """
+
+    exponent: int
+    offset: int = 0
+    at_membrane: bool = False
+
+
+@dataclass(frozen=True)
 class Population:
     """LIF/CUBA neurons with common or individual registers.
 
-    Each of `vth_mant`, `du`, `dv`, `bias_mant` is one integer or a tuple of one for each neuron.
-    du = 4095 leaves no synaptic current between steps: the paper's neuron (one decay).
+    Each of `vth_mant`, `du`, `dv`, `bias_mant`, `bias_exp`, `refractory` is one integer or a tuple
+    of one for each neuron. du = 4095 leaves no synaptic current between steps: the paper's neuron
+    (one decay). The rest is off unless asked for:
+
+    vth_low_mant    below this (times 64) the neuron sends -1: a ternary neuron
+    vmin, vmax      ends at which v saturates
+    noise           integer noise on the input, or on u + bias
+    reset_interval  u and v are set to 0 before every step whose number, counted from 1, is
+                    reset_offset modulo reset_interval; 0 is never
+    wide_decay      let du and dv be 4096, as lava and brian2-loihi do; no 12-bit register holds it
     """
 
     name: str
@@ -71,29 +93,56 @@ class Population:
     dv: int | tuple[int, ...] = 0
     du: int | tuple[int, ...] = limits.DECAY.high
     bias_mant: int | tuple[int, ...] = 0
-    bias_exp: int = 0
-    refractory: int = 1
+    bias_exp: int | tuple[int, ...] = 0
+    refractory: int | tuple[int, ...] = 1
+    vth_low_mant: int | None = None
+    vmin: int = limits.VMIN.low
+    vmax: int = limits.VMAX.high
+    noise: Noise | None = None
+    reset_interval: int = 0
+    reset_offset: int = 0
+    wide_decay: bool = False
 
     def __post_init__(self) -> None:
         where = f"population {self.name!r}"
+        decay = limits.WIDE_DECAY if self.wide_decay else limits.DECAY
         _check(where, "neurons", self.neurons, limits.Range(1, 1 << 24))
-        _check_each(where, "vth_mant", self.vth_mant, self.neurons, limits.VTH_MANT)
-        _check_each(where, "du", self.du, self.neurons, limits.DECAY)
-        _check_each(where, "dv", self.dv, self.neurons, limits.DECAY)
-        _check_each(where, "bias_mant", self.bias_mant, self.neurons, limits.BIAS_MANT)
-        _check(where, "bias_exp", self.bias_exp, limits.BIAS_EXP)
-        _check(where, "refractory", self.refractory, limits.REFRACTORY)
+        for register, value, allowed in (
+            ("vth_mant", self.vth_mant, limits.VTH_MANT),
+            ("du", self.du, decay),
+            ("dv", self.dv, decay),
+            ("bias_mant", self.bias_mant, limits.BIAS_MANT),
+            ("bias_exp", self.bias_exp, limits.BIAS_EXP),
+            ("refractory", self.refractory, limits.REFRACTORY),
+        ):
+            _check_each(where, register, value, self.neurons, allowed)
+        if self.vth_low_mant is not None:
+            _check(where, "vth_low_mant", self.vth_low_mant, limits.VTH_LOW_MANT)
+        _check(where, "vmin", self.vmin, limits.VMIN)
+        _check(where, "vmax", self.vmax, limits.VMAX)
+        _check(where, "reset_interval", self.reset_interval, limits.RESET_INTERVAL)
+        _check(where, "reset_offset", self.reset_offset, limits.RESET_INTERVAL)
+        if self.noise is not None:
+            _check(where, "noise exponent", self.noise.exponent, limits.NOISE_EXP)
+            _check(where, "noise offset", self.noise.offset, limits.NOISE_OFFSET)
 
     @property
     def size(self) -> int:
         return self.neurons
 
+    def each(self, register: str) -> NDArray[np.int64]:
+        """The values of a register, one a neuron: int64 (neuron,)."""
+        return np.broadcast_to(np.asarray(getattr(self, register), np.int64), (self.neurons,))
+
 
 @dataclass(frozen=True)
 class Connection:
-    """Synapses from every neuron of `source` to every neuron of `target`, in one weight format.
+    """Synapses from `source` to `target` in one weight format; which exist, the weights say.
 
     A weight is `mantissa << grid_bits`; it adds `mantissa << current_shift` to u.
+    A spike arrives `delay` steps later than without delay. With `message_bits` the value of a spike
+    multiplies the weight; without, any spike counts as 1. `label` tells apart two connections
+    between the same two parts.
     """
 
     source: str
@@ -102,24 +151,28 @@ class Connection:
     weight_exp: int = 0
     sign_mode: SignMode = "mixed"
     delay: int = 0
+    message_bits: int = 0
+    label: str = ""
 
     def __post_init__(self) -> None:
         where = f"connection {self.name}"
         _check(where, "weight_bits", self.weight_bits, limits.WEIGHT_BITS)
         _check(where, "weight_exp", self.weight_exp, limits.WEIGHT_EXP)
         _check(where, "delay", self.delay, limits.DELAY)
+        _check(where, "message_bits", self.message_bits, limits.MESSAGE_BITS)
         if self.sign_mode not in ("mixed", "excitatory", "inhibitory"):
             raise NetworkError(
-                f"{where}: sign_mode is {self.sign_mode!r}; allowed are mixed, excitatory, inhibitory"
+                f"{where}: sign_mode is {self.sign_mode!r}; "
+                f"allowed are mixed, excitatory, inhibitory"
             )
 
     @property
     def name(self) -> str:
-        return f"{self.source}->{self.target}"
+        return f"{self.source}->{self.target}" + (f":{self.label}" if self.label else "")
 
     @property
     def grid_bits(self) -> int:
-        """Low bits of a weight that the synapse does not store (docs/chip.md: 8 - bits, + 1 if mixed)."""
+        """Low bits of a weight that the synapse does not store: 8 - bits, + 1 if mixed."""
         return 8 - self.weight_bits + (self.sign_mode == "mixed")
 
     @property
@@ -147,7 +200,8 @@ class Network:
 
     def __post_init__(self) -> None:
         sizes: dict[str, int] = {}
-        for part in (*self.inputs, *self.populations):
+        parts: tuple[Input | Population, ...] = (*self.inputs, *self.populations)
+        for part in parts:
             if part.name in sizes:
                 raise NetworkError(f"two parts of the network are called {part.name!r}; rename one")
             sizes[part.name] = part.size
@@ -161,11 +215,15 @@ class Network:
                     f"targets are {sorted(targets)}"
                 )
             if connection.name in seen:
-                raise NetworkError(f"connection {connection.name} is there twice; merge the two")
+                raise NetworkError(
+                    f"connection {connection.name} is there twice; merge the two or label one"
+                )
             seen.add(connection.name)
 
     @staticmethod
-    def chain(inputs: int, layers: Sequence[Population], connection: Connection | None = None) -> "Network":
+    def chain(
+        inputs: int, layers: Sequence[Population], connection: Connection | None = None
+    ) -> "Network":
         """Dense layers one after another, `connection` giving the weight format of each of them."""
         form = connection or Connection("", "")
         sources = ("input", *(layer.name for layer in layers))
@@ -174,7 +232,12 @@ class Network:
             tuple(layers),
             tuple(
                 Connection(
-                    source, layer.name, form.weight_bits, form.weight_exp, form.sign_mode, form.delay
+                    source,
+                    layer.name,
+                    form.weight_bits,
+                    form.weight_exp,
+                    form.sign_mode,
+                    form.delay,
                 )
                 for source, layer in zip(sources, layers, strict=False)
             ),
@@ -183,7 +246,7 @@ class Network:
     @cached_property
     def layers(self) -> tuple[tuple[Connection, Population], ...]:
         """The network as a chain input -> population -> population ..., or a NetworkError."""
-        sources = tuple(part.name for part in (*self.inputs, *self.populations))
+        sources = tuple(self.sizes)
         pairs = tuple(zip(self.connections, self.populations, strict=False))
         chained = len(self.inputs) == 1 and len(self.connections) == len(self.populations) > 0
         if not chained or any(
@@ -191,8 +254,8 @@ class Network:
             for (connection, population), source in zip(pairs, sources, strict=False)
         ):
             raise NetworkError(
-                "learning needs dense layers one after another (one input, each population fed by the "
-                f"one before it); this network has inputs {[i.name for i in self.inputs]} and "
+                "learning needs dense layers one after another (one input, each population fed by "
+                f"the one before it); this network has inputs {[i.name for i in self.inputs]} and "
                 f"connections {[c.name for c in self.connections]}"
             )
         return pairs
