@@ -20,9 +20,12 @@ HALF = np.uint64(32)
 LAYER_BITS = np.uint64(16)
 
 # The streams: what a number is drawn for. The second counter word is `stream << 16 | layer`.
-OUTPUT_FACTOR, INPUT_FACTOR, BIAS, FULL_RANK, ROUNDING, BIAS_ROUNDING, INITIAL, SHUFFLE, CAMERA = range(9)
+OUTPUT_FACTOR, INPUT_FACTOR, BIAS, FULL_RANK, ROUNDING, BIAS_ROUNDING, INITIAL, SHUFFLE, CAMERA = (
+    np.int64(stream) for stream in range(9)
+)
 """A and B of a low-rank perturbation, the bias noise, a full-rank perturbation, the stochastic
-rounding of synapses and of biases, the initial weights, the order of samples, the event camera."""
+rounding of synapses and of biases, the initial weights, the order of samples, the event camera.
+Typed, since a literal would compile the callee once more."""
 
 
 @kernel
@@ -58,4 +61,4 @@ def draw_words(out, offset, first, count, stream, layer, pair, generation, seed)
 @kernel
 def draw_blocks(out, stream, layer, pair, generation, seed):
     """Fill all of the one-dimensional uint64 array `out` with the words of one noise field."""
-    draw_words(out, 0, 0, out.size, stream, layer, pair, generation, seed)
+    draw_words(out, np.int64(0), np.int64(0), np.int64(out.size), stream, layer, pair, generation, seed)

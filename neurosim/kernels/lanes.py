@@ -6,8 +6,12 @@ keeps membranes in memory; written with lanes, a membrane stays in a register ov
 and comparison gives sixteen spike bits in one instruction. Any processor runs the same code: a
 vector wider than its registers is split.
 
-Uncompiled, lanes are small NumPy arrays and give the same bits, so that a kernel's `py_func` can
-be stepped through. `array` is always C-contiguous and `offset` counts its elements from the start.
+Inner kernels work on `pointer(array)`: the array's elements in C order and nothing else, so that no
+reference is counted where time is spent. Whoever takes a pointer keeps the array alive: take it from
+an argument, not from an array made in the same function.
+
+Uncompiled, lanes are small NumPy arrays, a pointer is a flat view, and the bits are the same, so that
+a kernel's `py_func` can be stepped through.
 """
 
 import operator
@@ -18,12 +22,7 @@ import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.core.datamodel import models
-from numba.core.extending import (
-    intrinsic,
-    lower_builtin,
-    overload,
-    register_model,
-)
+from numba.core.extending import lower_builtin, register_model
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 
 WIDTH = 16
@@ -53,23 +52,52 @@ class _LanesModel(models.PrimitiveModel):
 NEURONS = LanesType(32, WIDTH)
 SPIKES = LanesType(1, WIDTH)
 SPIKE_WORDS = LanesType(64, WORDS)
+Codegen = Callable[..., Any]
 
 
-# --- operators: + - * & | ^ of two values, > < != giving spikes --------------------------------
+def _compiled(function: Callable[..., Any], *kinds: Any) -> Callable[[Codegen], Codegen]:
+    """The code that stands for `function` in compiled kernels, and the types it is for.
 
+    The last of `kinds` is the result: a type, or a function of the argument types.
+    """
+    *wanted, result = kinds
 
-def _binary(symbol: Callable[..., Any], emit: str, result: LanesType | None, *extra: str) -> None:
-    @infer_global(symbol)
-    class _Typing(AbstractTemplate):  # numba keeps it by registering it
+    def matches(argument: Any, kind: Any) -> bool:
+        if isinstance(kind, type):
+            return isinstance(argument, kind)
+        return argument == kind or (
+            isinstance(kind, types.Integer) and isinstance(argument, types.Integer)
+        )
+
+    @infer_global(function)
+    class _Typing(AbstractTemplate):
         def generic(self, args: Any, kws: Any) -> Any:
-            if len(args) == 2 and isinstance(args[0], LanesType) and args[0] == args[1]:
-                return signature(result or args[0], *args)
-            return None
+            if len(args) != len(wanted) or not all(map(matches, args, wanted)):
+                return None
+            arguments = [
+                arg if isinstance(kind, type) else kind
+                for arg, kind in zip(args, wanted, strict=True)
+            ]
+            returned = result if isinstance(result, types.Type) else result(*arguments)
+            return signature(returned, *arguments)
 
-    @lower_builtin(symbol, LanesType, LanesType)
-    def _lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return getattr(builder, emit)(*extra, *args)
+    def register(codegen: Codegen) -> Codegen:
+        @lower_builtin(function, *wanted)
+        def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            return codegen(context, builder, sig, args)
 
+        return codegen
+
+    return register
+
+
+def _llvm(builder: Any, name: str, result: Any, argument: Any) -> Any:
+    """Call an LLVM intrinsic of one argument."""
+    kind = ir.FunctionType(result, [argument.type])
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), [argument])
+
+
+# --- operators: + - * & | ^, and > != giving spikes --------------------------------------------
 
 for _symbol, _emit in (
     (operator.add, "add"),
@@ -79,143 +107,80 @@ for _symbol, _emit in (
     (operator.or_, "or_"),
     (operator.xor, "xor"),
 ):
-    _binary(_symbol, _emit, None)
-_binary(operator.gt, "icmp_signed", SPIKES, ">")
-_binary(operator.lt, "icmp_signed", SPIKES, "<")
-_binary(operator.ne, "icmp_signed", SPIKES, "!=")
+    for _lanes in (NEURONS, SPIKE_WORDS):
+        _compiled(_symbol, _lanes, _lanes, _lanes)(
+            lambda context, builder, sig, args, emit=_emit: getattr(builder, emit)(*args)
+        )
+for _symbol, _sign in ((operator.gt, ">"), (operator.ne, "!=")):
+    _compiled(_symbol, NEURONS, NEURONS, SPIKES)(
+        lambda context, builder, sig, args, sign=_sign: builder.icmp_signed(sign, *args)
+    )
 
 
 # --- memory ------------------------------------------------------------------------------------
 
 
-def _address(context: Any, builder: Any, array: Any, offset: Any, kind: Any, count: int) -> Any:
-    """Pointer to a vector of `count` elements of the array, which starts at `offset`."""
-    data = context.make_array(kind)(context, builder, array).data
-    vector = ir.VectorType(ir.IntType(kind.dtype.bitwidth), count)
-    return builder.bitcast(builder.gep(data, [offset]), vector.as_pointer())
+def pointer(array: Any) -> Any:
+    """The elements of a C-contiguous array, in order."""
+    return array.reshape(-1)
 
 
-def _loader(lanes: LanesType) -> Any:
-    @intrinsic
-    def load(typingctx: Any, array: Any, offset: Any) -> Any:
-        bits = array.dtype.bitwidth
-
-        def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-            address = _address(context, builder, *args, sig.args[0], lanes.count)
-            value = builder.load(address)
-            value.align = bits // 8
-            return value if bits == lanes.bits else builder.sext(value, lanes.vector)
-
-        return lanes(array, types.intp), codegen
-
-    return load
+def pointer_to_halves(array: Any) -> Any:
+    """The same memory as uint16: four to a uint64 word, lowest bits first."""
+    return array.reshape(-1).view(np.uint16)
 
 
-_load_neurons = _loader(NEURONS)
-_load_words = _loader(SPIKE_WORDS)
+def load(elements: Any, offset: int) -> Any:
+    """Sixteen int32 neurons from int8, int16 or int32 elements (sign kept)."""
+    return elements[offset : offset + WIDTH].astype(np.int32)
 
 
-@intrinsic
-def _store(typingctx: Any, array: Any, offset: Any, value: Any) -> Any:
+def load_words(elements: Any, offset: int) -> Any:
+    """Eight words of spikes from uint64 elements."""
+    return elements[offset : offset + WORDS].copy()
+
+
+def store(elements: Any, offset: int, value: Any) -> None:
+    """Write sixteen int32 neurons to int32 elements."""
+    elements[offset : offset + WIDTH] = value
+
+
+@_compiled(pointer, types.Array, lambda array: types.CPointer(array.dtype))
+def _pointer(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    return context.make_array(sig.args[0])(context, builder, args[0]).data
+
+
+@_compiled(pointer_to_halves, types.Array, types.CPointer(types.uint16))
+def _pointer_to_halves(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    return builder.bitcast(_pointer(context, builder, sig, args), ir.IntType(16).as_pointer())
+
+
+def _address(builder: Any, elements: Any, offset: Any, bits: int, count: int) -> Any:
+    vector = ir.VectorType(ir.IntType(bits), count)
+    return builder.bitcast(builder.gep(elements, [offset]), vector.as_pointer())
+
+
+def _load(lanes: LanesType) -> Codegen:
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        address = _address(context, builder, *args[:2], sig.args[0], value.count)
-        builder.store(args[2], address).align = value.bits // 8
-        return context.get_dummy_value()
+        bits = sig.args[0].dtype.bitwidth
+        value = builder.load(_address(builder, *args, bits, lanes.count))
+        value.align = bits // 8
+        return value if bits == lanes.bits else builder.sext(value, lanes.vector)
 
-    return types.void(array, types.intp, value), codegen
-
-
-def load(array: Any, offset: int) -> Any:
-    """Sixteen int32 neurons from an int8, int16 or int32 array (sign kept)."""
-    return array.reshape(-1)[offset : offset + WIDTH].astype(np.int32)
+    return codegen
 
 
-def load_words(array: Any, offset: int) -> Any:
-    """Eight words of spikes from a uint64 array."""
-    return array.reshape(-1)[offset : offset + WORDS].copy()
+_compiled(load, types.CPointer, types.intp, NEURONS)(_load(NEURONS))
+_compiled(load_words, types.CPointer, types.intp, SPIKE_WORDS)(_load(SPIKE_WORDS))
 
 
-def store(array: Any, offset: int, value: Any) -> None:
-    """Write sixteen int32 neurons to an int32 array."""
-    array.reshape(-1)[offset : offset + WIDTH] = value
+@_compiled(store, types.CPointer, types.intp, NEURONS, types.void)
+def _store(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    builder.store(args[2], _address(builder, *args[:2], 32, WIDTH)).align = 4
+    return context.get_dummy_value()
 
 
-@overload(load, inline="always")
-def _load_compiled(array, offset):
-    return lambda array, offset: _load_neurons(array, offset)
-
-
-@overload(load_words, inline="always")
-def _load_words_compiled(array, offset):
-    return lambda array, offset: _load_words(array, offset)
-
-
-@overload(store, inline="always")
-def _store_compiled(array, offset, value):
-    return lambda array, offset, value: _store(array, offset, value)
-
-
-# --- from and to scalars -----------------------------------------------------------------------
-
-
-def _llvm(builder: Any, name: str, result: Any, argument: Any) -> Any:
-    """Call an LLVM intrinsic of one argument."""
-    kind = ir.FunctionType(result, [argument.type])
-    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), [argument])
-
-
-@intrinsic
-def _splat(typingctx: Any, scalar: Any) -> Any:
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        value = context.cast(builder, args[0], sig.args[0], types.int32)
-        lanes = builder.insert_element(
-            ir.Constant(NEURONS.vector, ir.Undefined), value, ir.Constant(ir.IntType(32), 0)
-        )
-        zeros = ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), None)
-        return builder.shuffle_vector(lanes, lanes, zeros)
-
-    return NEURONS(scalar), codegen
-
-
-@intrinsic
-def _shift_right(typingctx: Any, value: Any, bits: Any) -> Any:
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return builder.ashr(args[0], args[1])
-
-    return NEURONS(NEURONS, NEURONS), codegen
-
-
-@intrinsic
-def _select(typingctx: Any, spikes: Any, yes: Any, no: Any) -> Any:
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return builder.select(*args)
-
-    return yes(spikes, yes, no), codegen
-
-
-@intrinsic
-def _spike_bits(typingctx: Any, spikes: Any) -> Any:
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return builder.bitcast(args[0], ir.IntType(WIDTH))
-
-    return types.uint16(spikes), codegen
-
-
-@intrinsic
-def _popcounts(typingctx: Any, words: Any) -> Any:
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        vector = SPIKE_WORDS.vector
-        return _llvm(builder, f"llvm.ctpop.v{WORDS}i64", vector, args[0])
-
-    return words(words), codegen
-
-
-@intrinsic
-def _total(typingctx: Any, words: Any) -> Any:
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return _llvm(builder, f"llvm.vector.reduce.add.v{WORDS}i64", ir.IntType(64), args[0])
-
-    return types.int64(words), codegen
+# --- lanes from and to scalars -----------------------------------------------------------------
 
 
 def splat(scalar: int) -> Any:
@@ -248,55 +213,6 @@ def total(words: Any) -> Any:
     return int(words.sum())
 
 
-@overload(splat, inline="always")
-def _splat_compiled(scalar):
-    return lambda scalar: _splat(scalar)
-
-
-@overload(shift_right, inline="always")
-def _shift_right_compiled(value, bits):
-    return lambda value, bits: _shift_right(value, bits)
-
-
-@overload(select, inline="always")
-def _select_compiled(spikes, yes, no):
-    return lambda spikes, yes, no: _select(spikes, yes, no)
-
-
-@overload(spike_bits, inline="always")
-def _spike_bits_compiled(spikes):
-    return lambda spikes: _spike_bits(spikes)
-
-
-@overload(popcounts, inline="always")
-def _popcounts_compiled(words):
-    return lambda words: _popcounts(words)
-
-
-@overload(total, inline="always")
-def _total_compiled(words):
-    return lambda words: _total(words)
-
-
-# --- one word ----------------------------------------------------------------------------------
-
-
-@intrinsic
-def _popcount(typingctx: Any, word: Any) -> Any:
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return builder.ctpop(args[0])
-
-    return types.int64(types.uint64), codegen
-
-
-@intrinsic
-def _trailing_zeros(typingctx: Any, word: Any) -> Any:
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 0))
-
-    return types.int64(types.uint64), codegen
-
-
 def popcount(word: Any) -> int:
     """Ones in a 64-bit word."""
     return int(word).bit_count()
@@ -308,11 +224,43 @@ def trailing_zeros(word: Any) -> int:
     return (word & -word).bit_length() - 1 if word else 64
 
 
-@overload(popcount, inline="always")
-def _popcount_compiled(word):
-    return lambda word: _popcount(word)
+@_compiled(splat, types.int32, NEURONS)
+def _splat(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    empty = ir.Constant(NEURONS.vector, ir.Undefined)
+    lanes = builder.insert_element(empty, args[0], ir.Constant(ir.IntType(32), 0))
+    return builder.shuffle_vector(lanes, lanes, ir.Constant(NEURONS.vector, None))
 
 
-@overload(trailing_zeros, inline="always")
-def _trailing_zeros_compiled(word):
-    return lambda word: _trailing_zeros(word)
+@_compiled(shift_right, NEURONS, NEURONS, NEURONS)
+def _shift_right(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    return builder.ashr(*args)
+
+
+@_compiled(select, SPIKES, NEURONS, NEURONS, NEURONS)
+def _select(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    return builder.select(*args)
+
+
+@_compiled(spike_bits, SPIKES, types.uint16)
+def _spike_bits(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    return builder.bitcast(args[0], ir.IntType(WIDTH))
+
+
+@_compiled(popcounts, SPIKE_WORDS, SPIKE_WORDS)
+def _popcounts(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    return _llvm(builder, f"llvm.ctpop.v{WORDS}i64", SPIKE_WORDS.vector, args[0])
+
+
+@_compiled(total, SPIKE_WORDS, types.int64)
+def _total(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    return _llvm(builder, f"llvm.vector.reduce.add.v{WORDS}i64", ir.IntType(64), args[0])
+
+
+@_compiled(popcount, types.uint64, types.int64)
+def _popcount(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    return builder.ctpop(args[0])
+
+
+@_compiled(trailing_zeros, types.uint64, types.int64)
+def _trailing_zeros(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    return builder.cttz(args[0], ir.Constant(ir.IntType(1), 0))

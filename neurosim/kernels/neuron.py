@@ -1,0 +1,124 @@
+"""What does a neuron do in one step? LIF with a synaptic current (CUBA), in 24-bit registers.
+
+    u[t] = saturate(D(u[t-1], du + 1) + input[t])        input: what arrived, 2^6 a weight unit
+    v[t] = saturate(D(v[t-1], dv) + u[t] + bias)         uses the new u
+    s[t] = v[t] > threshold                              strictly greater; threshold = vth_mant << 6
+    v[t] = 0 where s[t]                                  hard reset; u is not reset
+
+docs/chip.md, section "The common core". With du = 4095 nothing of u is left: the paper's neuron.
+
+Both members of an antithetic pair run side by side: input = current + perturbation for the one,
+current - perturbation for the other. Registers of sixteen neurons stay in the processor for all steps.
+Where the largest current there is cannot drive u or v to its edge within the steps at hand (`headroom`),
+nothing is compared with the edges.
+"""
+
+import numpy as np
+from numba import int32, uint64
+
+from neurosim.kernels.arithmetic import decay_towards_zero, saturate
+from neurosim.kernels.compilation import kernel
+from neurosim.kernels.lanes import WIDTH, load, popcount, select, spike_bits, splat, store
+
+U_MULTIPLIER, U_SHIFT, V_MULTIPLIER, V_SHIFT = range(4)
+"""Places in a layer's row of four decay numbers (int32): `arithmetic.decay_factors` of du + 1 and of dv."""
+NOTHING = np.int64(0)
+
+
+def _compile_run_pair(checked):
+    """`run_pair` for registers that may saturate, or for those that provably cannot."""
+
+    @kernel
+    def step(u, v, arriving, bias, threshold, decays, layer):
+        current = arriving
+        row = 4 * layer
+        if decays[row + U_MULTIPLIER] != 0:
+            current = arriving + decay_towards_zero(
+                u, decays[row + U_MULTIPLIER], decays[row + U_SHIFT]
+            )
+        full = decay_towards_zero(v, decays[row + V_MULTIPLIER], decays[row + V_SHIFT])
+        if not checked:
+            v = full + current + bias
+            return current, v, v > threshold, NOTHING
+        u = saturate(current)
+        full = full + u + bias
+        v = saturate(full)
+        edges = popcount(uint64(spike_bits(u != current))) + popcount(uint64(spike_bits(v != full)))
+        return u, v, v > threshold, edges
+
+    @kernel
+    def run_pair(chain, layer, steps, plus, plus_at, minus, minus_at, minus_noise_at, room):
+        """Run one layer of both members for all steps; return the saturated registers of each.
+
+        plus, minus   int32 currents (step, lane), from `plus_at` and `minus_at` on
+        room.noise    int32 (step, lane): added for plus, from 0 on; subtracted for minus, from
+                      `minus_noise_at` on
+        room.bias_noise                  added to the bias for plus, subtracted for minus
+        room.spike_bits                  written: one bit a neuron, the row of the layer's output
+        room.potentials, room.counts     written (member, lane), last layer only: sum over steps of v
+                                         after reset, and of spikes
+        """
+        lanes = chain.lanes[layer]
+        row = 4 * chain.spike_words
+        spikes_plus = layer * steps * row
+        spikes_minus = (chain.layers + layer) * steps * row
+        last = layer == chain.layers - 1
+        saturated_plus = NOTHING
+        saturated_minus = NOTHING
+        zero = splat(int32(0))
+        one = splat(int32(1))
+        for first in range(0, lanes, WIDTH):
+            at = layer * chain.width + first
+            edge = load(chain.threshold, at)
+            bias_plus = load(chain.bias, at) + load(room.bias_noise, at)
+            bias_minus = load(chain.bias, at) - load(room.bias_noise, at)
+            u_plus, v_plus, u_minus, v_minus = zero, zero, zero, zero
+            sum_plus, sum_minus, count_plus, count_minus = zero, zero, zero, zero
+            for t in range(steps):
+                now = t * lanes + first
+                place = t * row + first // WIDTH
+                arriving = load(plus, plus_at + now) + load(room.noise, now)
+                u_plus, v_plus, spikes, edges = step(
+                    u_plus, v_plus, arriving, bias_plus, edge, chain.decays, layer
+                )
+                v_plus = select(spikes, zero, v_plus)
+                saturated_plus += edges
+                room.spike_bits[spikes_plus + place] = spike_bits(spikes)
+                if last:
+                    sum_plus = sum_plus + v_plus
+                    count_plus = count_plus + select(spikes, one, zero)
+
+                arriving = load(minus, minus_at + now) - load(room.noise, minus_noise_at + now)
+                u_minus, v_minus, spikes, edges = step(
+                    u_minus, v_minus, arriving, bias_minus, edge, chain.decays, layer
+                )
+                v_minus = select(spikes, zero, v_minus)
+                saturated_minus += edges
+                room.spike_bits[spikes_minus + place] = spike_bits(spikes)
+                if last:
+                    sum_minus = sum_minus + v_minus
+                    count_minus = count_minus + select(spikes, one, zero)
+            if last:
+                store(room.potentials, first, sum_plus)
+                store(room.potentials, chain.width + first, sum_minus)
+                store(room.counts, first, count_plus)
+                store(room.counts, chain.width + first, count_minus)
+        return saturated_plus, saturated_minus
+
+    return run_pair
+
+
+run_pair_checked = _compile_run_pair(True)
+run_pair_unchecked = _compile_run_pair(False)
+
+
+@kernel
+def run_pair(chain, layer, steps, plus, plus_at, minus, minus_at, minus_noise_at, reach, room):
+    """`run_pair_checked`, or the same bits faster where no current exceeds the layer's headroom."""
+    if reach <= chain.headroom[layer]:
+        return run_pair_unchecked(
+            chain, layer, steps, plus, plus_at, minus, minus_at, minus_noise_at, room
+        )
+    return run_pair_checked(
+        chain, layer, steps, plus, plus_at, minus, minus_at, minus_noise_at, room
+    )

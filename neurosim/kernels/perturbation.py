@@ -1,0 +1,203 @@
+"""Which noise does a pair of members carry, and what current does it make of arriving spikes?
+
+    low rank    E = sum_r A_r B_r^T       noise current of neuron k = scale * sum_r A_rk * (x . B_r)
+    full rank   E itself                  noise current of neuron k = scale * (x . E_k)
+
+(EGGROLL, arXiv 2511.16652, section 4; paper section 2.5.) A noise number is `planes` random bits:
+
+    Rademacher  2 * bit - 1                                  one plane,  standard deviation 1
+    graded      popcount of 16 bits - 8 = sum_p 2^p bit_p - 8   five planes, standard deviation 2
+
+so x . B is a weighted sum of popcounts of x & plane. No perturbation is ever laid out: a pair holds
+rank * (inputs + neurons) numbers while it is evaluated, and they are drawn again for the update.
+"""
+
+import numpy as np
+from numba import int32, int64, uint64
+
+from neurosim.kernels.compilation import kernel
+from neurosim.kernels.counter_rng import (
+    BIAS,
+    FULL_RANK,
+    INPUT_FACTOR,
+    OUTPUT_FACTOR,
+    draw_words,
+)
+from neurosim.kernels.lanes import (
+    WIDTH,
+    WORDS,
+    load,
+    load_words,
+    popcounts,
+    splat,
+    store,
+    total,
+)
+
+GRADED_BITS = 16
+GRADED_PLANES = 5
+GRADED_OFFSET = 8
+ONE_NUMBER = np.int64(1)
+FIRST = np.int64(0)
+"""Typed, since a literal would compile the callee once more."""
+
+
+@kernel
+def planes_of(graded):
+    """Planes of one noise number."""
+    return GRADED_PLANES if graded else 1
+
+
+@kernel
+def weighted(planes_sum, ones, graded):
+    """x . noise from sum_p 2^p popcount(x & plane_p) and popcount(x); also one number, with ones = 1."""
+    if graded:
+        return planes_sum - GRADED_OFFSET * ones
+    return 2 * planes_sum - ones
+
+
+@kernel
+def draw_noise(
+    out, at, words, begin, count, component, graded, stream, layer, pair, generation, seed
+):  # fmt: skip
+    """Write the planes of words `begin` .. `begin + count - 1` of a noise field to uint64 `out`.
+
+    A field has 64 * `words` numbers; `words`, `begin` and `count` are even. Planes follow each other,
+    `count` words each. `component` counts the fields of one stream, layer and pair (the rank).
+    """
+    if not graded:
+        first = component * words + begin
+        draw_words(out, at, first, count, stream, layer, pair, generation, seed)
+        return
+    for index in range(GRADED_PLANES * count):
+        out[at + index] = uint64(0)
+    raw = at + GRADED_PLANES * count
+    for bit in range(GRADED_BITS):
+        first = (component * GRADED_BITS + bit) * words + begin
+        draw_words(out, raw, first, count, stream, layer, pair, generation, seed)
+        for word in range(count):
+            carry = out[raw + word]
+            for plane in range(GRADED_PLANES):
+                place = at + plane * count + word
+                out[place], carry = out[place] ^ carry, out[place] & carry
+
+
+@kernel
+def noise_words(words, graded):
+    """Length of `out` that `draw_noise` needs: the planes, and room for raw bits if graded."""
+    return (GRADED_PLANES + 1) * words if graded else words
+
+
+@kernel
+def noise_number(planes, offset, words, index, graded):
+    """Number `index` of a noise field written by `draw_noise`."""
+    value = int64(0)
+    for plane in range(planes_of(graded)):
+        word = planes[offset + plane * words + (index >> 6)]
+        value += int64((word >> uint64(index & 63)) & uint64(1)) << plane
+    return weighted(value, ONE_NUMBER, graded)
+
+
+@kernel
+def dot(spikes, at, planes, offset, words, ones, graded):
+    """x . B for one row of spikes and one noise field; `ones` is the number of its spikes."""
+    result = int64(0)
+    for plane in range(planes_of(graded)):
+        first = offset + plane * words
+        hits = popcounts(load_words(spikes, at) & load_words(planes, first))
+        for word in range(WORDS, words, WORDS):
+            hits = hits + popcounts(
+                load_words(spikes, at + word) & load_words(planes, first + word)
+            )
+        result += total(hits) << plane
+    return weighted(result, ones, graded)
+
+
+@kernel
+def draw_lanes(
+    out, at, neurons, component, graded, scale, stream, layer, pair, generation, seed, raw
+):  # fmt: skip
+    """Write `scale` times one noise number a neuron to the int32 elements `out`; `raw` is scratch."""
+    words = ((neurons + 127) >> 7) << 1
+    draw_noise(
+        raw, FIRST, words, FIRST, words, component, graded, stream, layer, pair, generation, seed
+    )
+    for neuron in range(neurons):
+        out[at + neuron] = int32(scale * noise_number(raw, FIRST, words, neuron, graded))
+
+
+@kernel
+def draw_pair(chain, noise, pair, generation, room):
+    """Draw the noise of one pair, of all layers, to the scratch arrays of `room`.
+
+    room.inputs      uint64: planes of B (or of E), a layer from chain.noise_at[layer] on
+    room.outputs     int32 (layer, rank, lane): A times the layer's scale
+    room.bias_noise  int32 (layer, lane)
+    """
+    for layer in range(chain.layers):
+        neurons, words = chain.neurons[layer], chain.words[layer]
+        row = noise_words(words, noise.graded)
+        scale = noise.scale[layer]
+        if scale != 0 and noise.full_rank:
+            for neuron in range(neurons):
+                draw_noise(
+                    room.inputs, chain.noise_at[layer] + neuron * row, words, FIRST, words,
+                    neuron, noise.graded, FULL_RANK, layer, pair, generation, noise.seed,
+                )  # fmt: skip
+        elif scale != 0:
+            for r in range(noise.rank):
+                draw_noise(
+                    room.inputs, chain.noise_at[layer] + r * row, words, FIRST, words, r,
+                    noise.graded, INPUT_FACTOR, layer, pair, generation, noise.seed,
+                )  # fmt: skip
+                draw_lanes(
+                    room.outputs, (layer * noise.rank + r) * chain.width, neurons, r, noise.graded, scale,
+                    OUTPUT_FACTOR, layer, pair, generation, noise.seed, room.raw,
+                )  # fmt: skip
+        if noise.bias_scale[layer] != 0:
+            draw_lanes(
+                room.bias_noise, layer * chain.width, neurons, FIRST, noise.graded,
+                noise.bias_scale[layer], BIAS, layer, pair, generation, noise.seed, room.raw,
+            )  # fmt: skip
+
+
+@kernel
+def noise_current(chain, noise, layer, steps, spikes, at, counts, counts_at, out_at, room):
+    """Write the noise current (step, lane) of spikes (uint64 (step, word) from `at` on) to room.noise.
+
+    `counts` holds the number of spikes of each step, from `counts_at` on. Returns a bound on the
+    current's size.
+    """
+    words, lanes = chain.words[layer], chain.lanes[layer]
+    row = noise_words(words, noise.graded)
+    planes = chain.noise_at[layer]
+    reach = FIRST
+    if noise.full_rank:
+        for t in range(steps):
+            for neuron in range(chain.neurons[layer]):
+                drive = noise.scale[layer] * dot(
+                    spikes, at + t * words, room.inputs, planes + neuron * row, words,
+                    int64(counts[counts_at + t]), noise.graded,
+                )  # fmt: skip
+                room.noise[out_at + t * lanes + neuron] = int32(drive)
+                reach = max(reach, abs(drive))
+        return reach
+    largest = noise.scale[layer] * (GRADED_OFFSET if noise.graded else ONE_NUMBER)
+    for r in range(noise.rank):
+        factor = (layer * noise.rank + r) * chain.width
+        most = FIRST
+        for t in range(steps):
+            drive = dot(
+                spikes, at + t * words, room.inputs, planes + r * row, words,
+                int64(counts[counts_at + t]), noise.graded,
+            )  # fmt: skip
+            most = max(most, abs(drive))
+            drives = splat(int32(drive))
+            now = out_at + t * lanes
+            for first in range(0, lanes, WIDTH):
+                add = load(room.outputs, factor + first) * drives
+                if r > 0:
+                    add = add + load(room.noise, now + first)
+                store(room.noise, now + first, add)
+        reach += most * largest
+    return reach

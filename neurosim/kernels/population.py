@@ -1,0 +1,273 @@
+"""What do the perturbed networks of a population make of their samples?
+
+    for each pair:                        draw its noise once                         perturbation.py
+        for each sample of its group:     current every member shares                 synapse.py
+            for each layer:               noise current, both members side by side    neuron.py
+            fitness of each member        log-likelihood of the label                 readout.py
+
+A spike acts on the next layer in the same step: layer l at step t here is layer l of the chip at step
+t + l, where every spike travels for one step. Nothing is shared between pairs but what none of them
+writes, so any division into chunks and threads gives the same bits.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import int32, int64, uint64
+from numpy.typing import NDArray
+
+from neurosim.kernels.compilation import kernel
+from neurosim.kernels.lanes import pointer, pointer_to_halves
+from neurosim.kernels.neuron import run_pair
+from neurosim.kernels.perturbation import draw_pair, noise_current, noise_words
+from neurosim.kernels.readout import log_likelihood
+from neurosim.kernels.synapse import synaptic_current
+
+
+FROM_START = np.int64(0)
+"""A place in memory; a literal 0 would compile the callee once more."""
+
+
+class Chain(NamedTuple):
+    """A chain of dense layers as kernels read it; a lane is a neuron, padded to sixteen."""
+
+    layers: int
+    width: int  # lanes of the widest layer: the row length of `bias` and `threshold`
+    spike_words: int  # words of a row of spikes of any layer, a multiple of 8
+    sources: NDArray[np.int64]  # (layer,) axons
+    neurons: NDArray[np.int64]  # (layer,)
+    lanes: NDArray[np.int64]  # (layer,)
+    words: NDArray[np.int64]  # (layer,) words of a row of incoming spikes, a multiple of 8
+    weights: NDArray[np.int8]  # layers one after another, each (source, lane)
+    weight_at: NDArray[np.int64]  # (layer,) where its weights start
+    noise_at: NDArray[np.int64]  # (layer + 1,) where its noise planes start in the scratch
+    shift: NDArray[np.int64]  # (layer,) `Connection.current_shift`
+    bias: NDArray[np.int32]  # (layer, lane) added to v in each step
+    threshold: NDArray[np.int32]  # (layer, lane)
+    decays: NDArray[np.int32]  # (layer, 4), see neuron.py
+    reach: NDArray[np.int64]  # (layer,) largest synaptic current there can be, from the weights
+    headroom: NDArray[np.int64]  # (layer,) largest current that can saturate neither u nor v
+
+
+class Noise(NamedTuple):
+    """How members differ from the network. Scales are in units of u; 0 leaves a layer as it is."""
+
+    full_rank: bool
+    graded: bool
+    rank: int
+    scale: NDArray[np.int64]  # (layer,)
+    bias_scale: NDArray[np.int64]  # (layer,)
+    seed: np.uint64
+
+
+class Readout(NamedTuple):
+    """How scores become a log-likelihood (readout.py)."""
+
+    membrane: bool  # score: v summed over steps; otherwise spikes counted
+    multiplier: int
+    shift: int
+    powers: NDArray[np.int64]
+    logs: NDArray[np.int64]
+
+
+class Samples(NamedTuple):
+    """What the members of a generation see, and what they share of it."""
+
+    frames: NDArray[np.uint64]  # (sample, step, word)
+    labels: NDArray[np.uint8]  # (sample,)
+    counts: NDArray[np.int32]  # (sample, step) incoming spikes
+    currents: NDArray[np.int32]  # (sample, step, lane) of the first layer
+    reach: NDArray[np.int64]  # (sample,) largest of its currents
+
+
+class Room(NamedTuple):
+    """Scratch of one thread, for one pair at a time."""
+
+    inputs: NDArray[np.uint64]  # noise planes of all layers
+    outputs: NDArray[np.int32]  # (layer, rank, lane) A times scale
+    bias_noise: NDArray[np.int32]  # (layer, lane)
+    raw: NDArray[np.uint64]  # one noise field of the widest layer
+    axons: NDArray[np.int64]  # numbers of spiking sources
+    arrivals: NDArray[np.int32]  # (step,) spikes that reach a layer
+    currents: NDArray[np.int32]  # (member, step, lane)
+    noise: NDArray[np.int32]  # (member, step, lane)
+    spikes: NDArray[np.uint64]  # (member, layer, step, word)
+    spike_bits: NDArray[np.uint16]  # the same memory, four to a word
+    potentials: NDArray[np.int32]  # (member, lane) of the layer that ran last
+    counts: NDArray[np.int32]  # (member, lane)
+
+
+@kernel
+def _point_chain(chain):
+    return Chain(
+        chain.layers, chain.width, chain.spike_words, pointer(chain.sources), pointer(chain.neurons),
+        pointer(chain.lanes), pointer(chain.words), pointer(chain.weights), pointer(chain.weight_at),
+        pointer(chain.noise_at), pointer(chain.shift), pointer(chain.bias), pointer(chain.threshold),
+        pointer(chain.decays), pointer(chain.reach), pointer(chain.headroom),
+    )  # fmt: skip
+
+
+@kernel
+def _point_samples(samples):
+    return Samples(
+        pointer(samples.frames), pointer(samples.labels), pointer(samples.counts),
+        pointer(samples.currents), pointer(samples.reach),
+    )  # fmt: skip
+
+
+@kernel
+def _point_noise(noise):
+    return Noise(
+        noise.full_rank, noise.graded, noise.rank, pointer(noise.scale), pointer(noise.bias_scale),
+        noise.seed,
+    )  # fmt: skip
+
+
+@kernel
+def _point_room(room):
+    return Room(
+        pointer(room.inputs), pointer(room.outputs), pointer(room.bias_noise), pointer(room.raw),
+        pointer(room.axons), pointer(room.arrivals), pointer(room.currents), pointer(room.noise),
+        pointer(room.spikes), pointer_to_halves(room.spikes), pointer(room.potentials),
+        pointer(room.counts),
+    )  # fmt: skip
+
+
+def make_room(chain: Chain, rank: int, steps: int) -> Room:
+    """Scratch for one thread; `spike_bits` is made from `spikes` by the kernels."""
+    lanes, layers = chain.width, chain.layers
+    field = noise_words(((lanes + 127) >> 7) << 1, True)
+    spikes = np.zeros(2 * layers * steps * chain.spike_words, np.uint64)
+    return Room(
+        inputs=np.zeros(max(int(chain.noise_at[layers]), 1), np.uint64),
+        outputs=np.zeros(layers * rank * lanes, np.int32),
+        bias_noise=np.zeros(layers * lanes, np.int32),
+        raw=np.zeros(field, np.uint64),
+        axons=np.zeros(int(chain.sources.max()), np.int64),
+        arrivals=np.zeros(steps, np.int32),
+        currents=np.zeros(2 * steps * lanes, np.int32),
+        noise=np.zeros(2 * steps * lanes, np.int32),
+        spikes=spikes,
+        spike_bits=spikes.view(np.uint16),
+        potentials=np.zeros(2 * lanes, np.int32),
+        counts=np.zeros(2 * lanes, np.int32),
+    )
+
+
+@kernel
+def _silence(noise, begin, end):
+    for index in range(begin, end):
+        noise[index] = int32(0)
+
+
+@kernel
+def _run_sample(chain, noise, samples, sample, steps, room):
+    """Run all layers of both members of a pair on one sample; return their saturated registers."""
+    row = steps * chain.spike_words
+    saturated_plus = int64(0)
+    saturated_minus = int64(0)
+    for layer in range(chain.layers):
+        half = steps * chain.lanes[layer]
+        if layer == 0:
+            reach = samples.reach[sample]
+            if noise.scale[0] != 0:
+                reach += noise_current(
+                    chain, noise, layer, steps, samples.frames, sample * steps * chain.words[0],
+                    samples.counts, sample * steps, FROM_START, room,
+                )  # fmt: skip
+            else:
+                _silence(room.noise, FROM_START, half)
+            begin = sample * half
+            plus, minus = run_pair(
+                chain, layer, steps, samples.currents, begin, samples.currents, begin, FROM_START,
+                reach, room,
+            )  # fmt: skip
+        else:
+            noise_reach = int64(0)
+            for side in range(2):
+                at = (side * chain.layers + layer - 1) * row
+                synaptic_current(
+                    room.spikes, at, chain.spike_words, steps, chain.weights,
+                    chain.weight_at[layer], chain.shift[layer], chain.lanes[layer], room.axons,
+                    room.arrivals, FROM_START, room.currents, side * half,
+                )  # fmt: skip
+                if noise.scale[layer] != 0:
+                    side_reach = noise_current(
+                        chain, noise, layer, steps, room.spikes, at, room.arrivals, FROM_START,
+                        side * half, room,
+                    )  # fmt: skip
+                    noise_reach = max(noise_reach, side_reach)
+                else:
+                    _silence(room.noise, side * half, (side + 1) * half)
+            plus, minus = run_pair(
+                chain, layer, steps, room.currents, FROM_START, room.currents, half, half,
+                chain.reach[layer] + noise_reach, room,
+            )  # fmt: skip
+        saturated_plus += plus
+        saturated_minus += minus
+    return saturated_plus, saturated_minus
+
+
+@kernel
+def evaluate_pairs(
+    begin, end, chain_arrays, noise_arrays, readout, room_arrays, sample_arrays, groups, pairs,
+    first_pair, generation, fitness, saturated,
+):  # fmt: skip
+    """Fitness of both members of pairs `begin` .. `end` - 1, summed over the samples of their group.
+
+    groups     int64 (group, place): which samples a group sees; `pairs` pairs a group, in order
+    fitness    int64 (pair, member), added to; member 0 is +E, member 1 is -E
+    saturated  int64 (pair, member), added to
+    """
+    chain = _point_chain(chain_arrays)
+    noise = _point_noise(noise_arrays)
+    room = _point_room(room_arrays)
+    samples = _point_samples(sample_arrays)
+    steps = sample_arrays.frames.shape[1]
+    powers, logs = pointer(readout.powers), pointer(readout.logs)
+    classes = chain.neurons[chain.layers - 1]
+    scores = room.potentials if readout.membrane else room.counts
+    for index in range(begin, end):
+        draw_pair(chain, noise, first_pair + index, generation, room)
+        group = index // pairs
+        for place in range(groups.shape[1]):
+            sample = groups[group, place]
+            plus, minus = _run_sample(chain, noise, samples, sample, steps, room)
+            saturated[index, 0] += plus
+            saturated[index, 1] += minus
+            for side in range(2):
+                fitness[index, side] += log_likelihood(
+                    scores, side * chain.width, classes, int64(samples.labels[sample]),
+                    readout.multiplier, readout.shift, powers, logs,
+                )  # fmt: skip
+
+
+@kernel
+def forward(
+    begin, end, chain_arrays, noise_arrays, room_arrays, sample_arrays, potentials, counts, spikes,
+    saturated,
+):  # fmt: skip
+    """Run the unperturbed network (all scales of the noise 0) on samples `begin` .. `end` - 1.
+
+    potentials, counts  int32 (sample, class), written: sum over steps of the last layer's v, spikes
+    spikes              uint16 (sample, neuron of all layers), added to: spikes of each neuron
+    saturated           int64 (sample,), written
+    """
+    chain = _point_chain(chain_arrays)
+    noise = _point_noise(noise_arrays)
+    room = _point_room(room_arrays)
+    samples = _point_samples(sample_arrays)
+    steps, row = sample_arrays.frames.shape[1], chain.spike_words
+    for sample in range(begin, end):
+        saturated[sample], _ = _run_sample(chain, noise, samples, sample, steps, room)
+        for index in range(potentials.shape[1]):
+            potentials[sample, index] = room.potentials[index]
+            counts[sample, index] = room.counts[index]
+        place = int64(0)
+        for layer in range(chain.layers):
+            for t in range(steps):
+                at = (layer * steps + t) * row
+                for neuron in range(chain.neurons[layer]):
+                    spike = (room.spikes[at + (neuron >> 6)] >> uint64(neuron & 63)) & uint64(1)
+                    spikes[sample, place + neuron] += np.uint16(spike)
+            place += chain.neurons[layer]
