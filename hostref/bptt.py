@@ -1,0 +1,198 @@
+"""How far does a network of these neurons get when gradients may flow back through time?
+
+    minimise  mean -log p(label)     by Adam, with the fast sigmoid of hostref/surrogate.py
+
+The permutation and the augmentation of an epoch are functions of (seed, epoch). So a training that
+was cut off goes on from its last epoch to the same numbers (same device, same number of threads).
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from hostref import checkpoint, inputs, readout
+from hostref.augment import augmented
+from hostref.backend import Tensor, choose, generator, torch
+from hostref.evaluation import evaluate
+from hostref.inputs import Samples
+from hostref.model import Model, Parameters
+from hostref.settings import BpttSettings
+from hostref.twin import from_chip, initial
+
+if TYPE_CHECKING:
+    from neurosim.datasets import Dataset
+
+GAIN = 0.5
+"""Chosen here by trial (docs/hostref.md)."""
+_KIND = "bptt"
+
+Report = Callable[[dict[str, Any]], None]
+
+
+class TrainingError(RuntimeError):
+    """A training that cannot go on. What it had reached is kept."""
+
+
+class Trained(NamedTuple):
+    """A finished training: its best parameters by validation, and what each epoch showed."""
+
+    model: Model
+    parameters: Parameters
+    history: list[dict[str, Any]]
+
+
+def build(settings: BpttSettings, sources: int, classes: int, device: str) -> Model:
+    """The normalised model that `settings` describe."""
+    return from_chip(
+        settings.network.build(sources, classes),
+        normalised=True,
+        spiking_output=settings.readout == "count",
+        slope=settings.slope,
+        device=device,
+        dtype=settings.precision,
+    )
+
+
+def learning_rate(settings: BpttSettings, progress: float) -> float:
+    """A cosine from the learning rate to its final fraction; progress 0..1."""
+    low = settings.final_learning_rate
+    return settings.learning_rate * (low + (1 - low) * (1 + math.cos(math.pi * progress)) / 2)
+
+
+class _Run:
+    """State of one training: parameters, Adam's moments, best so far, history."""
+
+    def __init__(self, settings: BpttSettings, model: Model, folder: Path | None) -> None:
+        self.settings, self.model, self.folder = settings, model, folder
+        self.parameters = initial(model, settings.seed, GAIN).map(lambda w: w.requires_grad_())
+        self.best = self.parameters.map(lambda w: w.detach().clone())
+        self.history: list[dict[str, Any]] = []
+        self.adam = torch.optim.AdamW(self._all(), weight_decay=settings.weight_decay)
+
+    def _all(self) -> list[Tensor]:
+        return [*self.parameters.weights, *self.parameters.biases]
+
+    @property
+    def best_accuracy(self) -> float:
+        return max((epoch["validation_accuracy"] for epoch in self.history), default=-1.0)
+
+    @property
+    def stale(self) -> int:
+        """Epochs since the best one."""
+        accuracies = [epoch["validation_accuracy"] for epoch in self.history]
+        return len(accuracies) - 1 - accuracies.index(max(accuracies)) if accuracies else 0
+
+    @property
+    def finished(self) -> bool:
+        patience = self.settings.patience
+        return len(self.history) >= self.settings.epochs or 0 < patience <= self.stale
+
+    def epoch(self, train: Samples) -> float:
+        """One pass over `train`; the mean loss."""
+        number, device = len(self.history), self.model.like.device
+        draw = generator(device, self.settings.seed, 1, number)
+        order = torch.randperm(len(train), generator=draw, device=device)
+        parts = list(inputs.chunks(len(train), self.settings.batch))
+        total = torch.zeros((), dtype=torch.float64, device=device)
+        for k, part in enumerate(parts):
+            x, labels = train.batch(order[part], self.model.like.dtype)
+            self.adam.param_groups[0]["lr"] = learning_rate(
+                self.settings, (number + k / len(parts)) / self.settings.epochs
+            )
+            total += self._step(augmented(x, self.settings, draw), labels) * len(labels)
+        mean = float(total) / len(train)
+        if not math.isfinite(mean):
+            raise TrainingError(
+                f"the loss became {mean} in epoch {number + 1}; the {number} epochs before it are "
+                f"kept{f' in {self.folder}' if self.folder else ''}: start again with a smaller "
+                f"learning rate than {self.settings.learning_rate}"
+            )
+        return mean
+
+    def _step(self, x: Tensor, labels: Tensor) -> Tensor:
+        score = readout.scores(
+            self.model, self.model.run(self.parameters, x), self.settings.readout
+        )
+        loss = -readout.log_likelihood(score, labels, self.settings.gain).mean()
+        self.adam.zero_grad(set_to_none=True)
+        loss.backward()
+        self.adam.step()
+        return loss.detach().double()
+
+    def note(self, loss: float, accuracy: float) -> dict[str, Any]:
+        """Add an epoch to the history, and keep its parameters if it is the best."""
+        if accuracy > self.best_accuracy:
+            self.best = self.parameters.map(lambda w: w.detach().clone())
+        entry = {"epoch": len(self.history) + 1, "loss": loss, "validation_accuracy": accuracy}
+        self.history.append(entry)
+        return entry
+
+    def save(self) -> None:
+        if self.folder is None:
+            return
+        tensors = {}
+        for name, group in (("now", self.parameters), ("best", self.best)):
+            for k, tensor in enumerate([*group.weights, *group.biases]):
+                tensors[f"{name}.{k}"] = tensor
+        for k, tensor in enumerate(self._all()):
+            for moment, value in self.adam.state[tensor].items():
+                tensors[f"adam.{k}.{moment}"] = value
+        facts = {"settings": self.settings.model_dump(), "history": self.history}
+        checkpoint.save(self.folder / "bptt.safetensors", _KIND, tensors, facts)
+
+    def resume(self) -> None:
+        """Go on from the folder's checkpoint, if there is one and it is of these settings."""
+        path = self.folder / "bptt.safetensors" if self.folder else None
+        if path is None or not path.exists():
+            return
+        tensors, facts = checkpoint.load(path, _KIND)
+        if BpttSettings(**facts["settings"]) != self.settings:
+            raise checkpoint.CheckpointError(
+                f"{path}: was made with other settings ({facts['settings']}); use another folder"
+            )
+        self.history = facts["history"]
+        with torch.no_grad():
+            for name, group in (("now", self.parameters), ("best", self.best)):
+                for k, tensor in enumerate([*group.weights, *group.biases]):
+                    tensor.copy_(tensors[f"{name}.{k}"])
+        for k, tensor in enumerate(self._all()):
+            self.adam.state[tensor] = {
+                moment: tensors[f"adam.{k}.{moment}"].to(value)
+                for moment, value in (("exp_avg", tensor), ("exp_avg_sq", tensor))
+            } | {"step": tensors[f"adam.{k}.step"]}
+
+
+def epochs(run: _Run, data: "Dataset") -> Iterator[dict[str, Any]]:
+    """Train to the end, an entry of the history at a time; each is on disk before it is told."""
+    device = run.model.like.device
+    train, validation = (inputs.load(part, device) for part in (data.train, data.validation))
+    while not run.finished:
+        loss = run.epoch(train)
+        shown = evaluate(
+            run.model, run.parameters, validation, run.settings.readout, run.settings.gain
+        )
+        entry = run.note(loss, shown.accuracy)
+        run.save()
+        yield entry
+
+
+def train(
+    settings: BpttSettings,
+    data: "Dataset",
+    folder: Path | None = None,
+    *,
+    device: str = "cpu",
+    report: Report | None = None,
+) -> Trained:
+    """Train to the end, resuming from `folder` where it holds a training of these settings."""
+    choose(device)
+    model = build(settings, data.train.inputs, data.classes, device)
+    for part in (data.train, data.validation):
+        inputs.check(model.network, part)
+    run = _Run(settings, model, folder)
+    run.resume()
+    for entry in epochs(run, data):
+        if report is not None:
+            report(entry)
+    return Trained(model, run.best, run.history)

@@ -1,0 +1,60 @@
+"""How is the state of a float training kept, so that it goes on to the same numbers?
+
+One safetensors file: the tensors, and a JSON header {kind, version, sha256 of the tensors, ...}.
+It appears under its name whole or not at all; a damaged or foreign one is refused by name.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as to_bytes
+
+from hostref.backend import Tensor
+from neurosim.storage import write_atomically
+
+VERSION = 1
+_HEADER = "hostref"
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be used. The message names the file and what to do."""
+
+
+def _digest(tensors: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(name.encode() + b"\0" + tensors[name].numpy().tobytes())
+    return digest.hexdigest()
+
+
+def save(path: Path, kind: str, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+    """Write `tensors` and JSON-able `facts` as a checkpoint of this `kind`."""
+    kept = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    header = {"kind": kind, "version": VERSION, "sha256": _digest(kept), **facts}
+    write_atomically(path, to_bytes(kept, metadata={_HEADER: json.dumps(header)}))
+
+
+def load(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors (on the CPU) and facts of a checkpoint of this `kind`."""
+    try:
+        with safe_open(path, "pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            header = json.loads((file.metadata() or {}).get(_HEADER, "{}"))
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(
+            f"{path}: no readable checkpoint ({error}); delete it to start again"
+        ) from error
+    if (header.get("kind"), header.get("version")) != (kind, VERSION):
+        raise CheckpointError(
+            f"{path}: holds {header.get('kind')!r} version {header.get('version')!r}; "
+            f"needed is {kind!r} version {VERSION}: use another folder"
+        )
+    if header["sha256"] != _digest(tensors):
+        raise CheckpointError(
+            f"{path}: its content does not match its sha256; delete it to start again"
+        )
+    return tensors, header

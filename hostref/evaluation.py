@@ -1,0 +1,60 @@
+"""How well does a float network classify, and how much does it spike?"""
+
+from typing import NamedTuple
+
+from hostref import inputs, readout
+from hostref.backend import Tensor, torch
+from hostref.inputs import Samples
+from hostref.model import Model, Parameters
+from hostref.settings import Readout
+
+
+class Evaluation(NamedTuple):
+    """What one pass over some samples showed.
+
+    accuracy    share of samples answered rightly, 0..1
+    loss        mean of -log p(label)
+    confusion   int64 (label, answer)
+    spikes      spikes a sample, of each layer
+    silent      neurons that never spiked, of each layer
+    """
+
+    accuracy: float
+    loss: float
+    confusion: Tensor
+    spikes: tuple[float, ...]
+    silent: tuple[int, ...]
+
+
+@torch.no_grad()
+def evaluate(
+    model: Model,
+    parameters: Parameters,
+    samples: Samples,
+    kind: Readout,
+    gain: float,
+    batch: int = 500,
+) -> Evaluation:
+    """Evaluate `parameters` on all of `samples`."""
+    confusion = torch.zeros(
+        model.classes, model.classes, dtype=torch.int64, device=model.like.device
+    )
+    counts = [torch.zeros_like(layer.beta) for layer in model.layers]
+    loss = 0.0
+    for part in inputs.chunks(len(samples), batch):
+        x, labels = samples.batch(part, model.like.dtype)
+        trace = model.run(parameters, x)
+        score = readout.scores(model, trace, kind)
+        loss -= float(readout.log_likelihood(score, labels, gain).sum())
+        confusion.view(-1).index_add_(
+            0, labels * model.classes + score.argmax(-1), torch.ones_like(labels)
+        )
+        for count, spk in zip(counts, trace.spk, strict=True):
+            count += spk.sum((0, 1))
+    return Evaluation(
+        accuracy=float(confusion.diagonal().sum()) / len(samples),
+        loss=loss / len(samples),
+        confusion=confusion.cpu(),
+        spikes=tuple(float(count.sum()) / len(samples) for count in counts),
+        silent=tuple(int((count == 0).sum()) for count in counts),
+    )

@@ -1,0 +1,73 @@
+"""What does EGGROLL save? The paper's vanilla ES: every weight has noise of its own.
+
+    x (W + sigma E_i) = x W + sigma x E_i,     E_i (source, neuron) standard normal
+    estimate          = sum_i Delta_i E_i
+
+Source: Salimans et al., arXiv 1703.03864. `perturbed` is for the paper's evaluation
+of one member after another; the blocks do the same work at once.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from hostref.backend import Tensor, torch
+from hostref.model import Model, Parameters
+
+
+class FullRank(NamedTuple):
+    """Perturbations of a block of pairs.
+
+    e      float (pair, source, neuron) a layer
+    c      float (pair, neuron) a layer
+    sigma  what both are multiplied with, in `Layer.unit`s
+    """
+
+    e: tuple[Tensor, ...]
+    c: tuple[Tensor, ...]
+    sigma: float
+
+    def current(self, layer: int, x: Tensor) -> Tensor:
+        """What spikes `x` cause beyond the network's current on side +; see model.Noise."""
+        e = self.e[layer]
+        lead = (len(e), 1, *x.shape[:2]) if x.dim() == 3 else x.shape[:-1]
+        flat = x.flatten(0, 1) if x.dim() == 3 else x.flatten(1, 3)
+        return (flat @ e * self.sigma).view(*lead, e.shape[-1])
+
+    def bias(self, layer: int) -> Tensor | None:
+        return self.sigma * self.c[layer][:, None, None]
+
+    def perturbed(self, parameters: Parameters, sign: int, pair: int = 0) -> Parameters:
+        """Parameters of one member, written out."""
+        step = sign * self.sigma
+        return Parameters(
+            tuple(w + step * e[pair] for w, e in zip(parameters.weights, self.e, strict=True)),
+            tuple(b + step * c[pair] for b, c in zip(parameters.biases, self.c, strict=True)),
+        )
+
+
+@dataclass(frozen=True)
+class FullRankStrategy:
+    """Vanilla ES, with the standard deviation of a perturbed weight in thresholds."""
+
+    sigma: float
+
+    def draw(self, model: Model, pairs: int, source: torch.Generator) -> FullRank:
+        """Noise for every weight and bias of `model`."""
+        like = model.like
+
+        def normal(*shape: int) -> Tensor:
+            return torch.randn(shape, generator=source, dtype=like.dtype, device=like.device)
+
+        sizes = [(model.network.sizes[c.source], p.neurons) for c, p in model.network.layers]
+        return FullRank(
+            tuple(normal(pairs, sources, neurons) for sources, neurons in sizes),
+            tuple(normal(pairs, neurons) for _, neurons in sizes),
+            self.sigma,
+        )
+
+    def estimate(self, noise: FullRank, delta: Tensor) -> Parameters:
+        """sum_i delta_i E_i."""
+        return Parameters(
+            tuple(torch.tensordot(delta, e, 1) for e in noise.e),
+            tuple(delta @ c for c in noise.c),
+        )

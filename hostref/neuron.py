@@ -1,0 +1,96 @@
+"""How does one layer of neurons answer its input current, in real numbers?
+
+    u[t]   = alpha u[t-1] + current[t]
+    mem[t] = beta mem[t-1] + u[t] + bias     mem starts from 0 after a spike
+    spk[t] = mem[t] > threshold              strictly; neurons that cannot fire only integrate
+
+With `Rounding`, decayed values are truncated and states are limited as registers would have it.
+"""
+
+from typing import NamedTuple
+
+from hostref.backend import Tensor, torch
+from hostref.surrogate import SLOPE, spike
+from neurosim import limits
+
+
+class Layer(NamedTuple):
+    """Registers of one layer as real numbers.
+
+    alpha       float (neuron,), or None where no neuron keeps a synaptic current
+    beta        float (neuron,)  membrane decay
+    threshold   float (neuron,)  in `unit`s
+    bias        float (neuron,)  of the description, in `unit`s
+    unit        float (neuron,)  how many units of the chip's u are 1.0 here
+    delay       int              steps from a spike of the source to its synapses
+    dead_steps  int64 (neuron,) that v stays 0 after the step of a spike, or None where all are 0
+    """
+
+    alpha: Tensor | None
+    beta: Tensor
+    threshold: Tensor
+    bias: Tensor
+    unit: Tensor
+    delay: int
+    dead_steps: Tensor | None
+
+
+class Rounding(NamedTuple):
+    """What registers of finite width do, in units of u.
+
+    lsb    decayed values are truncated towards zero to multiples of this
+    limit  u and v stop at plus and minus this
+    """
+
+    lsb: float
+    limit: float
+
+
+CHIP = Rounding(1.0, float(limits.STATE_MAX))
+"""The chip's own registers; in chip units and float64 every u, v and spike is then exact."""
+
+
+def decayed(state: Tensor, factor: Tensor, rounding: Rounding | None) -> Tensor:
+    """state * factor, truncated where registers are of finite width."""
+    if rounding is None:
+        return state * factor
+    return torch.trunc(state * factor / rounding.lsb) * rounding.lsb
+
+
+def limited(state: Tensor, rounding: Rounding | None) -> Tensor:
+    """`state`, saturated where registers are of finite width."""
+    return state if rounding is None else state.clamp(-rounding.limit, rounding.limit)
+
+
+def integrate(
+    layer: Layer,
+    current: Tensor,
+    bias: Tensor,
+    *,
+    fires: bool = True,
+    slope: float = SLOPE,
+    rounding: Rounding | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Spikes and membranes (before reset), each (..., step, neuron) as `current`, from rest.
+
+    `bias` broadcasts against one step of `current`.
+    """
+    spks, mems = [], []
+    u = mem = carried = current.new_zeros(())
+    dead = current.new_zeros((), dtype=torch.int64)
+    for arriving in current.unbind(-2):
+        u = arriving if layer.alpha is None else decayed(u, layer.alpha, rounding) + arriving
+        u = limited(u, rounding)
+        mem = limited(decayed(carried, layer.beta, rounding) + u + bias, rounding)
+        if layer.dead_steps is not None:
+            mem = mem * (dead == 0)
+        mems.append(mem)
+        carried = mem
+        if fires:
+            spk = spike(mem, layer.threshold, slope)
+            spks.append(spk)
+            carried = mem * (1 - spk.detach())
+            if layer.dead_steps is not None:
+                dead = torch.where(spk > 0, layer.dead_steps, (dead - 1).clamp(min=0))
+    membranes = torch.stack(mems, -2)
+    return (torch.stack(spks, -2) if fires else torch.zeros_like(membranes)), membranes

@@ -1,0 +1,31 @@
+"""Which class did the network answer, and how sure was it?
+
+    count      score = mean spike rate of an output neuron over the steps, 0..1     (the paper's)
+    membrane   score = sum of its membrane potential over the steps, in thresholds
+    log p(class) = log softmax(gain * score)
+
+The paper's gain is 1, which caps p at e / (e + 9) = 0.23 for ten classes and the count readout.
+"""
+
+from hostref.backend import Tensor, torch
+from hostref.model import Model, Trace
+from hostref.settings import Readout
+
+
+def scores(model: Model, trace: Trace, readout: Readout) -> Tensor:
+    """Score of each class: (..., class)."""
+    if readout == "count":
+        return trace.spk[-1].mean(-2)
+    return trace.mem.sum(-2) / model.layers[-1].threshold.clamp(min=1e-30)
+
+
+def log_likelihood(score: Tensor, labels: Tensor, gain: float) -> Tensor:
+    """log p(label) of each sample, (..., sample), from scores (..., sample, class)."""
+    log_p = torch.log_softmax(gain * score, -1)
+    index = labels.expand(score.shape[:-1]).unsqueeze(-1)
+    return log_p.gather(-1, index).squeeze(-1)
+
+
+def correct(score: Tensor, labels: Tensor) -> Tensor:
+    """Whether the highest score is the label's; of equal scores the lowest class answers."""
+    return score.argmax(-1) == labels
