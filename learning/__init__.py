@@ -1,1 +1,1 @@
-"""What the chip should keep: evolution strategies that see only integers. Importing this loads nothing else."""
+"""What the chip should keep: evolution in whole numbers. Importing this loads nothing else."""

@@ -1,0 +1,46 @@
+"""`neurosim COMMAND`: which command is meant, and how are its arguments read?
+
+A command is a module of this package with a frozen pydantic model of its arguments and `run(arguments)`.
+It is imported when it is asked for, so that `neurosim --help` answers at once.
+"""
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+COMMANDS = {
+    "train": "train a network on the chip, or continue a run",
+    "evaluate": "accuracy and confusion matrix of a run",
+}
+"""Command and what it does; the module is called like the command, with _ for -."""
+
+
+def _help() -> str:
+    width = max(map(len, COMMANDS))
+    rows = "\n".join(f"  {name:<{width}}  {what}" for name, what in COMMANDS.items())
+    return (
+        "usage: neurosim COMMAND [arguments]\n\n"
+        "A spiking network that learns on the chip: integers only, forward passes only.\n\n"
+        f"commands:\n{rows}\n\n"
+        "neurosim COMMAND --help tells the arguments of a command."
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the return value is the process's exit status."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if not given or given[0] in ("-h", "--help", "help"):
+        print(_help())
+        return 0 if given else 2
+    if given[0] == "--version":
+        from importlib.metadata import version
+
+        print(f"neurosim-eggroll {version('neurosim-eggroll')}")
+        return 0
+    if given[0] not in COMMANDS:
+        print(f"neurosim: no command {given[0]!r}\n\n{_help()}", file=sys.stderr)
+        return 2
+    from neurosim.cli.door import call
+
+    module = importlib.import_module(f"neurosim.cli.{given[0].replace('-', '_')}")
+    return call(module.run, f"neurosim {given[0]}", given[1:])

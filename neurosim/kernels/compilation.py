@@ -47,7 +47,11 @@ def _compile(function: Callable[..., Any], parallel: bool) -> Any:
     try:
         config.CACHE_DIR = CACHE_FOLDER or before
         return numba.njit(
-            function, cache=CACHE_FOLDER is not None, parallel=parallel, nogil=True, error_model="numpy"
+            function,
+            cache=CACHE_FOLDER is not None,
+            parallel=parallel,
+            nogil=True,
+            error_model="numpy",
         )
     finally:
         config.CACHE_DIR = before

@@ -31,7 +31,6 @@ from neurosim.kernels.perturbation import (
     GRADED_OFFSET,
     draw_lanes,
     draw_noise,
-    noise_words,
     planes_of,
 )
 
@@ -248,7 +247,7 @@ def move_synapses(
                 low, high,
             )  # fmt: skip
             state[source, neuron] = int16(moved)
-            edge += int64(moved == low or moved == high)
+            edge += int64(moved in (low, high))
     return edge
 
 
@@ -261,9 +260,7 @@ def move_biases(layer, generation, seed, direction, rate, decay, low, high, rand
     edge = int64(0)
     for neuron in range(state.size):
         bits = int64((random[neuron >> 2] >> uint64(16 * (neuron & 3))) & uint64(0xFFFF))
-        moved = move(
-            int64(state[neuron]), int64(direction[neuron]), rate, decay, bits, low, high
-        )
+        moved = move(int64(state[neuron]), int64(direction[neuron]), rate, decay, bits, low, high)
         state[neuron] = int32(moved)
-        edge += int64(moved == low or moved == high)
+        edge += int64(moved in (low, high))
     return edge

@@ -61,4 +61,6 @@ def draw_words(out, offset, first, count, stream, layer, pair, generation, seed)
 @kernel
 def draw_blocks(out, stream, layer, pair, generation, seed):
     """Fill all of the one-dimensional uint64 array `out` with the words of one noise field."""
-    draw_words(out, np.int64(0), np.int64(0), np.int64(out.size), stream, layer, pair, generation, seed)
+    draw_words(
+        out, np.int64(0), np.int64(0), np.int64(out.size), stream, layer, pair, generation, seed
+    )

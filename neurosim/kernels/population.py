@@ -23,7 +23,6 @@ from neurosim.kernels.perturbation import draw_pair, noise_current, noise_words
 from neurosim.kernels.readout import log_likelihood
 from neurosim.kernels.synapse import synaptic_current
 
-
 FROM_START = np.int64(0)
 """A place in memory; a literal 0 would compile the callee once more."""
 

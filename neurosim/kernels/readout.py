@@ -8,6 +8,7 @@ arithmetic, so that no floating point takes part. Paper section 3.3: fitness is 
 under the softmax of the readout (spike rate there; or the membrane summed over time).
 """
 
+from functools import cache
 from math import isqrt
 
 import numpy as np
@@ -40,6 +41,7 @@ def _power(fraction: int, precision: int = 96) -> int:
     return result
 
 
+@cache
 def exp2_table() -> NDArray[np.int64]:
     """Entry i: 2^(-i / 2^FRACTION), rounded, with ONE fraction bits (i = 0 .. 2^FRACTION - 1)."""
     size, precision = 1 << FRACTION, 96
@@ -53,6 +55,7 @@ def exp2_table() -> NDArray[np.int64]:
     )
 
 
+@cache
 def log2_table() -> NDArray[np.int64]:
     """Entry i: log2(1 + i / 2^FRACTION), rounded down to FRACTION fraction bits."""
     size, precision = 1 << FRACTION, 96

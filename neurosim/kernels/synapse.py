@@ -1,6 +1,6 @@
 """What current do spikes make of the weights? Each arriving spike visits the synapses of its axon.
 
-    input[t, k] = (sum over spiking j of mantissa[j, k]) << current_shift
+input[t, k] = (sum over spiking j of mantissa[j, k]) << current_shift
 """
 
 from numba import int32, int64, uint64

@@ -1,0 +1,55 @@
+"""How does evolution proceed? Ask what to rehearse, tell what it was worth.
+
+    ask(generation)           -> which pairs, on which samples: numbers, never arrays of noise
+    tell(generation, fitness) -> what the chip is to keep: one small integer a pair, and the rates
+
+A strategy has no state but its settings: generation g is the same whenever and wherever it is asked.
+EGGROLL and full-rank ES differ in the noise alone (`settings.noise`).
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from learning.batches import batch
+from learning.settings import Schedule, Settings
+from learning.shaping import coefficients
+from neurosim.population import Rates
+
+
+class Ask(NamedTuple):
+    """generation, numbers of the pairs, and samples int64 (group, place) the groups of pairs see."""
+
+    generation: int
+    pairs: range
+    samples: NDArray[np.int64]
+
+
+class Update(NamedTuple):
+    """coefficients int8 (pair,), and the rates of each layer."""
+
+    coefficients: NDArray[np.int8]
+    rates: list[Rates]
+
+
+class Evolution:
+    """Antithetic evolution strategies in integers (paper, section 3.2 and appendix B)."""
+
+    def __init__(self, settings: Settings, samples: int, layers: int) -> None:
+        self.settings = settings
+        self.samples = samples
+        self.schedule = Schedule(settings, layers)
+
+    def ask(self, generation: int) -> Ask:
+        s = self.settings
+        return Ask(
+            generation, range(s.pairs), batch(self.samples, generation, s.groups, s.batch, s.seed)
+        )
+
+    def tell(self, generation: int, fitness: NDArray[np.int64]) -> Update:
+        """fitness int64 (pair, member): larger is better."""
+        return Update(
+            coefficients(fitness, self.settings.groups, self.settings.shaping),
+            self.schedule.rates(generation),
+        )

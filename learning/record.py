@@ -1,0 +1,263 @@
+"""What is left of a run, and how is it picked up again? One folder, whole at every moment.
+
+    config.json           settings and data, written once, with its own hash
+    weights.safetensors   weights as the chip uses them, and the state to resume from
+    metrics.jsonl         one line for each look at the validation set
+    summary.json          results, once the run has ended
+    learning_curve.png    accuracy and fitness over generations
+
+The weights' header holds the format version, the generation, and hashes of the settings, the tensors
+and the metrics so far; what does not agree is refused by name, never repaired in silence.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from learning.settings import Settings, network
+from neurosim.memory import Memory
+from neurosim.network import Network, Weights, check_weights
+from neurosim.storage import write_atomically
+
+FORMAT = "neurosim-run/1"
+CONFIG, WEIGHTS, METRICS, SUMMARY = (
+    "config.json",
+    "weights.safetensors",
+    "metrics.jsonl",
+    "summary.json",
+)
+
+
+class RunError(ValueError):
+    """A run folder that cannot be used. The message names the file and what to do."""
+
+
+class Checkpoint(NamedTuple):
+    """A run as it stood after `generation` generations, `seconds` of training."""
+
+    memory: Memory
+    weights: Weights
+    generation: int
+    seconds: float
+
+
+class Config(NamedTuple):
+    """What a run was started with."""
+
+    settings: Settings
+    dataset_key: str
+    inputs: int
+    classes: int
+
+    def network(self) -> Network:
+        return network(self.settings, self.inputs, self.classes)
+
+    def to_json(self) -> bytes:
+        content = {
+            "format": FORMAT,
+            "settings": self.settings.model_dump(mode="json"),
+            "dataset_key": self.dataset_key,
+            "inputs": self.inputs,
+            "classes": self.classes,
+        }
+        return json.dumps({**content, "sha256": _digest(_canonical(content))}, indent=1).encode()
+
+
+def _canonical(content: dict[str, Any]) -> bytes:
+    return json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _digest(*parts: bytes) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def weights_sha256(weights: Weights) -> str:
+    """Hash of the weights as the chip uses them: every mantissa, then every bias mantissa."""
+    return _digest(*(np.ascontiguousarray(part).tobytes() for part in (*weights[0], *weights[1])))
+
+
+def _tensors(memory: Memory, weights: Weights) -> dict[str, NDArray[Any]]:
+    named: Iterable[tuple[str, tuple[NDArray[Any], ...]]] = (
+        ("mantissas", weights.mantissas),
+        ("bias_mantissas", weights.biases),
+        ("synapses", memory.synapses),
+        ("biases", memory.biases),
+        ("momentum", memory.momentum),
+    )
+    return {
+        f"{name}.{layer}": np.ascontiguousarray(array)
+        for name, arrays in named
+        for layer, array in enumerate(arrays)
+    }
+
+
+def _tensors_sha256(tensors: dict[str, NDArray[Any]]) -> str:
+    return _digest(*(name.encode() + tensors[name].tobytes() for name in sorted(tensors)))
+
+
+class RunFolder:
+    """A run folder that this process alone writes to, from `open` or `create` until `close`."""
+
+    def __init__(self, path: Path, config: Config, lock: FileLock) -> None:
+        self.path, self.config, self._lock = path, config, lock
+        self._metrics = b""
+
+    @classmethod
+    def create(cls, path: Path, config: Config) -> "RunFolder":
+        """Make a new run folder; one that holds a run already is left as it is."""
+        if (path / CONFIG).exists():
+            raise RunError(
+                f"{path} already holds a run; continue it with --resume {path}, "
+                f"or give --run another folder"
+            )
+        if path.exists() and not path.is_dir():
+            raise RunError(f"{path} is a file; give --run a folder")
+        folder = cls(path, config, _locked(path))
+        write_atomically(path / CONFIG, config.to_json())
+        return folder
+
+    @classmethod
+    def resume(cls, path: Path) -> tuple["RunFolder", Checkpoint | None]:
+        """Open an existing run to continue it, and where it stood (None: before its first checkpoint)."""
+        config = read_config(path)
+        folder = cls(path, config, _locked(path))
+        try:
+            if not (path / WEIGHTS).exists():
+                return folder, None
+            checkpoint, metrics = _read_checkpoint(path, config)
+            folder._metrics = metrics
+            return folder, checkpoint
+        except BaseException:
+            folder.close()
+            raise
+
+    def save(self, memory: Memory, weights: Weights, generation: int, seconds: float) -> None:
+        """Write metrics, then the weights that vouch for them."""
+        from safetensors.numpy import save
+
+        tensors = _tensors(memory, weights)
+        header = {
+            "format": FORMAT,
+            "generation": str(generation),
+            "seconds": f"{seconds:.3f}",
+            "config_sha256": _digest(self.config.to_json()),
+            "tensors_sha256": _tensors_sha256(tensors),
+            "weights_sha256": weights_sha256(weights),
+            "metrics_bytes": str(len(self._metrics)),
+            "metrics_sha256": _digest(self._metrics),
+        }
+        write_atomically(self.path / METRICS, self._metrics)
+        write_atomically(self.path / WEIGHTS, save(tensors, metadata=header))
+
+    def log(self, record: dict[str, Any]) -> None:
+        """Add a line to the metrics; `save` writes it."""
+        self._metrics += json.dumps(record).encode() + b"\n"
+
+    def metrics(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self._metrics.splitlines()]
+
+    def write(self, name: str, data: bytes) -> None:
+        write_atomically(self.path / name, data)
+
+    def close(self) -> None:
+        self._lock.release()
+
+    def __enter__(self) -> "RunFolder":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _locked(path: Path) -> FileLock:
+    path.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise RunError(
+            f"{path} is in use by another process; wait for it, or give --run another folder"
+        ) from error
+    return lock
+
+
+def read_config(path: Path) -> Config:
+    """The configuration of a run folder, checked."""
+    file = path / CONFIG
+    try:
+        content = json.loads(file.read_bytes())
+        recorded = content.pop("sha256")
+    except FileNotFoundError as error:
+        raise RunError(f"{path} is not a run folder: {CONFIG} is missing") from error
+    except (OSError, ValueError, KeyError, AttributeError) as error:
+        raise RunError(f"{file} is damaged ({error}); restore it, or train again") from error
+    if content.get("format") != FORMAT:
+        raise RunError(
+            f"{file}: format is {content.get('format')!r}; this version reads {FORMAT!r}; "
+            f"use the version that wrote it, or train again"
+        )
+    if _digest(_canonical(content)) != recorded:
+        raise RunError(f"{file} was changed since it was written; restore it, or train again")
+    try:
+        settings = Settings.model_validate(content["settings"])
+        return Config(settings, content["dataset_key"], content["inputs"], content["classes"])
+    except (KeyError, ValidationError) as error:
+        raise RunError(
+            f"{file}: {error}; it was written by another version, train again"
+        ) from error
+
+
+def read_checkpoint(path: Path) -> tuple[Config, Checkpoint]:
+    """Configuration and last checkpoint of a run folder, checked; for looking only."""
+    config = read_config(path)
+    if not (path / WEIGHTS).exists():
+        raise RunError(
+            f"{path} holds no weights yet: {WEIGHTS} is missing; continue it with --resume {path}"
+        )
+    return config, _read_checkpoint(path, config)[0]
+
+
+def _read_checkpoint(path: Path, config: Config) -> tuple[Checkpoint, bytes]:
+    from safetensors import SafetensorError, safe_open
+
+    file = path / WEIGHTS
+    try:
+        with safe_open(file, framework="numpy") as opened:
+            header = opened.metadata() or {}
+            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError, ValueError) as error:
+        raise RunError(f"{file} is damaged ({error}); restore it, or train again") from error
+    if header.get("format") != FORMAT:
+        raise RunError(f"{file}: format is {header.get('format')!r}; this version reads {FORMAT!r}")
+    metrics = (path / METRICS).read_bytes() if (path / METRICS).exists() else b""
+    metrics = metrics[: int(header.get("metrics_bytes", 0))]
+    for what, recorded, found in (
+        (WEIGHTS, header.get("tensors_sha256"), _tensors_sha256(tensors)),
+        (CONFIG, header.get("config_sha256"), _digest(config.to_json())),
+        (METRICS, header.get("metrics_sha256"), _digest(metrics)),
+    ):
+        if recorded != found:
+            raise RunError(
+                f"{path / what} does not agree with the header of {file}: sha256 is {found}, "
+                f"recorded was {recorded}; restore the folder, or train again"
+            )
+    layers = len(config.settings.hidden) + 1
+
+    def stack(name: str) -> tuple[NDArray[Any], ...]:
+        return tuple(tensors[f"{name}.{layer}"] for layer in range(layers))
+
+    weights = Weights(stack("mantissas"), stack("bias_mantissas"))
+    check_weights(config.network(), weights)
+    kept = stack("momentum") if "momentum.0" in tensors else ()
+    memory = Memory(stack("synapses"), stack("biases"), kept)
+    return Checkpoint(memory, weights, int(header["generation"]), float(header["seconds"])), metrics

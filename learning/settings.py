@@ -1,0 +1,201 @@
+"""How is a network trained? Every choice, with its default, checked when it is made.
+
+The same model is the command line's flags, the run folder's configuration and the library's argument.
+Numbers are in the chip's units: a weight's LSB, a membrane's threshold mantissa, a generation.
+"""
+
+from math import log2, sqrt
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from neurosim import limits
+from neurosim.chain import NoiseSpec
+from neurosim.kernels.consolidate import RATE_BITS
+from neurosim.kernels.readout import FRACTION, ONE, exp2_table
+from neurosim.memory import BIAS_FRACTION_BITS
+from neurosim.network import Network, Population
+from neurosim.population import Rates, ReadoutSpec
+
+Method = Literal["eggroll", "full-rank"]
+SILENT = limits.VTH_MANT.high
+"""Threshold of an output layer that is read by its membrane: it integrates and does not spike."""
+BIAS_EXP = 4
+"""A bias mantissa of 4095 is then 511 weight LSB: chosen here, since thresholds are of that order."""
+MEMBRANE_BITS = 18
+"""Temperature 1 of the membrane readout: 2^18 units of v, summed over steps, are one bit of log-odds.
+Chosen here: of 2^16, 2^18 and 2^20 the middle one learns fastest (docs/results of `neurosim train`)."""
+MULTIPLIER_BITS = 16
+FACTOR_STD = {"rademacher": 1, "graded": 2}
+"""Standard deviation of a noise number (neurosim/kernels/perturbation.py)."""
+
+
+class Settings(BaseModel):
+    """Settings of a training run. `sigma` and learning rates are in LSB of an 8-bit weight."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data: str = "digits"
+    """digits, nmnist, nmnist:FOLDER or images:FILE.npz"""
+    steps: Annotated[int, Field(ge=1, le=255)] = 10
+    """time bins of a sample"""
+    pool: Annotated[int, Field(ge=1, le=34)] = 1
+    """join pixels POOL x POOL"""
+    seed: Annotated[int, Field(ge=0, lt=1 << 64)] = 0
+    """key of every generator: same seed, same bits"""
+
+    hidden: Annotated[tuple[Annotated[int, Field(ge=1, le=8192)], ...], Field(min_length=1)] = (
+        128,
+    )
+    """neurons of each hidden layer"""
+    vth_mant: Annotated[int, Field(ge=limits.VTH_MANT.low, le=limits.VTH_MANT.high)] = 512
+    """threshold of hidden neurons (and of output neurons that are counted), shifted left by 6"""
+    du: Annotated[int, Field(ge=limits.DECAY.low, le=limits.DECAY.high)] = 4095
+    """decay of the synaptic current; 4095 leaves none: the paper's neuron"""
+    dv: Annotated[int, Field(ge=limits.DECAY.low, le=limits.DECAY.high)] = 400
+    """decay of the membrane: beta = 1 - dv / 4096"""
+    initial_std: Annotated[int, Field(ge=0, le=127)] = 16
+    """standard deviation of the initial weights"""
+
+    method: Method = "eggroll"
+    """low-rank noise (EGGROLL), or a noise of its own for every synapse (the paper's vanilla ES)"""
+    generations: Annotated[int, Field(ge=1, lt=1 << 32)] = 1000
+    """updates of the weights"""
+    pairs: Annotated[int, Field(ge=1, le=1 << 24)] = 2048
+    """antithetic pairs a generation; the population is twice as large"""
+    groups: Annotated[int, Field(ge=1)] = 64
+    """groups of pairs; those of a group see the same samples"""
+    batch: Annotated[int, Field(ge=1, le=4096)] = 8
+    """samples each group sees in a generation"""
+    rank: Annotated[int, Field(ge=1, le=64)] = 1
+    """rank of a perturbation"""
+    noise: Literal["rademacher", "graded"] = "rademacher"
+    """+1 and -1, or a popcount of 16 bits"""
+    sigma: Annotated[float, Field(ge=0, le=127)] = 16
+    """standard deviation of the perturbation of a hidden layer's weight"""
+    sigma_output: Annotated[float, Field(ge=0, le=127)] = 8
+    """the same for the output layer"""
+    sigma_bias: Annotated[float, Field(ge=0, le=127)] = 0
+    """standard deviation of the perturbation of a bias, in weight LSB; 0 keeps biases as they are"""
+
+    readout: Literal["membrane", "count"] = "membrane"
+    """the output's membrane summed over steps, or its spikes counted (the paper)"""
+    temperature: Annotated[float, Field(gt=0, le=1024)] = 1
+    """of the softmax; 1 is the paper's for counts"""
+    shaping: Literal["scaled", "rank", "sign"] = "scaled"
+    """what a pair sends: its difference over the mean difference, its centred rank, or its sign"""
+
+    learning_rate: Annotated[float, Field(ge=0, le=127)] = 2
+    """mean step of a weight in the first generation (with momentum: of the smoothed direction)"""
+    final_learning_rate: Annotated[float, Field(ge=0, le=127)] = 0.05
+    """the same in the last generation"""
+    schedule: Literal["geometric", "linear"] = "geometric"
+    """how the one becomes the other"""
+    momentum_bits: Annotated[int, Field(ge=0, le=6)] = 3
+    """momentum 1 - 2^-BITS; 0 keeps no momentum, and no memory for it"""
+    decay: Annotated[float, Field(ge=0, le=1)] = 0
+    """share of a weight that a generation takes away"""
+    fraction_bits: Annotated[int, Field(ge=0, le=8)] = 8
+    """bits a synapse keeps below its 8-bit weight"""
+
+    evaluate_every: Annotated[int, Field(ge=1)] = 25
+    """generations between two looks at the validation set"""
+    validation_samples: Annotated[int, Field(ge=1)] = 2000
+    """samples of the validation set that are looked at"""
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Settings":
+        if self.pairs % self.groups:
+            raise ValueError(
+                f"pairs {self.pairs} cannot be divided among groups {self.groups} evenly; "
+                f"make one a multiple of the other"
+            )
+        if self.schedule == "geometric" and not (
+            0 < self.final_learning_rate <= self.learning_rate
+            or self.final_learning_rate == self.learning_rate
+        ):
+            raise ValueError(
+                f"a geometric schedule falls, and not to 0: learning_rate {self.learning_rate} to "
+                f"final_learning_rate {self.final_learning_rate} needs --schedule linear"
+            )
+        return self
+
+
+def network(settings: Settings, inputs: int, classes: int) -> Network:
+    """The chip's network for a data set of `inputs` and `classes`."""
+    output_threshold = SILENT if settings.readout == "membrane" else settings.vth_mant
+    sizes = (*settings.hidden, classes)
+    names = [f"hidden{index + 1}" for index in range(len(settings.hidden))]
+    if len(names) == 1:
+        names = ["hidden"]
+    return Network.chain(
+        inputs,
+        [
+            Population(
+                name,
+                size,
+                vth_mant=output_threshold if name == "output" else settings.vth_mant,
+                du=settings.du,
+                dv=settings.dv,
+                bias_exp=BIAS_EXP,
+            )
+            for name, size in zip((*names, "output"), sizes, strict=True)
+        ],
+    )
+
+
+def noise(settings: Settings, network: Network) -> NoiseSpec:
+    """Scales in units of u, so that a weight's perturbation has the standard deviation sigma."""
+    std = FACTOR_STD[settings.noise]
+    of_product = std if settings.method == "full-rank" else std * std * sqrt(settings.rank)
+    sigmas = [settings.sigma] * (len(network.layers) - 1) + [settings.sigma_output]
+    units = [1 << connection.current_shift for connection, _ in network.layers]
+    return NoiseSpec(
+        scale=tuple(
+            round(sigma * unit / of_product) for sigma, unit in zip(sigmas, units, strict=True)
+        ),
+        bias_scale=tuple(round(settings.sigma_bias * unit / std) for unit in units),
+        rank=settings.rank,
+        graded=settings.noise == "graded",
+        full_rank=settings.method == "full-rank",
+    )
+
+
+def readout(settings: Settings) -> ReadoutSpec:
+    """Logits in base 2; the spike count's are the paper's mean rate in nats at temperature 1."""
+    if settings.readout == "membrane":
+        unit = (1 << FRACTION) / (1 << MEMBRANE_BITS)
+    else:
+        unit = (1 << FRACTION) * log2(2.718281828459045) / settings.steps
+    multiplier = max(1, round(unit / settings.temperature * (1 << MULTIPLIER_BITS)))
+    return ReadoutSpec(settings.readout == "membrane", multiplier, MULTIPLIER_BITS)
+
+
+class Schedule:
+    """Learning rates of each generation, in fixed point: only integers from here on."""
+
+    def __init__(self, settings: Settings, layers: int) -> None:
+        self._first = round(settings.learning_rate * (1 << RATE_BITS))
+        self._last = round(settings.final_learning_rate * (1 << RATE_BITS))
+        self._of = settings.generations
+        self._geometric = settings.schedule == "geometric" and self._first > 0
+        self._log2 = round(log2(self._last / self._first) * (1 << 20)) if self._geometric else 0
+        self._decay = round(settings.decay * (1 << RATE_BITS))
+        self._fraction_bits = settings.fraction_bits
+        self._layers = layers
+        self._biases = settings.sigma_bias > 0
+
+    def rates(self, generation: int) -> list[Rates]:
+        """Rates of generation 0 .. generations - 1, one for each layer."""
+        if self._geometric:
+            mean = _times_power_of_two(self._first, self._log2 * generation // self._of)
+        else:
+            mean = self._first + (self._last - self._first) * generation // self._of
+        bias = (mean << BIAS_FRACTION_BITS) * 128 >> BIAS_EXP if self._biases else 0
+        return [Rates(mean << self._fraction_bits, bias, self._decay)] * self._layers
+
+
+def _times_power_of_two(value: int, exponent: int) -> int:
+    """value * 2^(exponent / 2^20) for an exponent up to 0: table and shift, as in the readout."""
+    below = -exponent >> (20 - FRACTION)
+    return value * int(exp2_table()[below % (1 << FRACTION)]) >> (ONE + (below >> FRACTION))

@@ -1,0 +1,190 @@
+"""How does a run go from first to last generation? Ask, rehearse, tell, consolidate, look.
+
+    ask = evolution.ask(g)                        which pairs, which samples
+    fitness = chip.rehearse(frames, ...)          on the chip
+    update = evolution.tell(g, fitness)           one small integer a pair
+    chip.consolidate(update.coefficients, ...)    on the chip
+
+What a generation does depends on the settings, the data and its number alone, so a run that was
+stopped anywhere continues to the same bits.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from learning.evolution import Evolution
+from learning.record import Checkpoint, Config, RunFolder, weights_sha256
+from learning.settings import Settings, noise, readout
+from neurosim.datasets import Dataset
+from neurosim.frames import Frames
+from neurosim.kernels.readout import FRACTION
+from neurosim.memory import Memory, initial_memory
+from neurosim.population import LearningChip, Recall
+
+CHECKPOINT_SECONDS = 10.0
+"""A run killed outright loses no more than this, chosen here."""
+
+
+class Look(NamedTuple):
+    """What the chip does with samples it does not learn from."""
+
+    accuracy: float
+    predictions: NDArray[np.int64]
+    dead_classes: int
+    dead_neurons: int
+    spikes_per_sample: float
+    saturated: int
+
+
+Report = Callable[[int, dict[str, Any] | None], None]
+"""Called after each generation with its number and, after a look, the line of metrics."""
+
+
+def make_chip(config: Config, memory: Memory | None = None) -> LearningChip:
+    """The chip of a run, with the memory it had or a fresh one."""
+    settings, described = config.settings, config.network()
+    if memory is None:
+        memory = initial_memory(
+            described,
+            [settings.initial_std] * len(described.layers),
+            seed=settings.seed,
+            fraction_bits=settings.fraction_bits,
+            momentum=settings.momentum_bits > 0,
+        )
+    return LearningChip(
+        described,
+        memory,
+        seed=settings.seed,
+        noise=noise(settings, described),
+        readout_spec=readout(settings),
+        fraction_bits=settings.fraction_bits,
+        momentum_bits=settings.momentum_bits,
+    )
+
+
+def take(frames: Frames, samples: NDArray[np.int64] | slice) -> Frames:
+    """Some samples of frames."""
+    return Frames(frames.bits[samples], frames.labels[samples], frames.inputs)
+
+
+def look(chip: LearningChip, frames: Frames) -> Look:
+    """Accuracy and health of the network as it stands."""
+    recall: Recall = chip.recall(frames)
+    scores = recall.potentials if chip.readout_spec.membrane else recall.counts
+    predictions = scores.argmax(axis=1)
+    return Look(
+        accuracy=float((predictions == frames.labels).mean()),
+        predictions=predictions,
+        dead_classes=scores.shape[1] - len(np.unique(predictions)),
+        dead_neurons=sum(int((layer.sum(axis=0) == 0).sum()) for layer in recall.spikes[:-1]),
+        spikes_per_sample=sum(float(layer.sum()) for layer in recall.spikes[:-1])
+        / max(1, len(predictions)),
+        saturated=int(recall.saturated.sum()),
+    )
+
+
+class Training:
+    """A run under way: `step` by `step`, or `run` to the end."""
+
+    def __init__(
+        self,
+        config: Config,
+        data: Dataset,
+        folder: RunFolder | None = None,
+        checkpoint: Checkpoint | None = None,
+    ) -> None:
+        self.config, self.data, self.folder = config, data, folder
+        self.chip = make_chip(config, checkpoint.memory if checkpoint else None)
+        self.evolution = Evolution(
+            config.settings, len(data.train.labels), len(self.chip.network.layers)
+        )
+        self.generation = checkpoint.generation if checkpoint else 0
+        self.seconds = checkpoint.seconds if checkpoint else 0.0
+        self._saved = (self.generation, time.perf_counter())
+
+    @property
+    def settings(self) -> Settings:
+        return self.config.settings
+
+    @property
+    def member_samples(self) -> int:
+        """Forward passes of a perturbed network on a sample, so far."""
+        return self.generation * self.settings.pairs * 2 * self.settings.batch
+
+    def step(self) -> dict[str, Any] | None:
+        """One generation; returns the line of metrics where it ends with a look."""
+        began = time.perf_counter()
+        ask = self.evolution.ask(self.generation)
+        rehearsal = self.chip.rehearse(self.data.train, ask.samples, ask.pairs, ask.generation)
+        update = self.evolution.tell(ask.generation, rehearsal.fitness)
+        edge = self.chip.consolidate(update.coefficients, ask.pairs, ask.generation, update.rates)
+        self.generation += 1
+        self.seconds += time.perf_counter() - began
+        every = self.settings.evaluate_every
+        if self.generation % every and self.generation != self.settings.generations:
+            return None
+        began = time.perf_counter()
+        seen = look(self.chip, take(self.data.validation, slice(self.settings.validation_samples)))
+        self.seconds += time.perf_counter() - began
+        members = rehearsal.fitness.size * self.settings.batch
+        return {
+            "generation": self.generation,
+            "validation_accuracy": seen.accuracy,
+            "fitness_bits": float(rehearsal.fitness.sum()) / members / (1 << FRACTION),
+            "dead_classes": seen.dead_classes,
+            "dead_neurons": seen.dead_neurons,
+            "spikes_per_sample": seen.spikes_per_sample,
+            "saturated_registers": int(rehearsal.saturated.sum()),
+            "weights_at_edge": edge,
+            "member_samples": self.member_samples,
+            "seconds": round(self.seconds, 3),
+        }
+
+    def save(self) -> None:
+        """Write a checkpoint, if there is a folder and anything new."""
+        if self.folder is not None and self._saved[0] != self.generation:
+            self.folder.save(self.chip.memory, self.chip.weights(), self.generation, self.seconds)
+            self._saved = (self.generation, time.perf_counter())
+
+    def run(self, report: Report, stopped: Callable[[], bool] = lambda: False) -> bool:
+        """Run to the last generation, or until `stopped`; True if it ended."""
+        while self.generation < self.settings.generations:
+            if stopped():
+                self.save()
+                return False
+            record = self.step()
+            if record is not None and self.folder is not None:
+                self.folder.log(record)
+            if record is not None or time.perf_counter() - self._saved[1] > CHECKPOINT_SECONDS:
+                self.save()
+            report(self.generation, record)
+        self.save()
+        return True
+
+    def summary(self) -> dict[str, Any]:
+        """Results of a run that has ended, test accuracy included."""
+        tested = look(self.chip, self.data.test)
+        settings = self.settings
+        return {
+            "data": self.data.name,
+            "test_accuracy": tested.accuracy,
+            "test_samples": len(tested.predictions),
+            "generations": self.generation,
+            "seconds": round(self.seconds, 3),
+            "member_samples": self.member_samples,
+            "sample_passes": self.generation * settings.groups * settings.batch,
+            "dead_classes": tested.dead_classes,
+            "dead_neurons": tested.dead_neurons,
+            "spikes_per_sample": tested.spikes_per_sample,
+            "saturated_registers": tested.saturated,
+            "weights_sha256": weights_sha256(self.chip.weights()),
+        }
+
+
+def start(settings: Settings, data: Dataset) -> Config:
+    """The configuration of a new run on a data set."""
+    return Config(settings, data.key, data.train.inputs, data.classes)

@@ -1,0 +1,154 @@
+"""How does a network lie in the kernels' arrays? Dense layers one after another, neurons in lanes.
+
+What a kernel trusts is established here: every register in its range, no sum beyond 32 bits, and for
+each layer the largest current that can saturate nothing (`headroom`).
+"""
+
+from fractions import Fraction
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurosim import limits
+from neurosim.kernels import perturbation, population
+from neurosim.kernels.arithmetic import LIMIT, decay_factors
+from neurosim.memory import padded
+from neurosim.network import Network, NetworkError, Population, Weights
+
+CURRENT_SHIFT = limits.Range(0, 16)
+UNREACHABLE = np.iinfo(np.int32).max
+NOISE_LIMIT = 1 << 30
+"""Noise currents stay below this, so that they fit 32 bits with any current added."""
+
+
+class NoiseSpec(NamedTuple):
+    """How members differ from the network.
+
+    scale, bias_scale  one integer a layer, in units of u and of v: what noise 1 adds; 0 leaves it alone
+    """
+
+    scale: tuple[int, ...]
+    bias_scale: tuple[int, ...]
+    rank: int = 1
+    graded: bool = False
+    full_rank: bool = False
+
+
+def _uniform(population: Population, register: str) -> int:
+    value = getattr(population, register)
+    if isinstance(value, tuple):
+        if len(set(value)) > 1:
+            raise NetworkError(
+                f"layer {population.name!r}: learning needs one {register} for all neurons, "
+                f"this layer has {len(set(value))} different ones"
+            )
+        value = value[0]
+    return int(value)
+
+
+def _each(value: int | tuple[int, ...], neurons: int) -> NDArray[np.int64]:
+    return np.broadcast_to(np.asarray(value, np.int64), neurons)
+
+
+def _headroom(decay_u: int, decay_v: int, bias: int, steps: int) -> int:
+    """Largest current that, step after step, saturates neither u nor v."""
+    gain_u = sum(Fraction(limits.DECAY_ONE - decay_u, limits.DECAY_ONE) ** t for t in range(steps))
+    gain_v = sum(Fraction(limits.DECAY_ONE - decay_v, limits.DECAY_ONE) ** t for t in range(steps))
+    of_u = LIMIT / gain_u
+    of_v = (LIMIT / gain_v - bias) / gain_u
+    return int(max(min(of_u, of_v), -1))
+
+
+def check_trainable(network: Network) -> None:
+    """Raise NetworkError unless the population evaluator computes this network exactly."""
+    for connection, layer in network.layers:
+        if connection.sign_mode != "mixed":
+            raise NetworkError(f"connection {connection.name}: learning needs sign_mode 'mixed'")
+        if connection.current_shift not in CURRENT_SHIFT:
+            raise NetworkError(
+                f"connection {connection.name}: weight_exp {connection.weight_exp} shifts weights by "
+                f"{connection.current_shift}; learning needs 0..16, so that no bit is lost"
+            )
+        if connection.delay or layer.refractory != 1:
+            raise NetworkError(
+                f"layer {layer.name!r}: learning needs delay 0 and refractory 1, not "
+                f"{connection.delay} and {layer.refractory}"
+            )
+        for register in ("du", "dv"):
+            _uniform(layer, register)
+
+
+def check_noise(network: Network, noise: NoiseSpec) -> None:
+    """Raise NetworkError unless the noise fits the network and 32-bit currents."""
+    for what, scales in (("scale", noise.scale), ("bias_scale", noise.bias_scale)):
+        if len(scales) != len(network.layers):
+            raise NetworkError(
+                f"noise {what} has {len(scales)} values for {len(network.layers)} layers"
+            )
+    if noise.rank < 1:
+        raise NetworkError(f"rank is {noise.rank}; allowed are integers from 1")
+    largest = perturbation.GRADED_OFFSET**2 if noise.graded else 1
+    for (connection, layer), scale in zip(network.layers, noise.scale, strict=True):
+        sources = network.sizes[connection.source]
+        bound = scale * largest * sources * (1 if noise.full_rank else noise.rank)
+        if not scale >= 0 or bound >= NOISE_LIMIT:
+            raise NetworkError(
+                f"layer {layer.name!r}: noise scale {scale} could add {bound} to u; "
+                f"allowed is less than {NOISE_LIMIT}: lower sigma or the rank"
+            )
+
+
+def lay_out(network: Network, weights: Weights, noise: NoiseSpec, steps: int) -> population.Chain:
+    """The arrays of a network with these weights, and room for noise of this kind."""
+    layers = network.layers
+    count = len(layers)
+    lanes = np.array([padded(layer.neurons) for _, layer in layers], np.int64)
+    width = int(lanes.max())
+    spike_words = -(-width // 512) * 8
+    sources = np.array([network.sizes[connection.source] for connection, _ in layers], np.int64)
+    neurons = np.array([layer.neurons for _, layer in layers], np.int64)
+    words = np.full(count, spike_words, np.int64)
+    words[0] = -(-int(sources[0]) // 512) * 8
+    flat, bias = [], np.zeros((count, width), np.int32)
+    threshold = np.full((count, width), UNREACHABLE, np.int32)
+    decays = np.zeros((count, 4), np.int32)
+    reach, headroom = np.zeros(count, np.int64), np.zeros(count, np.int64)
+    for index, (connection, layer) in enumerate(layers):
+        filled = np.zeros((sources[index], lanes[index]), np.int8)
+        filled[:, : layer.neurons] = weights.mantissas[index]
+        flat.append(filled.reshape(-1))
+        mantissa = weights.biases[index] + _each(layer.bias_mant, layer.neurons)
+        bias[index, : layer.neurons] = mantissa << layer.bias_exp
+        threshold[index, : layer.neurons] = (
+            _each(layer.vth_mant, layer.neurons) << limits.STATE_SHIFT
+        )
+        decay_u, decay_v = _uniform(layer, "du") + 1, _uniform(layer, "dv")
+        decays[index] = (*decay_factors(decay_u), *decay_factors(decay_v))
+        sums = np.abs(filled.astype(np.int64)).sum(axis=0)
+        reach[index] = int(sums.max()) << connection.current_shift
+        largest = int(np.abs(bias[index]).max())
+        largest += noise.bias_scale[index] * (perturbation.GRADED_OFFSET if noise.graded else 1)
+        headroom[index] = _headroom(decay_u, decay_v, largest, steps)
+    row = [int(perturbation.noise_words(int(one), noise.graded)) for one in words]
+    fields = neurons if noise.full_rank else np.full(count, noise.rank)
+    return population.Chain(
+        layers=count,
+        width=width,
+        spike_words=spike_words,
+        sources=sources,
+        neurons=neurons,
+        lanes=lanes,
+        words=words,
+        weights=np.concatenate(flat),
+        weight_at=np.cumsum([0, *(part.size for part in flat)])[:-1].astype(np.int64),
+        noise_at=np.cumsum([0, *(int(n) * r for n, r in zip(fields, row, strict=True))]).astype(
+            np.int64
+        ),
+        shift=np.array([connection.current_shift for connection, _ in layers], np.int64),
+        bias=bias,
+        threshold=threshold,
+        decays=decays,
+        reach=reach,
+        headroom=headroom,
+    )
