@@ -63,7 +63,7 @@ class Input:
 class Noise:
     """trunc((x + 64 offset) * 2^(exponent - 7)) with x uniform in -127..127, a neuron and a step.
 
-    It is added to u + bias if `at_membrane`, to the synaptic input otherwise; nengo-loihi's formula.
+    It is added to u + bias if `at_membrane`, otherwise to the synaptic input (nengo-loihi's rule).
     """
 
     exponent: int
@@ -135,6 +135,14 @@ class Population:
         return np.broadcast_to(np.asarray(getattr(self, register), np.int64), (self.neurons,))
 
 
+def mantissas(weight_bits: int, sign_mode: str) -> limits.Range:
+    """Legal mantissas: two's complement if mixed, unsigned magnitude otherwise."""
+    if sign_mode == "mixed":
+        return limits.Range(-(1 << (weight_bits - 1)), (1 << (weight_bits - 1)) - 1)
+    top = (1 << weight_bits) - 1
+    return limits.Range(0, top) if sign_mode == "excitatory" else limits.Range(-top, 0)
+
+
 @dataclass(frozen=True)
 class Connection:
     """Synapses from `source` to `target` in one weight format; which exist, the weights say.
@@ -182,11 +190,8 @@ class Connection:
 
     @property
     def mantissa(self) -> limits.Range:
-        """Legal mantissas: two's complement if mixed, unsigned magnitude otherwise."""
-        if self.sign_mode == "mixed":
-            return limits.Range(-(1 << (self.weight_bits - 1)), (1 << (self.weight_bits - 1)) - 1)
-        top = (1 << self.weight_bits) - 1
-        return limits.Range(0, top) if self.sign_mode == "excitatory" else limits.Range(-top, 0)
+        """Legal mantissas of this format."""
+        return mantissas(self.weight_bits, self.sign_mode)
 
 
 @dataclass(frozen=True)
