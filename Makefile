@@ -1,0 +1,27 @@
+# make train   set up, then train on the embedded data
+# make test    set up, then the whole suite
+# Both install all they need into .venv; PYTHON=... chooses the interpreter (3.11 to 3.13).
+
+SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python; do \
+	$$python -c '$(SUPPORTED)' 2>/dev/null && echo $$python && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: train test clean
+
+train: $(READY)
+	$(BIN)/neurosim train
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+$(READY): pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed; install one, or give PYTHON=/path/to/python3"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[reference,nmnist,test]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info
