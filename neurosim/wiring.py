@@ -249,7 +249,7 @@ def projections(network: Network, parts: list[Piece], profile: Profile) -> Proje
     fields = list(np.array(table, np.int64).reshape(-1, 10).T.copy())
     unperturbed = [np.zeros(len(parts), np.int64)] * 4
     lists = [_joined(columns, np.int32), _joined(rows, np.int64), np.zeros(0, np.int8)]
-    return Projections(*fields, *unperturbed, np.array([kind]), *synapses, *lists)
+    return Projections._make([*fields, *unperturbed, np.array([kind]), *synapses, *lists])
 
 
 def perturbed(
