@@ -60,7 +60,7 @@ def learning_rate(settings: BpttSettings, progress: float) -> float:
     return settings.learning_rate * (low + (1 - low) * (1 + math.cos(math.pi * progress)) / 2)
 
 
-class _Run:
+class Training:
     """State of one training: parameters, Adam's moments, best so far, history."""
 
     def __init__(self, settings: BpttSettings, model: Model, folder: Path | None) -> None:
@@ -163,7 +163,7 @@ class _Run:
             } | {"step": tensors[f"adam.{k}.step"]}
 
 
-def epochs(run: _Run, data: "Dataset") -> Iterator[dict[str, Any]]:
+def epochs(run: Training, data: "Dataset") -> Iterator[dict[str, Any]]:
     """Train to the end, an entry of the history at a time; each is on disk before it is told."""
     device = run.model.like.device
     train, validation = (inputs.load(part, device) for part in (data.train, data.validation))
@@ -190,7 +190,7 @@ def train(
     model = build(settings, data.train.inputs, data.classes, device)
     for part in (data.train, data.validation):
         inputs.check(model.network, part)
-    run = _Run(settings, model, folder)
+    run = Training(settings, model, folder)
     run.resume()
     for entry in epochs(run, data):
         if report is not None:

@@ -10,8 +10,12 @@ of one member after another; the blocks do the same work at once.
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hostref.backend import Tensor, torch
 from hostref.model import Model, Parameters
+from hostref.neuron import Layer
 
 
 class FullRank(NamedTuple):
@@ -71,3 +75,26 @@ class FullRankStrategy:
             tuple(torch.tensordot(delta, e, 1) for e in noise.e),
             tuple(delta @ c for c in noise.c),
         )
+
+
+def from_chip(
+    model: Model,
+    synapses: tuple[NDArray[np.integer], ...],
+    biases: tuple[NDArray[np.integer], ...],
+    scale: tuple[int, ...],
+    bias_scale: tuple[int, ...],
+) -> FullRank:
+    """Noise with the chip's own perturbations, written out.
+
+    synapses, biases   int (pair, source, neuron) and (pair, neuron) a layer
+    scale, bias_scale  units of the chip's u and v that noise 1 adds, a layer
+    """
+
+    def scaled(noise: NDArray[np.integer], factor: int, layer: Layer) -> Tensor:
+        return torch.as_tensor(noise).to(model.like) * (float(factor) / layer.unit)
+
+    return FullRank(
+        tuple(scaled(*case) for case in zip(synapses, scale, model.layers, strict=True)),
+        tuple(scaled(*case) for case in zip(biases, bias_scale, model.layers, strict=True)),
+        1.0,
+    )

@@ -66,7 +66,7 @@ class Model:
     latency         steps from a spike to its synapses beyond their delay: 0 as the population
                     evaluator has it, 1 as the chip
     slope           of the surrogate gradient
-    rounding        None for real numbers, neuron.CHIP for the chip's registers
+    rounding        of each layer: empty for real numbers, neuron.CHIP for the chip's registers
     """
 
     network: Network
@@ -74,7 +74,7 @@ class Model:
     spiking_output: bool = True
     latency: int = 0
     slope: float = SLOPE
-    rounding: Rounding | None = None
+    rounding: tuple[Rounding | None, ...] = ()
 
     @property
     def inputs(self) -> int:
@@ -106,7 +106,7 @@ class Model:
                 bias,
                 fires=self.spiking_output or layer is not self.layers[-1],
                 slope=self.slope,
-                rounding=self.rounding,
+                rounding=self.rounding[k] if self.rounding else None,
             )
             spikes.append(x)
         return Trace(tuple(spikes), mem)

@@ -38,7 +38,7 @@ class Layer(NamedTuple):
 class Rounding(NamedTuple):
     """What registers of finite width do, in units of u.
 
-    lsb    decayed values are truncated towards zero to multiples of this
+    lsb    u, v and decayed values are truncated towards zero to multiples of this
     limit  u and v stop at plus and minus this
     """
 
@@ -57,9 +57,12 @@ def decayed(state: Tensor, factor: Tensor, rounding: Rounding | None) -> Tensor:
     return torch.trunc(state * factor / rounding.lsb) * rounding.lsb
 
 
-def limited(state: Tensor, rounding: Rounding | None) -> Tensor:
-    """`state`, saturated where registers are of finite width."""
-    return state if rounding is None else state.clamp(-rounding.limit, rounding.limit)
+def kept(state: Tensor, rounding: Rounding | None) -> Tensor:
+    """`state` as a register of finite width holds it: on its grid, and saturated."""
+    if rounding is None:
+        return state
+    grid = torch.trunc(state / rounding.lsb) * rounding.lsb
+    return grid.clamp(-rounding.limit, rounding.limit)
 
 
 def integrate(
@@ -80,8 +83,8 @@ def integrate(
     dead = current.new_zeros((), dtype=torch.int64)
     for arriving in current.unbind(-2):
         u = arriving if layer.alpha is None else decayed(u, layer.alpha, rounding) + arriving
-        u = limited(u, rounding)
-        mem = limited(decayed(carried, layer.beta, rounding) + u + bias, rounding)
+        u = kept(u, rounding)
+        mem = kept(decayed(carried, layer.beta, rounding) + u + bias, rounding)
         if layer.dead_steps is not None:
             mem = mem * (dead == 0)
         mems.append(mem)

@@ -5,7 +5,8 @@
 
 "plain" rounding takes the largest s that clips nothing. The scale search tries smaller shares of
 the largest weight, layer by layer, and keeps what scores best (a score is a pass over some samples:
-the chip's accuracy or log-likelihood, whichever the caller measures).
+the chip's accuracy or log-likelihood, whichever the caller measures). An output layer that does not
+fire in the model is given the largest threshold there is.
 """
 
 from collections.abc import Callable, Sequence
@@ -98,8 +99,10 @@ def _layer(
     own = model.layers[k].bias.cpu().double().numpy() + bias.detach().cpu().double().numpy()
     bias_mant, exponent = _bias(own * vth_mant * 2.0**limits.STATE_SHIFT)
     rms = float(np.sqrt((w**2).mean()))
+    silent = k == len(model.layers) - 1 and not model.spiking_output
+    register = limits.VTH_MANT.high if silent else vth_mant
     return _Layer(
-        replace(population, vth_mant=vth_mant, bias_mant=0, bias_exp=exponent),
+        replace(population, vth_mant=register, bias_mant=0, bias_exp=exponent),
         form,
         mantissa.astype(np.int8),
         bias_mant,

@@ -17,21 +17,26 @@ class Settings(BaseModel):
 
 
 class NetworkSettings(Settings):
-    """The network 2312 - hidden - 10 of the paper, in the chip's own description."""
+    """The network, in the chip's own registers; the defaults are those of `neurosim train`."""
 
-    hidden: Positive = 128
-    beta: Annotated[float, Field(gt=0, le=1)] = 0.9
-    """Membrane decay a step; rounded to the chip's 12 bits."""
-    vth_mant: Annotated[int, Field(ge=1, le=(1 << 17) - 1)] = 1024
-    """Threshold of both layers; only sets the unit of a normalised model."""
+    hidden: Annotated[tuple[Positive, ...], Field(min_length=1)] = (128,)
+    """neurons of each hidden layer"""
+    du: Annotated[int, Field(ge=0, le=4095)] = 4095
+    """decay of the synaptic current: alpha = 1 - (du + 1) / 4096"""
+    dv: Annotated[int, Field(ge=0, le=4095)] = 400
+    """decay of the membrane: beta = 1 - dv / 4096"""
+    vth_mant: Annotated[int, Field(ge=1, le=(1 << 17) - 1)] = 512
+    """threshold; training is in units of it, so it changes no result"""
 
     def build(self, inputs: int, classes: int = 10) -> Network:
-        dv = min(round((1 - self.beta) * 4096), 4095)
+        """The chain input -> hidden ... -> output."""
+        names = [f"hidden{k + 1}" for k in range(len(self.hidden))]
+        names = ["hidden"] if len(names) == 1 else names
         return Network.chain(
             inputs,
             [
-                Population("hidden", self.hidden, vth_mant=self.vth_mant, dv=dv),
-                Population("output", classes, vth_mant=self.vth_mant, dv=dv),
+                Population(name, size, vth_mant=self.vth_mant, du=self.du, dv=self.dv)
+                for name, size in zip((*names, "output"), (*self.hidden, classes), strict=True)
             ],
         )
 
@@ -41,8 +46,8 @@ class BpttSettings(Settings):
 
     network: NetworkSettings = NetworkSettings()
     readout: Readout = "membrane"
-    gain: Annotated[float, Field(gt=0)] = 1.0
-    """Factor between score and logit."""
+    gain: Annotated[float, Field(gt=0)] = 0.2
+    """Factor between score and logit (hostref/readout.py); 10 suits the count readout."""
     epochs: Positive = 20
     batch: Positive = 128
     learning_rate: Annotated[float, Field(gt=0)] = 2e-3
@@ -53,7 +58,8 @@ class BpttSettings(Settings):
     """Share of input spikes left out while training."""
     shift: Annotated[int, Field(ge=0, le=8)] = 0
     """Training samples are moved by up to this many pixels (sensor inputs only)."""
-    slope: Annotated[float, Field(gt=0)] = 25.0
+    slope: Annotated[float, Field(gt=0)] = 2.0
+    """Of the fast sigmoid; snnTorch's default is 25."""
     patience: Annotated[int, Field(ge=0)] = 0
     """Stop after this many epochs without a better validation accuracy; 0 never stops early."""
     seed: Annotated[int, Field(ge=0)] = 0
@@ -84,3 +90,26 @@ class EvolutionSettings(Settings):
     validate_every: Positive = 10
     seed: Annotated[int, Field(ge=0)] = 0
     precision: Literal["float32", "float64"] = "float32"
+
+
+class BenchmarkSettings(Settings):
+    """What `neurosim bench-host` times."""
+
+    network: NetworkSettings = NetworkSettings()
+    device: str = "auto"
+    """auto (CUDA where there is one), cpu, cuda or cuda:N."""
+    pairs: Positive = 256
+    """Antithetic pairs of a generation; the paper does not say how many it had."""
+    batch: Positive = 64
+    """Samples of a generation."""
+    block: Positive = 64
+    """Pairs evaluated at once."""
+    ranks: tuple[int, ...] = (1, 2, 4, 8)
+    repeats: Positive = 3
+    bptt_batch: Positive = 128
+    bptt_samples: Positive = 5400
+    """Samples that are timed of an epoch; the time is scaled to all of them."""
+    epoch_samples: Positive = 54000
+    steps: Positive = 10
+    inputs: Positive = 2312
+    seed: Annotated[int, Field(ge=0)] = 0

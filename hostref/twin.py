@@ -44,7 +44,8 @@ def from_chip(
         _layer(connection, population, normalised, where, precision(dtype))
         for connection, population in network.layers
     )
-    return Model(network, layers, spiking_output, latency, slope, rounding)
+    of_layers = (rounding,) * len(layers) if rounding else ()
+    return Model(network, layers, spiking_output, latency, slope, of_layers)
 
 
 def _check_modelled(connection: Connection, population: Population) -> None:

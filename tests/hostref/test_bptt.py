@@ -16,7 +16,7 @@ from hostref.twin import initial  # noqa: E402
 from neurosim import frames  # noqa: E402
 from neurosim.network import NetworkError  # noqa: E402
 
-SMALL = BpttSettings(network=NetworkSettings(hidden=24), epochs=3, batch=32, learning_rate=5e-3)
+SMALL = BpttSettings(network=NetworkSettings(hidden=(24,)), epochs=3, batch=32, learning_rate=5e-3)
 
 
 def test_a_spike_is_strictly_above_and_its_gradient_is_the_fast_sigmoid():
@@ -44,7 +44,7 @@ def test_loss_and_gradients_are_snntorchs(kind):
     from snntorch import surrogate
 
     settings = BpttSettings(
-        network=NetworkSettings(hidden=16), readout=kind, gain=3.0, precision="float64"
+        network=NetworkSettings(hidden=(16,)), readout=kind, gain=3.0, precision="float64"
     )
     data = stripes()
     model = bptt.build(settings, data.train.inputs, data.classes, "cpu")
@@ -59,7 +59,7 @@ def test_loss_and_gradients_are_snntorchs(kind):
     kinds = ["zero", "zero" if kind == "count" else "none"]
     cells = [
         snntorch.Leaky(
-            beta=beta, reset_mechanism=reset, spike_grad=surrogate.fast_sigmoid(25)
+            beta=beta, reset_mechanism=reset, spike_grad=surrogate.fast_sigmoid(settings.slope)
         ).double()
         for reset in kinds
     ]

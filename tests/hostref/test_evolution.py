@@ -12,7 +12,7 @@ from hostref.evaluation import evaluate  # noqa: E402
 from hostref.settings import EvolutionSettings, NetworkSettings  # noqa: E402
 
 SMALL = EvolutionSettings(
-    network=NetworkSettings(hidden=24),
+    network=NetworkSettings(hidden=(24,)),
     pairs=6,
     block=4,
     batch=10,

@@ -17,7 +17,10 @@ from neurosim.network import check_weights  # noqa: E402
 
 def network(seed=0, gain=3.0):
     model = bptt.build(
-        BpttSettings(network=NetworkSettings(hidden=20), precision="float64"), 60, 10, "cpu"
+        BpttSettings(network=NetworkSettings(hidden=(20,)), readout="count", precision="float64"),
+        60,
+        10,
+        "cpu",
     )
     parameters = initial(model, seed, gain)
     biases = tuple(torch.linspace(-0.3, 0.3, len(b), dtype=b.dtype) for b in parameters.biases)
@@ -57,7 +60,7 @@ def test_more_bits_lose_less():
 def test_eight_bits_spike_as_float_does():
     model, parameters = network()
     found = quantise.quantise(model, parameters, 8)
-    twin = from_chip(found.network, spiking_output=False)
+    twin = from_chip(found.network)
     x = (torch.rand(50, 10, 60, generator=torch.Generator().manual_seed(3)) < 0.1).double()
     chip = twin.run(parameters_from_chip(twin, found.weights), x).spk[0]
     ours = model.run(parameters, x).spk[0]

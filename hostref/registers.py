@@ -1,0 +1,33 @@
+"""How wide must a membrane be?
+
+A register of b bits is b - 1 bits and a sign over a range that is given to it: for neurons that fire,
+the power of two above 8 thresholds; for an output that only integrates, the power of two above what
+it reaches on some samples. What lies beyond saturates; what is finer is truncated towards zero.
+"""
+
+import math
+from dataclasses import replace
+
+from hostref.backend import Tensor, torch
+from hostref.model import Model, Parameters
+from hostref.neuron import Rounding
+
+ROOM = 8.0
+"""Thresholds that a firing neuron's register reaches to: chosen here, since inhibition goes below -1."""
+
+
+def ranges(model: Model, parameters: Parameters, x: Tensor) -> tuple[float, ...]:
+    """Powers of two that u and v of each layer stay below on spikes `x` (sample, step, input)."""
+    reach = [ROOM * float(layer.threshold.max()) for layer in model.layers]
+    if not model.spiking_output:
+        with torch.no_grad():
+            reach[-1] = float(model.run(parameters, x).mem.abs().max())
+    return tuple(2.0 ** math.ceil(math.log2(max(one, 1e-9))) for one in reach)
+
+
+def narrowed(model: Model, ranges: tuple[float, ...], bits: int) -> Model:
+    """`model` with u and v of `bits` bits over these ranges."""
+    if not 2 <= bits <= 53:
+        raise ValueError(f"bits is {bits}; allowed are 2..53, what float64 holds exactly")
+    roundings = (Rounding(top / 2 ** (bits - 1), top - top / 2 ** (bits - 1)) for top in ranges)
+    return replace(model, rounding=tuple(roundings))

@@ -1,0 +1,1 @@
+"""Chip beside float reference: what spans all three packages. Importing this loads nothing else."""

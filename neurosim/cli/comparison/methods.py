@@ -1,0 +1,302 @@
+"""Which ways of training are compared, and what is a row of the comparison?
+
+A row is a plain dictionary (it goes into a JSON file): method, seed, and what `OnChip` counted; float
+rows hold what has a meaning there.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from neurosim.cli.comparison import on_chip
+from neurosim.cli.comparison.store import Store
+from neurosim.datasets import Dataset
+from neurosim.frames import Frames
+from neurosim.network import Network, NetworkError, Weights
+
+if TYPE_CHECKING:
+    from hostref.bptt import Trained
+    from hostref.model import Model, Parameters
+    from hostref.settings import BpttSettings, NetworkSettings
+    from learning.record import Config
+    from neurosim.cli.compare import Compare
+
+Row = dict[str, Any]
+MEASURE = 1
+"""Version of what is measured: raised when a kept part would no longer mean the same."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A piece of work with a name, done once."""
+
+    name: str
+    recipe: dict[str, Any]
+    make: Callable[[], list[Row]]
+    store: Store
+
+    def rows(self) -> list[Row]:
+        rows: list[Row] = self.store.made(self.name, self.recipe, self.make)
+        return rows
+
+
+def network_settings(config: "Config") -> "NetworkSettings":
+    """The run's network, for the float reference."""
+    from hostref.settings import NetworkSettings
+
+    s = config.settings
+    return NetworkSettings(hidden=s.hidden, du=s.du, dv=s.dv, vth_mant=max(1, s.vth_mant))
+
+
+def bptt_settings(arguments: "Compare", config: "Config", seed: int) -> "BpttSettings":
+    """BPTT of the run's network and readout."""
+    from hostref.settings import BpttSettings
+
+    readout = config.settings.readout
+    return BpttSettings(
+        network=network_settings(config),
+        readout=readout,
+        gain=0.2 if readout == "membrane" else 10.0,
+        epochs=arguments.bptt_epochs,
+        learning_rate=arguments.bptt_learning_rate,
+        seed=seed,
+    )
+
+
+def chip_row(
+    method: str,
+    seed: int,
+    network: Network,
+    weights: Weights,
+    frames: Frames,
+    membrane: bool,
+    **more: Any,
+) -> Row:
+    """A row measured on the chip."""
+    seen = on_chip.measure(network, weights, frames, membrane)
+    facts = seen._asdict()
+    confusion = facts.pop("confusion")
+    by_class = confusion.diagonal() / np.maximum(confusion.sum(1), 1)
+    return {
+        "method": method,
+        "seed": seed,
+        "where": "chip",
+        **{key: list(value) if isinstance(value, tuple) else value for key, value in facts.items()},
+        "by_class": by_class.tolist(),
+        "energy_uj": energy_uj(network, weights, frames, seen),
+        **more,
+    }
+
+
+def energy_uj(
+    network: Network, weights: Weights, frames: Frames, seen: on_chip.OnChip
+) -> float | None:
+    """Estimated microjoules a sample: published energies of one operation times counted operations.
+
+    Synaptic operations and neuron updates only (Davies et al. 2018, table 2); every neuron is taken as
+    active in every step. An estimate, not a measurement.
+    """
+    steps = frames.bits.shape[1]
+    neurons = sum(population.neurons for _, population in network.layers)
+    return (seen.all_operations * 23.6 + neurons * steps * 81.0) * 1e-6
+
+
+def float_row(
+    method: str,
+    seed: int,
+    model: "Model",
+    parameters: "Parameters",
+    data: Dataset,
+    readout: Any,
+    gain: float,
+    **more: Any,
+) -> Row:
+    """A row measured in PyTorch."""
+    from hostref import inputs
+    from hostref.evaluation import evaluate
+
+    samples = inputs.load(data.test, model.like.device)
+    seen = evaluate(model, parameters, samples, readout, gain)
+    confusion = seen.confusion.numpy()
+    hidden = [layer.beta.numel() for layer in model.layers]
+    counted = seen.spikes if model.spiking_output else seen.spikes[:-1]
+    neurons = sum(hidden if model.spiking_output else hidden[:-1])
+    steps = data.test.bits.shape[1]
+    reaching = [on_chip.spikes_of_inputs(data.test).sum() / len(samples), *seen.spikes[:-1]]
+    return {
+        "method": method,
+        "seed": seed,
+        "where": "float",
+        "accuracy": seen.accuracy,
+        "by_class": (confusion.diagonal() / np.maximum(confusion.sum(1), 1)).tolist(),
+        "spikes": list(seen.spikes),
+        "silent": list(seen.silent[:-1]),
+        "dead_classes": int((confusion.sum(0) == 0).sum()),
+        "activation_sparsity": 1 - sum(counted) / (neurons * steps),
+        "all_operations": float(
+            sum(r * w.shape[1] for r, w in zip(reaching, parameters.weights, strict=True))
+        ),
+        **more,
+    }
+
+
+def plan(arguments: "Compare", config: "Config", data: Dataset, store: Store) -> list[Part]:
+    """Every part of the comparison; nothing is done yet."""
+    common = {"data": data.key, "measure": MEASURE}
+    parts = [_run_part(folder, config, data, store, common) for folder in arguments.folders]
+    for seed in range(arguments.seeds):
+        settings = bptt_settings(arguments, config, seed)
+        recipe = {
+            **common,
+            "settings": settings.model_dump(mode="json"),
+            "bits": list(arguments.bits),
+            "search": arguments.search_samples,
+        }
+        parts.append(
+            Part(
+                f"bptt-{seed}",
+                recipe,
+                lambda seed=seed, settings=settings: _bptt_rows(  # type: ignore[misc]
+                    settings, arguments, data, store.folder, seed
+                ),
+                store,
+            )
+        )
+        parts.append(_float_eggroll_part(arguments, config, data, store, common, seed))
+    return parts
+
+
+def _run_part(
+    folder: Path, config: "Config", data: Dataset, store: Store, common: dict[str, Any]
+) -> Part:
+    from learning.record import read_checkpoint, weights_sha256
+
+    own, checkpoint = read_checkpoint(folder)
+    if own.network() != config.network() or own.settings.readout != config.settings.readout:
+        raise NetworkError(
+            f"{folder}: its network or readout is not that of the first run; compare runs that "
+            f"differ in seed or training only"
+        )
+    if (own.inputs, own.classes) != (data.train.inputs, data.classes):
+        raise NetworkError(
+            f"{folder}: its network has {own.inputs} inputs and {own.classes} classes, {data.name} "
+            f"has {data.train.inputs} and {data.classes}; give the data set of the run"
+        )
+    s = own.settings
+    cost = checkpoint.generation * s.pairs * 2 * s.batch
+
+    def make() -> list[Row]:
+        name = f"chip {'EGGROLL' if s.method == 'eggroll' else 'full-rank ES'}"
+        membrane = s.readout == "membrane"
+        return [
+            chip_row(name, s.seed, own.network(), checkpoint.weights, data.test, membrane,
+                     sample_passes=cost, seconds=checkpoint.seconds)
+        ]  # fmt: skip
+
+    recipe = {**common, "weights": weights_sha256(checkpoint.weights)}
+    return Part(f"run-{folder.resolve().name}", recipe, make, store)
+
+
+def train_bptt(
+    settings: "BpttSettings", arguments: "Compare", data: Dataset, folder: Path
+) -> "Trained":
+    """Train, or take up what `folder` holds."""
+    from hostref import bptt
+
+    return bptt.train(settings, data, folder, device=arguments.device)
+
+
+def take(frames: Frames, count: int) -> Frames:
+    """The first samples of `frames`."""
+    return Frames(frames.bits[:count], frames.labels[:count], frames.inputs)
+
+
+def _bptt_rows(
+    settings: "BpttSettings", arguments: "Compare", data: Dataset, folder: Path, seed: int
+) -> list[Row]:
+    from hostref import quantise
+
+    trained = train_bptt(settings, arguments, data, folder / f"bptt-{seed}")
+    model, parameters = trained.model, trained.parameters
+    passes = len(trained.history) * len(data.train.labels)
+    rows = [
+        float_row("float BPTT", seed, model, parameters, data, settings.readout, settings.gain,
+                  sample_passes=passes)
+    ]  # fmt: skip
+    membrane = settings.readout == "membrane"
+    search = take(data.validation, arguments.search_samples)
+
+    def score(network: Network, weights: Weights) -> float:
+        return on_chip.accuracy(network, weights, search, membrane)
+
+    for bits in arguments.bits:
+        plain = quantise.quantise(model, parameters, bits)
+        best, _ = quantise.best_scale(model, parameters, bits, score)
+        for how, found in (("plain", plain), ("best scale", best)):
+            rows.append(
+                chip_row(f"BPTT on chip, {bits} bits, {how}", seed, found.network, found.weights,
+                         data.test, membrane, sample_passes=passes, clipped=sum(found.clipped),
+                         zeroed=sum(found.zeroed), share=list(found.share))
+            )  # fmt: skip
+    return rows
+
+
+def _float_eggroll_part(
+    arguments: "Compare",
+    config: "Config",
+    data: Dataset,
+    store: Store,
+    common: dict[str, Any],
+    seed: int,
+) -> Part:
+    from hostref.settings import EvolutionSettings
+
+    readout = config.settings.readout
+    settings = EvolutionSettings(
+        network=network_settings(config),
+        readout=readout,
+        gain=0.2 if readout == "membrane" else 1.0,
+        rank=config.settings.rank,
+        pairs=arguments.float_pairs,
+        generations=arguments.float_generations,
+        validate_every=arguments.float_generations,
+        seed=seed,
+    )
+
+    def make() -> list[Row]:
+        from hostref import evolution
+
+        evolved = evolution.train(settings, data, device=arguments.device)
+        passes = settings.generations * settings.pairs * 2 * settings.batch
+        return [
+            float_row("float EGGROLL", seed, evolved.model, evolved.parameters, data,
+                      readout, settings.gain, sample_passes=passes)
+        ]  # fmt: skip
+
+    recipe = {**common, "settings": settings.model_dump(mode="json")}
+    return Part(f"float-eggroll-{seed}", recipe, make, store)
+
+
+def sweeps(
+    arguments: "Compare", config: "Config", data: Dataset, store: Store
+) -> dict[str, list[list[float]]]:
+    """Accuracy over register widths of the BPTT weights of seed 0: {register: [[bits, accuracy]]}."""
+    from neurosim.cli.comparison import widths
+
+    settings = bptt_settings(arguments, config, 0)
+    recipe = {
+        "data": data.key,
+        "measure": MEASURE,
+        "settings": settings.model_dump(mode="json"),
+        "search": arguments.search_samples,
+    }
+
+    def make() -> dict[str, list[list[float]]]:
+        trained = train_bptt(settings, arguments, data, store.folder / "bptt-0")
+        return widths.sweep(trained, settings.readout, data, arguments.search_samples)
+
+    swept: dict[str, list[list[float]]] = store.made("sweeps", recipe, make)
+    return swept
