@@ -8,6 +8,8 @@ is the same number, and fits 31 bits for every |x| <= LIMIT where multiplier < 2
 multiple of 16. Otherwise |x| is multiplied in two parts, |x| = high << 12 | low, exactly.
 """
 
+from typing import Any, NamedTuple
+
 from numba import int32
 
 from neurosim import limits
@@ -30,20 +32,41 @@ def decay_factors(decay: int) -> tuple[int, int]:
     return kept >> zeros, limits.DECAY_BITS - zeros
 
 
+class Decay(NamedTuple):
+    """`decay_factors` as lanes, made once and used in every step."""
+
+    forgets: bool  # D(x) = 0
+    wide: bool  # |x| is multiplied in two parts
+    multiplier: Any
+    shift: Any
+    high_multiplier: Any
+
+
 @kernel
-def decay_towards_zero(x, multiplier, shift):
-    """D(x) for sixteen registers; `multiplier` and `shift` are the scalars of `decay_factors`."""
+def prepare_decay(multiplier, shift):
+    """The `Decay` of a multiplier and shift of `decay_factors` (int32)."""
+    # |x| * m >> s with s <= 12: the high part of |x| loses nothing when shifted
+    return Decay(
+        multiplier == 0,
+        multiplier >= ONE_PRODUCT,
+        splat(multiplier),
+        splat(shift),
+        splat(int32(multiplier << int32(HIGH_SHIFT - shift))),
+    )
+
+
+@kernel
+def decay_towards_zero(x, decay):
+    """D(x) for sixteen registers."""
     zero = splat(int32(0))
     negative = zero > x
     size = select(negative, zero - x, x)
-    if multiplier < ONE_PRODUCT:
-        kept = shift_right(size * splat(multiplier), splat(shift))
-    else:
-        high = shift_right(size, splat(int32(HIGH_SHIFT)))
+    if decay.wide:
         low = size & splat(int32(LOW_MASK))
-        # |x| * m >> s with s <= 12: the high part loses nothing, the low part fits 24 bits
-        kept = high * splat(int32(multiplier << int32(HIGH_SHIFT - shift)))
-        kept = kept + shift_right(low * splat(multiplier), splat(shift))
+        high = shift_right(size, splat(int32(HIGH_SHIFT)))
+        kept = high * decay.high_multiplier + shift_right(low * decay.multiplier, decay.shift)
+    else:
+        kept = shift_right(size * decay.multiplier, decay.shift)
     return select(negative, zero - kept, kept)
 
 

@@ -16,7 +16,7 @@ nothing is compared with the edges.
 import numpy as np
 from numba import int32, uint64
 
-from neurosim.kernels.arithmetic import decay_towards_zero, saturate
+from neurosim.kernels.arithmetic import decay_towards_zero, prepare_decay, saturate
 from neurosim.kernels.compilation import kernel
 from neurosim.kernels.lanes import WIDTH, load, popcount, select, spike_bits, splat, store
 
@@ -25,23 +25,20 @@ U_MULTIPLIER, U_SHIFT, V_MULTIPLIER, V_SHIFT = range(4)
 NOTHING = np.int64(0)
 
 
-def _compile_run_pair(checked):
-    """`run_pair` for registers that may saturate, or for those that provably cannot."""
+def _compile_run_pair(checked, last):
+    """`run_pair` for registers that may saturate, or provably cannot; for the last layer, or another."""
 
     @kernel
-    def step(u, v, arriving, bias, threshold, decays, layer):
+    def step(u, v, arriving, bias, threshold, decay_u, decay_v):
+        """One step of sixteen neurons -> (u, v before reset, spikes, saturated registers)."""
         current = arriving
-        row = 4 * layer
-        if decays[row + U_MULTIPLIER] != 0:
-            current = arriving + decay_towards_zero(
-                u, decays[row + U_MULTIPLIER], decays[row + U_SHIFT]
-            )
-        full = decay_towards_zero(v, decays[row + V_MULTIPLIER], decays[row + V_SHIFT])
+        if not decay_u.forgets:
+            current = arriving + decay_towards_zero(u, decay_u)
         if not checked:
-            v = full + current + bias
+            v = decay_towards_zero(v, decay_v) + current + bias
             return current, v, v > threshold, NOTHING
         u = saturate(current)
-        full = full + u + bias
+        full = decay_towards_zero(v, decay_v) + u + bias
         v = saturate(full)
         edges = popcount(uint64(spike_bits(u != current))) + popcount(uint64(spike_bits(v != full)))
         return u, v, v > threshold, edges
@@ -55,14 +52,19 @@ def _compile_run_pair(checked):
                       `minus_noise_at` on
         room.bias_noise                  added to the bias for plus, subtracted for minus
         room.spike_bits                  written: one bit a neuron, the row of the layer's output
-        room.potentials, room.counts     written (member, lane), last layer only: sum over steps of v
+        room.potentials, room.counts     written (member, lane) by the last layer: sum over steps of v
                                          after reset, and of spikes
         """
         lanes = chain.lanes[layer]
         row = 4 * chain.spike_words
         spikes_plus = layer * steps * row
         spikes_minus = (chain.layers + layer) * steps * row
-        last = layer == chain.layers - 1
+        decay_u = prepare_decay(
+            chain.decays[4 * layer + U_MULTIPLIER], chain.decays[4 * layer + U_SHIFT]
+        )
+        decay_v = prepare_decay(
+            chain.decays[4 * layer + V_MULTIPLIER], chain.decays[4 * layer + V_SHIFT]
+        )
         saturated_plus = NOTHING
         saturated_minus = NOTHING
         zero = splat(int32(0))
@@ -79,7 +81,7 @@ def _compile_run_pair(checked):
                 place = t * row + first // WIDTH
                 arriving = load(plus, plus_at + now) + load(room.noise, now)
                 u_plus, v_plus, spikes, edges = step(
-                    u_plus, v_plus, arriving, bias_plus, edge, chain.decays, layer
+                    u_plus, v_plus, arriving, bias_plus, edge, decay_u, decay_v
                 )
                 v_plus = select(spikes, zero, v_plus)
                 saturated_plus += edges
@@ -90,7 +92,7 @@ def _compile_run_pair(checked):
 
                 arriving = load(minus, minus_at + now) - load(room.noise, minus_noise_at + now)
                 u_minus, v_minus, spikes, edges = step(
-                    u_minus, v_minus, arriving, bias_minus, edge, chain.decays, layer
+                    u_minus, v_minus, arriving, bias_minus, edge, decay_u, decay_v
                 )
                 v_minus = select(spikes, zero, v_minus)
                 saturated_minus += edges
@@ -108,17 +110,26 @@ def _compile_run_pair(checked):
     return run_pair
 
 
-run_pair_checked = _compile_run_pair(True)
-run_pair_unchecked = _compile_run_pair(False)
+run_hidden_checked = _compile_run_pair(checked=True, last=False)
+run_hidden = _compile_run_pair(checked=False, last=False)
+run_last_checked = _compile_run_pair(checked=True, last=True)
+run_last = _compile_run_pair(checked=False, last=True)
 
 
 @kernel
 def run_pair(chain, layer, steps, plus, plus_at, minus, minus_at, minus_noise_at, reach, room):
-    """`run_pair_checked`, or the same bits faster where no current exceeds the layer's headroom."""
-    if reach <= chain.headroom[layer]:
-        return run_pair_unchecked(
+    """`run_hidden` or `run_last`, unchecked where no current exceeds the layer's headroom."""
+    free = reach <= chain.headroom[layer]
+    if layer < chain.layers - 1:
+        if free:
+            return run_hidden(
+                chain, layer, steps, plus, plus_at, minus, minus_at, minus_noise_at, room
+            )
+        return run_hidden_checked(
             chain, layer, steps, plus, plus_at, minus, minus_at, minus_noise_at, room
         )
-    return run_pair_checked(
+    if free:
+        return run_last(chain, layer, steps, plus, plus_at, minus, minus_at, minus_noise_at, room)
+    return run_last_checked(
         chain, layer, steps, plus, plus_at, minus, minus_at, minus_noise_at, room
     )
