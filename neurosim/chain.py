@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurosim import limits
+from neurosim.frames import words_for
 from neurosim.kernels import perturbation, population
 from neurosim.kernels.arithmetic import LIMIT, decay_factors
 from neurosim.memory import padded
@@ -19,7 +20,11 @@ from neurosim.network import Network, NetworkError, Population, Weights
 CURRENT_SHIFT = limits.Range(0, 16)
 UNREACHABLE = np.iinfo(np.int32).max
 NOISE_LIMIT = 1 << 30
-"""Noise currents stay below this, so that they fit 32 bits with any current added."""
+"""Noise stays below this, so that it fits 32 bits with any current, or u and bias, added."""
+CURRENT_LIMIT = NOISE_LIMIT - (1 << limits.STATE_BITS)
+"""Synaptic currents stay below this, for the same reason: what is left of u is added too."""
+UNTRAINED = ("vth_low_mant", "vmin", "vmax", "noise", "reset_interval", "wide_decay")
+"""What a population may have and the population evaluator does not compute."""
 
 
 class NoiseSpec(NamedTuple):
@@ -70,11 +75,27 @@ def check_trainable(network: Network) -> None:
                 f"connection {connection.name}: weight_exp {connection.weight_exp} shifts weights by "
                 f"{connection.current_shift}; learning needs 0..16, so that no bit is lost"
             )
-        if connection.delay or layer.refractory != 1:
+        largest = network.sizes[connection.source] << (
+            connection.weight_bits - 1 + connection.current_shift
+        )
+        if largest >= CURRENT_LIMIT:
             raise NetworkError(
-                f"layer {layer.name!r}: learning needs delay 0 and refractory 1, not "
-                f"{connection.delay} and {layer.refractory}"
+                f"connection {connection.name}: {network.sizes[connection.source]} sources with "
+                f"weight_exp {connection.weight_exp} could add {largest} to u; "
+                f"allowed is less than {CURRENT_LIMIT}: lower weight_exp"
             )
+        if connection.delay or connection.message_bits or layer.refractory != 1:
+            raise NetworkError(
+                f"layer {layer.name!r}: learning needs delay 0, message_bits 0 and refractory 1, not "
+                f"{connection.delay}, {connection.message_bits} and {layer.refractory}"
+            )
+        plain = Population(layer.name, layer.neurons, layer.vth_mant)
+        for register in UNTRAINED:
+            if getattr(layer, register) != getattr(plain, register):
+                raise NetworkError(
+                    f"layer {layer.name!r}: learning needs {register} {getattr(plain, register)}, "
+                    f"not {getattr(layer, register)}"
+                )
         for register in ("du", "dv"):
             _uniform(layer, register)
 
@@ -88,8 +109,16 @@ def check_noise(network: Network, noise: NoiseSpec) -> None:
             )
     if noise.rank < 1:
         raise NetworkError(f"rank is {noise.rank}; allowed are integers from 1")
-    largest = perturbation.GRADED_OFFSET**2 if noise.graded else 1
-    for (connection, layer), scale in zip(network.layers, noise.scale, strict=True):
+    number = perturbation.GRADED_OFFSET if noise.graded else 1
+    largest = number**2
+    for (connection, layer), scale, bias_scale in zip(
+        network.layers, noise.scale, noise.bias_scale, strict=True
+    ):
+        if not 0 <= bias_scale * number < NOISE_LIMIT:
+            raise NetworkError(
+                f"layer {layer.name!r}: noise bias_scale {bias_scale} could add "
+                f"{bias_scale * number} to v; allowed is 0 to less than {NOISE_LIMIT}: lower sigma_bias"
+            )
         sources = network.sizes[connection.source]
         bound = scale * largest * sources * (1 if noise.full_rank else noise.rank)
         if not scale >= 0 or bound >= NOISE_LIMIT:
@@ -99,17 +128,28 @@ def check_noise(network: Network, noise: NoiseSpec) -> None:
             )
 
 
+def _spike_words(network: Network) -> int:
+    """Words of a row of spikes of any layer: room for the widest, in whole 64-byte lines."""
+    return words_for(max(padded(layer.neurons) for _, layer in network.layers))
+
+
+def source_words(network: Network, layer: int) -> int:
+    """Words of a row of spikes that a layer receives, and of its sources' noise."""
+    return (
+        _spike_words(network) if layer else words_for(network.sizes[network.connections[0].source])
+    )
+
+
 def lay_out(network: Network, weights: Weights, noise: NoiseSpec, steps: int) -> population.Chain:
     """The arrays of a network with these weights, and room for noise of this kind."""
     layers = network.layers
     count = len(layers)
     lanes = np.array([padded(layer.neurons) for _, layer in layers], np.int64)
     width = int(lanes.max())
-    spike_words = -(-width // 512) * 8
+    spike_words = _spike_words(network)
     sources = np.array([network.sizes[connection.source] for connection, _ in layers], np.int64)
     neurons = np.array([layer.neurons for _, layer in layers], np.int64)
-    words = np.full(count, spike_words, np.int64)
-    words[0] = -(-int(sources[0]) // 512) * 8
+    words = np.array([source_words(network, index) for index in range(count)], np.int64)
     flat, bias = [], np.zeros((count, width), np.int32)
     threshold = np.full((count, width), UNREACHABLE, np.int32)
     decays = np.zeros((count, 4), np.int32)

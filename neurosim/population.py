@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurosim import limits
-from neurosim.chain import NoiseSpec, check_noise, check_trainable, lay_out
+from neurosim.chain import NoiseSpec, check_noise, check_trainable, lay_out, source_words
 from neurosim.frames import Frames
 from neurosim.kernels import consolidate, perturbation, population, readout, synapse
 from neurosim.kernels.lanes import WIDTH
@@ -237,7 +237,7 @@ class LearningChip:
         connection, population_ = self.network.layers[layer]
         sources, neurons = self.network.sizes[connection.source], population_.neurons
         lanes = padded(neurons)
-        words = -(-sources // 512) * 8
+        words = source_words(self.network, layer)
         votes = np.zeros((sources, lanes), np.int32)
         of_biases = np.zeros(lanes, np.int32)
         rank, graded = self.spec.rank, self.spec.graded

@@ -181,6 +181,8 @@ def noise_current(chain, noise, layer, steps, spikes, at, counts, counts_at, out
                 )  # fmt: skip
                 room.noise[out_at + t * lanes + neuron] = int32(drive)
                 reach = max(reach, abs(drive))
+            for padding in range(chain.neurons[layer], lanes):
+                room.noise[out_at + t * lanes + padding] = int32(0)
         return reach
     largest = noise.scale[layer] * (GRADED_OFFSET if noise.graded else ONE_NUMBER)
     for r in range(noise.rank):

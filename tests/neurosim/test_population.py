@@ -1,0 +1,437 @@
+"""Does the population evaluator compute what the specification says, however its work is divided?"""
+
+import naive
+import numba
+import numpy as np
+import pytest
+import strategies
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from neurosim import chain as chains
+from neurosim import population
+from neurosim.chain import NoiseSpec
+from neurosim.network import Connection, Input, Network, NetworkError, Noise, Population
+from neurosim.population import LearningChip, Rates, ReadoutSpec
+
+GENERATION, SEED = 5, 0xFEDCBA9876543210
+READOUT = ReadoutSpec(True, 256, 16)
+
+
+def still(network):
+    """Noise of no layer."""
+    return NoiseSpec((0,) * len(network.layers), (0,) * len(network.layers))
+
+
+def chip_of(case, spec, readout=READOUT, **more):
+    memory = strategies.memory_of(case.weights)
+    return LearningChip(
+        case.network, memory, seed=SEED, noise=spec, readout_spec=readout, fraction_bits=0,
+        **{"momentum_bits": 0, **more},
+    )  # fmt: skip
+
+
+def example(sizes, samples=3, steps=3, density=0.3, seed=0, **registers):
+    """A network of given sizes, drawn once."""
+    numbers = np.random.default_rng(seed)
+    registers = {"vth_mant": 60, "dv": 400, "du": 4095, **registers}
+    layers = [Population(f"layer{i}", size, **registers) for i, size in enumerate(sizes[1:])]
+    network = Network.chain(sizes[0], layers)
+    dense = (numbers.random((samples, steps, sizes[0])) < density).astype(np.uint8)
+    labels = numbers.integers(0, sizes[-1], samples).astype(np.uint8)
+    weights = strategies.random_weights(network, numbers, narrow=True)
+    return strategies.Case(network, weights, dense, labels)
+
+
+def assert_as_the_oracle(case, spec, readout, groups, pairs):
+    chip = chip_of(case, spec, readout)
+    seen = chip.rehearse(case.frames, np.array(groups, np.int64), pairs, GENERATION)
+    fitness, saturated = naive.fitness(
+        case.network, case.weights, spec, readout, case.dense, case.labels, groups, pairs, GENERATION,
+        SEED,
+    )  # fmt: skip
+    assert seen.fitness.tolist() == fitness
+    assert seen.saturated.tolist() == saturated
+
+
+@given(st.data())
+def test_members_score_what_the_oracle_says(data):
+    case = data.draw(strategies.cases())
+    spec = data.draw(strategies.noises(case.network))
+    places = st.integers(0, len(case.labels) - 1)
+    groups = [[data.draw(places) for _ in range(2)] for _ in range(data.draw(st.integers(1, 2)))]
+    begin = data.draw(st.integers(0, 1 << 20))
+    pairs = range(begin, begin + len(groups))
+    assert_as_the_oracle(case, spec, data.draw(strategies.READOUTS), groups, pairs)
+
+
+@pytest.mark.parametrize("graded", [False, True])
+@pytest.mark.parametrize("full_rank", [False, True])
+@pytest.mark.parametrize("sizes", [(530, 17, 3), (40, 520, 18, 5)])
+def test_rows_of_different_lengths_keep_their_noise(sizes, full_rank, graded):
+    if graded and full_rank:
+        sizes = (*sizes[:1], 17, 3)
+    case = example(sizes, samples=1, steps=2)
+    count = len(case.network.layers)
+    spec = NoiseSpec((700,) * count, (300,) * count, 2, graded, full_rank)
+    assert_as_the_oracle(case, spec, READOUT, [[0]], range(7, 8))
+
+
+@given(strategies.cases())
+def test_recall_is_what_the_oracle_says(case):
+    recall = chip_of(case, still(case.network)).recall(case.frames)
+    for index, sample in enumerate(case.dense):
+        seen = naive.run(case.network, case.weights, sample)
+        assert recall.potentials[index].tolist() == seen.potentials
+        assert recall.counts[index].tolist() == seen.counts
+        assert recall.saturated[index] == seen.saturated
+        for layer, spikes in enumerate(seen.spikes):
+            assert recall.spikes[layer][index].tolist() == np.sum(spikes, axis=0).tolist()
+
+
+@given(st.data())
+def test_votes_are_the_sum_over_pairs(data):
+    network = data.draw(strategies.chains(largest=20))
+    spec = data.draw(strategies.noises(network))
+    coefficients = data.draw(st.lists(strategies.COEFFICIENTS, min_size=1, max_size=5))
+    assert_votes(network, spec, coefficients, data.draw(st.integers(0, 1 << 20)))
+
+
+@pytest.mark.parametrize("graded", [False, True])
+@pytest.mark.parametrize("full_rank", [False, True])
+@pytest.mark.parametrize(
+    ("sizes", "pairs"), [((9, 520, 18, 5), 2), ((300, 17, 5), 3), ((10, 3), 130)]
+)
+def test_votes_meet_the_noise_that_was_evaluated(sizes, pairs, full_rank, graded):
+    if full_rank and graded and max(sizes) > 300:
+        pytest.skip("the oracle would take a minute")
+    network = example(sizes).network
+    count = len(network.layers)
+    spec = NoiseSpec((64,) * count, (64,) * count, 2, graded, full_rank)
+    numbers = np.random.default_rng(len(sizes))
+    assert_votes(network, spec, numbers.integers(-127, 128, pairs).tolist(), 11)
+
+
+def assert_votes(network, spec, coefficients, begin):
+    case_weights = strategies.random_weights(network, np.random.default_rng(0))
+    chip = chip_of(strategies.Case(network, case_weights, None, None), spec)
+    pairs = range(begin, begin + len(coefficients))
+    for layer, (_, population_) in enumerate(network.layers):
+        got, of_biases = chip.votes(layer, np.array(coefficients, np.int8), pairs, GENERATION)
+        wanted = naive.votes(network, spec, layer, coefficients, pairs, GENERATION, SEED)
+        assert got[:, : population_.neurons].tolist() == wanted[0]
+        assert of_biases[: population_.neurons].tolist() == wanted[1]
+        assert not got[:, population_.neurons :].any()
+
+
+@given(st.data())
+def test_swapping_the_members_of_pairs_negates_the_votes(data):
+    case = example((70, 20, 5))
+    spec = data.draw(strategies.noises(case.network))
+    f = np.array(data.draw(st.lists(strategies.COEFFICIENTS, min_size=1, max_size=70)), np.int8)
+    chip = chip_of(case, spec)
+    for layer in range(2):
+        plus = chip.votes(layer, f, range(len(f)), GENERATION)
+        minus = chip.votes(layer, -f, range(len(f)), GENERATION)
+        assert all((a == -b).all() for a, b in zip(plus, minus, strict=True))
+
+
+def wide(case, full_rank=False):
+    count = len(case.network.layers)
+    return NoiseSpec((900,) * count, (500,) * count, 2, False, full_rank)
+
+
+@pytest.mark.parametrize("full_rank", [False, True])
+def test_division_of_work_changes_nothing(full_rank, monkeypatch):
+    case = example((70, 40, 19, 5), samples=6)
+    groups = np.arange(12).reshape(6, 2) % 6
+    f = np.random.default_rng(0).integers(-127, 128, 90).astype(np.int8)
+    rates = [Rates(1 << 33, 1 << 33, 1 << 20)] * 3
+    pieces = []
+
+    def in_pieces(count, piece, work):
+        size = pieces[-1] or piece
+        for begin in reversed(range(0, count, size)):
+            work(begin, min(begin + size, count))
+
+    outcomes = []
+    for piece in (None, 0, 1, 7):
+        if piece is not None:
+            pieces.append(piece)
+            monkeypatch.setattr(population, "in_pieces", in_pieces)
+        chip = chip_of(case, wide(case, full_rank))
+        seen = chip.rehearse(case.frames, groups, range(90), GENERATION)
+        chip.consolidate(f, range(90), GENERATION, rates)
+        recall = chip.recall(case.frames)
+        outcomes.append(
+            [
+                seen.fitness,
+                seen.saturated,
+                *chip.memory.synapses,
+                *chip.memory.biases,
+                recall.potentials,
+                recall.counts,
+                recall.saturated,
+            ]
+        )
+    for outcome in outcomes[1:]:
+        assert all(np.array_equal(a, b) for a, b in zip(outcomes[0], outcome, strict=True))
+
+
+@pytest.mark.skipif(numba.config.NUMBA_NUM_THREADS < 2, reason="one processor")
+@pytest.mark.parametrize("full_rank", [False, True])
+def test_threads_change_nothing(full_rank):
+    case = example((70, 40, 5), samples=6)
+    groups = np.arange(6).reshape(6, 1)
+    f = np.random.default_rng(0).integers(-127, 128, 96).astype(np.int8)
+    before, outcomes = numba.get_num_threads(), []
+    try:
+        for threads in (1, 2):
+            numba.set_num_threads(threads)
+            chip = chip_of(case, wide(case, full_rank))
+            seen = chip.rehearse(case.frames, groups, range(96), GENERATION)
+            chip.consolidate(f, range(96), GENERATION, [Rates(1 << 33, 0, 0)] * 2)
+            outcomes.append([seen.fitness, seen.saturated, *chip.memory.synapses])
+    finally:
+        numba.set_num_threads(before)
+    assert all(np.array_equal(a, b) for a, b in zip(*outcomes, strict=True))
+
+
+def test_blocks_of_samples_change_nothing(monkeypatch):
+    case = example((70, 20, 5), samples=9)
+    groups = np.arange(18).reshape(6, 3) % 9
+    chip = chip_of(case, wide(case))
+    whole = chip.rehearse(case.frames, groups, range(60), GENERATION), chip.recall(case.frames)
+    monkeypatch.setattr(population, "SAMPLES_AT_ONCE", 4)
+    parts = chip.rehearse(case.frames, groups, range(60), GENERATION), chip.recall(case.frames)
+    for a, b in zip(whole, parts, strict=True):
+        assert all(
+            np.array_equal(x, y) for x, y in zip(a, b, strict=True) if not isinstance(x, tuple)
+        )
+    assert all(map(np.array_equal, whole[1].spikes, parts[1].spikes))
+
+
+def test_pairs_can_be_rehearsed_apart():
+    case = example((70, 20, 5))
+    chip = chip_of(case, wide(case))
+    groups = np.array([[0, 1]])
+    together = chip.rehearse(case.frames, groups, range(10, 40), GENERATION)
+    apart = [
+        chip.rehearse(case.frames, groups, range(begin, begin + 15), GENERATION)
+        for begin in (10, 25)
+    ]
+    assert np.array_equal(together.fitness, np.concatenate([part.fitness for part in apart]))
+
+
+def test_padding_never_saturates():
+    """Noise that one layer left in scratch memory is no current of lanes that are not there."""
+    numbers = np.random.default_rng(0)
+    layers = [Population("hidden", 33, vth_mant=0), Population("output", 1, vth_mant=0)]
+    network = Network.chain(40, layers, Connection("", "", weight_exp=7))
+    weights = strategies.random_weights(network, numbers)
+    case = strategies.Case(network, weights, np.ones((2, 3, 40), np.uint8), np.zeros(2, np.uint8))
+    spec = NoiseSpec((20_000_000, 1), (0, 0), full_rank=True)
+    assert_as_the_oracle(case, spec, READOUT, [[0, 1]], range(3))
+
+
+# --- consolidation -------------------------------------------------------------------------------
+
+
+@settings(max_examples=10)
+@given(st.data())
+def test_a_generation_moves_weights_as_the_oracle_does(data):
+    case = data.draw(strategies.cases(largest=20))
+    spec = data.draw(strategies.noises(case.network))
+    bits, fraction = data.draw(st.integers(0, 3)), data.draw(st.integers(0, 8))
+    rates = [
+        Rates(*(data.draw(st.integers(0, top)) for top in (3 << 40, 3 << 40, 1 << 30)))
+        for _ in case.network.layers
+    ]
+    memory = strategies.memory_of(case.weights, fraction, momentum=bits > 0)
+    synapses = [one.astype(int).tolist() for one in memory.synapses]
+    biases = [one.astype(int).tolist() for one in memory.biases]
+    kept = [np.zeros(one.shape, int).tolist() for one in memory.synapses]
+    chip = LearningChip(
+        case.network, memory, seed=SEED, noise=spec, readout_spec=READOUT, fraction_bits=fraction,
+        momentum_bits=bits,
+    )  # fmt: skip
+    for generation in range(2):
+        f = data.draw(st.lists(strategies.COEFFICIENTS, min_size=3, max_size=3))
+        edges = chip.consolidate(np.array(f, np.int8), range(3), generation, rates)
+        at_edge = 0
+        for layer, (connection, population_) in enumerate(case.network.layers):
+            at_edge += consolidate_naively(
+                case.network, spec, layer, f, generation, rates[layer], bits, fraction,
+                connection.mantissa, population_.neurons, synapses[layer], biases[layer], kept[layer],
+            )  # fmt: skip
+        assert edges == at_edge
+        assert [one.tolist() for one in chip.memory.synapses] == synapses
+        assert [one.tolist() for one in chip.memory.biases] == biases
+
+
+def consolidate_naively(
+    network, spec, layer, f, generation, rates, bits, fraction, mantissa, neurons, synapses, biases, kept
+):  # fmt: skip
+    """Move the lists `synapses`, `biases` and `kept` of one layer; return synapses at their edge."""
+    votes, of_biases = naive.votes(network, spec, layer, f, range(3), generation, SEED)
+    half = (1 << fraction) // 2
+    low, high = mantissa.low << fraction, (mantissa.high << fraction) + max(half - 1, 0)
+    if bits:
+        for j, row in enumerate(votes):
+            kept[j] = [naive.momentum(a, b, bits) for a, b in zip(kept[j], row, strict=True)]
+        votes = kept
+    rate = naive.step_per_vote(rates.step, votes)
+    lanes = -(-neurons // 16) * 16
+    edges = 0
+    for j, row in enumerate(votes):
+        for k, vote in enumerate(row):
+            random = naive.rounding(naive.ROUNDING, layer, generation, SEED, j * lanes + k)
+            synapses[j][k] = naive.move(synapses[j][k], vote, rate, rates.decay, random, low, high)
+            edges += synapses[j][k] in (low, high)
+    rate = naive.step_per_vote(rates.bias, [of_biases])
+    for k, vote in enumerate(of_biases):
+        random = naive.rounding(naive.BIAS_ROUNDING, layer, generation, SEED, k)
+        biases[k] = naive.move(
+            biases[k], vote, rate, rates.decay, random, -4096 << 8, (4095 << 8) + 127
+        )
+    return edges
+
+
+@given(strategies.cases(largest=20))
+def test_worthless_pairs_change_nothing(case):
+    spec = wide(case)
+    chip = chip_of(case, spec)
+    before = [one.copy() for one in chip.memory.synapses]
+    chip.consolidate(
+        np.zeros(4, np.int8), range(4), GENERATION, [Rates(1 << 40, 1 << 40, 0)] * len(before)
+    )
+    assert all(map(np.array_equal, before, chip.memory.synapses))
+    assert all(map(np.array_equal, case.weights.mantissas, chip.weights().mantissas))
+
+
+# --- what the chip refuses -----------------------------------------------------------------------
+
+
+def one_layer(**registers):
+    return Network.chain(4, [Population("output", 3, **{"vth_mant": 10, **registers})])
+
+
+@pytest.mark.parametrize(
+    ("network", "named"),
+    [
+        (one_layer(refractory=2), "refractory"),
+        (one_layer(vth_low_mant=-5), "vth_low_mant"),
+        (one_layer(vmin=-100), "vmin"),
+        (one_layer(vmax=100), "vmax"),
+        (one_layer(noise=Noise(7)), "noise"),
+        (one_layer(reset_interval=3), "reset_interval"),
+        (one_layer(du=4096, wide_decay=True), "decay"),
+        (one_layer(dv=4096, wide_decay=True), "decay"),
+        (one_layer(du=(1, 2, 3)), "du"),
+        (one_layer(dv=(1, 2, 3)), "dv"),
+    ],
+)
+def test_networks_it_would_not_compute_exactly_are_refused(network, named):
+    with pytest.raises(NetworkError, match=named):
+        chains.check_trainable(network)
+
+
+@pytest.mark.parametrize(
+    ("form", "named"),
+    [
+        ({"sign_mode": "excitatory"}, "sign_mode"),
+        ({"delay": 1}, "delay"),
+        ({"message_bits": 8}, "message_bits"),
+        ({"weight_exp": 7, "weight_bits": 1}, "weight_exp"),
+    ],
+)
+def test_connections_it_would_not_compute_exactly_are_refused(form, named):
+    network = Network(
+        (Input("input", 4),),
+        (Population("output", 3, 10),),
+        (Connection("input", "output", **form),),
+    )
+    with pytest.raises(NetworkError, match=named):
+        chains.check_trainable(network)
+
+
+def test_currents_beyond_32_bits_are_refused():
+    form = Connection("", "", weight_exp=7)
+    with pytest.raises(NetworkError, match="weight_exp"):
+        chains.check_trainable(Network.chain(1 << 13, [Population("output", 3, 10)], form))
+
+
+@pytest.mark.parametrize(
+    ("spec", "named"),
+    [
+        (NoiseSpec((1,), (1, 1)), "scale has 1"),
+        (NoiseSpec((1, 1), (1,)), "bias_scale has 1"),
+        (NoiseSpec((1, 1), (1, 1), rank=0), "rank is 0"),
+        (NoiseSpec((-1, 1), (1, 1)), "scale -1"),
+        (NoiseSpec((1 << 26, 1), (1, 1)), "could add"),
+        (NoiseSpec((1, 1), (-1, 1)), "bias_scale -1"),
+        (NoiseSpec((1, 1), (1 << 31, 1)), "bias_scale"),
+    ],
+)
+def test_noise_that_does_not_fit_is_refused(spec, named):
+    case = example((70, 20, 5))
+    with pytest.raises(NetworkError, match=named):
+        chip_of(case, spec)
+
+
+@pytest.mark.parametrize("seed", [-1, 1 << 64])
+def test_seeds_beyond_64_bits_are_refused(seed):
+    case = example((70, 20, 5))
+    with pytest.raises(NetworkError, match="seed"):
+        LearningChip(
+            case.network, strategies.memory_of(case.weights), seed=seed, noise=still(case.network),
+            readout_spec=READOUT, fraction_bits=0,
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("bits", [-1, 9])
+def test_fraction_bits_out_of_range_are_refused(bits):
+    case = example((70, 20, 5))
+    with pytest.raises(NetworkError, match="fraction_bits"):
+        LearningChip(
+            case.network, strategies.memory_of(case.weights), seed=0, noise=still(case.network),
+            readout_spec=READOUT, fraction_bits=bits,
+        )  # fmt: skip
+
+
+def test_frames_of_another_size_are_refused():
+    case, other = example((70, 20, 5)), example((71, 20, 5))
+    chip = chip_of(case, still(case.network))
+    with pytest.raises(NetworkError, match="71 inputs for a network of 70"):
+        chip.recall(other.frames)
+    with pytest.raises(NetworkError, match="71 inputs for a network of 70"):
+        chip.rehearse(other.frames, np.array([[0]]), range(1), 0)
+
+
+def test_labels_without_a_neuron_are_refused():
+    case = example((70, 20, 5))
+    wrong = case._replace(labels=np.full(3, 5, np.uint8))
+    with pytest.raises(NetworkError, match="label 5"):
+        chip_of(case, still(case.network)).recall(wrong.frames)
+
+
+def test_uneven_groups_are_refused():
+    case = example((70, 20, 5))
+    with pytest.raises(NetworkError, match="3 pairs for 2 groups"):
+        chip_of(case, wide(case)).rehearse(case.frames, np.array([[0], [1]]), range(3), 0)
+
+
+@pytest.mark.parametrize("coefficients", [np.zeros(3, np.int8), np.zeros(4, np.int64)])
+def test_coefficients_of_another_shape_are_refused(coefficients):
+    case = example((70, 20, 5))
+    with pytest.raises(NetworkError, match="coefficients"):
+        chip_of(case, wide(case)).consolidate(coefficients, range(4), 0, [Rates(0, 0, 0)] * 2)
+
+
+def test_votes_beyond_32_bits_are_refused():
+    case = example((70, 20, 5))
+    many = 1 << 24
+    with pytest.raises(NetworkError, match="overflow"):
+        chip_of(case, wide(case)).consolidate(
+            np.zeros(many, np.int8), range(many), 0, [Rates(0, 0, 0)] * 2
+        )

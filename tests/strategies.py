@@ -1,0 +1,134 @@
+"""Random networks, weights, frames, noise and readouts, inside the limits of the chip and no further."""
+
+from typing import NamedTuple
+
+import numpy as np
+from hypothesis import strategies as st
+
+from neurosim import limits
+from neurosim.chain import NoiseSpec
+from neurosim.frames import Frames, pack
+from neurosim.memory import Memory, padded
+from neurosim.network import Connection, Network, Population, Weights
+from neurosim.population import ReadoutSpec
+
+SEEDS = st.integers(0, (1 << 64) - 1)
+WORDS32 = st.integers(0, (1 << 32) - 1)
+REGISTERS = st.integers(-limits.STATE_MAX, limits.STATE_MAX) | st.sampled_from(
+    [-limits.STATE_MAX, -4096, -1, 0, 1, 4095, 4096, limits.STATE_MAX]
+)
+
+
+def within(allowed: limits.Range, *special: int) -> st.SearchStrategy[int]:
+    """Any value of a register, its ends and `special` ones more often than chance would have them."""
+    return st.integers(*allowed) | st.sampled_from([*allowed, *special])
+
+
+DECAYS = within(limits.DECAY, 16, 400, 3840, 4080)
+COEFFICIENTS = within(limits.Range(-127, 127), 0, 1, -1)
+
+
+class Case(NamedTuple):
+    """A network with what it holds and what it is shown."""
+
+    network: Network
+    weights: Weights
+    dense: np.ndarray
+    labels: np.ndarray
+
+    @property
+    def frames(self) -> Frames:
+        return pack(self.dense, self.labels)
+
+
+@st.composite
+def populations(draw, name: str, neurons: int, largest_bias: int = 3900):
+    """A layer that can be trained, with thresholds and biases of its own for each neuron or in common."""
+
+    def one_or_each(values):
+        if draw(st.booleans()):
+            return draw(values)
+        return tuple(draw(st.lists(values, min_size=neurons, max_size=neurons)))
+
+    return Population(
+        name,
+        neurons,
+        vth_mant=one_or_each(st.integers(0, 2000) | within(limits.VTH_MANT)),
+        du=draw(DECAYS),
+        dv=draw(DECAYS),
+        bias_mant=one_or_each(st.integers(-largest_bias, largest_bias)),
+        bias_exp=draw(within(limits.BIAS_EXP)),
+    )
+
+
+@st.composite
+def chains(draw, largest: int = 35, layers: int = 3):
+    """A chain of 1 to `layers` layers of odd sizes, in any weight format that loses no bit."""
+    sizes = draw(st.lists(st.integers(1, largest), min_size=2, max_size=layers + 1))
+    bits = draw(within(limits.WEIGHT_BITS))
+    whole = limits.Range(
+        max(limits.WEIGHT_EXP.low, bits - 15), min(limits.WEIGHT_EXP.high, bits + 1)
+    )
+    exponent = draw(within(whole))
+    form = Connection("", "", weight_bits=bits, weight_exp=exponent)
+    parts = [draw(populations(f"layer{index}", size)) for index, size in enumerate(sizes[1:])]
+    return Network.chain(sizes[0], parts, form)
+
+
+def random_weights(network: Network, numbers: np.random.Generator, narrow: bool = False) -> Weights:
+    """Mantissas and biases anywhere in their ranges."""
+    mantissas, biases = [], []
+    for connection, layer in network.layers:
+        low, high = connection.mantissa
+        shape = (network.sizes[connection.source], layer.neurons)
+        if narrow:
+            low, high = max(low, -3), min(high, 3)
+        mantissas.append(numbers.integers(low, high + 1, shape).astype(np.int8))
+        biases.append(numbers.integers(-100, 101, layer.neurons).astype(np.int16))
+    return Weights(tuple(mantissas), tuple(biases))
+
+
+def memory_of(weights: Weights, fraction_bits: int = 0, momentum: bool = False) -> Memory:
+    """The state of synapses and biases that stands for exactly these weights."""
+    return Memory(
+        tuple(one.astype(np.int16) << fraction_bits for one in weights.mantissas),
+        tuple(one.astype(np.int32) << 8 for one in weights.biases),
+        tuple(np.zeros((len(one), padded(one.shape[1])), np.int32) for one in weights.mantissas)
+        if momentum
+        else (),
+    )
+
+
+@st.composite
+def cases(draw, largest: int = 35, layers: int = 3, samples: int = 3, steps: int = 4):
+    """A network, weights and frames."""
+    network = draw(chains(largest, layers))
+    numbers = np.random.default_rng(draw(st.integers(0, 1 << 32)))
+    shape = (
+        draw(st.integers(1, samples)),
+        draw(st.integers(1, steps)),
+        network.sizes["input"],
+    )
+    dense = numbers.random(shape) < draw(st.sampled_from([0.05, 0.3, 0.9, 1.0]))
+    labels = numbers.integers(0, network.populations[-1].neurons, shape[0]).astype(np.uint8)
+    weights = random_weights(network, numbers, draw(st.booleans()))
+    return Case(network, weights, dense.astype(np.uint8), labels)
+
+
+@st.composite
+def noises(draw, network: Network):
+    """Noise of either kind that fits the network, some layers left alone."""
+    count = len(network.layers)
+    scales = st.sampled_from([0, 1, 64, 1000, 5000])
+    return NoiseSpec(
+        scale=tuple(draw(scales) for _ in range(count)),
+        bias_scale=tuple(draw(st.sampled_from([0, 1, 77, 4000])) for _ in range(count)),
+        rank=draw(st.integers(1, 4)),
+        graded=draw(st.booleans()),
+        full_rank=draw(st.booleans()),
+    )
+
+
+READOUTS = st.builds(
+    ReadoutSpec, st.booleans(), st.integers(1, 1 << 20), st.integers(0, 20)
+) | st.sampled_from([ReadoutSpec(True, 256, 16), ReadoutSpec(False, 9_682_000, 16)])
