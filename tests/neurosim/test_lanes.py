@@ -1,0 +1,147 @@
+"""Do sixteen neurons at once do what sixteen neurons one by one do, compiled and not?"""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numba import int32
+
+from neurosim.kernels import lanes
+from neurosim.kernels.compilation import kernel
+
+INT32 = st.integers(-(1 << 31), (1 << 31) - 1)
+NEURONS = st.lists(INT32, min_size=16, max_size=16).map(lambda x: np.array(x, np.int32))
+WORDS = st.lists(st.integers(0, (1 << 64) - 1), min_size=8, max_size=8).map(
+    lambda x: np.array(x, np.uint64)
+)
+SHIFTS = st.lists(st.integers(0, 31), min_size=16, max_size=16).map(lambda x: np.array(x, np.int32))
+
+
+@kernel
+def arithmetic(a, b, shifts, out):
+    """Every operator of neurons, one a row of out."""
+    to = lanes.pointer(out)
+    x, y = lanes.load(lanes.pointer(a), 0), lanes.load(lanes.pointer(b), 0)
+    by = lanes.load(lanes.pointer(shifts), 0)
+    lanes.store(to, 0, x + y)
+    lanes.store(to, 16, x - y)
+    lanes.store(to, 32, x * y)
+    lanes.store(to, 48, x & y)
+    lanes.store(to, 64, x | y)
+    lanes.store(to, 80, x ^ y)
+    lanes.store(to, 96, lanes.select(x > y, x, y))
+    lanes.store(to, 112, lanes.select(x != y, x, y))
+    lanes.store(to, 128, lanes.shift_right(x, by))
+    lanes.store(to, 144, lanes.splat(int32(-7)))
+
+
+@kernel
+def bits_of(a, b):
+    x, y = lanes.load(lanes.pointer(a), 0), lanes.load(lanes.pointer(b), 0)
+    return lanes.spike_bits(x > y), lanes.spike_bits(x != y)
+
+
+@kernel
+def load_from(a, at, out):
+    lanes.store(lanes.pointer(out), 0, lanes.load(lanes.pointer(a), at))
+
+
+@kernel
+def count_words(a, b, at):
+    x = lanes.load_words(lanes.pointer(a), at)
+    y = lanes.load_words(lanes.pointer(b), at)
+    both = lanes.total(lanes.popcounts(x & y))
+    either = lanes.total(lanes.popcounts(x | y))
+    one = lanes.total(lanes.popcounts(x ^ y))
+    return (
+        both,
+        either,
+        one,
+        lanes.total(lanes.popcounts(x + y)),
+        lanes.total(lanes.popcounts(x - y)),
+    )
+
+
+@kernel
+def count_one(word):
+    return lanes.popcount(word), lanes.trailing_zeros(word)
+
+
+@kernel
+def write_halves(words, place, value):
+    lanes.pointer_to_halves(words)[place] = value
+
+
+def wrapped(x):
+    """The int32 that holds the low 32 bits."""
+    return (x + (1 << 31)) % (1 << 32) - (1 << 31)
+
+
+@given(NEURONS, NEURONS, SHIFTS)
+def test_operators_naive_is_py_func_is_compiled(a, b, shifts):
+    pairs = list(zip(a.tolist(), b.tolist(), shifts.tolist(), strict=True))
+    wanted = [
+        [wrapped(x + y) for x, y, _ in pairs],
+        [wrapped(x - y) for x, y, _ in pairs],
+        [wrapped(x * y) for x, y, _ in pairs],
+        [x & y for x, y, _ in pairs],
+        [x | y for x, y, _ in pairs],
+        [x ^ y for x, y, _ in pairs],
+        [max(x, y) for x, y, _ in pairs],
+        [x if x != y else y for x, y, _ in pairs],
+        [x >> by for x, _, by in pairs],
+        [-7] * 16,
+    ]
+    for way in (arithmetic, arithmetic.py_func):
+        out = np.zeros((10, 16), np.int32)
+        way(a, b, shifts, out)
+        assert out.tolist() == wanted
+
+
+@given(NEURONS, NEURONS)
+def test_bit_k_of_spikes_is_lane_k(a, b):
+    b = np.where(np.arange(16) % 3 == 0, a, b)
+    more = sum(int(x > y) << k for k, (x, y) in enumerate(zip(a, b, strict=True)))
+    unequal = sum(int(x != y) << k for k, (x, y) in enumerate(zip(a, b, strict=True)))
+    for way in (bits_of, bits_of.py_func):
+        assert tuple(map(int, way(a, b))) == (more, unequal)
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.int16, np.int32])
+@pytest.mark.parametrize("at", [0, 1, 16, 17])
+def test_loads_keep_the_sign_at_any_place(dtype, at):
+    info = np.iinfo(dtype)
+    a = np.random.default_rng(0).integers(info.min, info.max, 40, dtype, endpoint=True)
+    for way in (load_from, load_from.py_func):
+        out = np.zeros(16, np.int32)
+        way(a, at, out)
+        assert out.tolist() == a[at : at + 16].tolist()
+
+
+@given(WORDS, WORDS)
+def test_ones_are_counted(a, b):
+    def ones(operation):
+        pairs = zip(a.tolist(), b.tolist(), strict=True)
+        return sum((operation(x, y) % (1 << 64)).bit_count() for x, y in pairs)
+
+    wanted = (
+        ones(int.__and__), ones(int.__or__), ones(int.__xor__), ones(int.__add__), ones(int.__sub__)
+    )  # fmt: skip
+    for way in (count_words, count_words.py_func):
+        assert tuple(map(int, way(a, b, 0))) == wanted
+
+
+@given(st.integers(0, (1 << 64) - 1) | st.sampled_from([0, 1, 1 << 63, (1 << 64) - 1]))
+def test_one_word_is_counted(word):
+    zeros = next((bit for bit in range(64) if word >> bit & 1), 64)
+    for way in (count_one, count_one.py_func):
+        assert way(np.uint64(word)) == (bin(word).count("1"), zeros)
+
+
+@pytest.mark.parametrize("place", range(8))
+def test_halves_lie_in_words_from_the_lowest_bits_up(place):
+    for way in (write_halves, write_halves.py_func):
+        words = np.zeros(2, np.uint64)
+        way(words, place, np.uint16(0xBEEF))
+        number = sum(int(word) << 64 * index for index, word in enumerate(words))
+        assert number == 0xBEEF << 16 * place
