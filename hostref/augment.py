@@ -11,6 +11,11 @@ def augmented(x: Tensor, settings: BpttSettings, draw: torch.Generator) -> Tenso
     """`x` (sample, step, input), each sample moved by some pixels and thinned, as settings say."""
     if settings.shift:
         side = math.isqrt(x.shape[-1] // POLARITIES)
+        if POLARITIES * side * side != x.shape[-1]:
+            raise ValueError(
+                f"{x.shape[-1]} inputs are no square sensor of {POLARITIES} polarities, so shift "
+                f"{settings.shift} has no meaning; use 0"
+            )
         image = x.unflatten(-1, (POLARITIES, side, side))
         reach = 2 * settings.shift + 1
         move = torch.randint(reach, (len(x), 2), generator=draw, device=x.device) - settings.shift

@@ -7,6 +7,7 @@ was cut off goes on from its last epoch to the same numbers (same device, same n
 """
 
 import math
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from hostref import checkpoint, inputs, readout
 from hostref.augment import augmented
 from hostref.backend import Tensor, choose, generator, torch
-from hostref.evaluation import evaluate
+from hostref.evaluation import Evaluation, evaluate
 from hostref.inputs import Samples
 from hostref.model import Model, Parameters
 from hostref.settings import BpttSettings
@@ -63,9 +64,16 @@ def learning_rate(settings: BpttSettings, progress: float) -> float:
 class Training:
     """State of one training: parameters, Adam's moments, best so far, history."""
 
-    def __init__(self, settings: BpttSettings, model: Model, folder: Path | None) -> None:
+    def __init__(
+        self,
+        settings: BpttSettings,
+        model: Model,
+        folder: Path | None,
+        start: Parameters | None = None,
+    ) -> None:
         self.settings, self.model, self.folder = settings, model, folder
-        self.parameters = initial(model, settings.seed, GAIN).map(lambda w: w.requires_grad_())
+        start = start or initial(model, settings.seed, GAIN)
+        self.parameters = start.map(lambda w: w.detach().clone().requires_grad_())
         self.best = self.parameters.map(lambda w: w.detach().clone())
         self.history: list[dict[str, Any]] = []
         self.adam = torch.optim.AdamW(self._all(), weight_decay=settings.weight_decay)
@@ -93,7 +101,8 @@ class Training:
         number, device = len(self.history), self.model.like.device
         draw = generator(device, self.settings.seed, 1, number)
         order = torch.randperm(len(train), generator=draw, device=device)
-        parts = list(inputs.chunks(len(train), self.settings.batch))
+        count = min(self.settings.samples or len(train), len(train))
+        parts = list(inputs.chunks(count, self.settings.batch))
         total = torch.zeros((), dtype=torch.float64, device=device)
         for k, part in enumerate(parts):
             x, labels = train.batch(order[part], self.model.like.dtype)
@@ -101,7 +110,7 @@ class Training:
                 self.settings, (number + k / len(parts)) / self.settings.epochs
             )
             total += self._step(augmented(x, self.settings, draw), labels) * len(labels)
-        mean = float(total) / len(train)
+        mean = float(total) / count
         if not math.isfinite(mean):
             raise TrainingError(
                 f"the loss became {mean} in epoch {number + 1}; the {number} epochs before it are "
@@ -120,11 +129,17 @@ class Training:
         self.adam.step()
         return loss.detach().double()
 
-    def note(self, loss: float, accuracy: float) -> dict[str, Any]:
+    def note(self, loss: float, seconds: float, seen: Evaluation) -> dict[str, Any]:
         """Add an epoch to the history, and keep its parameters if it is the best."""
-        if accuracy > self.best_accuracy:
+        if seen.accuracy > self.best_accuracy:
             self.best = self.parameters.map(lambda w: w.detach().clone())
-        entry = {"epoch": len(self.history) + 1, "loss": loss, "validation_accuracy": accuracy}
+        entry = {
+            "epoch": len(self.history) + 1,
+            "loss": loss,
+            "validation_accuracy": seen.accuracy,
+            "spikes_per_sample": sum(seen.spikes[:-1]),
+            "seconds": round(seconds, 3),
+        }
         self.history.append(entry)
         return entry
 
@@ -168,11 +183,13 @@ def epochs(run: Training, data: "Dataset") -> Iterator[dict[str, Any]]:
     device = run.model.like.device
     train, validation = (inputs.load(part, device) for part in (data.train, data.validation))
     while not run.finished:
+        began = time.perf_counter()
         loss = run.epoch(train)
+        seconds = time.perf_counter() - began
         shown = evaluate(
             run.model, run.parameters, validation, run.settings.readout, run.settings.gain
         )
-        entry = run.note(loss, shown.accuracy)
+        entry = run.note(loss, seconds, shown)
         run.save()
         yield entry
 
@@ -184,13 +201,17 @@ def train(
     *,
     device: str = "cpu",
     report: Report | None = None,
+    start: Parameters | None = None,
 ) -> Trained:
-    """Train to the end, resuming from `folder` where it holds a training of these settings."""
+    """Train to the end, resuming from `folder` where it holds a training of these settings.
+
+    `start` are the weights to begin from; without, they are drawn.
+    """
     choose(device)
     model = build(settings, data.train.inputs, data.classes, device)
     for part in (data.train, data.validation):
         inputs.check(model.network, part)
-    run = Training(settings, model, folder)
+    run = Training(settings, model, folder, start)
     run.resume()
     for entry in epochs(run, data):
         if report is not None:

@@ -195,6 +195,7 @@ def train(
                 model, evolution.parameters, validation, settings.readout, settings.gain
             )
             entry["validation_accuracy"] = shown.accuracy
+            entry["spikes_per_sample"] = sum(shown.spikes[:-1])
         history.append(entry)
         if report is not None:
             report(entry)

@@ -50,14 +50,16 @@ class BpttSettings(Settings):
     """Factor between score and logit (hostref/readout.py); 10 suits the count readout."""
     epochs: Positive = 20
     batch: Positive = 128
-    learning_rate: Annotated[float, Field(gt=0)] = 2e-3
+    learning_rate: Annotated[float, Field(gt=0)] = 4e-3
     final_learning_rate: Annotated[float, Field(ge=0, le=1)] = 0.01
     """Fraction of the learning rate at the last step; a cosine leads there."""
+    samples: Annotated[int, Field(ge=0)] = 0
+    """samples of an epoch, drawn anew for each; 0 is all of them"""
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of input spikes left out while training."""
-    shift: Annotated[int, Field(ge=0, le=8)] = 0
-    """Training samples are moved by up to this many pixels (sensor inputs only)."""
+    shift: Annotated[int, Field(ge=0, le=8)] = 1
+    """training samples are moved by up to this many pixels; 0 for inputs that are no sensor"""
     slope: Annotated[float, Field(gt=0)] = 2.0
     """Of the fast sigmoid; snnTorch's default is 25."""
     patience: Annotated[int, Field(ge=0)] = 0

@@ -28,6 +28,8 @@ class Compare(BaseModel):
     """weight bits that the BPTT weights are brought to the chip with"""
     bptt_epochs: Annotated[int, Field(ge=1)] = 20
     """epochs of float BPTT"""
+    bptt_shift: Annotated[int, Field(ge=0, le=8)] = 1
+    """pixels by which BPTT's training samples are moved; 0 shows them as they are"""
     bptt_learning_rate: Annotated[float, Field(gt=0)] = 4e-3
     """learning rate of float BPTT"""
     float_generations: Annotated[int, Field(ge=1)] = 100

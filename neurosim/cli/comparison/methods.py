@@ -62,6 +62,7 @@ def bptt_settings(arguments: "Compare", config: "Config", seed: int) -> "BpttSet
         gain=0.2 if readout == "membrane" else 10.0,
         epochs=arguments.bptt_epochs,
         learning_rate=arguments.bptt_learning_rate,
+        shift=arguments.bptt_shift,
         seed=seed,
     )
 
