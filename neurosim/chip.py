@@ -4,9 +4,9 @@
     recording = chip.run(spikes, probes=[Probe("hidden", "v")])
 
 Latency, once: a spike of step t acts in step t + latency + delay; latency is 1 for neurons and,
-but for brian2-loihi's and slayer's rules, 1 for inputs. Layer l of the chip therefore does in step
-t + l what a layer-by-layer evaluation without latency does in step t (l counted from 1 where inputs
-have latency, from 0 where they have none).
+but for brian2-loihi's and slayer's rules, 1 for inputs. Layer l = 1, 2, ... of a chain therefore
+does in step t + l what the population evaluator, without latency, does in step t; `pipelined` lets
+each layer start afresh in its own step l. Under `profiles.LAYERED` the chip has no latency either.
 """
 
 from collections.abc import Mapping, Sequence
@@ -321,6 +321,20 @@ class Chip:
             rows.astype(np.int64),
         )
         return table, np.zeros((samples, int(ends[-1])), np.int64)
+
+
+def pipelined(network: Network, steps: int) -> Network:
+    """The same chain, each layer starting afresh when the first step of a sample reaches it.
+
+    Samples of `steps` steps may follow one another without a pause. Layer l (from 1) is reset before
+    step l, l + steps, ...: what biases did before the sample came is forgotten.
+    """
+    network.layers  # noqa: B018 - refuses what is no chain
+    populations = tuple(
+        replace(population, reset_interval=steps, reset_offset=layer + 1)
+        for layer, population in enumerate(network.populations, start=1)
+    )
+    return replace(network, populations=populations)
 
 
 def _chosen(what: str, asked: Sequence[int] | None, size: int) -> NDArray[np.int64]:

@@ -8,11 +8,13 @@ the weights lie on the grid with an exponent of 0 or more, all profiles agree ap
     NENGO        nengo-loihi 1.1.0, `emulator/interface.py`, `builder/discretize.py`
     BRIAN2LOIHI  brian2-loihi 0.5.2, `LoihiNeuronGroup`, `LoihiSynapses`
     SLAYER       lava-dl 0.6.0, slayer CUBA: no latency at all, v recorded before the reset
+    LAYERED      DEFAULT without latency: a layer acts in the step of the spikes it is sent, as in
+                 the population evaluator
 
 `dataclasses.replace(profiles.DEFAULT, rounding="nearest_even")` makes one's own.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from neurosim.kernels.chip_neuron import (
@@ -128,6 +130,8 @@ class Profile:
 
 DEFAULT = Profile("default")
 
+LAYERED = replace(DEFAULT, name="layered", input_latency=0, neuron_latency=0)
+
 LAVA = Profile(
     "lava",
     weight_range="clip_weight",
@@ -175,4 +179,6 @@ SLAYER = Profile(
     noise="none",
 )
 
-PROFILES = {profile.name: profile for profile in (DEFAULT, LAVA, NENGO, BRIAN2LOIHI, SLAYER)}
+PROFILES = {
+    profile.name: profile for profile in (DEFAULT, LAYERED, LAVA, NENGO, BRIAN2LOIHI, SLAYER)
+}
