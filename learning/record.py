@@ -6,8 +6,8 @@
     summary.json          results, once the run has ended
     learning_curve.png    accuracy and fitness over generations
 
-The weights' header holds the format version, the generation, and hashes of the settings, the tensors
-and the metrics so far; what does not agree is refused by name, never repaired in silence.
+The weights' header holds the format version, the generation, and hashes of the settings, the tensors,
+the metrics so far and itself; what does not agree is refused by name, never repaired in silence.
 """
 
 import hashlib
@@ -102,7 +102,16 @@ def _tensors(memory: Memory, weights: Weights) -> dict[str, NDArray[Any]]:
 
 
 def _tensors_sha256(tensors: dict[str, NDArray[Any]]) -> str:
-    return _digest(*(name.encode() + tensors[name].tobytes() for name in sorted(tensors)))
+    return _digest(
+        *(
+            f"{name} {array.dtype} {array.shape}\0".encode() + array.tobytes()
+            for name, array in sorted(tensors.items())
+        )
+    )
+
+
+def _header_sha256(header: dict[str, str]) -> str:
+    return _digest(_canonical({name: header[name] for name in header if name != "header_sha256"}))
 
 
 class RunFolder:
@@ -115,15 +124,16 @@ class RunFolder:
     @classmethod
     def create(cls, path: Path, config: Config) -> "RunFolder":
         """Make a new run folder; one that holds a run already is left as it is."""
-        if (path / CONFIG).exists():
-            raise RunError(
-                f"{path} already holds a run; continue it with --resume {path}, "
-                f"or give --run another folder"
-            )
         if path.exists() and not path.is_dir():
             raise RunError(f"{path} is a file; give --run a folder")
+        _check_free(path)
         folder = cls(path, config, _locked(path))
-        write_atomically(path / CONFIG, config.to_json())
+        try:
+            _check_free(path)  # by now another process may have started and ended a run here
+            write_atomically(path / CONFIG, config.to_json())
+        except BaseException:
+            folder.close()
+            raise
         return folder
 
     @classmethod
@@ -156,6 +166,7 @@ class RunFolder:
             "metrics_bytes": str(len(self._metrics)),
             "metrics_sha256": _digest(self._metrics),
         }
+        header["header_sha256"] = _header_sha256(header)
         write_atomically(self.path / METRICS, self._metrics)
         write_atomically(self.path / WEIGHTS, save(tensors, metadata=header))
 
@@ -179,6 +190,21 @@ class RunFolder:
         self.close()
 
 
+def _check_free(path: Path) -> None:
+    """Raise RunError where a run, or what is left of one, would be written over."""
+    if (path / CONFIG).exists():
+        raise RunError(
+            f"{path} already holds a run; continue it with --resume {path}, "
+            f"or give --run another folder"
+        )
+    for name in (WEIGHTS, METRICS, SUMMARY):
+        if (path / name).exists():
+            raise RunError(
+                f"{path} holds {name} of a run whose {CONFIG} is missing; "
+                f"restore it, or give --run another folder"
+            )
+
+
 def _locked(path: Path) -> FileLock:
     path.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path / ".lock")
@@ -199,7 +225,7 @@ def read_config(path: Path) -> Config:
         recorded = content.pop("sha256")
     except FileNotFoundError as error:
         raise RunError(f"{path} is not a run folder: {CONFIG} is missing") from error
-    except (OSError, ValueError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RunError(f"{file} is damaged ({error}); restore it, or train again") from error
     if content.get("format") != FORMAT:
         raise RunError(
@@ -239,8 +265,10 @@ def _read_checkpoint(path: Path, config: Config) -> tuple[Checkpoint, bytes]:
         raise RunError(f"{file} is damaged ({error}); restore it, or train again") from error
     if header.get("format") != FORMAT:
         raise RunError(f"{file}: format is {header.get('format')!r}; this version reads {FORMAT!r}")
+    if header.get("header_sha256") != _header_sha256(header):
+        raise RunError(f"the header of {file} was changed; restore it, or train again")
     metrics = (path / METRICS).read_bytes() if (path / METRICS).exists() else b""
-    metrics = metrics[: int(header.get("metrics_bytes", 0))]
+    metrics = metrics[: int(header["metrics_bytes"])]
     for what, recorded, found in (
         (WEIGHTS, header.get("tensors_sha256"), _tensors_sha256(tensors)),
         (CONFIG, header.get("config_sha256"), _digest(config.to_json())),

@@ -1,0 +1,7 @@
+"""`python -m neurosim`: the command line, where the script is not on the path."""
+
+import sys
+
+from neurosim.cli import main
+
+sys.exit(main())
