@@ -70,8 +70,10 @@ class Training:
         model: Model,
         folder: Path | None,
         start: Parameters | None = None,
+        data_key: str = "",
     ) -> None:
         self.settings, self.model, self.folder = settings, model, folder
+        self.data_key = data_key
         start = start or initial(model, settings.seed, GAIN)
         self.parameters = start.map(lambda w: w.detach().clone().requires_grad_())
         self.best = self.parameters.map(lambda w: w.detach().clone())
@@ -153,7 +155,11 @@ class Training:
         for k, tensor in enumerate(self._all()):
             for moment, value in self.adam.state[tensor].items():
                 tensors[f"adam.{k}.{moment}"] = value
-        facts = {"settings": self.settings.model_dump(), "history": self.history}
+        facts = {
+            "settings": self.settings.model_dump(mode="json"),
+            "data": self.data_key,
+            "history": self.history,
+        }
         checkpoint.save(self.folder / "bptt.safetensors", _KIND, tensors, facts)
 
     def resume(self) -> None:
@@ -165,6 +171,11 @@ class Training:
         if BpttSettings(**facts["settings"]) != self.settings:
             raise checkpoint.CheckpointError(
                 f"{path}: was made with other settings ({facts['settings']}); use another folder"
+            )
+        if facts["data"] != self.data_key:
+            raise checkpoint.CheckpointError(
+                f"{path}: was made with other data (key {facts['data'][:12]}, now "
+                f"{self.data_key[:12]}); use another folder, or restore the data"
             )
         self.history = facts["history"]
         with torch.no_grad():
@@ -211,7 +222,7 @@ def train(
     model = build(settings, data.train.inputs, data.classes, device)
     for part in (data.train, data.validation):
         inputs.check(model.network, part)
-    run = Training(settings, model, folder, start)
+    run = Training(settings, model, folder, start, data.key)
     run.resume()
     for entry in epochs(run, data):
         if report is not None:

@@ -80,9 +80,10 @@ def run(arguments: Compare) -> int:
     swept = (
         methods.sweeps(arguments, config, data, Store(out / "parts")) if arguments.sweeps else {}
     )
-    text = tables.comparison(rows, swept, data.name, arguments)
+    agreed = methods.agreement(arguments, config, data, Store(out / "parts"))
+    text = tables.comparison(rows, swept, agreed, data.name, arguments)
     pictures.write_comparison(out, rows, swept)
     tables.write(out / "compare.md", text)
-    result = {"rows": rows, "sweeps": swept, "out": str(out)}
+    result = {"rows": rows, "sweeps": swept, "agreement": agreed, "out": str(out)}
     print(json.dumps(result) if arguments.as_json else f"{text}\nwritten to {out}")
     return 0

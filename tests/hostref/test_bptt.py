@@ -118,6 +118,8 @@ def test_a_cut_training_goes_on_to_the_same_numbers(tmp_path):
     assert [entry["epoch"] for entry in seen] == [3]
     assert untimed(again.history) == untimed(whole.history)
     assert same(again.parameters, whole.parameters)
+    with pytest.raises(checkpoint.CheckpointError, match="other data"):
+        bptt.train(SMALL, data._replace(key="another"), tmp_path / "cut")
     with pytest.raises(checkpoint.CheckpointError, match="other settings"):
         bptt.train(SMALL.model_copy(update={"seed": 9}), data, tmp_path / "cut")
 

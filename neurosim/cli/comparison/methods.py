@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neurosim.cli.comparison import on_chip
+from neurosim.cli.comparison.cycle import price
 from neurosim.cli.comparison.store import Store
 from neurosim.datasets import Dataset
 from neurosim.frames import Frames
@@ -87,22 +88,9 @@ def chip_row(
         "where": "chip",
         **{key: list(value) if isinstance(value, tuple) else value for key, value in facts.items()},
         "by_class": by_class.tolist(),
-        "energy_uj": energy_uj(network, weights, frames, seen),
+        **price(network, weights, frames),
         **more,
     }
-
-
-def energy_uj(
-    network: Network, weights: Weights, frames: Frames, seen: on_chip.OnChip
-) -> float | None:
-    """Estimated microjoules a sample: published energies of one operation times counted operations.
-
-    Synaptic operations and neuron updates only (Davies et al. 2018, table 2); every neuron is taken as
-    active in every step. An estimate, not a measurement.
-    """
-    steps = frames.bits.shape[1]
-    neurons = sum(population.neurons for _, population in network.layers)
-    return (seen.all_operations * 23.6 + neurons * steps * 81.0) * 1e-6
 
 
 def float_row(
@@ -228,11 +216,7 @@ def _bptt_rows(
                   sample_passes=passes)
     ]  # fmt: skip
     membrane = settings.readout == "membrane"
-    search = take(data.validation, arguments.search_samples)
-
-    def score(network: Network, weights: Weights) -> float:
-        return on_chip.accuracy(network, weights, search, membrane)
-
+    score = scale_score(trained, settings, take(data.validation, arguments.search_samples))
     for bits in arguments.bits:
         plain = quantise.quantise(model, parameters, bits)
         best, _ = quantise.best_scale(model, parameters, bits, score)
@@ -243,6 +227,28 @@ def _bptt_rows(
                          zeroed=sum(found.zeroed), share=list(found.share))
             )  # fmt: skip
     return rows
+
+
+def scale_score(
+    trained: "Trained", settings: "BpttSettings", search: Frames
+) -> Callable[[Network, Weights], float]:
+    """What the scale search maximises: the chip's mean log-likelihood on samples of the validation set.
+
+    It is smoother than accuracy, so that few samples do. The chip's scores have a scale of their own;
+    they are brought to the spread that the float network's logits have.
+    """
+    from hostref import inputs, readout
+    from hostref.backend import torch
+
+    model = trained.model
+    x, _ = inputs.load(search, model.like.device).batch(slice(0, 500), model.like.dtype)
+    with torch.no_grad():
+        logits = readout.scores(model, model.run(trained.parameters, x), settings.readout)
+    spread = float((settings.gain * logits).std())
+    membrane = settings.readout == "membrane"
+    return lambda network, weights: on_chip.log_likelihood(
+        network, weights, search, membrane, spread
+    )
 
 
 def _float_eggroll_part(
@@ -281,6 +287,39 @@ def _float_eggroll_part(
     return Part(f"float-eggroll-{seed}", recipe, make, store)
 
 
+def agreement(
+    arguments: "Compare", config: "Config", data: Dataset, store: Store
+) -> dict[str, Any]:
+    """How far chip and float twin agree on the first run: spikes by layer, and member fitness."""
+    from learning.record import read_checkpoint, weights_sha256
+    from learning.training import make_chip
+    from neurosim.cli.comparison import cycle, members
+
+    checkpoint = read_checkpoint(arguments.folders[0])[1]
+    recipe = {
+        "data": data.key,
+        "measure": MEASURE,
+        "weights": weights_sha256(checkpoint.weights),
+        "settings": config.settings.model_dump(mode="json"),
+    }
+
+    def make() -> dict[str, Any]:
+        layers = cycle.spike_agreement(config.network(), checkpoint.weights, data.test)
+        chip = make_chip(config, checkpoint.memory)
+        pairs = range(min(64, config.settings.pairs))
+        compared = members.member_fitness(chip, take(data.train, 32), pairs, checkpoint.generation)
+        return {
+            "spikes": {
+                population.name: layer._asdict()
+                for (_, population), layer in zip(config.network().layers, layers, strict=True)
+            },
+            "fitness": compared.agreement()._asdict(),
+        }
+
+    found: dict[str, Any] = store.made("agreement", recipe, make)
+    return found
+
+
 def sweeps(
     arguments: "Compare", config: "Config", data: Dataset, store: Store
 ) -> dict[str, list[list[float]]]:
@@ -297,7 +336,8 @@ def sweeps(
 
     def make() -> dict[str, list[list[float]]]:
         trained = train_bptt(settings, arguments, data, store.folder / "bptt-0")
-        return widths.sweep(trained, settings.readout, data, arguments.search_samples)
+        score = scale_score(trained, settings, take(data.validation, arguments.search_samples))
+        return widths.sweep(trained, settings.readout, data, score)
 
     swept: dict[str, list[list[float]]] = store.made("sweeps", recipe, make)
     return swept

@@ -75,6 +75,18 @@ def accuracy(network: Network, weights: Weights, frames: Frames, membrane: bool)
     return float((scores.argmax(1) == frames.labels).mean())
 
 
+def log_likelihood(
+    network: Network, weights: Weights, frames: Frames, membrane: bool, spread: float
+) -> float:
+    """Mean log p(label) where the chip's scores are scaled to logits of this standard deviation."""
+    recall = still_chip(network, weights, membrane).recall(frames)
+    scores = (recall.potentials if membrane else recall.counts).astype(np.float64)
+    scores *= spread / max(float(scores.std()), 1e-12)
+    scores -= scores.max(1, keepdims=True)
+    log_p = scores - np.log(np.exp(scores).sum(1, keepdims=True))
+    return float(log_p[np.arange(len(log_p)), frames.labels].mean())
+
+
 def measure(network: Network, weights: Weights, frames: Frames, membrane: bool) -> OnChip:
     """Run the chip on all of `frames` and count."""
     recall = still_chip(network, weights, membrane).recall(frames)

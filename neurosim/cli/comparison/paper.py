@@ -96,6 +96,7 @@ def _chip_part(
     def make() -> Result:
         from learning.training import Training, start
 
+        Training(start(settings, data), data).step()  # compiles, so that compiling is not timed
         training = Training(start(settings, data), data)
         curve: list[dict[str, Any]] = []
 

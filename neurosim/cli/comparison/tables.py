@@ -63,6 +63,7 @@ COLUMNS: tuple[Column, ...] = (
 def comparison(
     rows: dict[str, list[Row]],
     swept: dict[str, list[list[float]]],
+    agreed: dict[str, Any],
     data: str,
     arguments: "Compare",
 ) -> str:
@@ -90,14 +91,41 @@ def comparison(
         f"Data: {data}, test samples. Mean ± standard deviation over seeds where there are several.",
         main,
         "Sparsity, synaptic operations: NeuroBench's definitions, inputs left out of the activations. "
-        "Energy is an estimate from published energies of one operation, not a measurement. "
+        "Energy is an estimate (energies of one operation of Davies et al. 2018 times what the chip "
+        "emulator counted, without static power), not a measurement. "
         "A sample pass is one forward pass of one network; BPTT's also has a backward pass.",
         by_class,
     ]
+    parts += _agreement(agreed)
     for register, curve in swept.items():
         cells = [[f"{bits:.0f}" for bits, _ in curve], [f"{100 * a:.2f}" for _, a in curve]]
         parts.append(markdown([f"bits of {register}", *cells[0]], [["accuracy %", *cells[1]]]))
     return "\n\n".join(parts) + "\n"
+
+
+def _agreement(agreed: dict[str, Any]) -> list[str]:
+    """What chip and float twin make of the same weights and the same perturbations."""
+    spikes = markdown(
+        ["layer", "neuron steps", "spikes", "differing", "first step that differs"],
+        [
+            [
+                name,
+                f"{layer['cells']:,}",
+                f"{layer['spikes']:,}",
+                f"{layer['differing']:,}",
+                "-" if layer["first_step"] is None else str(layer["first_step"]),
+            ]
+            for name, layer in agreed["spikes"].items()
+        ],
+    )
+    fitness = agreed["fitness"]
+    return [
+        "Chip and float64 twin, same weights:",
+        spikes,
+        f"Fitness of the same perturbed members on both: Spearman {fitness['spearman']:.5f}, same "
+        f"better side in {100 * fitness['sign']:.1f} % of pairs, largest difference "
+        f"{fitness['largest']:.4f} standard deviations.",
+    ]
 
 
 def write(path: Path, text: str) -> None:

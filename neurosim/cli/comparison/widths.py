@@ -5,6 +5,7 @@ membrane   float64 with truncating, saturating registers over the 8-bit weights 
 decay      on the chip, dv on a grid of b bits over the 8-bit weights
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -24,21 +25,15 @@ Curve = list[list[float]]
 
 
 def sweep(
-    trained: "Trained", readout: "Readout", data: Dataset, search_samples: int
+    trained: "Trained",
+    readout: "Readout",
+    data: Dataset,
+    score: Callable[[Network, Weights], float],
 ) -> dict[str, Curve]:
-    """{register: [[bits, test accuracy]]}"""
+    """{register: [[bits, test accuracy]]}; `score` decides on the scale of the weights."""
     from hostref import quantise
 
     membrane = readout == "membrane"
-    search = type(data.validation)(
-        data.validation.bits[:search_samples],
-        data.validation.labels[:search_samples],
-        data.validation.inputs,
-    )
-
-    def score(network: Network, weights: Weights) -> float:
-        return on_chip.accuracy(network, weights, search, membrane)
-
     best = {
         bits: quantise.best_scale(trained.model, trained.parameters, bits, score)[0]
         for bits in WEIGHT_BITS

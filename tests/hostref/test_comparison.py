@@ -1,0 +1,233 @@
+"""Do the comparisons of chip and float reference run, say what they measured, and go on where cut?"""
+
+import json
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason='needs the extra "reference" (torch)')
+
+from hostref import inputs, twin  # noqa: E402
+from hostref.backend import torch as backend  # noqa: E402
+from learning.record import RunError, RunFolder  # noqa: E402
+from learning.settings import Settings  # noqa: E402
+from learning.training import Training, make_chip, start, take  # noqa: E402
+from neurosim import datasets  # noqa: E402
+from neurosim.cli import compare, reproduce  # noqa: E402
+from neurosim.cli.comparison import cycle, members, on_chip, sparsity, widths  # noqa: E402
+from neurosim.cli.comparison.store import Store  # noqa: E402
+from neurosim.network import NetworkError  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    """A data set of bright bars in ten places, shown to the camera: its name."""
+    parts = {}
+    for part, count in (("train", 120), ("test", 30)):
+        labels = (np.arange(count) % 10).astype(np.uint8)
+        pictures = np.zeros((count, 28, 28), np.uint8)
+        for picture, label in zip(pictures, labels, strict=True):
+            row, column = divmod(int(label), 5)
+            picture[row * 13 + 2 : row * 13 + 12, column * 5 + 2 : column * 5 + 5] = 255
+        parts[f"{part}_x"] = pictures
+        parts[f"{part}_y"] = labels
+    path = tmp_path_factory.mktemp("images") / "bars.npz"
+    np.savez(path, **parts)
+    return f"images:{path}"
+
+
+@pytest.fixture(scope="module")
+def data(images):
+    return datasets.load(images)
+
+
+@pytest.fixture(scope="module")
+def run(images, data, tmp_path_factory):
+    """A short run of `neurosim train`: its folder."""
+    settings = Settings(data=images, hidden=(32,), generations=3, pairs=64, groups=8, batch=4)
+    path = tmp_path_factory.mktemp("run") / "bars"
+    with RunFolder.create(path, start(settings, data)) as folder:
+        Training(folder.config, data, folder).run(lambda *_: None)
+    return path
+
+
+def small(run, **changes):
+    return compare.Compare(
+        folders=(run,),
+        bptt_epochs=2,
+        float_generations=2,
+        float_pairs=8,
+        bits=(8, 3),
+        search_samples=12,
+        threads=1,
+        **changes,
+    )
+
+
+def test_a_comparison_is_told_and_kept(run, capsys):
+    assert compare.run(small(run, as_json=True)) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert list(told["rows"]) == [
+        "chip EGGROLL",
+        "float BPTT",
+        "BPTT on chip, 8 bits, plain",
+        "BPTT on chip, 8 bits, best scale",
+        "BPTT on chip, 3 bits, plain",
+        "BPTT on chip, 3 bits, best scale",
+        "float EGGROLL",
+    ]
+    for rows in told["rows"].values():
+        assert 0 <= rows[0]["accuracy"] <= 1
+        assert 0 <= rows[0]["activation_sparsity"] <= 1
+    assert [bits for bits, _ in told["sweeps"]["decay"]] == list(widths.DECAY_BITS)
+    assert told["agreement"]["fitness"]["spearman"] > 0.99
+    out = run / "compare"
+    names = ("compare.md", "accuracy.png", "spikes.png", "widths.png")
+    assert all((out / name).stat().st_size > 0 for name in names)
+    before = {p: p.stat().st_mtime_ns for p in out.glob("parts/*.json")}
+    assert compare.run(small(run, as_json=True)) == 0
+    assert json.loads(capsys.readouterr().out) == told
+    assert before == {p: p.stat().st_mtime_ns for p in out.glob("parts/*.json")}
+
+
+def test_a_run_that_is_not_for_these_data_is_refused(run, tmp_path, data):
+    with pytest.raises(RunError, match="no run folder"):
+        compare.run(compare.Compare(folders=()))
+    other = tmp_path / "other"
+    config = start(
+        Settings(data=data.name, hidden=(16,), generations=1, pairs=8, groups=8, batch=2), data
+    )
+    with RunFolder.create(other, config) as folder:
+        Training(config, data, folder).run(lambda *_: None)
+    with pytest.raises(NetworkError, match="not that of the first run"):
+        compare.run(compare.Compare(folders=(run, other), threads=1))
+
+
+def test_the_paper_is_reproduced_in_short_and_goes_on_where_it_was_cut(
+    images, tmp_path, capsys, monkeypatch
+):
+    arguments = reproduce.Reproduce(
+        what="paper",
+        data=images,
+        out=tmp_path,
+        seeds=2,
+        generations=2,
+        pairs=32,
+        groups=8,
+        batch=4,
+        ranks=(1, 2),
+        bptt_epochs=2,
+        float_es=True,
+        float_pairs=4,
+        threads=1,
+    )
+    made = Store.made
+    done = []
+
+    def cut(self, part, recipe, make):
+        if len(done) == 5:
+            raise KeyboardInterrupt
+        done.append(part)
+        return made(self, part, recipe, make)
+
+    monkeypatch.setattr(Store, "made", cut)
+    with pytest.raises(KeyboardInterrupt):
+        reproduce.run(arguments)
+    assert "## Table 1" in (tmp_path / "paper.md").read_text()
+    kept = {p: p.stat().st_mtime_ns for p in tmp_path.glob("trainings/*.json")}
+    assert len(kept) == 5
+    monkeypatch.setattr(Store, "made", made)
+    assert reproduce.run(arguments) == 0
+    assert all(path.stat().st_mtime_ns == time for path, time in kept.items())
+    page = capsys.readouterr().out
+    for text in ("78.75 ± 0.58", "EGGROLL r = 2", "vanilla ES", "float EGGROLL r = 1", "sparse"):
+        assert text in page
+    for figure in ("figure1", "figure2", "figure3", "sparsity"):
+        assert (tmp_path / f"{figure}.png").stat().st_size > 0
+
+
+@pytest.mark.parametrize("readout", ["membrane", "count"])
+@pytest.mark.parametrize(("rank", "noise"), [(1, "rademacher"), (2, "graded")])
+def test_chip_and_twin_rank_the_same_members_alike(data, readout, rank, noise):
+    settings = Settings(hidden=(64,), readout=readout, rank=rank, noise=noise, sigma_bias=rank - 1)
+    chip = make_chip(start(settings, data))
+    compared = members.member_fitness(chip, take(data.train, slice(0, 20)), range(3, 35), 7)
+    agreed = compared.agreement()
+    assert agreed.spearman > 0.99
+    assert np.abs(compared.chip - compared.twin).max() < 0.01
+
+
+def test_factors_of_a_product_are_found():
+    rng = np.random.default_rng(0)
+    a, b = (rng.choice([-1, 1], (5, 1, n)).astype(np.int32) for n in (7, 11))
+    product = b.transpose(0, 2, 1) * a
+    found = members.factors(product)
+    assert np.array_equal(found[1].transpose(0, 2, 1) * found[0], product)
+
+
+def test_chip_evaluator_and_twin_spike_alike(run, data):
+    from learning.record import read_checkpoint
+
+    config, checkpoint = read_checkpoint(run)
+    network = config.network()
+    layers = cycle.spike_agreement(network, checkpoint.weights, data.test)
+    assert layers[0].spikes > 0
+    assert layers[0].share < 1e-3
+    seen = on_chip.measure(network, checkpoint.weights, data.test, membrane=True)
+    model = twin.from_chip(network, spiking_output=False)
+    x, _ = inputs.load(data.test).batch(slice(None), backend.float64)
+    trace = model.run(twin.parameters_from_chip(model, checkpoint.weights), x)
+    ours = float(trace.spk[0].sum()) / len(x)
+    assert seen.spikes[0] == pytest.approx(ours, rel=0.01)
+    assert seen.input_spikes == pytest.approx(float(x.sum()) / len(x))
+    assert seen.all_operations == pytest.approx(seen.input_spikes * 32 + seen.spikes[0] * 10)
+
+
+def test_a_narrower_decay_is_on_its_grid():
+    network = Settings(dv=400)
+    from learning.settings import network as build
+
+    made = build(network, 20, 10)
+    assert [widths.with_decay_bits(made, b).populations[0].dv[0] for b in (12, 5, 3, 1)] == [
+        400,
+        384,
+        512,
+        0,
+    ]
+
+
+def test_a_part_is_kept_for_its_recipe_only(tmp_path):
+    store, calls = Store(tmp_path), []
+
+    def make():
+        calls.append(1)
+        return {"value": len(calls)}
+
+    assert store.made("a", {"x": (1, 2)}, make) == {"value": 1}
+    assert store.made("a", {"x": (1, 2)}, make) == {"value": 1}
+    assert store.made("a", {"x": (1, 3)}, make) == {"value": 2}
+    store.path("a").write_text("{half")
+    assert store.made("a", {"x": (1, 3)}, make) == {"value": 3}
+
+
+def test_spikes_are_compared_at_equal_accuracy():
+    def result(spikes):
+        return {
+            "curve": [
+                {"validation_accuracy": a, "spikes_per_sample": s}
+                for a, s in zip((0.3, 0.6, 0.9), spikes, strict=True)
+            ],
+            "spikes_per_sample": spikes[-1],
+            "test_accuracy": 0.9,
+        }
+
+    methods = {
+        "EGGROLL r = 1": [result((10, 20, 30)), result((10, 22, 30))],
+        "surrogate BPTT": [result((40, 50, 60)), result((40, 52, 60))],
+    }
+    assert sparsity.common_accuracy(methods) == 0.9
+    assert sparsity.spikes_at(methods["EGGROLL r = 1"][0]["curve"], 0.5) == 20
+    table, told = sparsity.answer(methods)
+    assert "30 ± 0" in table
+    assert "50 % less" in told
+    assert "a difference" in told
