@@ -104,7 +104,7 @@ class Row(NamedTuple):
     """One kind of operation: how many, and what they cost."""
 
     operation: str
-    count: float
+    number: float
     pj: float
     ns: float
 
@@ -127,7 +127,7 @@ class Estimate(NamedTuple):
 
     def divided(self, by: float, what: str) -> "Estimate":
         """The same for a part: a sample, a step."""
-        rows = tuple(Row(r.operation, r.count / by, r.pj / by, r.ns / by) for r in self.rows)
+        rows = tuple(Row(r.operation, r.number / by, r.pj / by, r.ns / by) for r in self.rows)
         return Estimate(rows, self.static_pj / by, self.time_ns / by, f"{self.label}, {what}")
 
 
@@ -213,9 +213,9 @@ def training(
         {**counted, "relay_operations": relayed}, costs, cores, steps, sparse=0
     ).rows
     priced: dict[str, tuple[float, Price]] = {
-        row.operation: (row.count * passes, Price(row.pj / row.count, row.ns / row.count))
+        row.operation: (row.number * passes, Price(row.pj / row.number, row.ns / row.number))
         for row in forward
-        if row.count
+        if row.number
     }
     priced["random numbers"] = (
         2 * generations * pairs * -(-bits // LINK_BITS),

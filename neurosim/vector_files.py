@@ -16,6 +16,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,10 +76,13 @@ class Recorded:
 
     def __init__(self, path: Path) -> None:
         try:
-            with np.load(path, allow_pickle=False) as data:
+            with path.open("rb") as file, ZipFile(file) as archive:
+                archive.testzip()
+                file.seek(0)
+                data = np.load(file, allow_pickle=False)
                 self.arrays: dict[str, NDArray] = {name: data[name] for name in data.files}
             self.params: dict[str, Any] = json.loads(str(self.arrays.pop("params", "{}")))
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
             raise VectorError(f"cannot be read: {error}") from None
         if not isinstance(self.params, dict):
             raise VectorError(f"params are {type(self.params).__name__}; needed is a JSON object")
@@ -346,9 +350,9 @@ def _connection(
     mode = param("sign_mode")
     sign_mode = SIGN_MODES.get(mode or 0) or _signs(given if given is not None else used)
     delays = file.array(*(n for n in mine if "delay" in n or n == "d"))
-    delay = param("delay", "delays")
-    if delays is None and delay is not None and np.ndim(delay):
-        delays, delay = whole("delay", delay, 2), 0
+    delay = None if delays is not None else param("delay", "delays")
+    if delay is not None and np.ndim(delay):
+        delays, delay = whole("delay", delay, 2), None
     connection = Connection(
         source,
         "neurons",

@@ -154,7 +154,7 @@ def order(network: Network, given: Mapping[str, Synapses], profile: Profile) -> 
     within_step = {
         (c.source, c.target)
         for c in network.connections
-        if c.delay == 0 and np.min(given[c.name].delays or 0, initial=limits.DELAY.high) == 0
+        if c.delay == 0 and _least_delay(given[c.name]) == 0
     }
     done: list[Population] = []
     while waiting:
@@ -169,6 +169,10 @@ def order(network: Network, given: Mapping[str, Synapses], profile: Profile) -> 
         done += ready
         waiting = [p for p in waiting if p not in ready]
     return done
+
+
+def _least_delay(synapses: Synapses) -> int:
+    return 0 if synapses.delays is None else int(np.min(synapses.delays, initial=limits.DELAY.high))
 
 
 def groups(

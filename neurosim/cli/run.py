@@ -64,8 +64,8 @@ def run(arguments: Run) -> int:
             f"sample {arguments.sample} of {data.name}, {arguments.split}; "
             f"there are 0..{len(chosen.labels) - 1}"
         )
-    network, steps = pipelined(config.network(), settings.steps), settings.steps
-    layers = len(network.populations)
+    layers, steps = len(settings.hidden) + 1, settings.steps
+    network = pipelined(config.network(), steps + layers)
     probes = [_probe(text, network) for text in arguments.probe]
     one = chosen._replace(
         bits=np.concatenate(
@@ -170,12 +170,12 @@ def _show(recording: Any, estimates: Any, steps: int) -> None:
         for column in ("operation", "a sample", "nJ", "a step", "nJ "):
             table.add_column(column, justify="left" if column == "operation" else "right")
         for row, each in zip(whole.rows, step.rows, strict=True):
-            if row.count:
+            if row.number:
                 table.add_row(
                     row.operation,
-                    f"{row.count:,.0f}",
+                    f"{row.number:,.0f}",
                     f"{row.pj / 1000:.2f}",
-                    f"{each.count:,.1f}",
+                    f"{each.number:,.1f}",
                     f"{each.pj / 1000:.2f}",
                 )
         table.add_row(

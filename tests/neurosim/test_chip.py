@@ -316,6 +316,8 @@ def test_a_cycle_without_delay_is_refused():
     later = replace(network, connections=(*wires[:2], Connection("b", "a", delay=1)))
     Chip(later, weights, profiles.SLAYER).run(np.ones((1, 3, 1), int))
     Chip(network, weights).run(np.ones((1, 3, 1), int))
+    delayed = {**weights, "b->a": Dense([[2]], [[1]])}
+    Chip(network, delayed, profiles.SLAYER).run(np.ones((1, 3, 1), int))
 
 
 def test_off_grid_weights_are_rounded_by_the_rule_and_reported():

@@ -1,0 +1,139 @@
+"""Does a network lie on cores within the limits, and do its routes lead there?"""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from neurosim.mapping import LOIHI, Limits, MappingError, axon_bits, place, tile
+from neurosim.network import Connection, Input, Network, Population
+from neurosim.synapses import Sparse
+
+
+def chain(inputs, *sizes, **registers):
+    layers = [Population(f"l{i}", n, 10, **registers) for i, n in enumerate(sizes, start=1)]
+    return Network.chain(inputs, layers)
+
+
+def test_the_worked_example():
+    """docs/chip.md: 54 neurons of 2312 dense 8-bit inputs a core: 3, 5 and 1 cores."""
+    assert (
+        2312 * int(axon_bits(54, 8, 0, 0))
+        <= LOIHI.synapse_bits
+        < 2312 * int(axon_bits(55, 8, 0, 0))
+    )
+    small, large = place(chain(2312, 128, 10)), place(chain(2312, 256, 10))
+    assert [len(small.of("l1")), len(large.of("l1")), len(small.of("l2"))] == [3, 5, 1]
+
+
+@given(n=st.integers(0, 5000), bits=st.integers(1, 8), delay=st.sampled_from((0, 6)))
+@settings(deadline=None, derandomize=True)
+def test_bits_of_an_axon_are_the_published_formula(n, bits, delay):
+    wanted = sum(
+        -(-(min(64, n - first) * (bits + delay) + 10) // 64) * 64 for first in range(0, n, 64)
+    )
+    assert axon_bits(n, bits, delay, 0) == wanted
+
+
+@given(
+    sizes=st.lists(st.integers(1, 1500), min_size=1, max_size=3),
+    inputs=st.integers(1, 3000),
+    allowed=st.builds(
+        Limits,
+        st.integers(50, 1024),
+        st.just(4096),
+        st.integers(500, 4096),
+        st.just(LOIHI.synapse_bits),
+    ),
+)
+@settings(deadline=None, derandomize=True, max_examples=60)
+def test_cores_keep_the_limits_and_hold_every_neuron_once(sizes, inputs, allowed):
+    network = chain(inputs, *sizes)
+    try:
+        placement = place(network, allowed=allowed)
+    except MappingError as error:
+        assert "too many" in str(error)  # noqa: PT017
+        return
+    for core in placement.cores:
+        for name, used in core.used.items():
+            assert used <= getattr(allowed, name), name
+    for population in network.populations:
+        held = [n for c in placement.of(population.name) for n in range(c.first, c.last)]
+        assert held == list(range(population.neurons))
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        (
+            chain(5000, 3),
+            r"'l1' does not fit: neuron 0 alone needs 5000 input axons.*\(904 too many\)",
+        ),
+        (
+            Network.chain(4000, [Population("l1", 2, 9)], Connection("", "", delay=3)),
+            None,
+        ),
+        (chain(4096, 9000), r"needs \d+ cores .*the chip has 128 \(\d+ too many\)"),
+    ],
+)
+def test_a_refusal_names_the_limit_and_by_how_much(network, message):
+    if message is None:
+        assert place(network).cores[0].used["synapse_bits"] == 4000 * 64
+        return
+    with pytest.raises(MappingError, match=message):
+        place(network)
+
+
+def test_synaptic_memory_and_output_axons_are_named():
+    with pytest.raises(
+        MappingError, match=r"neuron 0 alone needs 6400 bits of synaptic memory.*6390"
+    ):
+        place(chain(100, 3), allowed=Limits(synapse_bits=10))
+    with pytest.raises(
+        MappingError, match=r"'l1'.* needs 2 output axons, a core has 1 \(1 too many\)"
+    ):
+        place(chain(4, 1, 4), allowed=Limits(compartments=2, axons_out=1))
+
+
+def test_different_thresholds_and_decays_fill_a_core():
+    many = place(Network.chain(3, [Population("a", 40, tuple(range(40)))]))
+    assert [c.used["thresholds"] for c in many.cores] == [13, 13, 14]
+    decays = place(Network.chain(3, [Population("a", 70, 5, dv=tuple(range(70)))]))
+    assert max(c.used["settings"] for c in decays.cores) <= 32
+    assert len(decays.cores) == 3
+
+
+def test_routes_count_cores_and_links():
+    network = chain(10, 8, 6)
+    placement = place(network, allowed=Limits(compartments=1))
+    assert len(placement.cores) == 14
+    inputs, hidden, output = np.split(placement.routes, [10, 18])
+    homes = [(core.column, core.row) for core in placement.cores]
+    assert (inputs[:, 0] == 8).all()
+    assert (inputs[:, 1] == sum(column for column, _ in homes[:8])).all()
+    assert (inputs[:, 2] == 0).all()
+    assert (output == 0).all()
+    for neuron in range(8):
+        x, y = homes[neuron]
+        wanted = [6, sum(abs(c - x) for c, _ in homes[8:]), sum(abs(r - y) for _, r in homes[8:])]
+        assert hidden[neuron].tolist() == wanted
+    assert tile(0) == tile(3) == (0, 0)
+    assert [tile(4 * n) for n in (7, 8, 15, 16)] == [(7, 0), (7, 1), (0, 1), (0, 2)]
+
+
+def test_sparse_synapses_take_less_memory_and_fewer_messages():
+    wire = Connection("i", "a")
+    network = Network((Input("i", 6),), (Population("a", 4, 10),), (wire,))
+    weights = np.zeros((4, 6), int)
+    weights[0, 0] = weights[3, 0] = weights[1, 5] = 2
+    placement = place(network, {"i->a": Sparse.from_dense(weights)}, Limits(compartments=2))
+    assert [core.used["axons_in"] for core in placement.cores] == [2, 1]
+    assert placement.routes[:6, 0].tolist() == [2, 0, 0, 0, 0, 1]
+    assert placement.cores[0].used["synapse_bits"] == 2 * 64
+
+
+def test_the_mesh_is_drawn():
+    from neurosim.mesh_picture import mesh_png
+
+    placement = place(chain(2312, 256, 40, 10))
+    assert mesh_png(placement).startswith(b"\x89PNG")
