@@ -121,7 +121,9 @@ class Training:
         ask = self.evolution.ask(self.generation)
         rehearsal = self.chip.rehearse(self.data.train, ask.samples, ask.pairs, ask.generation)
         update = self.evolution.tell(ask.generation, rehearsal.fitness)
-        edge = self.chip.consolidate(update.coefficients, ask.pairs, ask.generation, update.rates)
+        edge = self.chip.consolidate(
+            update.coefficients, ask.pairs, ask.generation, update.rates, self.data.train, ask.samples
+        )
         self.generation += 1
         self.seconds += time.perf_counter() - began
         every = self.settings.evaluate_every

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from neurosim import limits
 from neurosim.frames import words_for
 from neurosim.kernels import perturbation, population
+from neurosim.kernels.aligned import NO_NEURON
 from neurosim.kernels.arithmetic import LIMIT, decay_factors
 from neurosim.memory import padded
 from neurosim.network import Network, NetworkError, Population, Weights
 
 CURRENT_SHIFT = limits.Range(0, 16)
-UNREACHABLE = np.iinfo(np.int32).max
 NOISE_LIMIT = 1 << 30
 """Noise stays below this, so that it fits 32 bits with any current, or u and bias, added."""
 CURRENT_LIMIT = NOISE_LIMIT - (1 << limits.STATE_BITS)
@@ -30,6 +30,9 @@ UNTRAINED = ("vth_low_mant", "vmin", "vmax", "noise", "reset_interval", "wide_de
 class NoiseSpec(NamedTuple):
     """How members differ from the network.
 
+    rank, graded, full_rank  noise on weights (kernels/perturbation.py)
+    aligned                  one flag a layer, or none: event-aligned noise (kernels/aligned.py), in
+                             every `period`-th step, within `window` units of v of the threshold (0: all)
     scale, bias_scale  one integer a layer, in units of u and of v: what noise 1 adds; 0 leaves it alone
     """
 
@@ -38,6 +41,18 @@ class NoiseSpec(NamedTuple):
     rank: int = 1
     graded: bool = False
     full_rank: bool = False
+    aligned: tuple[bool, ...] = ()
+    period: int = 1
+    window: int = 0
+
+    def of_layer(self, layer: int) -> bool:
+        """Is this layer's noise event-aligned (kernels/aligned.py), rather than on its weights?"""
+        return bool(self.aligned) and self.aligned[layer]
+
+    def turns(self) -> list[int]:
+        """For each layer -1, or its place among the event-aligned layers, which pairs perturb in turn."""
+        aligned = [self.of_layer(layer) for layer in range(len(self.scale))]
+        return [sum(aligned[:layer]) if one else -1 for layer, one in enumerate(aligned)]
 
 
 def _uniform(population: Population, register: str) -> int:
@@ -109,10 +124,18 @@ def check_noise(network: Network, noise: NoiseSpec) -> None:
             )
     if noise.rank < 1:
         raise NetworkError(f"rank is {noise.rank}; allowed are integers from 1")
+    if noise.aligned and len(noise.aligned) != len(network.layers):
+        raise NetworkError(
+            f"noise aligned has {len(noise.aligned)} flags for {len(network.layers)} layers"
+        )
+    if noise.period < 1 or not 0 <= noise.window <= LIMIT:
+        raise NetworkError(
+            f"noise period {noise.period} and window {noise.window}; allowed are from 1 and 0..{LIMIT}"
+        )
     number = perturbation.GRADED_OFFSET if noise.graded else 1
     largest = number**2
-    for (connection, layer), scale, bias_scale in zip(
-        network.layers, noise.scale, noise.bias_scale, strict=True
+    for index, ((connection, layer), scale, bias_scale) in enumerate(
+        zip(network.layers, noise.scale, noise.bias_scale, strict=True)
     ):
         if not 0 <= bias_scale * number < NOISE_LIMIT:
             raise NetworkError(
@@ -121,6 +144,8 @@ def check_noise(network: Network, noise: NoiseSpec) -> None:
             )
         sources = network.sizes[connection.source]
         bound = scale * largest * sources * (1 if noise.full_rank else noise.rank)
+        if noise.of_layer(index):
+            bound = scale * number
         if not scale >= 0 or bound >= NOISE_LIMIT:
             raise NetworkError(
                 f"layer {layer.name!r}: noise scale {scale} could add {bound} to u; "
@@ -151,7 +176,7 @@ def lay_out(network: Network, weights: Weights, noise: NoiseSpec, steps: int) ->
     neurons = np.array([layer.neurons for _, layer in layers], np.int64)
     words = np.array([source_words(network, index) for index in range(count)], np.int64)
     flat, bias = [], np.zeros((count, width), np.int32)
-    threshold = np.full((count, width), UNREACHABLE, np.int32)
+    threshold = np.full((count, width), NO_NEURON, np.int32)
     decays = np.zeros((count, 4), np.int32)
     reach, headroom = np.zeros(count, np.int64), np.zeros(count, np.int64)
     for index, (connection, layer) in enumerate(layers):
@@ -170,8 +195,12 @@ def lay_out(network: Network, weights: Weights, noise: NoiseSpec, steps: int) ->
         largest = int(np.abs(bias[index]).max())
         largest += noise.bias_scale[index] * (perturbation.GRADED_OFFSET if noise.graded else 1)
         headroom[index] = _headroom(decay_u, decay_v, largest, steps)
-    row = [int(perturbation.noise_words(int(one), noise.graded)) for one in words]
-    fields = neurons if noise.full_rank else np.full(count, noise.rank)
+    noise_words = [0]
+    for index in range(count):
+        wide, fields = int(words[index]), int(neurons[index]) if noise.full_rank else noise.rank
+        if noise.of_layer(index):
+            wide, fields = -(-int(neurons[index]) // 128) * 2, steps
+        noise_words.append(fields * int(perturbation.noise_words(wide, noise.graded)))
     return population.Chain(
         layers=count,
         width=width,
@@ -182,9 +211,7 @@ def lay_out(network: Network, weights: Weights, noise: NoiseSpec, steps: int) ->
         words=words,
         weights=np.concatenate(flat),
         weight_at=np.cumsum([0, *(part.size for part in flat)])[:-1].astype(np.int64),
-        noise_at=np.cumsum([0, *(int(n) * r for n, r in zip(fields, row, strict=True))]).astype(
-            np.int64
-        ),
+        noise_at=np.cumsum(noise_words).astype(np.int64),
         shift=np.array([connection.current_shift for connection, _ in layers], np.int64),
         bias=bias,
         threshold=threshold,

@@ -8,7 +8,7 @@ The chip owns the weights. It is told numbers (which pairs, which samples, what 
 never a perturbation: each core draws its noise from the counter generator, twice.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from neurosim import limits
 from neurosim.chain import NoiseSpec, check_noise, check_trainable, lay_out, source_words
 from neurosim.frames import Frames
-from neurosim.kernels import consolidate, perturbation, population, readout, synapse
+from neurosim.kernels import aligned, consolidate, delta, perturbation, population, readout, synapse
 from neurosim.kernels.lanes import WIDTH
 from neurosim.memory import (
     BIAS_FRACTION_BITS,
@@ -64,6 +64,20 @@ class Rehearsal(NamedTuple):
     saturated: NDArray[np.int64]
 
 
+class Shown(NamedTuple):
+    """Samples as the network without noise meets them: what members share and what rules read.
+
+    groups  int64 (group, place) numbers of `samples`
+    trains  uint64 (sample, layer * step * word) spikes of all layers; errors int32 (sample, lane)
+    """
+
+    chain: population.Chain
+    samples: population.Samples
+    groups: NDArray[np.int64]
+    trains: NDArray[np.uint64]
+    errors: NDArray[np.int32]
+
+
 class Recall(NamedTuple):
     """What the unperturbed network does.
 
@@ -91,6 +105,7 @@ class LearningChip:
         readout_spec: ReadoutSpec,
         fraction_bits: int = 8,
         momentum_bits: int = 3,
+        delta_rule: bool = False,
     ) -> None:
         check_trainable(network)
         check_fraction_bits(fraction_bits)
@@ -104,14 +119,26 @@ class LearningChip:
         self.readout_spec = readout_spec
         self.fraction_bits = fraction_bits
         self.momentum_bits = momentum_bits
+        self.delta = delta_rule
         self._noise = population.Noise(
-            noise.full_rank,
-            noise.graded,
-            noise.rank,
-            np.array(noise.scale, np.int64),
-            np.array(noise.bias_scale, np.int64),
-            self.seed,
+            full_rank=noise.full_rank,
+            graded=noise.graded,
+            rank=noise.rank,
+            scale=np.array(noise.scale, np.int64),
+            bias_scale=np.array(noise.bias_scale, np.int64),
+            seed=self.seed,
+            turn=np.array(noise.turns(), np.int64),
+            turns=max(1, sum(noise.aligned)),
+            period=noise.period,
+            window=noise.window,
         )
+        self._still = self._noise._replace(
+            full_rank=False,
+            rank=1,
+            scale=np.zeros_like(self._noise.scale),
+            bias_scale=np.zeros_like(self._noise.bias_scale),
+        )
+        self._shown_last: tuple[object, Shown] | None = None
         self._readout = population.Readout(
             readout_spec.membrane,
             readout_spec.multiplier,
@@ -139,8 +166,52 @@ class LearningChip:
 
         in_pieces(count, 64, work)
         return population.Samples(
-            bits, np.ascontiguousarray(frames.labels), counts, currents, reach
+            bits,
+            np.ascontiguousarray(frames.labels),
+            counts,
+            currents,
+            reach,
+            np.zeros(0, np.uint16),
         )
+
+    def _show(self, frames: Frames, groups: NDArray[np.int64]) -> Shown:
+        """Present the samples of some groups to the unperturbed network, and keep what is shared."""
+        seen, places = np.unique(groups, return_inverse=True)
+        steps = frames.bits.shape[1]
+        chain = lay_out(self.network, self.weights(), self.spec, steps)
+        samples = self._samples(
+            chain, Frames(frames.bits[seen], frames.labels[seen], frames.inputs)
+        )
+        local = np.ascontiguousarray(places.reshape(groups.shape), np.int64)
+        trains = np.zeros((0, 0), np.uint64)
+        errors = np.zeros((0, 0), np.int32)
+        if self.delta or any(self.spec.aligned):
+            row = chain.layers * steps * chain.spike_words
+            trains = np.zeros((len(seen), row), np.uint64)
+            gates = np.zeros((len(seen), 4 * row if self.spec.window else 1), np.uint16)
+            errors = np.zeros((len(seen), int(chain.lanes[-1])), np.int32)
+
+            def work(begin: int, end: int) -> None:
+                room = population.make_room(chain, 1, steps)
+                population.present(
+                    begin, end, chain, self._still, self._readout, room, samples, self.spec.window,
+                    trains, gates, errors,
+                )  # fmt: skip
+
+            in_pieces(len(seen), 64, work)
+            samples = samples._replace(gates=gates)
+        return Shown(chain, samples, local, trains, errors)
+
+    def _blocks(self, frames: Frames, groups: NDArray[np.int64]) -> Iterator[tuple[int, Shown]]:
+        """Groups a few at a time, so that memory does not grow with the population; first group, shown."""
+        at_once = max(1, SAMPLES_AT_ONCE // groups.shape[1])
+        if len(groups) > at_once:
+            for first in range(0, len(groups), at_once):
+                yield first, self._show(frames, groups[first : first + at_once])
+            return
+        if self._shown_last is None or self._shown_last[0] is not groups:
+            self._shown_last = (groups, self._show(frames, groups))
+        yield 0, self._shown_last[1]
 
     def _check_frames(self, frames: Frames) -> None:
         inputs = self.network.sizes[self.network.connections[0].source]
@@ -173,51 +244,58 @@ class LearningChip:
             raise NetworkError(
                 f"{len(pairs)} pairs for {len(groups)} groups; each group needs the same number, from 1"
             )
-        steps = frames.bits.shape[1]
-        chain = lay_out(self.network, self.weights(), self.spec, steps)
         each = len(pairs) // len(groups)
         fitness = np.zeros((len(pairs), 2), np.int64)
         saturated = np.zeros((len(pairs), 2), np.int64)
-        at_once = max(1, SAMPLES_AT_ONCE // groups.shape[1])
-        for first in range(0, len(groups), at_once):
-            some = groups[first : first + at_once]
-            seen, places = np.unique(some, return_inverse=True)
-            part = Frames(frames.bits[seen], frames.labels[seen], frames.inputs)
-            samples = self._samples(chain, part)
-            local = np.ascontiguousarray(places.reshape(some.shape), np.int64)
-            block = slice(first * each, (first + len(some)) * each)
-            scores, edges = fitness[block], saturated[block]
-            begin_pair = pairs.start + first * each
-
-            def work(
-                begin: int,
-                end: int,
-                samples: population.Samples = samples,
-                local: NDArray[np.int64] = local,
-                begin_pair: int = begin_pair,
-                scores: NDArray[np.int64] = scores,
-                edges: NDArray[np.int64] = edges,
-            ) -> None:
-                room = population.make_room(chain, self.spec.rank, steps)
-                population.evaluate_pairs(
-                    begin, end, chain, self._noise, self._readout, room, samples, local, each,
-                    begin_pair, generation, scores, edges,
-                )  # fmt: skip
-
-            in_pieces(len(scores), max(16, min(1024, len(scores) // 16)), work)
+        for first, shown in self._blocks(frames, groups):
+            block = slice(first * each, (first + len(shown.groups)) * each)
+            self._rehearse_block(
+                shown,
+                each,
+                pairs.start + first * each,
+                generation,
+                fitness[block],
+                saturated[block],
+            )
         return Rehearsal(fitness, saturated)
 
+    def _rehearse_block(
+        self,
+        shown: Shown,
+        each: int,
+        first_pair: int,
+        generation: int,
+        fitness: NDArray[np.int64],
+        saturated: NDArray[np.int64],
+    ) -> None:
+        def work(begin: int, end: int) -> None:
+            room = population.make_room(shown.chain, self.spec.rank, shown.samples.frames.shape[1])
+            population.evaluate_pairs(
+                begin, end, shown.chain, self._noise, self._readout, room, shown.samples,
+                shown.groups, each, first_pair, generation, fitness, saturated,
+            )  # fmt: skip
+
+        in_pieces(len(fitness), max(16, min(1024, len(fitness) // 16)), work)
+
     def consolidate(
-        self, coefficients: NDArray[np.int8], pairs: range, generation: int, rates: Sequence[Rates]
+        self,
+        coefficients: NDArray[np.int8],
+        pairs: range,
+        generation: int,
+        rates: Sequence[Rates],
+        frames: Frames | None = None,
+        groups: NDArray[np.int64] | None = None,
     ) -> int:
         """Move the weights by what the pairs were worth; return how many synapses stand at their edge.
 
-        coefficients  int8 (pair,): one small integer for each of `pairs`
-        rates         one for each layer
+        coefficients    int8 (pair,): one small integer for each of `pairs`
+        rates           one for each layer
+        frames, groups  as they were rehearsed: rules that present the samples again need them
         """
         if coefficients.dtype != np.int8 or coefficients.shape != (len(pairs),):
             raise NetworkError(
-                f"coefficients are {coefficients.dtype} {coefficients.shape}; needed is int8 ({len(pairs)},)"
+                f"coefficients are {coefficients.dtype} {coefficients.shape}; "
+                f"needed is int8 ({len(pairs)},)"
             )
         largest = perturbation.GRADED_OFFSET**2 if self.spec.graded else 1
         if len(pairs) * self.spec.rank * largest * 128 >= 1 << 31:
@@ -225,21 +303,35 @@ class LearningChip:
                 f"{len(pairs)} pairs of rank {self.spec.rank} could overflow a 32-bit vote; "
                 f"allowed are {((1 << 31) - 1) // (self.spec.rank * largest * 128)}"
             )
+        votes = [
+            self.votes(layer, coefficients, pairs, generation)
+            for layer in range(len(self.network.layers))
+        ]
+        if self.delta or any(self.spec.aligned):
+            if frames is None or groups is None:
+                raise NetworkError("this rule presents the samples again: give frames and groups")
+            each = len(pairs) // len(groups)
+            for first, shown in self._blocks(frames, groups):
+                block = slice(first * each, (first + len(shown.groups)) * each)
+                first_pair = pairs.start + first * each
+                self._present_again(shown, coefficients[block], first_pair, generation, votes)
+        self._shown_last = None
         return sum(
-            self._consolidate_layer(index, coefficients, pairs, generation, rate)
-            for index, rate in enumerate(rates)
+            self._move(layer, *votes[layer], generation, rate) for layer, rate in enumerate(rates)
         )
 
     def votes(
         self, layer: int, coefficients: NDArray[np.int8], pairs: range, generation: int
     ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """Votes for the synapses (source, lane) and the biases (lane,) of one layer."""
+        """Votes of noise on weights: for the synapses (source, lane) and biases (lane,) of a layer."""
         connection, population_ = self.network.layers[layer]
         sources, neurons = self.network.sizes[connection.source], population_.neurons
         lanes = padded(neurons)
         words = source_words(self.network, layer)
         votes = np.zeros((sources, lanes), np.int32)
         of_biases = np.zeros(lanes, np.int32)
+        if self.spec.of_layer(layer):
+            return votes, of_biases
         rank, graded = self.spec.rank, self.spec.graded
         field = int(perturbation.noise_words(((lanes + 127) >> 7) << 1, True))
 
@@ -272,24 +364,81 @@ class LearningChip:
             )  # fmt: skip
         return votes, of_biases
 
-    def _consolidate_layer(
+    def _present_again(
+        self,
+        shown: Shown,
+        coefficients: NDArray[np.int8],
+        first_pair: int,
+        generation: int,
+        votes: list[tuple[NDArray[np.int32], NDArray[np.int32]]],
+    ) -> None:
+        """Add the votes of the rules that read the spikes themselves."""
+        chain, samples = shown.chain, shown.samples
+        steps = samples.frames.shape[1]
+        row = steps * chain.spike_words
+        for layer, turn in enumerate(self.spec.turns()):
+            if turn < 0 or not self.spec.scale[layer]:
+                continue
+            spikes = samples.frames if layer == 0 else shown.trains
+            spikes_row = spikes[0].size
+            spikes_at = 0 if layer == 0 else (layer - 1) * row
+            neurons, blocks = int(chain.neurons[layer]), int(chain.lanes[layer]) // WIDTH
+            of_synapses, of_biases = votes[layer]
+
+            def work(
+                begin: int,
+                end: int,
+                layer: int = layer,
+                turn: int = turn,
+                spikes: NDArray[np.uint64] = spikes,
+                spikes_row: int = spikes_row,
+                spikes_at: int = spikes_at,
+                neurons: int = neurons,
+                of_synapses: NDArray[np.int32] = of_synapses,
+                of_biases: NDArray[np.int32] = of_biases,
+            ) -> None:
+                field = int(perturbation.noise_words(-(-neurons // 128) * 2, True))
+                aligned.aligned_votes(
+                    begin, end, layer, neurons, int(chain.words[layer]), chain.spike_words,
+                    self.spec.graded, self.spec.period, self.spec.window, turn, self._noise.turns,
+                    coefficients, np.ascontiguousarray(shown.groups[:, 0]), first_pair, generation,
+                    self.seed, spikes, spikes_row, spikes_at, samples.gates, steps,
+                    np.zeros(int(chain.sources[layer]), np.int64),
+                    np.zeros(int(chain.lanes[layer]), np.int32), np.zeros(field, np.uint64),
+                    of_synapses, of_biases,
+                )  # fmt: skip
+
+            in_pieces(blocks, -(-blocks // 2), work)
+            of_synapses[:, neurons:] = 0
+            of_biases[neurons:] = 0
+        if self.delta:
+            last = chain.layers - 1
+            neurons_in = int(chain.sources[last])
+            delta.delta_votes(
+                last, chain.decays, shown.trains.view(np.uint16), shown.errors,
+                np.ascontiguousarray(shown.groups.reshape(-1)), neurons_in, chain.spike_words, steps,
+                np.zeros(padded(neurons_in), np.int32), *votes[last],
+            )  # fmt: skip
+
+    def _move(
         self,
         layer: int,
-        coefficients: NDArray[np.int8],
-        pairs: range,
+        direction: NDArray[np.int32],
+        of_biases: NDArray[np.int32],
         generation: int,
         rates: Rates,
     ) -> int:
         connection, population_ = self.network.layers[layer]
         neurons = population_.neurons
-        direction, of_biases = self.votes(layer, coefficients, pairs, generation)
         if self.memory.momentum:
-            kept = self.memory.momentum[layer]
-            votes = direction
+            kept, votes = self.memory.momentum[layer], direction
             in_pieces(
-                len(votes), 512,
-                lambda begin, end: consolidate.gather_momentum(begin, end, kept, self.momentum_bits, votes),
-            )  # fmt: skip
+                len(votes),
+                512,
+                lambda begin, end: consolidate.gather_momentum(
+                    begin, end, kept, self.momentum_bits, votes
+                ),
+            )
             direction = kept
         state, biases = self.memory.synapses[layer], self.memory.biases[layer]
         low, high = state_range(connection, self.fraction_bits)
@@ -319,8 +468,6 @@ class LearningChip:
         self._check_frames(frames)
         count, steps, _ = frames.bits.shape
         chain = lay_out(self.network, self.weights(), _quiet(self.network), steps)
-        silent = np.zeros(len(self.network.layers), np.int64)
-        still = self._noise._replace(full_rank=False, rank=1, scale=silent, bias_scale=silent)
         classes = int(chain.neurons[-1])
         potentials, counts = np.zeros((2, count, classes), np.int32)
         spikes = np.zeros((count, int(chain.neurons.sum())), np.uint16)
@@ -339,7 +486,7 @@ class LearningChip:
                 views: tuple[NDArray[np.generic], ...] = views,
             ) -> None:
                 room = population.make_room(chain, 1, steps)
-                population.forward(begin, end, chain, still, room, samples, *views)
+                population.forward(begin, end, chain, self._still, room, samples, *views)
 
             in_pieces(len(views[0]), 128, work)
         edges = np.cumsum(chain.neurons)[:-1]

@@ -203,6 +203,11 @@ def spike_bits(spikes: Any) -> Any:
     return np.packbits(spikes, bitorder="little").view(np.uint16)[0]
 
 
+def spikes_of(bits: Any) -> Any:
+    """The inverse of `spike_bits`: lane k spikes where bit k of a uint16 is set."""
+    return np.unpackbits(np.array([bits], np.uint16).view(np.uint8), bitorder="little").astype(bool)
+
+
 def popcounts(words: Any) -> Any:
     """Ones in each word."""
     return np.bitwise_count(words).astype(np.uint64)
@@ -244,6 +249,11 @@ def _select(context: Any, builder: Any, sig: Any, args: Any) -> Any:
 @_compiled(spike_bits, SPIKES, types.uint16)
 def _spike_bits(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     return builder.bitcast(args[0], ir.IntType(WIDTH))
+
+
+@_compiled(spikes_of, types.uint16, SPIKES)
+def _spikes_of(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    return builder.bitcast(args[0], SPIKES.vector)
 
 
 @_compiled(popcounts, SPIKE_WORDS, SPIKE_WORDS)

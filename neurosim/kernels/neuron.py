@@ -133,3 +133,35 @@ def run_pair(chain, layer, steps, plus, plus_at, minus, minus_at, minus_noise_at
     return run_last_checked(
         chain, layer, steps, plus, plus_at, minus, minus_at, minus_noise_at, room
     )
+
+
+@kernel
+def open_gates(chain, layer, steps, current, at, window, gates, gates_at):
+    """Write a bit for each neuron and step: is the unperturbed v within `window` of its threshold?
+
+    v is taken before the reset; `current` int32 (step, lane) from `at` on, `gates` uint16.
+    """
+    lanes = chain.lanes[layer]
+    row = 4 * chain.spike_words
+    decay_u = prepare_decay(
+        chain.decays[4 * layer + U_MULTIPLIER], chain.decays[4 * layer + U_SHIFT]
+    )
+    decay_v = prepare_decay(
+        chain.decays[4 * layer + V_MULTIPLIER], chain.decays[4 * layer + V_SHIFT]
+    )
+    zero = splat(int32(0))
+    near = splat(int32(window))
+    for first in range(0, lanes, WIDTH):
+        edge = load(chain.threshold, layer * chain.width + first)
+        bias = load(chain.bias, layer * chain.width + first)
+        u, v = zero, zero
+        for t in range(steps):
+            arriving = load(current, at + t * lanes + first)
+            if not decay_u.forgets:
+                arriving = arriving + decay_towards_zero(u, decay_u)
+            u = saturate(arriving)
+            v = saturate(decay_towards_zero(v, decay_v) + u + bias)
+            inside = select(v > edge - near - splat(int32(1)), near, zero)
+            inside = select(edge + near + splat(int32(1)) > v, inside, zero)
+            gates[gates_at + t * row + first // WIDTH] = spike_bits(inside > zero)
+            v = select(v > edge, zero, v)

@@ -2,6 +2,7 @@
 
     low rank    E = sum_r A_r B_r^T       noise current of neuron k = scale * sum_r A_rk * (x . B_r)
     full rank   E itself                  noise current of neuron k = scale * (x . E_k)
+    aligned     one number a step         noise current of neuron k = scale * xi_k(t)      (aligned.py)
 
 (EGGROLL, arXiv 2511.16652, section 4; paper section 2.5.) A noise number is `planes` random bits:
 
@@ -17,6 +18,7 @@ from numba import int32, int64, uint64
 
 from neurosim.kernels.compilation import kernel
 from neurosim.kernels.counter_rng import (
+    ALIGNED,
     BIAS,
     FULL_RANK,
     INPUT_FACTOR,
@@ -127,7 +129,14 @@ def draw_lanes(
 
 
 @kernel
-def draw_pair(chain, noise, pair, generation, room):
+def perturbs(noise, layer, pair):
+    """Does this pair perturb this layer? Pairs take turns among the event-aligned layers."""
+    turn = noise.turn[layer]
+    return noise.scale[layer] != 0 and (turn < 0 or pair % noise.turns == turn)
+
+
+@kernel
+def draw_pair(chain, noise, steps, pair, generation, room):
     """Draw the noise of one pair, of all layers, to the scratch arrays of `room`.
 
     room.inputs      uint64: planes of B (or of E), a layer from chain.noise_at[layer] on
@@ -137,8 +146,15 @@ def draw_pair(chain, noise, pair, generation, room):
     for layer in range(chain.layers):
         neurons, words = chain.neurons[layer], chain.words[layer]
         row = noise_words(words, noise.graded)
-        scale = noise.scale[layer]
-        if scale != 0 and noise.full_rank:
+        scale = noise.scale[layer] if perturbs(noise, layer, pair) else FIRST
+        if scale != 0 and noise.turn[layer] >= 0:
+            width = ((neurons + 127) >> 7) << 1
+            for t in range(steps):
+                draw_noise(
+                    room.inputs, chain.noise_at[layer] + t * noise_words(width, noise.graded), width,
+                    FIRST, width, t, noise.graded, ALIGNED, layer, pair, generation, noise.seed,
+                )  # fmt: skip
+        elif scale != 0 and noise.full_rank:
             for neuron in range(neurons):
                 draw_noise(
                     room.inputs, chain.noise_at[layer] + neuron * row, words, FIRST, words,

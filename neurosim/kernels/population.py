@@ -16,15 +16,18 @@ import numpy as np
 from numba import int32, int64, uint64
 from numpy.typing import NDArray
 
+from neurosim.kernels.aligned import aligned_current
 from neurosim.kernels.compilation import kernel
 from neurosim.kernels.lanes import pointer, pointer_to_halves
-from neurosim.kernels.neuron import run_pair
-from neurosim.kernels.perturbation import draw_pair, noise_current, noise_words
-from neurosim.kernels.readout import log_likelihood
+from neurosim.kernels.neuron import open_gates, run_pair
+from neurosim.kernels.perturbation import draw_pair, noise_current, noise_words, perturbs
+from neurosim.kernels.readout import log_likelihood, softmax_errors
 from neurosim.kernels.synapse import synaptic_current
 
 FROM_START = np.int64(0)
 """A place in memory; a literal 0 would compile the callee once more."""
+ERROR_ONE = np.int64(127)
+"""Largest error that a class is told, int8 (delta.py)."""
 
 
 class Chain(NamedTuple):
@@ -57,6 +60,10 @@ class Noise(NamedTuple):
     scale: NDArray[np.int64]  # (layer,)
     bias_scale: NDArray[np.int64]  # (layer,)
     seed: np.uint64
+    turn: NDArray[np.int64]  # (layer,) -1, or the layer's place among the event-aligned ones
+    turns: int  # number of event-aligned layers, at least 1
+    period: int  # event-aligned noise acts in steps 0, period, 2 period ...
+    window: int  # ... where the membrane is at most this far from its threshold; 0: everywhere
 
 
 class Readout(NamedTuple):
@@ -77,6 +84,7 @@ class Samples(NamedTuple):
     counts: NDArray[np.int32]  # (sample, step) incoming spikes
     currents: NDArray[np.int32]  # (sample, step, lane) of the first layer
     reach: NDArray[np.int64]  # (sample,) largest of its currents
+    gates: NDArray[np.uint16]  # (sample, layer, step, lane / 16) see aligned.py; empty: no window
 
 
 class Room(NamedTuple):
@@ -110,7 +118,7 @@ def _point_chain(chain):
 def _point_samples(samples):
     return Samples(
         pointer(samples.frames), pointer(samples.labels), pointer(samples.counts),
-        pointer(samples.currents), pointer(samples.reach),
+        pointer(samples.currents), pointer(samples.reach), pointer(samples.gates),
     )  # fmt: skip
 
 
@@ -118,7 +126,7 @@ def _point_samples(samples):
 def _point_noise(noise):
     return Noise(
         noise.full_rank, noise.graded, noise.rank, pointer(noise.scale), pointer(noise.bias_scale),
-        noise.seed,
+        noise.seed, pointer(noise.turn), noise.turns, noise.period, noise.window,
     )  # fmt: skip
 
 
@@ -160,22 +168,27 @@ def _silence(noise, begin, end):
 
 
 @kernel
-def _run_sample(chain, noise, samples, sample, steps, room):
+def _run_sample(chain, noise, samples, sample, steps, pair, room):
     """Run all layers of both members of a pair on one sample; return their saturated registers."""
     row = steps * chain.spike_words
+    gates_at = sample * chain.layers * row * 4
     saturated_plus = int64(0)
     saturated_minus = int64(0)
     for layer in range(chain.layers):
         half = steps * chain.lanes[layer]
         if layer == 0:
             reach = samples.reach[sample]
-            if noise.scale[0] != 0:
+            if not perturbs(noise, layer, pair):
+                _silence(room.noise, FROM_START, half)
+            elif noise.turn[layer] >= 0:
+                reach += aligned_current(
+                    chain, noise, layer, steps, samples.gates, gates_at, FROM_START, room
+                )
+            else:
                 reach += noise_current(
                     chain, noise, layer, steps, samples.frames, sample * steps * chain.words[0],
                     samples.counts, sample * steps, FROM_START, room,
                 )  # fmt: skip
-            else:
-                _silence(room.noise, FROM_START, half)
             begin = sample * half
             plus, minus = run_pair(
                 chain, layer, steps, samples.currents, begin, samples.currents, begin, FROM_START,
@@ -190,14 +203,19 @@ def _run_sample(chain, noise, samples, sample, steps, room):
                     chain.weight_at[layer], chain.shift[layer], chain.lanes[layer], room.axons,
                     room.arrivals, FROM_START, room.currents, side * half,
                 )  # fmt: skip
-                if noise.scale[layer] != 0:
+                if not perturbs(noise, layer, pair):
+                    _silence(room.noise, side * half, (side + 1) * half)
+                    continue
+                if noise.turn[layer] >= 0:
+                    side_reach = aligned_current(
+                        chain, noise, layer, steps, samples.gates, gates_at, side * half, room
+                    )
+                else:
                     side_reach = noise_current(
                         chain, noise, layer, steps, room.spikes, at, room.arrivals, FROM_START,
                         side * half, room,
                     )  # fmt: skip
-                    noise_reach = max(noise_reach, side_reach)
-                else:
-                    _silence(room.noise, side * half, (side + 1) * half)
+                noise_reach = max(noise_reach, side_reach)
             plus, minus = run_pair(
                 chain, layer, steps, room.currents, FROM_START, room.currents, half, half,
                 chain.reach[layer] + noise_reach, room,
@@ -227,11 +245,13 @@ def evaluate_pairs(
     classes = chain.neurons[chain.layers - 1]
     scores = room.potentials if readout.membrane else room.counts
     for index in range(begin, end):
-        draw_pair(chain, noise, first_pair + index, generation, room)
+        draw_pair(chain, noise, steps, first_pair + index, generation, room)
         group = index // pairs
         for place in range(groups.shape[1]):
             sample = groups[group, place]
-            plus, minus = _run_sample(chain, noise, samples, sample, steps, room)
+            plus, minus = _run_sample(
+                chain, noise, samples, sample, steps, first_pair + index, room
+            )
             saturated[index, 0] += plus
             saturated[index, 1] += minus
             for side in range(2):
@@ -258,7 +278,7 @@ def forward(
     samples = _point_samples(sample_arrays)
     steps, row = sample_arrays.frames.shape[1], chain.spike_words
     for sample in range(begin, end):
-        saturated[sample], _ = _run_sample(chain, noise, samples, sample, steps, room)
+        saturated[sample], _ = _run_sample(chain, noise, samples, sample, steps, FROM_START, room)
         for index in range(potentials.shape[1]):
             potentials[sample, index] = room.potentials[index]
             counts[sample, index] = room.counts[index]
@@ -270,3 +290,50 @@ def forward(
                     spike = (room.spikes[at + (neuron >> 6)] >> uint64(neuron & 63)) & uint64(1)
                     spikes[sample, place + neuron] += np.uint16(spike)
             place += chain.neurons[layer]
+
+
+@kernel
+def present(
+    begin, end, chain_arrays, noise_arrays, readout, room_arrays, sample_arrays, window, trains,
+    gates, errors,
+):  # fmt: skip
+    """The unperturbed presentation of samples `begin` .. `end` - 1, and what rules read of it.
+
+    trains  uint64 (sample, layer, step, word), written: spikes of all layers
+    gates   uint16 (sample, layer, step, lane / 16), written where `window` is not 0
+    errors  int32 (sample, lane of the last layer), written: `readout.softmax_errors`
+    """
+    chain = _point_chain(chain_arrays)
+    noise = _point_noise(noise_arrays)
+    room = _point_room(room_arrays)
+    samples = _point_samples(sample_arrays)
+    powers = pointer(readout.powers)
+    steps = sample_arrays.frames.shape[1]
+    last = chain.layers - 1
+    scores = room.potentials if readout.membrane else room.counts
+    kept, opened, wrong = pointer(trains), pointer(gates), pointer(errors)
+    row = steps * chain.spike_words
+    for sample in range(begin, end):
+        _run_sample(chain, noise, samples, sample, steps, FROM_START, room)
+        softmax_errors(
+            scores, FROM_START, chain.neurons[last], int64(samples.labels[sample]),
+            readout.multiplier, readout.shift, powers, ERROR_ONE, wrong, sample * chain.lanes[last],
+        )  # fmt: skip
+        for index in range(chain.layers * row):
+            kept[sample * chain.layers * row + index] = room.spikes[index]
+        if window == 0:
+            continue
+        for layer in range(chain.layers):
+            at = (sample * chain.layers + layer) * row * 4
+            if layer == 0:
+                driven = samples.currents
+                open_gates(
+                    chain, 0, steps, driven, sample * steps * chain.lanes[0], window, opened, at
+                )
+            else:
+                synaptic_current(
+                    room.spikes, (layer - 1) * row, chain.spike_words, steps, chain.weights,
+                    chain.weight_at[layer], chain.shift[layer], chain.lanes[layer], room.axons,
+                    room.arrivals, FROM_START, room.currents, FROM_START,
+                )  # fmt: skip
+                open_gates(chain, layer, steps, room.currents, FROM_START, window, opened, at)

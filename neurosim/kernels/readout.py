@@ -12,7 +12,7 @@ from functools import cache
 from math import isqrt
 
 import numpy as np
-from numba import int64
+from numba import int32, int64
 from numpy.typing import NDArray
 
 from neurosim.kernels.compilation import kernel
@@ -85,6 +85,15 @@ def log2(x, logs):
 
 
 @kernel
+def _power_below(below, powers):
+    """2^-below with ONE fraction bits, for a logit `below` the largest."""
+    whole = below >> FRACTION
+    if whole > ONE:
+        return int64(0)
+    return powers[below & ((1 << FRACTION) - 1)] >> whole
+
+
+@kernel
 def log_likelihood(scores, offset, classes, label, multiplier, shift, powers, logs):
     """F of `label` for int32 scores at `offset` of a flat array, in units of 2^-FRACTION bit."""
     top = (int64(scores[offset]) * multiplier) >> shift
@@ -92,9 +101,23 @@ def log_likelihood(scores, offset, classes, label, multiplier, shift, powers, lo
         top = max(top, (int64(scores[offset + index]) * multiplier) >> shift)
     total = int64(0)
     for index in range(classes):
-        below = top - ((int64(scores[offset + index]) * multiplier) >> shift)
-        whole = below >> FRACTION
-        if whole <= ONE:
-            total += powers[below & ((1 << FRACTION) - 1)] >> whole
+        total += _power_below(top - ((int64(scores[offset + index]) * multiplier) >> shift), powers)
     mine = (int64(scores[offset + label]) * multiplier) >> shift
     return mine - top - (log2(total, logs) - (ONE << FRACTION))
+
+
+@kernel
+def softmax_errors(
+    scores, offset, classes, label, multiplier, shift, powers, one, errors, errors_at
+):  # fmt: skip
+    """Write one * (1 where the class is the label, else 0) - one * softmax to int32 `errors`."""
+    top = (int64(scores[offset]) * multiplier) >> shift
+    for index in range(1, classes):
+        top = max(top, (int64(scores[offset + index]) * multiplier) >> shift)
+    total = int64(0)
+    for index in range(classes):
+        total += _power_below(top - ((int64(scores[offset + index]) * multiplier) >> shift), powers)
+    for index in range(classes):
+        power = _power_below(top - ((int64(scores[offset + index]) * multiplier) >> shift), powers)
+        wanted = one if index == label else 0
+        errors[errors_at + index] = int32(wanted - (2 * one * power + total) // (2 * total))

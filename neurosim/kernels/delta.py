@@ -1,0 +1,78 @@
+"""What does the readout learn from its own error? A local three-factor rule, from traces.
+
+    r_j(t) = filtered spikes of neuron j, as the readout's membrane would filter them
+    e_j    = (sum over t of r_j(t)) >> TRACE_SHIFT            the trace of neuron j
+    err_k  = 127 * (1 if k is the label, else 0) - 127 * p_k  p: softmax of the scores
+    votes[j, k] = sum over samples of e_j * err_k
+
+For a readout by membrane this is the gradient of the log-likelihood but for rounding: the score of
+class k is linear in its weights. Unperturbed presentation; paper section 7, "local plasticity rules".
+"""
+
+from numba import int32, int64, uint16
+
+from neurosim.kernels.arithmetic import decay_towards_zero, prepare_decay
+from neurosim.kernels.compilation import kernel
+from neurosim.kernels.lanes import (
+    WIDTH,
+    load,
+    pointer,
+    select,
+    shift_right,
+    spikes_of,
+    splat,
+    store,
+)
+from neurosim.kernels.neuron import U_MULTIPLIER, U_SHIFT, V_MULTIPLIER, V_SHIFT
+
+SPIKE = 64
+"""What a spike adds to a trace: 2^STATE_SHIFT, as to u."""
+TRACE_SHIFT = 4
+"""Ten steps of spikes at dv = 400 then make 8 bits, chosen here."""
+ERROR_ONE = 127
+
+
+@kernel
+def delta_votes(
+    layer, decays_array, trains_array, errors_array, groups, neurons_in, spike_words, steps,
+    traces_array, votes_array, bias_votes_array,
+):  # fmt: skip
+    """Add the votes of the samples in `groups` (flat int64) for the last layer, number `layer`.
+
+    trains   uint16 (sample, layer, step, lane / 16) spikes of the unperturbed presentation
+    errors   int32 (sample, lane)
+    traces   int32 scratch, one lane a source
+    votes    int32 (source, lane), added to; bias_votes int32 (lane,), added to
+    """
+    trains, errors, traces = pointer(trains_array), pointer(errors_array), pointer(traces_array)
+    votes, of_biases = pointer(votes_array), pointer(bias_votes_array)
+    decays = pointer(decays_array)
+    lanes = votes_array.shape[1]
+    row = 4 * spike_words
+    train = trains_array.size // max(1, trains_array.shape[0])
+    decay_u = prepare_decay(decays[4 * layer + U_MULTIPLIER], decays[4 * layer + U_SHIFT])
+    decay_v = prepare_decay(decays[4 * layer + V_MULTIPLIER], decays[4 * layer + V_SHIFT])
+    zero = splat(int32(0))
+    spike = splat(int32(SPIKE))
+    shift = splat(int32(TRACE_SHIFT))
+    for index in range(groups.size):
+        sample = groups[index]
+        for first in range(0, neurons_in, WIDTH):
+            current, filtered, total = zero, zero, zero
+            for t in range(steps):
+                at = sample * train + ((layer - 1) * steps + t) * row + first // WIDTH
+                arriving = select(spikes_of(uint16(trains[at])), spike, zero)
+                if not decay_u.forgets:
+                    arriving = arriving + decay_towards_zero(current, decay_u)
+                current = arriving
+                filtered = decay_towards_zero(filtered, decay_v) + current
+                total = total + filtered
+            store(traces, first, shift_right(total, shift))
+        for first in range(0, lanes, WIDTH):
+            error = load(errors, sample * lanes + first)
+            store(of_biases, first, load(of_biases, first) + error)
+            for source in range(neurons_in):
+                trace = int64(traces[source])
+                if trace != 0:
+                    at = source * lanes + first
+                    store(votes, at, load(votes, at) + error * splat(int32(trace)))
