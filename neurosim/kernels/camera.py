@@ -1,6 +1,6 @@
 """Which events does a pixel of the camera send while an image moves in front of it?
 
-    luminance  = rows . image . columns^T               the lens: magnification, offset and blur
+    luminance  = lens . image . lens^T                  magnification and blur
     level      = log(luminance + background)            by table, natural log in units of 1/4096
     seen       = level, shifted along the path          bilinear, 1 ms a step
     v         += (seen - v) * bandwidth / 4096          the photoreceptor follows
@@ -19,8 +19,8 @@ from numba import prange
 from numpy.typing import NDArray
 
 from neurosim.kernels.binning import mark_events
-from neurosim.kernels.counter_rng import CAMERA, HALF, LOW, philox4x32
 from neurosim.kernels.compilation import kernel, parallel_kernel
+from neurosim.kernels.counter_rng import CAMERA, HALF, LOW, philox4x32
 
 SIZE = 34
 MARGIN = 8
@@ -31,55 +31,103 @@ PATH_BITS = 7
 NORMAL_BITS = 10
 LOG_SHIFT = 4
 
-_PER_IMAGE, _THRESHOLD, _EVENT, _STRAY = range(4)
+_PER_IMAGE, _THRESHOLD, _EVENT, _STRAY, PATTERN = range(5)
 
 
 class Tables(NamedTuple):
     """What the kernels read: the camera's description in integers, made by camera.tables.
 
     display     int32 (256,)           luminance of a grey value, 0..65535
-    rows        int32 (SCENE, 28)      lens along y, 4096 = all of the light
-    columns     int32 (SCENE, 28)      lens along x
+    lens        int32 (SCENE, 28)      share of an image row's light in each scene row, 4096 = all
     level       int32 (4097,)          log of (luminance >> 4) + background, in 1/4096
     path        int32 (step, 2)        displacement of the scene (x, y), 1/128 pixel, one a ms
     normal      int32 (1024,)          a normal distribution by its quantiles, 4096 = 1 sigma
     on, off     int32 (1156,)          each pixel's mean threshold, in 1/4096 of log intensity
     stray       uint32 (count,)        distribution function of the number of stray events, in 2^-32
+    leak        uint32 (1156,)         distribution function of the pixel they come from, in 2^-32
     scalars     int32 (scalar,)        see the names S_* below
     """
 
     display: NDArray[np.int32]
-    rows: NDArray[np.int32]
-    columns: NDArray[np.int32]
+    lens: NDArray[np.int32]
     level: NDArray[np.int32]
     path: NDArray[np.int32]
     normal: NDArray[np.int32]
     on: NDArray[np.int32]
     off: NDArray[np.int32]
     stray: NDArray[np.uint32]
+    leak: NDArray[np.uint32]
     scalars: NDArray[np.int32]
 
 
-S_BANDWIDTH, S_REFRACTORY, S_NOISE, S_START, S_WHEN, S_WHERE, S_SWING, S_LENGTH, S_SWAP = range(9)
+(
+    S_BANDWIDTH,
+    S_REFRACTORY,
+    S_DEAD_SPREAD,
+    S_NOISE,
+    S_START,
+    S_WHEN,
+    S_WHERE,
+    S_GAIN,
+    S_LENGTH,
+    S_SWAP,
+    S_STRAY_ONE,
+) = range(11)
+"""Places in `scalars`: shares and log intensities in 1/4096, times in us, WHERE in 1/128 pixel."""
+
+
+class Draw(NamedTuple):
+    """Which recording random words are for: index, split int64, seed uint64."""
+
+    index: int
+    split: int
+    seed: int
+
+
+class Pixels(NamedTuple):
+    """The sensor's state in one recording, each (1156,): int32, times in us.
+
+    v, before   level that the photoreceptor follows, now and a step ago
+    ref         level of the last event          free      when the pixel sees again
+    on, off     thresholds until the next event  mean_*    what they vary around
+    """
+
+    v: NDArray[np.int32]
+    before: NDArray[np.int32]
+    ref: NDArray[np.int32]
+    free: NDArray[np.int32]
+    on: NDArray[np.int32]
+    off: NDArray[np.int32]
+    mean_on: NDArray[np.int32]
+    mean_off: NDArray[np.int32]
+
+
+class Sink(NamedTuple):
+    """Where events go: t int64, x, y, p uint8, each (capacity,)."""
+
+    t: NDArray[np.int64]
+    x: NDArray[np.uint8]
+    y: NDArray[np.uint8]
+    p: NDArray[np.uint8]
 
 
 @kernel
-def words(index, split, purpose, count, seed):
-    """Four random words; index, split, count int64, seed uint64."""
+def words(draw, purpose, count):
+    """Four random words, uint64 of 32 bits; purpose, count int64."""
     return philox4x32(
         np.uint64(count),
         np.uint64(CAMERA << 16 | purpose),
-        np.uint64(index),
-        np.uint64(split),
-        seed & LOW,
-        seed >> HALF,
+        np.uint64(draw.index),
+        np.uint64(draw.split),
+        draw.seed & LOW,
+        draw.seed >> HALF,
     )
 
 
 @kernel
-def normal_of(tables, word):
+def normal_of(normal, word):
     """A normal variate from the top bits of a word, 4096 = 1 sigma."""
-    return np.int64(tables.normal[np.int64(word) >> (32 - NORMAL_BITS)])
+    return np.int64(normal[np.int64(word) >> (32 - NORMAL_BITS)])
 
 
 @kernel
@@ -92,14 +140,14 @@ def expose(image, tables, scene):
             light = tables.display[image[i, j]]
             if light:
                 for c in range(SCENE):
-                    wide[i, c] += np.int32(light * tables.columns[c, j])
+                    wide[i, c] += np.int32(light * tables.lens[c, j])
         for c in range(SCENE):
             wide[i, c] >>= np.int32(12)
     total = np.empty(SCENE, np.int32)
     for r in range(SCENE):
         total[:] = np.int32(0)
         for i in range(size):
-            share = tables.rows[r, i]
+            share = tables.lens[r, i]
             if share:
                 for c in range(SCENE):
                     total[c] += np.int32(wide[i, c] * share)
@@ -133,19 +181,21 @@ def look(scene, dx, dy, seen):
 
 
 @kernel
-def follow(seen, bandwidth, end, free, on, off, v, ref, hit):
+def follow(seen, bandwidth, end, pixels, hit):
     """Let each photoreceptor follow what it sees, and note in `hit` who reached a threshold.
 
     A pixel still blind at `end` of the step keeps its reference at the present level.
     """
+    v, before, ref, free, on, off, _, _ = pixels
     for i in range(v.shape[0]):
-        level = np.int32(
-            v[i] + np.int32(np.int32(np.int32(seen[i] - v[i]) * bandwidth) >> np.int32(12))
-        )
-        v[i] = level
+        was = v[i]
+        step = np.int32(np.int32(np.int32(seen[i] - was) * bandwidth) >> np.int32(12))
+        level = np.int32(was + step)
         held = level if free[i] > end else ref[i]
-        ref[i] = held
         change = np.int32(level - held)
+        before[i] = was
+        v[i] = level
+        ref[i] = held
         hit[i] = np.uint8(change >= on[i]) | np.uint8(np.int32(-change) >= off[i])
 
 
@@ -164,154 +214,169 @@ def list_hits(hit, crossed):
 
 
 @kernel
-def record_image(image, tables, index, split, seed, t, x, y, p):
-    """Fill t int64, x, y, p uint8 with the events of one image, by step, not sorted within it.
+def new_pixels(tables, gain):
+    """The sensor before a recording: thresholds of this recording, references not yet set."""
+    count = tables.on.shape[0]
+    mean_on = np.empty(count, np.int32)
+    mean_off = np.empty(count, np.int32)
+    for i in range(count):
+        mean_on[i] = np.int64(tables.on[i]) * gain >> 12
+        mean_off[i] = np.int64(tables.off[i]) * gain >> 12
+    return Pixels(
+        np.zeros(count, np.int32),
+        np.zeros(count, np.int32),
+        np.zeros(count, np.int32),
+        np.full(count, -(1 << 30), np.int32),
+        mean_on.copy(),
+        mean_off.copy(),
+        mean_on,
+        mean_off,
+    )
 
-    Returns their number, at most t.shape[0]: whatever comes after is lost.
+
+@kernel
+def settle(tables, draw, seen, pixels):
+    """Start from a still scene: references are off by what earlier movements left."""
+    spread = np.int64(tables.scalars[S_START])
+    for i in range(seen.shape[0]):
+        word = words(draw, _THRESHOLD, i)[0]
+        part = normal_of(tables.normal, word) * spread >> 12
+        pixels.v[i] = seen[i]
+        pixels.ref[i] = np.int64(seen[i]) + (part * np.int64(pixels.mean_on[i]) >> 12)
+
+
+@kernel
+def record_image(image, tables, draw, sink):
+    """Send the events of one image to `sink`, by step, not sorted within it.
+
+    Returns their number, at most the sink's capacity: whatever comes after is lost.
     """
-    scalars = tables.scalars
-    pixels = SIZE * SIZE
+    scalars, normal = tables.scalars, tables.normal
     scene = np.empty((SCENE, SCENE), np.int32)
     expose(image, tables, scene)
+    w0, w1, w2, w3 = words(draw, _PER_IMAGE, 0)
+    late = normal_of(tables.normal, w0) * scalars[S_WHEN] >> 12
+    shift_x = normal_of(tables.normal, w1) * scalars[S_WHERE] >> 12
+    shift_y = normal_of(tables.normal, w2) * scalars[S_WHERE] >> 12
+    gain = 4096 + (normal_of(tables.normal, w3) * scalars[S_GAIN] >> 12)
 
-    w0, w1, w2, w3 = words(index, split, _PER_IMAGE, 0, seed)
-    late = normal_of(tables, w0) * scalars[S_WHEN] >> 12
-    shift_x = normal_of(tables, w1) * scalars[S_WHERE] >> 12
-    shift_y = normal_of(tables, w2) * scalars[S_WHERE] >> 12
-    swing = 4096 + (normal_of(tables, w3) * scalars[S_SWING] >> 12)
-
-    steps = tables.path.shape[0]
-    limit = ((MARGIN - 1) << PATH_BITS) - 1
-    v = np.empty(pixels, np.int32)
-    ref = np.empty(pixels, np.int32)
-    before = np.empty(pixels, np.int32)
-    seen = np.empty(pixels, np.int32)
-    free = np.full(pixels, -(1 << 30), np.int32)
-    hit = np.zeros(-(-pixels // 8) * 8, np.uint8)
+    pixels = new_pixels(tables, max(gain, 1024))
+    count = pixels.v.shape[0]
+    seen = np.empty(count, np.int32)
+    hit = np.zeros(-(-count // 8) * 8, np.uint8)
+    crossed = np.empty(count, np.int64)
     bandwidth = np.int32(scalars[S_BANDWIDTH])
-    crossed = np.empty(pixels, np.int64)
-    on = tables.on.copy()
-    off = tables.off.copy()
+    limit = ((MARGIN - 1) << PATH_BITS) - 1
     found = 0
-    for step in range(steps):
-        dx = shift_x + (tables.path[step, 0] * swing >> 12)
-        dy = shift_y + (tables.path[step, 1] * swing >> 12)
-        look(scene, min(max(dx, -limit), limit), min(max(dy, -limit), limit), seen)
+    for step in range(tables.path.shape[0]):
+        dx = min(max(shift_x + tables.path[step, 0], -limit), limit)
+        dy = min(max(shift_y + tables.path[step, 1], -limit), limit)
+        look(scene, dx, dy, seen)
         if step == 0:
-            v[:] = seen
-            start_levels(tables, index, split, seed, v, ref)
+            settle(tables, draw, seen, pixels)
             continue
-        before[:] = v
         start = (step - 1) * STEP_US + late
-        end = np.int32(start + STEP_US)
-        follow(seen, bandwidth, end, free, on, off, v, ref, hit)
-        for n in range(list_hits(hit, crossed)):
-            i = crossed[n]
-            found = cross(
-                tables,
-                index,
-                split,
-                seed,
-                i,
-                start,
-                before[i],
-                v[i],
-                ref,
-                on,
-                off,
-                free,
-                found,
-                t,
-                x,
-                y,
-                p,
-            )
-    return add_strays(tables, index, split, seed, found, t, x, y, p)
+        follow(seen, bandwidth, np.int32(start + STEP_US), pixels, hit)
+        hits = list_hits(hit, crossed)
+        found = cross(normal, scalars, draw, crossed, hits, start, pixels, sink, found)
+    return add_strays(tables, draw, sink, found)
 
 
 @kernel
-def start_levels(tables, index, split, seed, v, ref):
-    """References at the beginning: what earlier movements left, a fraction of a threshold off."""
-    spread = np.int64(tables.scalars[S_START])
-    for i in range(v.shape[0]):
-        if i % 4 == 0:
-            w = words(index, split, _THRESHOLD, i, seed)
-        z = normal_of(tables, w[i % 4])
-        ref[i] = v[i] + np.int32((z * spread >> 12) * np.int64(tables.on[i]) >> 12)
+def moment(was, level, target, start):
+    """When a level that goes from `was` to `level` in a step passes `target`."""
+    if level == was:
+        return start
+    return start + min(max((target - was) * STEP_US // (level - was), 0), STEP_US - 1)
 
 
 @kernel
-def cross(tables, index, split, seed, i, start, was, level, ref, on, off, free, found, t, x, y, p):
-    """Send the events of pixel i while its level goes from `was` to `level` in one step."""
-    scalars = tables.scalars
-    while True:
-        change = level - ref[i]
-        if change >= on[i]:
-            polarity, target = 1, ref[i] + on[i]
-        elif -change >= off[i]:
-            polarity, target = 0, ref[i] - off[i]
-        else:
-            return found
-        when = start
-        if level != was:
-            when += min(max((target - was) * STEP_US // (level - was), 0), STEP_US - 1)
-        when = max(when, free[i])
-        if 0 <= when < scalars[S_LENGTH] and found < t.shape[0]:
-            t[found] = when
-            x[found] = i % SIZE
-            y[found] = i // SIZE
-            p[found] = polarity ^ scalars[S_SWAP]
-            found += 1
-        w0, w1, _, _ = words(index, split, _EVENT, np.int64(i) << 16 | (when & 0xFFFF), seed)
-        on[i] = noisy(tables, tables.on[i], w0)
-        off[i] = noisy(tables, tables.off[i], w1)
-        free[i] = when + scalars[S_REFRACTORY]
-        gone = min(free[i] - start, STEP_US)
-        ref[i] = was + (level - was) * gone // STEP_US
-        if gone == STEP_US:
-            return found
-
-
-@kernel
-def noisy(tables, threshold, word):
-    """A threshold with its noise for once; at least a quarter of its mean."""
-    part = 4096 + (normal_of(tables, word) * tables.scalars[S_NOISE] >> 12)
-    return np.int32(np.int64(threshold) * max(part, 1024) >> 12)
-
-
-@kernel
-def add_strays(tables, index, split, seed, found, t, x, y, p):
-    """Events that no light caused, anywhere and at any time; returns the number of all events."""
-    count = np.searchsorted(tables.stray, words(index, split, _STRAY, 0, seed)[0])
-    for n in range(count):
-        if found == t.shape[0]:
-            break
-        w0, w1, w2, _ = words(index, split, _STRAY, n + 1, seed)
-        pixel = np.int64(w0) * (SIZE * SIZE) >> 32
-        t[found] = np.int64(w1) * tables.scalars[S_LENGTH] >> 32
-        x[found] = pixel % SIZE
-        y[found] = pixel // SIZE
-        p[found] = np.int64(w2) & 1
-        found += 1
+def cross(normal, scalars, draw, crossed, hits, start, pixels, sink, found):
+    """Send the events of the first `hits` pixels in `crossed`, whose levels go from `before` to `v`."""
+    v, before, ref, free, on, off, mean_on, mean_off = pixels
+    t, x, y, p = sink
+    swap, length, noise = scalars[S_SWAP], scalars[S_LENGTH], np.int64(scalars[S_NOISE])
+    for n in range(hits):
+        i = crossed[n]
+        was, level = np.int64(before[i]), np.int64(v[i])
+        gone = np.int64(0)
+        while gone < STEP_US:
+            change = level - ref[i]
+            if -off[i] < change < on[i]:
+                break
+            brighter = np.int64(change > 0)
+            target = ref[i] + (on[i] if brighter else -off[i])
+            when = max(moment(was, level, target, start), np.int64(free[i]))
+            if 0 <= when < length and found < t.shape[0]:
+                t[found] = when
+                x[found] = i % SIZE
+                y[found] = i // SIZE
+                p[found] = brighter ^ swap
+                found += 1
+            w0, w1, w2, _ = words(draw, _EVENT, i << 20 | (when & 0xFFFFF))
+            on[i] = noisy(normal, noise, mean_on[i], w0)
+            off[i] = noisy(normal, noise, mean_off[i], w1)
+            blind = scalars[S_REFRACTORY] + (np.int64(w2) * scalars[S_DEAD_SPREAD] >> 32)
+            free[i] = when + blind
+            gone = min(when + blind - start, STEP_US)
+            ref[i] = was + (level - was) * gone // STEP_US
     return found
+
+
+@kernel
+def noisy(normal, noise, threshold, word):
+    """A threshold with its noise for once; at least a quarter of its mean."""
+    part = 4096 + (normal_of(normal, word) * noise >> 12)
+    return np.int64(threshold) * max(part, 1024) >> 12
+
+
+@kernel
+def add_strays(tables, draw, sink, found):
+    """Events that no light caused, at any time; returns the number of all events."""
+    scalars = tables.scalars
+    count = np.searchsorted(tables.stray, words(draw, _STRAY, 0)[0])
+    for n in range(count):
+        w0, w1, w2, _ = words(draw, _STRAY, n + 1)
+        pixel = np.searchsorted(tables.leak, w0)
+        if found < sink.t.shape[0]:
+            sink.t[found] = np.int64(w1) * scalars[S_LENGTH] >> 32
+            sink.x[found] = pixel % SIZE
+            sink.y[found] = pixel // SIZE
+            sink.p[found] = (np.int64(w2) >> 20) < scalars[S_STRAY_ONE]
+            found += 1
+    return found
+
+
+@kernel
+def new_sink(capacity):
+    """Room for the events of one recording."""
+    return Sink(
+        np.empty(capacity, np.int64),
+        np.empty(capacity, np.uint8),
+        np.empty(capacity, np.uint8),
+        np.empty(capacity, np.uint8),
+    )
+
+
+@kernel
+def record_into(image, tables, index, split, seed, t, x, y, p):
+    """record_image into the arrays t int64, x, y, p uint8 (event,); returns the number of events."""
+    return record_image(image, tables, Draw(index, split, seed), Sink(t, x, y, p))
 
 
 @parallel_kernel
 def record_all(images, tables, indices, split, seed, counts, t, x, y, p):
-    """record_image for every image; t, x, y, p are (image, event), counts int64 (image,)."""
+    """record_into for every image; t, x, y, p are (image, event), counts int64 (image,)."""
     for i in prange(images.shape[0]):
-        counts[i] = record_image(images[i], tables, indices[i], split, seed, t[i], x[i], y[i], p[i])
+        counts[i] = record_into(images[i], tables, indices[i], split, seed, t[i], x[i], y[i], p[i])
 
 
 @kernel
 def mark_image(image, tables, index, split, seed, capacity, pool, window, bits):
     """Record one image and set the bits of its frames, uint64 (step, word), zero before."""
-    t = np.empty(capacity, np.int64)
-    x = np.empty(capacity, np.uint8)
-    y = np.empty(capacity, np.uint8)
-    p = np.empty(capacity, np.uint8)
-    count = record_image(image, tables, index, split, seed, t, x, y, p)
-    mark_events(t, x, y, p, 0, count, SIZE, SIZE, pool, window, bits)
+    sink = new_sink(capacity)
+    found = record_image(image, tables, Draw(index, split, seed), sink)
+    mark_events(sink.t, sink.x, sink.y, sink.p, 0, found, SIZE, SIZE, pool, window, bits)
 
 
 @parallel_kernel
