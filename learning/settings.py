@@ -4,11 +4,14 @@ The same model is the command line's flags, the run folder's configuration and t
 Numbers are in the chip's units: a weight's LSB, a membrane's threshold mantissa, a generation.
 """
 
-from math import log2, sqrt
+from collections.abc import Callable
+from fractions import Fraction
+from math import log2
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from learning import delta_rule, eggroll, event_aligned, full_rank
 from neurosim import limits
 from neurosim.chain import NoiseSpec
 from neurosim.kernels.consolidate import RATE_BITS
@@ -17,7 +20,7 @@ from neurosim.memory import BIAS_FRACTION_BITS
 from neurosim.network import Network, Population
 from neurosim.population import Rates, ReadoutSpec
 
-Method = Literal["eggroll", "full-rank"]
+Method = Literal["eggroll", "full-rank", "event-aligned"]
 SILENT = limits.VTH_MANT.high
 """Threshold of an output layer that is read by its membrane: it integrates and does not spike."""
 BIAS_EXP = 4
@@ -58,7 +61,10 @@ class Settings(BaseModel):
     """standard deviation of the initial weights"""
 
     method: Method = "eggroll"
-    """low-rank noise (EGGROLL), or a noise of its own for every synapse (the paper's vanilla ES)"""
+    """noise of the hidden layers: low-rank on weights (EGGROLL), a noise of its own on every weight (the
+    paper's vanilla ES), or on the neurons' currents along the events"""
+    output_rule: Literal["same", "delta", "frozen"] = "same"
+    """the output layer: as METHOD, by its own error (local delta rule), or not at all"""
     generations: Annotated[int, Field(ge=1, lt=1 << 32)] = 1000
     """updates of the weights"""
     pairs: Annotated[int, Field(ge=1, le=1 << 24)] = 2048
@@ -71,12 +77,16 @@ class Settings(BaseModel):
     """rank of a perturbation"""
     noise: Literal["rademacher", "graded"] = "rademacher"
     """+1 and -1, or a popcount of 16 bits"""
-    sigma: Annotated[float, Field(ge=0, le=127)] = 16
-    """standard deviation of the perturbation of a hidden layer's weight"""
-    sigma_output: Annotated[float, Field(ge=0, le=127)] = 8
+    sigma: Annotated[float, Field(ge=0, le=1024)] = 16
+    """standard deviation of the perturbation of a hidden layer's weight (event-aligned: current)"""
+    sigma_output: Annotated[float, Field(ge=0, le=1024)] = 8
     """the same for the output layer"""
     sigma_bias: Annotated[float, Field(ge=0, le=127)] = 0
-    """standard deviation of the perturbation of a bias, in weight LSB; 0 keeps biases as they are"""
+    """standard deviation of the perturbation of a bias, in weight LSB; 0: biases are not perturbed"""
+    noise_period: Annotated[int, Field(ge=1, le=255)] = 1
+    """event-aligned noise acts in every NOISE_PERIOD-th step"""
+    noise_window: Annotated[int, Field(ge=0, le=limits.VTH_MANT.high)] = 0
+    """... and only where the membrane is this close to its threshold (mantissa units); 0: everywhere"""
 
     readout: Literal["membrane", "count"] = "membrane"
     """the output's membrane summed over steps, or its spikes counted (the paper)"""
@@ -89,6 +99,10 @@ class Settings(BaseModel):
     """mean step of a weight in the first generation (with momentum: of the smoothed direction)"""
     final_learning_rate: Annotated[float, Field(ge=0, le=127)] = 0.05
     """the same in the last generation"""
+    output_rate: Annotated[float, Field(ge=0, le=127)] = 1
+    """learning rate of the output layer over that of the others"""
+    bias_rate: Annotated[float, Field(ge=0, le=127)] = 1
+    """learning rate of biases over that of weights, where they learn; 0 keeps them as they are"""
     schedule: Literal["geometric", "linear"] = "geometric"
     """how the one becomes the other"""
     momentum_bits: Annotated[int, Field(ge=0, le=6)] = 3
@@ -110,6 +124,13 @@ class Settings(BaseModel):
                 f"pairs {self.pairs} cannot be divided among groups {self.groups} evenly; "
                 f"make one a multiple of the other"
             )
+        faults = (
+            event_aligned.fault(self.batch) if self.method == "event-aligned" else None,
+            delta_rule.fault(self.sigma_bias) if self.output_rule == "delta" else None,
+        )
+        for fault in faults:
+            if fault is not None:
+                raise ValueError(fault)
         if self.schedule == "geometric" and not (
             0 < self.final_learning_rate <= self.learning_rate
             or self.final_learning_rate == self.learning_rate
@@ -145,19 +166,27 @@ def network(settings: Settings, inputs: int, classes: int) -> Network:
 
 
 def noise(settings: Settings, network: Network) -> NoiseSpec:
-    """Scales in units of u, so that a weight's perturbation has the standard deviation sigma."""
+    """What a pair perturbs: one integer scale a layer, in units of u."""
     std = FACTOR_STD[settings.noise]
-    of_product = std if settings.method == "full-rank" else std * std * sqrt(settings.rank)
-    sigmas = [settings.sigma] * (len(network.layers) - 1) + [settings.sigma_output]
+    sigmas = [settings.sigma] * (len(network.layers) - 1)
+    sigmas.append(settings.sigma_output if settings.output_rule == "same" else 0)
     units = [1 << connection.current_shift for connection, _ in network.layers]
+    rules: dict[str, Callable[[float, int], int]] = {
+        "eggroll": lambda sigma, unit: eggroll.scale(sigma, unit, std, settings.rank),
+        "full-rank": lambda sigma, unit: full_rank.scale(sigma, unit, std),
+        "event-aligned": lambda sigma, unit: event_aligned.scale(sigma, unit, std),
+    }
+    scale = rules[settings.method]
+    aligned = settings.method == "event-aligned"
     return NoiseSpec(
-        scale=tuple(
-            round(sigma * unit / of_product) for sigma, unit in zip(sigmas, units, strict=True)
-        ),
+        scale=tuple(scale(sigma, unit) for sigma, unit in zip(sigmas, units, strict=True)),
         bias_scale=tuple(round(settings.sigma_bias * unit / std) for unit in units),
         rank=settings.rank,
         graded=settings.noise == "graded",
         full_rank=settings.method == "full-rank",
+        aligned=tuple(aligned and sigma > 0 for sigma in sigmas) if aligned else (),
+        period=settings.noise_period,
+        window=settings.noise_window << limits.STATE_SHIFT,
     )
 
 
@@ -183,7 +212,8 @@ class Schedule:
         self._decay = round(settings.decay * (1 << RATE_BITS))
         self._fraction_bits = settings.fraction_bits
         self._layers = layers
-        self._biases = settings.sigma_bias > 0
+        self._bias_rate = Fraction(settings.bias_rate)
+        self._output_rate = Fraction(settings.output_rate)
 
     def rates(self, generation: int) -> list[Rates]:
         """Rates of generation 0 .. generations - 1, one for each layer."""
@@ -191,8 +221,14 @@ class Schedule:
             mean = _times_power_of_two(self._first, self._log2 * generation // self._of)
         else:
             mean = self._first + (self._last - self._first) * generation // self._of
-        bias = (mean << BIAS_FRACTION_BITS) * 128 >> BIAS_EXP if self._biases else 0
-        return [Rates(mean << self._fraction_bits, bias, self._decay)] * self._layers
+        return [
+            self._of_layer(mean if layer < self._layers - 1 else int(mean * self._output_rate))
+            for layer in range(self._layers)
+        ]
+
+    def _of_layer(self, mean: int) -> Rates:
+        bias = int((mean << BIAS_FRACTION_BITS) * 128 * self._bias_rate) >> BIAS_EXP
+        return Rates(mean << self._fraction_bits, bias, self._decay)
 
 
 def _times_power_of_two(value: int, exponent: int) -> int:

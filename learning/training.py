@@ -63,6 +63,7 @@ def make_chip(config: Config, memory: Memory | None = None) -> LearningChip:
         readout_spec=readout(settings),
         fraction_bits=settings.fraction_bits,
         momentum_bits=settings.momentum_bits,
+        delta_rule=settings.output_rule == "delta",
     )
 
 
@@ -122,7 +123,12 @@ class Training:
         rehearsal = self.chip.rehearse(self.data.train, ask.samples, ask.pairs, ask.generation)
         update = self.evolution.tell(ask.generation, rehearsal.fitness)
         edge = self.chip.consolidate(
-            update.coefficients, ask.pairs, ask.generation, update.rates, self.data.train, ask.samples
+            update.coefficients,
+            ask.pairs,
+            ask.generation,
+            update.rates,
+            self.data.train,
+            ask.samples,
         )
         self.generation += 1
         self.seconds += time.perf_counter() - began

@@ -11,6 +11,13 @@ from collections.abc import Sequence
 COMMANDS = {
     "train": "train a network on the chip, or continue a run",
     "evaluate": "accuracy and confusion matrix of a run",
+    "run": "one sample through a trained network: raster, membranes, cost",
+    "map": "the cores, memory and routes a trained network takes",
+    "check-vectors": "hold the chip against recorded steps of another emulator",
+    "bptt": "train the float reference by surrogate-gradient BPTT",
+    "compare": "a run beside float training, quantised weights and narrower registers",
+    "reproduce": "the paper's table and figures, for this implementation",
+    "bench-host": "seconds a generation of the float methods on this device",
 }
 """Command and what it does; the module is called like the command, with _ for -."""
 
