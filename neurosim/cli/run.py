@@ -52,6 +52,9 @@ def run(arguments: Run) -> int:
 
     config, checkpoint = read_checkpoint(arguments.folder)
     settings = config.settings
+    layers, steps = len(settings.hidden) + 1, settings.steps
+    network = pipelined(config.network(), steps + layers)
+    probes = [_probe(text, network) for text in arguments.probe]
     data = datasets.load(
         arguments.data or settings.data,
         steps=settings.steps,
@@ -64,9 +67,6 @@ def run(arguments: Run) -> int:
             f"sample {arguments.sample} of {data.name}, {arguments.split}; "
             f"there are 0..{len(chosen.labels) - 1}"
         )
-    layers, steps = len(settings.hidden) + 1, settings.steps
-    network = pipelined(config.network(), steps + layers)
-    probes = [_probe(text, network) for text in arguments.probe]
     one = chosen._replace(
         bits=np.concatenate(
             [
