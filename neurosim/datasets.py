@@ -116,13 +116,8 @@ def _recipe() -> str:
     digest = hashlib.sha256()
     here = Path(__file__).parent
     code = (
-        "camera",
-        "images",
-        "frames",
-        "sources",
-        "datasets",
-        "kernels/camera",
-        "kernels/binning",
+        *("camera_model", "camera_tables", "camera", "images", "frames", "sources", "datasets"),
+        *("kernels/scene", "kernels/camera", "kernels/binning", "kernels/counter_rng"),
     )
     for module in code:
         digest.update((here / f"{module}.py").read_bytes())
@@ -166,8 +161,8 @@ def _key(splits: dict[str, Frames], parameters: str) -> str:
     digest = hashlib.sha256(parameters.encode())
     for split, kept in splits.items():
         digest.update(f"{split} {kept.bits.shape} {kept.inputs}\0".encode())
-        digest.update(np.ascontiguousarray(kept.bits))
-        digest.update(np.ascontiguousarray(kept.labels))
+        digest.update(np.ascontiguousarray(kept.bits).data)
+        digest.update(np.ascontiguousarray(kept.labels).data)
     return digest.hexdigest()
 
 

@@ -50,8 +50,8 @@ class Shown:
         digest = hashlib.sha256(repr(camera.CAMERA).encode())
         for part in PARTS:
             digest.update(repr(self.images.pixels[part].shape).encode())
-            digest.update(self.images.pixels[part])
-            digest.update(self.labels[part])
+            digest.update(self.images.pixels[part].data)
+            digest.update(self.labels[part].data)
         return digest.hexdigest()
 
     def bits(

@@ -1,15 +1,13 @@
 """Which events does a pixel of the camera send while an image moves in front of it?
 
-    luminance  = lens . image . lens^T                  magnification and blur
-    level      = log(luminance + background)            by table, natural log in units of 1/4096
-    seen       = level, shifted along the path          bilinear, 1 ms a step
+    seen         log luminance at this pixel, each ms along the path             scene.py
     v         += (seen - v) * bandwidth / 4096          the photoreceptor follows
-    v - ref   >= on threshold  -> event, p = 1          ref - v >= off threshold -> event, p = 0
+    v - ref   >= on threshold  -> a brighter event      ref - v >= off threshold -> a darker one
 
 After an event the pixel is blind for its refractory time, then takes the level of that moment as its
 new reference and a new threshold (its own mean, plus noise). All of it is whole numbers, and every
 random word is a function of (seed, split, image, purpose, count), so the bits of a recording depend on
-nothing else. Time is in us, positions on the path in 1/128 pixel.
+nothing else.
 """
 
 from typing import NamedTuple
@@ -20,68 +18,23 @@ from numpy.typing import NDArray
 
 from neurosim.kernels.binning import mark_events
 from neurosim.kernels.compilation import kernel, parallel_kernel
-from neurosim.kernels.counter_rng import CAMERA, HALF, LOW, philox4x32
-
-SIZE = 34
-MARGIN = 8
-"""Pixels of the scene kept on each side of the sensor: the path may move it so far, less one."""
-SCENE = SIZE + 2 * MARGIN
-STEP_US = 1000
-PATH_BITS = 7
-NORMAL_BITS = 10
-LOG_SHIFT = 4
-
-_PER_IMAGE, _THRESHOLD, _EVENT, _STRAY, PATTERN = range(5)
-
-
-class Tables(NamedTuple):
-    """What the kernels read: the camera's description in integers, made by camera.tables.
-
-    display     int32 (256,)           luminance of a grey value, 0..65535
-    lens        int32 (SCENE, 28)      share of an image row's light in each scene row, 4096 = all
-    level       int32 (4097,)          log of (luminance >> 4) + background, in 1/4096
-    path        int32 (step, 2)        displacement of the scene (x, y), 1/128 pixel, one a ms
-    normal      int32 (1024,)          a normal distribution by its quantiles, 4096 = 1 sigma
-    on, off     int32 (1156,)          each pixel's mean threshold, in 1/4096 of log intensity
-    stray       uint32 (count,)        distribution function of the number of stray events, in 2^-32
-    leak        uint32 (1156,)         distribution function of the pixel they come from, in 2^-32
-    scalars     int32 (scalar,)        see the names S_* below
-    """
-
-    display: NDArray[np.int32]
-    lens: NDArray[np.int32]
-    level: NDArray[np.int32]
-    path: NDArray[np.int32]
-    normal: NDArray[np.int32]
-    on: NDArray[np.int32]
-    off: NDArray[np.int32]
-    stray: NDArray[np.uint32]
-    leak: NDArray[np.uint32]
-    scalars: NDArray[np.int32]
-
-
-(
-    S_BANDWIDTH,
-    S_REFRACTORY,
-    S_DEAD_SPREAD,
-    S_NOISE,
-    S_START,
-    S_WHEN,
-    S_WHERE,
-    S_GAIN,
-    S_LENGTH,
-    S_SWAP,
-    S_STRAY_ONE,
-) = range(11)
-"""Places in `scalars`: shares and log intensities in 1/4096, times in us, WHERE in 1/128 pixel."""
-
-
-class Draw(NamedTuple):
-    """Which recording random words are for: index, split int64, seed uint64."""
-
-    index: int
-    split: int
-    seed: int
+from neurosim.kernels.scene import (
+    EVENT,
+    MARGIN,
+    PATH_BITS,
+    PER_IMAGE,
+    SCENE,
+    SIZE,
+    STEP_US,
+    STRAY,
+    THRESHOLD,
+    Draw,
+    expose,
+    look,
+    normal_of,
+    settings_of,
+    words,
+)
 
 
 class Pixels(NamedTuple):
@@ -109,75 +62,6 @@ class Sink(NamedTuple):
     x: NDArray[np.uint8]
     y: NDArray[np.uint8]
     p: NDArray[np.uint8]
-
-
-@kernel
-def words(draw, purpose, count):
-    """Four random words, uint64 of 32 bits; purpose, count int64."""
-    return philox4x32(
-        np.uint64(count),
-        np.uint64(CAMERA << 16 | purpose),
-        np.uint64(draw.index),
-        np.uint64(draw.split),
-        draw.seed & LOW,
-        draw.seed >> HALF,
-    )
-
-
-@kernel
-def normal_of(normal, word):
-    """A normal variate from the top bits of a word, 4096 = 1 sigma."""
-    return np.int64(normal[np.int64(word) >> (32 - NORMAL_BITS)])
-
-
-@kernel
-def expose(image, tables, scene):
-    """Log intensity of an image (uint8 28 x 28) as the lens throws it, int32 (SCENE, SCENE)."""
-    size = image.shape[0]
-    wide = np.zeros((size, SCENE), np.int32)
-    for i in range(size):
-        for j in range(size):
-            light = tables.display[image[i, j]]
-            if light:
-                for c in range(SCENE):
-                    wide[i, c] += np.int32(light * tables.lens[c, j])
-        for c in range(SCENE):
-            wide[i, c] >>= np.int32(12)
-    total = np.empty(SCENE, np.int32)
-    for r in range(SCENE):
-        total[:] = np.int32(0)
-        for i in range(size):
-            share = tables.lens[r, i]
-            if share:
-                for c in range(SCENE):
-                    total[c] += np.int32(wide[i, c] * share)
-        for c in range(SCENE):
-            scene[r, c] = tables.level[total[c] >> np.int32(12 + LOG_SHIFT)]
-
-
-@kernel
-def look(scene, dx, dy, seen):
-    """What the sensor sees, int32 (1156,), of a scene displaced by dx, dy (int64, 1/128 pixel)."""
-    across = np.int64(MARGIN << PATH_BITS) - dx
-    down = np.int64(MARGIN << PATH_BITS) - dy
-    x0 = across >> PATH_BITS
-    y0 = down >> PATH_BITS
-    fx = np.int32(across & ((1 << PATH_BITS) - 1))
-    fy = np.int32(down & ((1 << PATH_BITS) - 1))
-    one = np.int32(1 << PATH_BITS)
-    a = np.int32((one - fy) * (one - fx))
-    b = np.int32((one - fy) * fx)
-    c = np.int32(fy * (one - fx))
-    d = np.int32(fy * fx)
-    for y in range(SIZE):
-        upper = scene[y0 + y, x0 : x0 + SIZE + 1]
-        lower = scene[y0 + y + 1, x0 : x0 + SIZE + 1]
-        row = seen[y * SIZE : (y + 1) * SIZE]
-        for x in range(SIZE):
-            row[x] = np.int32(
-                np.int32(upper[x] * a + upper[x + 1] * b)
-                + np.int32(lower[x] * c + lower[x + 1] * d)
-            ) >> np.int32(2 * PATH_BITS)
 
 
 @kernel
@@ -235,11 +119,10 @@ def new_pixels(tables, gain):
 
 
 @kernel
-def settle(tables, draw, seen, pixels):
+def settle(tables, spread, draw, seen, pixels):
     """Start from a still scene: references are off by what earlier movements left."""
-    spread = np.int64(tables.scalars[S_START])
     for i in range(seen.shape[0]):
-        word = words(draw, _THRESHOLD, i)[0]
+        word = words(draw, THRESHOLD, i)[0]
         part = normal_of(tables.normal, word) * spread >> 12
         pixels.v[i] = seen[i]
         pixels.ref[i] = np.int64(seen[i]) + (part * np.int64(pixels.mean_on[i]) >> 12)
@@ -251,21 +134,21 @@ def record_image(image, tables, draw, sink):
 
     Returns their number, at most the sink's capacity: whatever comes after is lost.
     """
-    scalars, normal = tables.scalars, tables.normal
+    settings, normal = settings_of(tables), tables.normal
     scene = np.empty((SCENE, SCENE), np.int32)
     expose(image, tables, scene)
-    w0, w1, w2, w3 = words(draw, _PER_IMAGE, 0)
-    late = normal_of(tables.normal, w0) * scalars[S_WHEN] >> 12
-    shift_x = normal_of(tables.normal, w1) * scalars[S_WHERE] >> 12
-    shift_y = normal_of(tables.normal, w2) * scalars[S_WHERE] >> 12
-    gain = 4096 + (normal_of(tables.normal, w3) * scalars[S_GAIN] >> 12)
+    w0, w1, w2, w3 = words(draw, PER_IMAGE, 0)
+    late = normal_of(normal, w0) * settings.when >> 12
+    shift_x = normal_of(normal, w1) * settings.where >> 12
+    shift_y = normal_of(normal, w2) * settings.where >> 12
+    gain = 4096 + (normal_of(normal, w3) * settings.gain >> 12)
 
     pixels = new_pixels(tables, max(gain, 1024))
     count = pixels.v.shape[0]
     seen = np.empty(count, np.int32)
     hit = np.zeros(-(-count // 8) * 8, np.uint8)
     crossed = np.empty(count, np.int64)
-    bandwidth = np.int32(scalars[S_BANDWIDTH])
+    bandwidth = np.int32(settings.bandwidth)
     limit = ((MARGIN - 1) << PATH_BITS) - 1
     found = 0
     for step in range(tables.path.shape[0]):
@@ -273,13 +156,13 @@ def record_image(image, tables, draw, sink):
         dy = min(max(shift_y + tables.path[step, 1], -limit), limit)
         look(scene, dx, dy, seen)
         if step == 0:
-            settle(tables, draw, seen, pixels)
+            settle(tables, settings.start, draw, seen, pixels)
             continue
         start = (step - 1) * STEP_US + late
         follow(seen, bandwidth, np.int32(start + STEP_US), pixels, hit)
         hits = list_hits(hit, crossed)
-        found = cross(normal, scalars, draw, crossed, hits, start, pixels, sink, found)
-    return add_strays(tables, draw, sink, found)
+        found = cross(normal, settings, draw, crossed, hits, start, pixels, sink, found)
+    return add_strays(tables, settings, draw, sink, found)
 
 
 @kernel
@@ -291,11 +174,11 @@ def moment(was, level, target, start):
 
 
 @kernel
-def cross(normal, scalars, draw, crossed, hits, start, pixels, sink, found):
+def cross(normal, settings, draw, crossed, hits, start, pixels, sink, found):
     """Send the events of the first `hits` pixels in `crossed`, whose levels go from `before` to `v`."""
     v, before, ref, free, on, off, mean_on, mean_off = pixels
     t, x, y, p = sink
-    swap, length, noise = scalars[S_SWAP], scalars[S_LENGTH], np.int64(scalars[S_NOISE])
+    length, noise = settings.length, settings.noise
     for n in range(hits):
         i = crossed[n]
         was, level = np.int64(before[i]), np.int64(v[i])
@@ -304,21 +187,20 @@ def cross(normal, scalars, draw, crossed, hits, start, pixels, sink, found):
             change = level - ref[i]
             if -off[i] < change < on[i]:
                 break
-            brighter = np.int64(change > 0)
-            target = ref[i] + (on[i] if brighter else -off[i])
+            target = ref[i] + (on[i] if change > 0 else -off[i])
             when = max(moment(was, level, target, start), np.int64(free[i]))
             if 0 <= when < length and found < t.shape[0]:
                 t[found] = when
                 x[found] = i % SIZE
                 y[found] = i // SIZE
-                p[found] = brighter ^ swap
+                p[found] = settings.brighter if change > 0 else 1 - settings.brighter
                 found += 1
-            w0, w1, w2, _ = words(draw, _EVENT, i << 20 | (when & 0xFFFFF))
+            w0, w1, w2, _ = words(draw, EVENT, i << 20 | (when & 0xFFFFF))
             on[i] = noisy(normal, noise, mean_on[i], w0)
             off[i] = noisy(normal, noise, mean_off[i], w1)
-            blind = scalars[S_REFRACTORY] + (np.int64(w2) * scalars[S_DEAD_SPREAD] >> 32)
+            blind = settings.refractory + (np.int64(w2) * settings.dead_spread >> 32)
             free[i] = when + blind
-            gone = min(when + blind - start, STEP_US)
+            gone = min(when + blind - start, np.int64(STEP_US))
             ref[i] = was + (level - was) * gone // STEP_US
     return found
 
@@ -331,18 +213,17 @@ def noisy(normal, noise, threshold, word):
 
 
 @kernel
-def add_strays(tables, draw, sink, found):
+def add_strays(tables, settings, draw, sink, found):
     """Events that no light caused, at any time; returns the number of all events."""
-    scalars = tables.scalars
-    count = np.searchsorted(tables.stray, words(draw, _STRAY, 0)[0])
+    count = np.searchsorted(tables.stray, words(draw, STRAY, 0)[0])
     for n in range(count):
-        w0, w1, w2, _ = words(draw, _STRAY, n + 1)
+        w0, w1, w2, _ = words(draw, STRAY, n + 1)
         pixel = np.searchsorted(tables.leak, w0)
         if found < sink.t.shape[0]:
-            sink.t[found] = np.int64(w1) * scalars[S_LENGTH] >> 32
+            sink.t[found] = np.int64(w1) * settings.length >> 32
             sink.x[found] = pixel % SIZE
             sink.y[found] = pixel // SIZE
-            sink.p[found] = (np.int64(w2) >> 20) < scalars[S_STRAY_ONE]
+            sink.p[found] = (np.int64(w2) >> 20) < settings.stray_one
             found += 1
     return found
 
