@@ -5,6 +5,7 @@ import math
 from hostref.backend import Tensor, torch
 from hostref.settings import BpttSettings
 from neurosim.events import POLARITIES
+from neurosim.network import NetworkError
 
 
 def augmented(x: Tensor, settings: BpttSettings, draw: torch.Generator) -> Tensor:
@@ -12,7 +13,7 @@ def augmented(x: Tensor, settings: BpttSettings, draw: torch.Generator) -> Tenso
     if settings.shift:
         side = math.isqrt(x.shape[-1] // POLARITIES)
         if POLARITIES * side * side != x.shape[-1]:
-            raise ValueError(
+            raise NetworkError(
                 f"{x.shape[-1]} inputs are no square sensor of {POLARITIES} polarities, so shift "
                 f"{settings.shift} has no meaning; use 0"
             )

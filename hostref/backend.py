@@ -7,10 +7,15 @@ from typing import Literal
 
 import numpy as np
 
+
+class ReferenceMissing(ImportError):
+    """PyTorch is not installed."""
+
+
 try:
     import torch
 except ImportError as error:
-    raise ImportError(
+    raise ReferenceMissing(
         "the float reference needs PyTorch, which is not installed; install the extra: "
         'pip install "neurosim-eggroll[reference]"'
     ) from error
@@ -18,10 +23,19 @@ except ImportError as error:
 Precision = Literal["float32", "float64"]
 Tensor = torch.Tensor
 
-__all__ = ["DeviceError", "Precision", "Tensor", "choose", "generator", "precision", "torch"]
+__all__ = [
+    "DeviceError",
+    "Precision",
+    "ReferenceMissing",
+    "Tensor",
+    "choose",
+    "generator",
+    "precision",
+    "torch",
+]
 
 
-class DeviceError(RuntimeError):
+class DeviceError(ValueError):
     """A device was asked for that is not there."""
 
 

@@ -31,7 +31,7 @@ _KIND = "bptt"
 Report = Callable[[dict[str, Any]], None]
 
 
-class TrainingError(RuntimeError):
+class TrainingError(ValueError):
     """A training that cannot go on. What it had reached is kept."""
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from hostref.backend import Tensor
 from hostref.model import Model, Parameters
 from neurosim import limits
-from neurosim.network import Connection, Network, Population, Weights
+from neurosim.network import Connection, Network, NetworkError, Population, Weights
 
 SHARES = (1.0, 0.85, 0.7, 0.6, 0.5, 0.42, 0.35, 0.3, 0.25, 0.2, 0.16, 0.12)
 """Chosen here: shares of the largest weight that the largest mantissa may stand for."""
@@ -127,7 +127,7 @@ def _threshold(scale: float, form: Connection) -> tuple[int, Connection]:
         vth_mant = int(scale * 2.0 ** (fit.current_shift - limits.STATE_SHIFT))
         if 64 <= vth_mant <= 2048:
             return vth_mant, fit
-    raise ValueError(
+    raise NetworkError(
         f"{scale:.3g} mantissas a threshold fit no threshold of the chip; "
         f"the weights of this layer are too small or too large beside it"
     )

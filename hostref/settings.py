@@ -80,9 +80,9 @@ class EvolutionSettings(Settings):
     batch: Positive = 64
     """Samples of one generation, shared by all pairs."""
     generations: Positive = 100
-    sigma: Annotated[float, Field(gt=0)] = 0.02
+    sigma: Annotated[float, Field(gt=0)] = 0.06
     """Standard deviation of a perturbed weight, in thresholds."""
-    learning_rate: Annotated[float, Field(gt=0)] = 0.01
+    learning_rate: Annotated[float, Field(gt=0)] = 0.03
     final_learning_rate: Annotated[float, Field(ge=0, le=1)] = 1.0
     factors: Literal["gaussian", "rademacher"] = "gaussian"
     sequential: bool = False
