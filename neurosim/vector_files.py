@@ -178,7 +178,7 @@ def read(path: Path) -> Case:
     population = _population(file, profile, sizes[1], biases)
     biases -= population.each("bias_mant") << population.each("bias_exp")
     if biases.any():
-        remarks.append("some biases fit no mantissa and exponent, and are added to u as recorded")
+        remarks.append("some biases fit no mantissa and exponent, and are added as recorded")
     parts = [_connection(file, profile, "input", sizes, remarks)]
     if any(_is_weight(name) for name in file.arrays_left):
         parts.append(_connection(file, profile, "neurons", (sizes[1], sizes[1]), remarks))
