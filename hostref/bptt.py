@@ -75,7 +75,7 @@ class Training:
         self.settings, self.model, self.folder = settings, model, folder
         self.data_key = data_key
         start = start or initial(model, settings.seed, GAIN)
-        self.parameters = start.map(lambda w: w.detach().clone().requires_grad_())
+        self.parameters = start.map(lambda w: w.detach().to(model.like, copy=True).requires_grad_())
         self.best = self.parameters.map(lambda w: w.detach().clone())
         self.history: list[dict[str, Any]] = []
         self.adam = torch.optim.AdamW(self._all(), weight_decay=settings.weight_decay)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurosim.frames import Frames
+from neurosim.network import NetworkError
 from neurosim.population import LearningChip
 
 if TYPE_CHECKING:
@@ -81,6 +82,10 @@ def member_fitness(
     chip: LearningChip, frames: Frames, pairs: range, generation: int, block: int = 16
 ) -> MemberFitness:
     """Fitness of the members of `pairs` on all of `frames`, on the chip and on the float twin."""
+    if any(chip.spec.aligned):
+        raise NetworkError(
+            "this chip draws noise along the events, not on its weights; the twin has no such noise"
+        )
     from hostref import inputs, readout
     from hostref.backend import torch
     from hostref.twin import from_chip, parameters_from_chip

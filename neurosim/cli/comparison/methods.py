@@ -26,6 +26,11 @@ if TYPE_CHECKING:
     from neurosim.cli.compare import Compare
 
 Row = dict[str, Any]
+CHIP = {
+    "eggroll": "chip EGGROLL",
+    "full-rank": "chip full-rank ES",
+    "event-aligned": "chip event-aligned ES",
+}
 MEASURE = 1
 """Version of what is measured: raised when a kept part would no longer mean the same."""
 
@@ -178,7 +183,7 @@ def _run_part(
     cost = checkpoint.generation * s.pairs * 2 * s.batch
 
     def make() -> list[Row]:
-        name = f"chip {'EGGROLL' if s.method == 'eggroll' else 'full-rank ES'}"
+        name = CHIP[s.method] + ("" if s.output_rule == "same" else f", {s.output_rule} readout")
         membrane = s.readout == "membrane"
         return [
             chip_row(name, s.seed, own.network(), checkpoint.weights, data.test, membrane,
@@ -307,13 +312,17 @@ def agreement(
         layers = cycle.spike_agreement(config.network(), checkpoint.weights, data.test)
         chip = make_chip(config, checkpoint.memory)
         pairs = range(min(64, config.settings.pairs))
-        compared = members.member_fitness(chip, take(data.train, 32), pairs, checkpoint.generation)
+        fitness = None
+        if not any(chip.spec.aligned):
+            few = take(data.train, 32)
+            compared = members.member_fitness(chip, few, pairs, checkpoint.generation)
+            fitness = compared.agreement()._asdict()
         return {
             "spikes": {
                 population.name: layer._asdict()
                 for (_, population), layer in zip(config.network().layers, layers, strict=True)
             },
-            "fitness": compared.agreement()._asdict(),
+            "fitness": fitness,
         }
 
     found: dict[str, Any] = store.made("agreement", recipe, make)

@@ -13,9 +13,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from neurosim.chain import NoiseSpec
 from neurosim.frames import Frames
+from neurosim.memory import BIAS_FRACTION_BITS, Memory
 from neurosim.network import Network, Weights
-from neurosim.population import BIAS_FRACTION_BITS, LearningChip, Memory, NoiseSpec, ReadoutSpec
+from neurosim.population import LearningChip, ReadoutSpec
 
 _AT_ONCE = 4096
 """Samples counted at a time."""
