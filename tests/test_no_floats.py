@@ -1,0 +1,94 @@
+"""Is there no floating point between frames and weights? Neither in the arrays nor in the machine code."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numba
+import numpy as np
+import pytest
+
+from neurosim.chain import NoiseSpec, lay_out
+from neurosim.kernels import population, readout
+from neurosim.memory import initial_memory, weights
+from neurosim.network import Network, Population
+
+FLOAT = re.compile(
+    r"\b(?:double|float|half|bfloat|x86_fp80|fadd|fsub|fmul|fdiv|frem|fneg|fcmp|fpext|fptrunc"
+    r"|fptosi|fptoui|sitofp|uitofp)\b"
+)
+"""Types and instructions of floating point in LLVM's language."""
+MODULES = (
+    "aligned", "arithmetic", "consolidate", "counter_rng", "delta", "neuron", "perturbation",
+    "population", "readout", "synapse",
+)  # fmt: skip
+"""Kernels from frames to weights."""
+SCRIPT = """
+import importlib, json, sys
+sys.path[:0] = {path}
+import kernel_cases, test_no_floats
+kernel_cases.digests()
+found, signatures = [], 0
+for module in test_no_floats.MODULES:
+    names = importlib.import_module("neurosim.kernels." + module)
+    for name, value in vars(names).items():
+        if hasattr(value, "inspect_llvm"):
+            for signature, text in value.inspect_llvm().items():
+                signatures += 1
+                found += [[module, name, str(signature), line] for line in test_no_floats.floats(text)]
+print(json.dumps([signatures, found]))
+"""
+
+
+def floats(text):
+    """Lines of a module in LLVM's language that know of floating point."""
+    return [line.strip() for line in text.splitlines() if FLOAT.search(line)]
+
+
+def test_machine_code_holds_no_floating_point(tmp_path):
+    """Compiled anew, since a kernel from the cache no longer knows its code."""
+    here = Path(__file__).parent
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT.format(path=[str(here.parent), str(here)])],
+        env={**os.environ, "NEUROSIM_CACHE": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    signatures, found = json.loads(done.stdout)
+    assert signatures > 30
+    assert found == []
+
+
+def test_floating_point_would_be_seen():
+    @numba.njit
+    def halve(x):
+        return int(x * 0.5)
+
+    halve(3)
+    assert floats(next(iter(halve.inspect_llvm().values())))
+
+
+def arrays(value):
+    """Every array within nested tuples."""
+    if isinstance(value, np.ndarray):
+        yield value
+    elif isinstance(value, tuple):
+        for part in value:
+            yield from arrays(part)
+
+
+@pytest.mark.parametrize("full_rank", [False, True])
+def test_every_array_is_of_integers(full_rank):
+    network = Network.chain(20, [Population("hidden", 9, 60), Population("output", 3, 60)])
+    memory = initial_memory(network, [16, 16], seed=0, fraction_bits=8, momentum=True)
+    held = weights(memory, 8)
+    chain = lay_out(network, held, NoiseSpec((5, 5), (1, 1), full_rank=full_rank), 4)
+    room = population.make_room(chain, 2, 4)
+    tables = (readout.exp2_table(), readout.log2_table())
+    found = list(arrays((memory, held, chain, room, tables)))
+    assert len(found) > 25
+    assert {array.dtype.kind for array in found} <= {"i", "u"}
