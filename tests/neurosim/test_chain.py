@@ -1,0 +1,64 @@
+"""Does a network lie in the kernels' arrays as they expect it?"""
+
+import numpy as np
+import strategies
+from hypothesis import given
+from hypothesis import strategies as st
+
+from neurosim.chain import NoiseSpec, lay_out, source_words
+from neurosim.kernels.aligned import NO_NEURON
+from neurosim.kernels.arithmetic import decay_factors
+
+
+@given(strategies.cases(), st.data())
+def test_weights_and_registers_come_back_from_their_lanes(case, data):
+    spec = data.draw(strategies.noises(case.network))
+    chain = lay_out(case.network, case.weights, spec, 3)
+    for index, (connection, layer) in enumerate(case.network.layers):
+        sources, neurons = case.network.sizes[connection.source], layer.neurons
+        lanes = int(chain.lanes[index])
+        assert lanes % 16 == 0
+        assert 0 <= lanes - neurons < 16
+        at = int(chain.weight_at[index])
+        rows = chain.weights[at : at + sources * lanes].reshape(sources, lanes)
+        assert np.array_equal(rows[:, :neurons], case.weights.mantissas[index])
+        assert not rows[:, neurons:].any()
+        bias = case.weights.biases[index] + layer.each("bias_mant")
+        assert np.array_equal(chain.bias[index, :neurons], bias << layer.each("bias_exp"))
+        assert np.array_equal(chain.threshold[index, :neurons], layer.each("vth_mant") << 6)
+        assert tuple(chain.decays[index]) == (
+            *decay_factors(layer.du + 1), *decay_factors(layer.dv)
+        )  # fmt: skip
+
+
+@given(strategies.cases(), st.data())
+def test_lanes_without_a_neuron_never_spike(case, data):
+    chain = lay_out(case.network, case.weights, data.draw(strategies.noises(case.network)), 3)
+    for index, (_, layer) in enumerate(case.network.layers):
+        assert (chain.threshold[index, layer.neurons :] == NO_NEURON).all()
+        assert not chain.bias[index, layer.neurons :].any()
+
+
+@given(strategies.cases())
+def test_reach_bounds_every_current_there_can_be(case):
+    zeros = (0,) * len(case.network.layers)
+    chain = lay_out(case.network, case.weights, NoiseSpec(zeros, zeros), 3)
+    for index, (connection, _) in enumerate(case.network.layers):
+        mantissas = case.weights.mantissas[index].astype(np.int64)
+        everything = np.abs(np.where(mantissas > 0, mantissas, 0).sum(axis=0)).max()
+        nothing = np.abs(np.where(mantissas < 0, mantissas, 0).sum(axis=0)).max()
+        assert chain.reach[index] >= max(everything, nothing) << connection.current_shift
+
+
+@given(strategies.cases(), st.data())
+def test_rows_and_noise_have_room(case, data):
+    spec = data.draw(strategies.noises(case.network))
+    chain = lay_out(case.network, case.weights, spec, 3)
+    assert chain.spike_words % 8 == 0
+    assert 64 * chain.spike_words >= chain.width
+    for index in range(chain.layers):
+        assert chain.words[index] == source_words(case.network, index)
+        assert 64 * chain.words[index] >= chain.sources[index]
+        fields = chain.neurons[index] if spec.full_rank else spec.rank
+        room = int(chain.noise_at[index + 1] - chain.noise_at[index])
+        assert room >= fields * chain.words[index] * (6 if spec.graded else 1)

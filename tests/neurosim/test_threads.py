@@ -1,0 +1,43 @@
+"""Does every piece get done exactly once, and does an error in one come out?"""
+
+import threading
+
+import numba
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from neurosim.threads import in_pieces
+
+
+@pytest.fixture(params=[1, numba.config.NUMBA_NUM_THREADS], ids="{} threads".format)
+def threads(request):
+    before = numba.get_num_threads()
+    numba.set_num_threads(request.param)
+    yield request.param
+    numba.set_num_threads(before)
+
+
+@given(count=st.integers(0, 200), piece=st.integers(1, 250))
+def test_pieces_cover_everything_once(count, piece):
+    done = []
+    in_pieces(count, piece, lambda begin, end: done.append((begin, end)))
+    assert [place for begin, end in sorted(done) for place in range(begin, end)] == list(
+        range(count)
+    )
+    assert all(0 < end - begin <= piece for begin, end in done)
+
+
+def test_an_error_comes_out(threads):
+    def work(begin, end):
+        if begin == 6:
+            raise ZeroDivisionError(begin)
+
+    with pytest.raises(ZeroDivisionError):
+        in_pieces(10, 2, work)
+
+
+def test_no_more_threads_than_asked_for(threads):
+    names = set()
+    in_pieces(50, 1, lambda begin, end: names.add(threading.get_ident()))
+    assert len(names) <= threads
