@@ -138,7 +138,7 @@ class LearningChip:
             scale=np.zeros_like(self._noise.scale),
             bias_scale=np.zeros_like(self._noise.bias_scale),
         )
-        self._shown_last: tuple[object, Shown] | None = None
+        self._shown_last: tuple[NDArray[np.uint64], NDArray[np.int64], Shown] | None = None
         self._readout = population.Readout(
             readout_spec.membrane,
             readout_spec.multiplier,
@@ -209,9 +209,10 @@ class LearningChip:
             for first in range(0, len(groups), at_once):
                 yield first, self._show(frames, groups[first : first + at_once])
             return
-        if self._shown_last is None or self._shown_last[0] is not groups:
-            self._shown_last = (groups, self._show(frames, groups))
-        yield 0, self._shown_last[1]
+        last = self._shown_last
+        if last is None or last[0] is not frames.bits or not np.array_equal(last[1], groups):
+            self._shown_last = last = (frames.bits, groups.copy(), self._show(frames, groups))
+        yield 0, last[2]
 
     def _check_frames(self, frames: Frames) -> None:
         inputs = self.network.sizes[self.network.connections[0].source]

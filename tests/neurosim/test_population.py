@@ -435,3 +435,20 @@ def test_votes_beyond_32_bits_are_refused():
         chip_of(case, wide(case)).consolidate(
             np.zeros(many, np.int8), range(many), 0, [Rates(0, 0, 0)] * 2
         )
+
+
+def test_frames_are_not_taken_for_others_seen_before():
+    """What is shared of a presentation is kept until the weights move, for these frames alone."""
+    case, other = example((70, 20, 5)), example((70, 20, 5), seed=1)
+    groups = np.array([[0, 1]])
+    chip = chip_of(case, wide(case))
+    first = chip.rehearse(case.frames, groups, range(4), GENERATION)
+    chip.rehearse(other.frames, groups, range(4), GENERATION)
+    fresh = chip_of(case, wide(case)).rehearse(other.frames, groups, range(4), GENERATION)
+    again = chip.rehearse(other.frames, groups, range(4), GENERATION)
+    assert np.array_equal(again.fitness, fresh.fitness)
+    assert not np.array_equal(first.fitness, fresh.fitness)
+    groups[:] = 2
+    moved = chip.rehearse(other.frames, groups, range(4), GENERATION)
+    fresh = chip_of(case, wide(case)).rehearse(other.frames, groups, range(4), GENERATION)
+    assert np.array_equal(moved.fitness, fresh.fitness)
