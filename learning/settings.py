@@ -90,7 +90,7 @@ class Settings(BaseModel):
 
     readout: Literal["membrane", "count"] = "membrane"
     """the output's membrane summed over steps, or its spikes counted (the paper)"""
-    temperature: Annotated[float, Field(gt=0, le=1024)] = 1
+    temperature: Annotated[float, Field(ge=1 / 1024, le=1024)] = 1
     """of the softmax; 1 is the paper's for counts"""
     shaping: Literal["scaled", "rank", "sign"] = "scaled"
     """what a pair sends: its difference over the mean difference, its centred rank, or its sign"""
@@ -206,6 +206,8 @@ class Schedule:
     def __init__(self, settings: Settings, layers: int) -> None:
         self._first = round(settings.learning_rate * (1 << RATE_BITS))
         self._last = round(settings.final_learning_rate * (1 << RATE_BITS))
+        if settings.final_learning_rate > 0:
+            self._last = max(1, self._last)  # a geometric schedule never gets to 0
         self._of = settings.generations
         self._geometric = settings.schedule == "geometric" and self._first > 0
         self._log2 = round(log2(self._last / self._first) * (1 << 20)) if self._geometric else 0

@@ -172,12 +172,11 @@ def test_no_byte_of_the_header_can_be_flipped(tmp_path, whole):
     length = 8 + int.from_bytes(whole[WEIGHTS][:8], "little")
     path = written(tmp_path / "run", whole)
     for at in range(length):
-        for mask in (0x01, 0xFF):
-            damaged = bytearray(whole[WEIGHTS])
-            damaged[at] ^= mask
-            (path / WEIGHTS).write_bytes(bytes(damaged))
-            with pytest.raises(RunError, match=WEIGHTS):
-                read_checkpoint(path)
+        damaged = bytearray(whole[WEIGHTS])
+        damaged[at] ^= (0x01, 0xFF)[at % 2]
+        (path / WEIGHTS).write_bytes(bytes(damaged))
+        with pytest.raises(RunError, match=WEIGHTS):
+            read_checkpoint(path)
 
 
 @pytest.mark.parametrize("name", FILES)

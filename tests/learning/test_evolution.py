@@ -1,0 +1,36 @@
+"""Does a strategy ask in numbers, and tell the same whenever it is asked?"""
+
+import numpy as np
+import pytest
+
+from learning.batches import batch
+from learning.evolution import Evolution
+from learning.settings import Settings
+from learning.shaping import coefficients
+
+SETTINGS = Settings(pairs=12, groups=4, batch=3, generations=10, shaping="rank", seed=6)
+
+
+def test_what_is_asked_is_numbers():
+    ask = Evolution(SETTINGS, 50, 2).ask(7)
+    assert ask.pairs == range(12)
+    assert ask.generation == 7
+    assert np.array_equal(ask.samples, batch(50, 7, 4, 3, 6))
+
+
+def test_what_is_told_is_one_small_integer_a_pair_and_the_rates():
+    evolution = Evolution(SETTINGS, 50, 2)
+    fitness = np.random.default_rng(0).integers(-9999, 0, (12, 2))
+    update = evolution.tell(3, fitness)
+    assert np.array_equal(update.coefficients, coefficients(fitness, 4, "rank"))
+    assert update.coefficients.dtype == np.int8
+    assert update.rates == evolution.schedule.rates(3)
+    assert len(update.rates) == 2
+
+
+@pytest.mark.parametrize("generation", [0, 9, 1 << 31])
+def test_a_generation_is_the_same_whenever_it_is_asked(generation):
+    one, other = Evolution(SETTINGS, 50, 2), Evolution(SETTINGS, 50, 2)
+    other.ask(1)
+    other.tell(1, np.zeros((12, 2), np.int64))
+    assert np.array_equal(one.ask(generation).samples, other.ask(generation).samples)

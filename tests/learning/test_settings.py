@@ -1,0 +1,226 @@
+"""Are settings checked when they are made, and turned into the integers they stand for?"""
+
+import itertools
+from fractions import Fraction
+from math import log2
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from learning.settings import Schedule, Settings, network, noise, readout
+from neurosim.chain import check_noise, check_trainable
+from neurosim.kernels.consolidate import RATE_BITS
+
+LIMITS = {
+    "steps": (1, 255),
+    "pool": (1, 34),
+    "seed": (0, (1 << 64) - 1),
+    "vth_mant": (0, (1 << 17) - 1),
+    "du": (0, 4095),
+    "dv": (0, 4095),
+    "initial_std": (0, 127),
+    "generations": (1, (1 << 32) - 1),
+    "pairs": (1, 1 << 24),
+    "groups": (1, None),
+    "batch": (1, 4096),
+    "rank": (1, 64),
+    "momentum_bits": (0, 6),
+    "fraction_bits": (0, 8),
+    "evaluate_every": (1, None),
+    "validation_samples": (1, None),
+    "noise_period": (1, 255),
+    "noise_window": (0, (1 << 17) - 1),
+    "sigma": (0, 1024),
+    "sigma_output": (0, 1024),
+    "sigma_bias": (0, 127),
+    "learning_rate": (0, 127),
+    "final_learning_rate": (0, 127),
+    "output_rate": (0, 127),
+    "bias_rate": (0, 127),
+    "decay": (0, 1),
+    "temperature": (1 / 1024, 1024),
+}
+OUTSIDE = [
+    (name, value)
+    for name, (low, high) in LIMITS.items()
+    for value in ([low - 1] + ([] if high is None else [high + 1]))
+]
+
+
+def refusal(**settings):
+    with pytest.raises(ValidationError) as refused:
+        Settings(**settings)
+    return refused.value.errors()
+
+
+@pytest.mark.parametrize(("name", "value"), OUTSIDE)
+def test_values_out_of_range_are_refused_by_name(name, value):
+    (fault,) = refusal(**{name: value})
+    assert fault["loc"] == (name,)
+    assert fault["input"] == value
+
+
+def test_the_limits_here_are_all_there_are():
+    numbers = {
+        name for name, field in Settings.model_fields.items() if field.annotation in (int, float)
+    }
+    assert numbers == set(LIMITS)
+
+
+@pytest.mark.parametrize(("name", "value"), [(n, v) for n, limit in LIMITS.items() for v in limit])
+def test_values_at_their_limits_are_taken(name, value):
+    if value is not None:
+        even = {"groups": 1} if name == "pairs" else {}
+        Settings(**{"schedule": "linear", name: value, **even})
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"method": "magic"},
+        {"noise": "gauss"},
+        {"readout": "loud"},
+        {"shaping": "z"},
+        {"schedule": "cosine"},
+        {"output_rule": "backprop"},
+        {"hidden": ()},
+        {"hidden": (0,)},
+        {"hidden": (8193,)},
+        {"rank": "two"},
+        {"rank": 1.5},
+        {"sigma": float("nan")},
+        {"sigma": float("inf")},
+        {"temperature": 0},
+        {"temperature": 1e-9},
+        {"warp": 9},
+    ],
+)
+def test_what_is_no_setting_is_refused_by_name(settings):
+    assert refusal(**settings)[0]["loc"][0] in settings
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"pairs": 10, "groups": 3}, ("pairs 10", "groups 3")),
+        ({"learning_rate": 1, "final_learning_rate": 2}, ("learning_rate 1", "linear")),
+        ({"final_learning_rate": 0}, ("final_learning_rate 0", "linear")),
+        ({"method": "event-aligned", "batch": 2}, ("batch 2", "event-aligned")),
+        ({"output_rule": "delta", "sigma_bias": 1}, ("sigma_bias 1", "delta")),
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused(settings, named):
+    (fault,) = refusal(**settings)
+    assert all(one in fault["msg"] for one in named)
+
+
+def test_settings_survive_json():
+    settings = Settings(hidden=(7, 5), seed=(1 << 64) - 1, sigma=3.25)
+    assert Settings.model_validate_json(settings.model_dump_json()) == settings
+
+
+# --- schedules -----------------------------------------------------------------------------------
+
+
+def rates(first, last, generations, kind, **more):
+    schedule = Schedule(
+        Settings(
+            learning_rate=first, final_learning_rate=last, generations=generations, schedule=kind,
+            fraction_bits=0, **more,
+        ),
+        2,
+    )  # fmt: skip
+    return [schedule.rates(generation)[0].step for generation in range(generations)]
+
+
+@pytest.mark.parametrize("kind", ["geometric", "linear"])
+@pytest.mark.parametrize(("first", "last"), [(2, 0.05), (1, 1), (127, 1e-12), (0.001, 0.0005)])
+def test_rates_start_where_they_should_and_fall(kind, first, last):
+    steps = rates(first, last, 50, kind)
+    assert steps[0] == round(first * (1 << RATE_BITS))
+    assert all(after <= before for before, after in itertools.pairwise(steps))
+    assert steps[-1] >= round(last * (1 << RATE_BITS))
+
+
+@given(st.integers(1, 10_000), st.floats(0.01, 127), st.floats(0.001, 1))
+def test_geometric_rates_are_powers_within_a_thousandth(generation, first, ratio):
+    """The one comparison with a real power: 2^10 steps of a table to each factor of two."""
+    schedule = Schedule(
+        Settings(
+            learning_rate=first, final_learning_rate=first * ratio, generations=10_000,
+            fraction_bits=0,
+        ),
+        1,
+    )  # fmt: skip
+    exact = first * 2 ** (log2(ratio) * generation / 10_000)
+    found = Fraction(schedule.rates(generation)[0].step, 1 << RATE_BITS)
+    assert abs(found - Fraction(exact)) < Fraction(exact) / 1000 + Fraction(1, 1 << 20)
+
+
+def test_linear_rates_fall_by_the_same_step():
+    steps = rates(2, 0, 64, "linear")
+    assert {before - after for before, after in itertools.pairwise(steps)} == {
+        (2 << RATE_BITS) // 64
+    }
+
+
+def test_constant_rates_stay():
+    assert set(rates(1.5, 1.5, 30, "geometric")) == {3 << (RATE_BITS - 1)}
+    assert set(rates(0, 0, 30, "geometric")) == {0}
+
+
+def test_rates_are_in_units_of_the_state():
+    (rate, output) = Schedule(Settings(fraction_bits=8, output_rate=0.5), 2).rates(0)
+    assert rate.step == 2 << RATE_BITS + 8
+    assert output.step == 1 << RATE_BITS + 8
+    assert Schedule(Settings(decay=0.25), 1).rates(0)[0].decay == 1 << RATE_BITS - 2
+
+
+# --- what they describe --------------------------------------------------------------------------
+
+
+@given(
+    st.sampled_from(["eggroll", "full-rank", "event-aligned"]),
+    st.sampled_from(["rademacher", "graded"]),
+    st.integers(1, 16),
+)
+def test_networks_and_noise_can_be_trained(method, kind, rank):
+    settings = Settings(
+        method=method, noise=kind, rank=rank, hidden=(30, 20), batch=1, sigma_bias=2
+    )
+    described = network(settings, 100, 10)
+    check_trainable(described)
+    check_noise(described, noise(settings, described))
+    assert described.sizes == {"input": 100, "hidden1": 30, "hidden2": 20, "output": 10}
+
+
+@pytest.mark.parametrize(
+    ("settings", "scale"),
+    [
+        ({}, (16 << 7, 8 << 7)),
+        ({"rank": 4}, (8 << 7, 4 << 7)),
+        ({"noise": "graded"}, (4 << 7, 2 << 7)),
+        ({"method": "full-rank", "noise": "graded"}, (8 << 7, 4 << 7)),
+        ({"output_rule": "frozen"}, (16 << 7, 0)),
+        ({"method": "event-aligned", "batch": 1, "output_rule": "delta"}, (16 << 7, 0)),
+    ],
+)
+def test_noise_has_the_spread_that_was_asked_for(settings, scale):
+    """sigma is in LSB, one LSB is 2^7 units of u; graded factors have a spread of 2 each."""
+    settings = Settings(**settings)
+    assert noise(settings, network(settings, 100, 10)).scale == scale
+
+
+def test_an_output_read_by_its_membrane_does_not_spike():
+    assert network(Settings(), 9, 10).populations[-1].vth_mant == (1 << 17) - 1
+    assert network(Settings(readout="count"), 9, 10).populations[-1].vth_mant == 512
+
+
+@given(st.floats(1 / 1024, 1024), st.integers(1, 255), st.sampled_from(["membrane", "count"]))
+def test_logits_fit_64_bits(temperature, steps, kind):
+    spec = readout(Settings(temperature=temperature, steps=steps, readout=kind))
+    largest = steps * (1 << 23) if spec.membrane else steps
+    assert spec.multiplier >= 1
+    assert spec.multiplier * largest < 1 << 62
