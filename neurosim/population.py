@@ -309,6 +309,7 @@ class LearningChip:
             for layer in range(len(self.network.layers))
         ]
         if self.delta or any(self.spec.aligned):
+            self._check_terms(len(pairs), groups)
             if frames is None or groups is None:
                 raise NetworkError("this rule presents the samples again: give frames and groups")
             each = len(pairs) // len(groups)
@@ -320,6 +321,16 @@ class LearningChip:
         return sum(
             self._move(layer, *votes[layer], generation, rate) for layer, rate in enumerate(rates)
         )
+
+    def _check_terms(self, pairs: int, groups: NDArray[np.int64] | None) -> None:
+        largest = perturbation.GRADED_OFFSET if self.spec.graded else 1
+        if groups is not None and any(self.spec.aligned):
+            each = pairs // len(groups)
+            if groups.shape[1] != 1 or each * largest * 128 >= 1 << 15:
+                raise NetworkError(
+                    f"event-aligned noise with {groups.shape[1]} samples and {each} pairs a group; "
+                    f"allowed are 1 sample and {((1 << 15) - 1) // (largest * 128)} pairs"
+                )
 
     def votes(
         self, layer: int, coefficients: NDArray[np.int8], pairs: range, generation: int
@@ -383,35 +394,31 @@ class LearningChip:
             spikes = samples.frames if layer == 0 else shown.trains
             spikes_row = spikes[0].size
             spikes_at = 0 if layer == 0 else (layer - 1) * row
-            neurons, blocks = int(chain.neurons[layer]), int(chain.lanes[layer]) // WIDTH
             of_synapses, of_biases = votes[layer]
+            terms = self._terms(shown, layer, turn, coefficients, first_pair, generation)
+            here = np.ascontiguousarray(shown.groups[:, 0])
 
             def work(
                 begin: int,
                 end: int,
                 layer: int = layer,
-                turn: int = turn,
                 spikes: NDArray[np.uint64] = spikes,
                 spikes_row: int = spikes_row,
                 spikes_at: int = spikes_at,
-                neurons: int = neurons,
+                terms: NDArray[np.int16] = terms,
+                here: NDArray[np.int64] = here,
                 of_synapses: NDArray[np.int32] = of_synapses,
-                of_biases: NDArray[np.int32] = of_biases,
             ) -> None:
-                field = int(perturbation.noise_words(-(-neurons // 128) * 2, True))
+                bits = np.zeros((end - begin) * 64 * aligned.PRESENTED, np.uint64)
                 aligned.aligned_votes(
-                    begin, end, layer, neurons, int(chain.words[layer]), chain.spike_words,
-                    self.spec.graded, self.spec.period, self.spec.window, turn, self._noise.turns,
-                    coefficients, np.ascontiguousarray(shown.groups[:, 0]), first_pair, generation,
-                    self.seed, spikes, spikes_row, spikes_at, samples.gates, steps,
-                    np.zeros(int(chain.sources[layer]), np.int64),
-                    np.zeros(int(chain.lanes[layer]), np.int32), np.zeros(field, np.uint64),
-                    of_synapses, of_biases,
+                    begin, end, int(chain.sources[layer]), int(chain.words[layer]), spikes, spikes_row,
+                    spikes_at, here, terms, bits, of_synapses,
                 )  # fmt: skip
 
-            in_pieces(blocks, -(-blocks // 2), work)
-            of_synapses[:, neurons:] = 0
-            of_biases[neurons:] = 0
+            used = -(-int(chain.sources[layer]) // 64)
+            in_pieces(used, max(1, -(-used // 8)), work)
+            sums = terms.sum(axis=(1, 2), dtype=np.int32).reshape(-1)
+            of_biases += sums[: len(of_biases)]
         if self.delta:
             last = chain.layers - 1
             neurons_in = int(chain.sources[last])
@@ -420,6 +427,34 @@ class LearningChip:
                 np.ascontiguousarray(shown.groups.reshape(-1)), neurons_in, chain.spike_words, steps,
                 np.zeros(padded(neurons_in), np.int32), *votes[last],
             )  # fmt: skip
+
+    def _terms(
+        self,
+        shown: Shown,
+        layer: int,
+        turn: int,
+        coefficients: NDArray[np.int8],
+        first_pair: int,
+        generation: int,
+    ) -> NDArray[np.int16]:
+        """What a synapse of an event-aligned layer adds for a spike: int16 (column, group, step, 64)."""
+        chain, samples = shown.chain, shown.samples
+        neurons = int(chain.neurons[layer])
+        groups = np.ascontiguousarray(shown.groups[:, 0])
+        columns = -(-int(chain.lanes[layer]) // aligned.COLUMN)
+        shape = (columns, len(groups), samples.frames.shape[1], aligned.COLUMN)
+        terms = np.zeros(shape, np.int16)
+        field = int(perturbation.noise_words(-(-neurons // 128) * 2, True))
+
+        def work(begin: int, end: int) -> None:
+            aligned.aligned_terms(
+                begin, end, layer, neurons, self.spec.graded, self.spec.period, self.spec.window,
+                turn, self._noise.turns, coefficients, groups, first_pair, generation, self.seed,
+                samples.gates, 4 * chain.spike_words, np.zeros(field, np.uint64), terms,
+            )  # fmt: skip
+
+        in_pieces(len(groups), 64, work)
+        return terms
 
     def _move(
         self,

@@ -19,7 +19,17 @@ from numba import int32, int64, uint16, uint64
 
 from neurosim.kernels.compilation import kernel
 from neurosim.kernels.counter_rng import ALIGNED
-from neurosim.kernels.lanes import WIDTH, load, pointer, select, spikes_of, splat, store
+from neurosim.kernels.lanes import (
+    WIDTH,
+    lane_index,
+    load,
+    pointer,
+    select,
+    spikes_of,
+    splat,
+    store,
+    trailing_zeros,
+)
 from neurosim.kernels.perturbation import (
     FIRST,
     GRADED_OFFSET,
@@ -28,9 +38,12 @@ from neurosim.kernels.perturbation import (
     noise_words,
     planes_of,
 )
-from neurosim.kernels.synapse import list_spikes
+from neurosim.kernels.transpose import transpose_bits
 
 NO_GATE = np.int64(0)
+COLUMN = 64
+PRESENTED = 2
+"""An update takes 64 lanes and 2 x 64 moments together: 16 KiB of terms, which stay in the cache."""
 NO_NEURON = np.iinfo(np.int32).max
 """Threshold of the lanes that only fill a vector."""
 
@@ -83,61 +96,114 @@ def aligned_current(chain, noise, layer, steps, gates, gates_at, out_at, room):
 
 
 @kernel
-def aligned_votes(
-    begin, end, layer, neurons, words_in, chain_spike_words, noise_graded, period, window, turn,
-    turns, coefficients, groups, first_pair, generation, seed, spikes_array, spike_row, spikes_at,
-    gates_array, steps, axons_array, terms_array, planes_array, votes_array, bias_votes_array,
+def aligned_terms(
+    begin, end, layer, neurons, graded, period, window, turn, turns, coefficients, groups,
+    first_pair, generation, seed, gates_array, gate_row, planes_array, terms_array,
 ):  # fmt: skip
-    """Add the pairs' votes for lanes 16 * `begin` .. 16 * `end` - 1 of one layer.
+    """What a synapse adds for a spike: sum over the pairs of a group of f_i xi_ik(t).
 
-    groups        int64 (group,): the sample that the pairs of a group saw
+    Groups `begin` .. `end` - 1 of int64 groups (group,), the sample that the pairs of a group saw.
     coefficients  int8 (pair,), divided among the groups evenly and in order
-    spikes        uint64: what reaches the layer, sample s from s * spike_row + spikes_at on,
-                  `words_in` words a step
-    gates         uint16 (sample, layer, step, lane / 16)
-    votes         int32 (source, lane), added to; bias_votes int32 (lane,), added to
+    gates         uint16 (sample, layer, step, lane / 16), `gate_row` a step
+    terms         int16 (column, group, step, 64), written: lanes in columns of 64
     """
-    spikes, gates = pointer(spikes_array), pointer(gates_array)
-    axons, terms, planes = pointer(axons_array), pointer(terms_array), pointer(planes_array)
-    votes, of_biases = pointer(votes_array), pointer(bias_votes_array)
-    lanes = votes_array.shape[1]
+    gates, planes, terms = pointer(gates_array), pointer(planes_array), pointer(terms_array)
+    steps = terms_array.shape[2]
     words = ((neurons + 127) >> 7) << 1
     each = coefficients.size // groups.size
-    gate_row = 4 * chain_spike_words
     gates_of_sample = gates_array.size // max(1, gates_array.shape[0])
-    for group in range(groups.size):
-        sample = groups[group]
+    zero = splat(int32(0))
+    for group in range(begin, end):
         for t in range(0, steps, period):
-            for block in range(begin, end):
-                store(terms, block * WIDTH, splat(int32(0)))
-            busy = False
+            gate = groups[group] * gates_of_sample + (layer * steps + t) * gate_row
             for index in range(group * each, (group + 1) * each):
                 f = int64(coefficients[index])
                 pair = first_pair + index
                 if f == 0 or pair % turns != turn:
                     continue
-                busy = True
                 draw_noise(
-                    planes, FIRST, words, FIRST, words, int64(t), noise_graded, ALIGNED, layer, pair,
+                    planes, FIRST, words, FIRST, words, int64(t), graded, ALIGNED, layer, pair,
                     generation, seed,
                 )  # fmt: skip
-                for block in range(begin, end):
-                    drawn = noise_lanes(planes, FIRST, words, block * WIDTH, noise_graded)
-                    store(
-                        terms,
-                        block * WIDTH,
-                        load(terms, block * WIDTH) + drawn * splat(int32(f)),
-                    )
-            if not busy:
-                continue
-            gate = sample * gates_of_sample + (layer * steps + t) * gate_row
-            count = list_spikes(
-                spikes, sample * spike_row + spikes_at + t * words_in, words_in, axons
-            )
-            for block in range(begin, end):
-                first = block * WIDTH
-                term = gated(load(terms, first), gates, gate + block, window)
-                store(of_biases, first, load(of_biases, first) + term)
-                for index in range(count):
-                    at = axons[index] * lanes + first
-                    store(votes, at, load(votes, at) + term)
+                for first in range(0, neurons, WIDTH):
+                    column = first // COLUMN
+                    at = ((column * groups.size + group) * steps + t) * COLUMN + first % COLUMN
+                    drawn = noise_lanes(planes, FIRST, words, first, graded) * splat(int32(f))
+                    drawn = gated(drawn, gates, gate + first // WIDTH, window)
+                    real = lane_numbers(first, neurons)
+                    store(terms, at, load(terms, at) + select(real > zero, drawn, zero))
+
+
+@kernel
+def lane_numbers(first, neurons):
+    """Positive in the lanes that are neurons, when lane 0 is neuron `first`."""
+    return splat(int32(neurons - first)) - lane_index()
+
+
+@kernel
+def aligned_votes(
+    begin, end, sources, words_in, spikes_array, spike_row, spikes_at, groups, terms_array,
+    bits_array, votes_array,
+):  # fmt: skip
+    """Present the samples again: every spike adds its step's terms, sources of words `begin` .. `end`-1.
+
+    spikes  uint64: what reaches the layer, sample s from s * spike_row + spikes_at on, `words_in`
+            words a step
+    terms   int16 (column, group, step, 64) of `aligned_terms`
+    bits    uint64 scratch, 64 * PRESENTED a word
+    votes   int32 (source, lane), added to
+
+    A synapse is visited once for PRESENTED * 64 steps, with the steps in which its source spiked.
+    """
+    spikes, terms, bits = pointer(spikes_array), pointer(terms_array), pointer(bits_array)
+    votes = pointer(votes_array)
+    lanes, steps = votes_array.shape[1], terms_array.shape[2]
+    presented = groups.size * steps
+    for chunk in range(0, presented, 64 * PRESENTED):
+        for word in range(begin, end):
+            for part in range(PRESENTED):
+                at = ((word - begin) * PRESENTED + part) * 64
+                for place in range(64):
+                    moment = chunk + part * 64 + place
+                    row = uint64(0)
+                    if moment < presented:
+                        group = moment // steps
+                        step = moment - group * steps
+                        row = spikes[groups[group] * spike_row + spikes_at + step * words_in + word]
+                    bits[at + place] = row
+                transpose_bits(bits, at)
+        for column in range(terms_array.shape[0]):
+            left = column * COLUMN
+            of_chunk = column * presented + chunk
+            for source in range(begin * 64, min(end * 64, sources)):
+                word = (source >> 6) - begin
+                synapse = source * lanes + left
+                at = word * PRESENTED * 64 + (source & 63)
+                if lanes - left >= COLUMN:
+                    total_0, total_1 = load(votes, synapse), load(votes, synapse + WIDTH)
+                    total_2 = load(votes, synapse + 2 * WIDTH)
+                    total_3 = load(votes, synapse + 3 * WIDTH)
+                    for part in range(PRESENTED):
+                        left_over = bits[at + part * 64]
+                        while left_over != uint64(0):
+                            moment = of_chunk + part * 64 + trailing_zeros(left_over)
+                            left_over &= left_over - uint64(1)
+                            term = moment * COLUMN
+                            total_0 = total_0 + load(terms, term)
+                            total_1 = total_1 + load(terms, term + WIDTH)
+                            total_2 = total_2 + load(terms, term + 2 * WIDTH)
+                            total_3 = total_3 + load(terms, term + 3 * WIDTH)
+                    store(votes, synapse, total_0)
+                    store(votes, synapse + WIDTH, total_1)
+                    store(votes, synapse + 2 * WIDTH, total_2)
+                    store(votes, synapse + 3 * WIDTH, total_3)
+                else:
+                    for first in range(0, lanes - left, WIDTH):
+                        total = load(votes, synapse + first)
+                        for part in range(PRESENTED):
+                            left_over = bits[at + part * 64]
+                            while left_over != uint64(0):
+                                moment = of_chunk + part * 64 + trailing_zeros(left_over)
+                                left_over &= left_over - uint64(1)
+                                total = total + load(terms, moment * COLUMN + first)
+                        store(votes, synapse + first, total)

@@ -33,6 +33,7 @@ from neurosim.kernels.perturbation import (
     draw_noise,
     planes_of,
 )
+from neurosim.kernels.transpose import transpose_bits
 
 PAIRS = 64
 """Pairs taken together: the bits of one word."""
@@ -43,22 +44,6 @@ RATE_BITS = 32
 """Fraction bits of `rate` and `decay`."""
 RANDOM_BITS = 16
 ONE = np.int64(1)
-
-
-@kernel
-def transpose_bits(rows, at):
-    """Turn 64 words at `at` into 64 words: bit p of word b becomes bit b of word p."""
-    width = uint64(32)
-    mask = uint64(0xFFFFFFFF)
-    while width != uint64(0):
-        for row in range(64):
-            if uint64(row) & width == uint64(0):
-                here, there = at + row, at + row + int64(width)
-                swap = ((rows[here] >> width) ^ rows[there]) & mask
-                rows[there] ^= swap
-                rows[here] ^= swap << width
-        width >>= uint64(1)
-        mask ^= mask << width
 
 
 @kernel

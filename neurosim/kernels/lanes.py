@@ -141,7 +141,7 @@ def load_words(elements: Any, offset: int) -> Any:
 
 
 def store(elements: Any, offset: int, value: Any) -> None:
-    """Write sixteen int32 neurons to int32 elements."""
+    """Write sixteen int32 neurons to int32 or int16 elements (the caller knows that they fit)."""
     elements[offset : offset + WIDTH] = value
 
 
@@ -176,7 +176,11 @@ _compiled(load_words, types.CPointer, types.intp, SPIKE_WORDS)(_load(SPIKE_WORDS
 
 @_compiled(store, types.CPointer, types.intp, NEURONS, types.void)
 def _store(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-    builder.store(args[2], _address(builder, *args[:2], 32, WIDTH)).align = 4
+    bits = sig.args[0].dtype.bitwidth
+    value = args[2]
+    if bits < NEURONS.bits:
+        value = builder.trunc(value, ir.VectorType(ir.IntType(bits), WIDTH))
+    builder.store(value, _address(builder, *args[:2], bits, WIDTH)).align = bits // 8
     return context.get_dummy_value()
 
 
@@ -186,6 +190,11 @@ def _store(context: Any, builder: Any, sig: Any, args: Any) -> Any:
 def splat(scalar: int) -> Any:
     """The same int32 in every lane."""
     return np.full(WIDTH, scalar, np.int32)
+
+
+def lane_index() -> Any:
+    """0, 1, ... 15."""
+    return np.arange(WIDTH, dtype=np.int32)
 
 
 def shift_right(value: Any, bits: Any) -> Any:
@@ -234,6 +243,11 @@ def _splat(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     empty = ir.Constant(NEURONS.vector, ir.Undefined)
     lanes = builder.insert_element(empty, args[0], ir.Constant(ir.IntType(32), 0))
     return builder.shuffle_vector(lanes, lanes, ir.Constant(NEURONS.vector, None))
+
+
+@_compiled(lane_index, NEURONS)
+def _lane_index(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    return ir.Constant(NEURONS.vector, list(range(WIDTH)))
 
 
 @_compiled(shift_right, NEURONS, NEURONS, NEURONS)

@@ -33,14 +33,32 @@ def synaptic_current(
     of each step; `axons` is int64 scratch, one entry a source.
     """
     scale = splat(int32(1) << int32(shift))
+    zero = splat(int32(0))
     for t in range(steps):
         count = list_spikes(spikes, at + t * words, words, axons)
         counts[counts_at + t] = int32(count)
-        for first in range(0, lanes, WIDTH):
-            total = splat(int32(0))
-            for index in range(count):
-                total = total + load(weights, first_weight + axons[index] * lanes + first)
-            store(current, out_at + t * lanes + first, total * scale)
+        first = int64(0)
+        while first < lanes:
+            place = out_at + t * lanes + first
+            if lanes - first >= 4 * WIDTH:
+                total_0, total_1, total_2, total_3 = zero, zero, zero, zero
+                for index in range(count):
+                    row = first_weight + axons[index] * lanes + first
+                    total_0 = total_0 + load(weights, row)
+                    total_1 = total_1 + load(weights, row + WIDTH)
+                    total_2 = total_2 + load(weights, row + 2 * WIDTH)
+                    total_3 = total_3 + load(weights, row + 3 * WIDTH)
+                store(current, place, total_0 * scale)
+                store(current, place + WIDTH, total_1 * scale)
+                store(current, place + 2 * WIDTH, total_2 * scale)
+                store(current, place + 3 * WIDTH, total_3 * scale)
+                first += 4 * WIDTH
+            else:
+                total = zero
+                for index in range(count):
+                    total = total + load(weights, first_weight + axons[index] * lanes + first)
+                store(current, place, total * scale)
+                first += WIDTH
 
 
 @kernel
