@@ -47,7 +47,7 @@ def set_threads(threads: int | None) -> None:
 
     from neurosim.network import NetworkError
 
-    most = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
+    most = numba.config.NUMBA_NUM_THREADS
     if threads is not None and not 1 <= threads <= most:
         raise NetworkError(f"threads is {threads}; allowed are 1..{most} on this machine")
     numba.set_num_threads(threads or most)

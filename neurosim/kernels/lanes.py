@@ -163,7 +163,8 @@ def _address(builder: Any, elements: Any, offset: Any, bits: int, count: int) ->
 def _load(lanes: LanesType) -> Codegen:
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         bits = sig.args[0].dtype.bitwidth
-        value = builder.load(_address(builder, *args, bits, lanes.count))
+        elements, offset = args
+        value = builder.load(_address(builder, elements, offset, bits, lanes.count))
         value.align = bits // 8
         return value if bits == lanes.bits else builder.sext(value, lanes.vector)
 
@@ -180,7 +181,7 @@ def _store(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     value = args[2]
     if bits < NEURONS.bits:
         value = builder.trunc(value, ir.VectorType(ir.IntType(bits), WIDTH))
-    builder.store(value, _address(builder, *args[:2], bits, WIDTH)).align = bits // 8
+    builder.store(value, _address(builder, args[0], args[1], bits, WIDTH)).align = bits // 8
     return context.get_dummy_value()
 
 
