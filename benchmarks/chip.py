@@ -35,8 +35,7 @@ def case() -> tuple[Network, Weights, np.ndarray]:
         Population("output", SIZES[2], vth_mant=600, du=4095, dv=400),
     ]
     mantissas = tuple(
-        rng.integers(-30, 31, (a, b)).astype(np.int8)
-        for a, b in itertools.pairwise(SIZES)
+        rng.integers(-30, 31, (a, b)).astype(np.int8) for a, b in itertools.pairwise(SIZES)
     )
     biases = tuple(np.zeros(n, np.int16) for n in SIZES[1:])
     spikes = (rng.random((SAMPLES, STEPS, SIZES[0])) < ACTIVITY).astype(np.uint8)

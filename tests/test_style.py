@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+PYTHON = ("neurosim", "learning", "hostref", "tests", "benchmarks")
 TOOLS = {
-    "ruff check": ("ruff", "check", "."),
-    "ruff format": ("ruff", "format", "--check", "."),
+    "ruff check": ("ruff", "check", *PYTHON),
+    "ruff format": ("ruff", "format", "--check", *PYTHON),
     "mypy": ("mypy",),
     "import-linter": ("lint-imports",),
 }
