@@ -6,10 +6,13 @@ intensity with their last event. Simulated events are not N-MNIST; docs/camera.m
 come.
 """
 
+from functools import partial
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from neurosim import frames
+from neurosim import frames, threads
 from neurosim.camera_model import CAMERA, Camera, CameraError
 from neurosim.camera_tables import IMAGE, tables
 from neurosim.events import EVENT, Events
@@ -19,6 +22,8 @@ __all__ = ["CAMERA", "IMAGE", "Camera", "CameraError", "bits", "check_images", "
 
 CAPACITY = 1 << 14
 """Events kept of one recording; the longest of the 800 real ones has 7,152."""
+_PIECE = 8
+"""Images a thread takes at a time, some 5 ms of work, chosen here."""
 _RECORD_CHUNK = 256
 """Recordings made at a time: 46 MB of room for events, chosen here."""
 
@@ -74,13 +79,19 @@ def record(
         x, y, p = (np.empty(t.shape, np.uint8) for _ in range(3))
         counts = np.empty(len(part), np.int64)
         places = numbers[begin : begin + _RECORD_CHUNK]
-        kernels.record_all(part, tables(camera), places, split_word, seed_word, counts, t, x, y, p)
+        some = (part, tables(camera), places, split_word, seed_word)
+        room = (counts, t, x, y, p)
+        threads.in_pieces(len(part), _PIECE, partial(_record_piece, some, room))
         for i, count in enumerate(counts):
             events = np.empty(count, EVENT)
             for name, column in (("t", t), ("x", x), ("y", y), ("p", p)):
                 events[name] = column[i, :count]
             recordings.append(events[np.argsort(events["t"], kind="stable")])
     return recordings
+
+
+def _record_piece(some: tuple[Any, ...], room: tuple[Any, ...], begin: int, end: int) -> None:
+    kernels.record_images(*some, begin, end, *room)
 
 
 def bits(
@@ -97,7 +108,12 @@ def bits(
     array, numbers, split_word, seed_word = _door(images, indices, split, seed)
     frames.check_steps(steps)
     out = np.zeros((len(array), steps, frames.words_for(frames.sensor_inputs(pool))), np.uint64)
-    kernels.mark_images(
-        array, tables(camera), numbers, split_word, seed_word, CAPACITY, pool, frames.WINDOW_US, out
+    some = (array, tables(camera), numbers, split_word, seed_word)
+    threads.in_pieces(
+        len(array),
+        _PIECE,
+        lambda begin, end: kernels.mark_images(
+            *some, begin, end, CAPACITY, pool, frames.WINDOW_US, out
+        ),
     )
     return out

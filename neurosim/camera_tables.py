@@ -88,7 +88,8 @@ def _leak(camera: Camera) -> tuple[float, NDArray[np.uint32]]:
         total += one
         table.append(total)
     top = (1 << 32) - 1
-    return total, np.array([min(round(part / total * top), top) for part in table], np.uint32)
+    scale = top / total if total else 0.0
+    return total, np.array([min(round(part * scale), top) for part in table], np.uint32)
 
 
 def _poisson(mean: float) -> NDArray[np.uint32]:
@@ -136,5 +137,5 @@ def tables(camera: Camera) -> scene.Tables:
         off=_thresholds(camera, 1),
         stray=_poisson(strays),
         leak=leak,
-        settings=np.array(settings, np.int64),
+        settings=settings,
     )

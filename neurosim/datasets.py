@@ -110,6 +110,11 @@ def _check_labels(name: str, behind: Source) -> None:
         )
 
 
+def _check_number(what: str, value: object, low: int, high: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise DatasetError(f"{what} is {value!r}; allowed are integers {low}..{high}")
+
+
 @cache
 def _recipe() -> str:
     """A hash of the code that makes frames: frames made by other code are not taken for these."""
@@ -184,9 +189,13 @@ def load(
     """
     frames.check_steps(steps)
     frames.sensor_inputs(pool)
+    takes = TAKES.get(name, 1) if takes is None else takes
+    _check_number("seed", seed, 0, (1 << 64) - 1)
+    _check_number("takes", takes, 1, 1000)
     behind = source(name, folder)
     _check_labels(name, behind)
-    takes = TAKES.get(name, 1) if takes is None else takes
+    if takes > 1 and isinstance(behind, Recorded):
+        raise DatasetError(f"data set {name!r}: takes is {takes}; recordings exist once, takes = 1")
     kind = name.partition(":")[0]
     parameters = f"{kind} {steps=} {pool=} {seed=} {takes=} window={frames.WINDOW_US}"
     made_from = hashlib.sha256(f"{parameters} {behind.content()} {_recipe()}".encode()).hexdigest()

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from neurosim import threads
 from neurosim.events import HEIGHT, POLARITIES, WIDTH, Events, check
 from neurosim.kernels import binning
 
@@ -18,6 +19,7 @@ WINDOW_US = 300_000
 """Three saccades of 100 ms (Orchard et al. 2015); see docs/camera.md for the choice."""
 _WORD = 64
 _LINE_WORDS = 8
+_PIECE = 64
 
 
 class FramesError(ValueError):
@@ -78,7 +80,13 @@ def from_events(
         start = np.zeros(len(recordings) + 1, np.int64)
         np.cumsum([len(recording) for recording in recordings], out=start[1:])
         columns = _columns(np.concatenate(recordings))
-        binning.mark_all(*columns, start, HEIGHT, WIDTH, pool, WINDOW_US, bits)
+        threads.in_pieces(
+            len(recordings),
+            _PIECE,
+            lambda begin, end: binning.mark_recordings(
+                *columns, start, begin, end, HEIGHT, WIDTH, pool, WINDOW_US, bits
+            ),
+        )
     return Frames(bits, _checked_labels(labels, len(recordings)), inputs)
 
 

@@ -73,7 +73,7 @@ def load_npz(path: Path) -> Images:
         raise ImagesError(f"{path}: no such file; images:PATH.npz needs the path of an .npz file")
     names = [f"{part}_{axis}" for part in PARTS for axis in "xy"]
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             missing = [name for name in names if name not in archive.files]
             if missing:
                 raise ImagesError(

@@ -60,7 +60,7 @@ def files(folder: Path, part: str) -> tuple[list[Path], NDArray[np.uint8]]:
 
 def locate(folder: Path | None) -> Path:
     """The folder with Train and Test: `folder` or its NMNIST sub-folder, downloaded where missing."""
-    root = folder or data_root()
+    root = Path(folder) if folder is not None else data_root()
     for place in (root, root / "NMNIST"):
         if all((place / name).is_dir() for name in PARTS.values()):
             return place

@@ -8,9 +8,8 @@ uint8 (event,), start int64 (sample + 1,): sample i owns events start[i] .. star
 """
 
 import numpy as np
-from numba import prange
 
-from neurosim.kernels.compilation import kernel, parallel_kernel
+from neurosim.kernels.compilation import kernel
 
 
 @kernel
@@ -49,8 +48,8 @@ def mark_events(t, x, y, p, first, last, height, width, pool, window, bits):
         set_bit(bits[step_of(t[i], steps, window)], input_of(x[i], y[i], p[i], height, width, pool))
 
 
-@parallel_kernel
-def mark_all(t, x, y, p, start, height, width, pool, window, bits):
-    """mark_events for every sample of bits, uint64 (sample, step, word)."""
-    for i in prange(bits.shape[0]):
+@kernel
+def mark_recordings(t, x, y, p, start, begin, end, height, width, pool, window, bits):
+    """mark_events for samples `begin` .. `end` - 1 of bits, uint64 (sample, step, word)."""
+    for i in range(begin, end):
         mark_events(t, x, y, p, start[i], start[i + 1], height, width, pool, window, bits[i])

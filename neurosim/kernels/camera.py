@@ -13,11 +13,10 @@ nothing else.
 from typing import NamedTuple
 
 import numpy as np
-from numba import prange
 from numpy.typing import NDArray
 
 from neurosim.kernels.binning import mark_events
-from neurosim.kernels.compilation import kernel, parallel_kernel
+from neurosim.kernels.compilation import kernel
 from neurosim.kernels.scene import (
     EVENT,
     MARGIN,
@@ -32,7 +31,6 @@ from neurosim.kernels.scene import (
     expose,
     look,
     normal_of,
-    settings_of,
     words,
 )
 
@@ -134,7 +132,7 @@ def record_image(image, tables, draw, sink):
 
     Returns their number, at most the sink's capacity: whatever comes after is lost.
     """
-    settings, normal = settings_of(tables), tables.normal
+    settings, normal = tables.settings, tables.normal
     scene = np.empty((SCENE, SCENE), np.int32)
     expose(image, tables, scene)
     w0, w1, w2, w3 = words(draw, PER_IMAGE, 0)
@@ -240,28 +238,21 @@ def new_sink(capacity):
 
 
 @kernel
-def record_into(image, tables, index, split, seed, t, x, y, p):
-    """record_image into the arrays t int64, x, y, p uint8 (event,); returns the number of events."""
-    return record_image(image, tables, Draw(index, split, seed), Sink(t, x, y, p))
-
-
-@parallel_kernel
-def record_all(images, tables, indices, split, seed, counts, t, x, y, p):
-    """record_into for every image; t, x, y, p are (image, event), counts int64 (image,)."""
-    for i in prange(images.shape[0]):
-        counts[i] = record_into(images[i], tables, indices[i], split, seed, t[i], x[i], y[i], p[i])
+def record_images(images, tables, numbers, split, seed, begin, end, counts, t, x, y, p):
+    """record_image for images `begin` .. `end` - 1; t, x, y, p are (image, event), counts int64."""
+    for i in range(begin, end):
+        draw = Draw(numbers[i], split, seed)
+        counts[i] = record_image(images[i], tables, draw, Sink(t[i], x[i], y[i], p[i]))
 
 
 @kernel
-def mark_image(image, tables, index, split, seed, capacity, pool, window, bits):
-    """Record one image and set the bits of its frames, uint64 (step, word), zero before."""
+def mark_images(images, tables, numbers, split, seed, begin, end, capacity, pool, window, bits):
+    """Record images `begin` .. `end` - 1 and set the bits of their frames.
+
+    bits   uint64 (image, step, word), zero before
+    """
     sink = new_sink(capacity)
-    found = record_image(image, tables, Draw(index, split, seed), sink)
-    mark_events(sink.t, sink.x, sink.y, sink.p, 0, found, SIZE, SIZE, pool, window, bits)
-
-
-@parallel_kernel
-def mark_images(images, tables, indices, split, seed, capacity, pool, window, bits):
-    """mark_image for every image, bits uint64 (image, step, word)."""
-    for i in prange(images.shape[0]):
-        mark_image(images[i], tables, indices[i], split, seed, capacity, pool, window, bits[i])
+    for i in range(begin, end):
+        draw = Draw(numbers[i], split, seed)
+        found = record_image(images[i], tables, draw, sink)
+        mark_events(sink.t, sink.x, sink.y, sink.p, 0, found, SIZE, SIZE, pool, window, bits[i])

@@ -62,7 +62,6 @@ class Tables(NamedTuple):
     on, off     int32 (1156,)          each pixel's mean threshold, in 1/4096 of log intensity
     stray       uint32 (count,)        distribution function of the number of stray events, in 2^-32
     leak        uint32 (1156,)         distribution function of the pixel they come from, in 2^-32
-    settings    int64 (11,)            the fields of Settings: a parallel loop takes arrays only
     """
 
     display: NDArray[np.int32]
@@ -74,7 +73,7 @@ class Tables(NamedTuple):
     off: NDArray[np.int32]
     stray: NDArray[np.uint32]
     leak: NDArray[np.uint32]
-    settings: NDArray[np.int64]
+    settings: Settings
 
 
 class Draw(NamedTuple):
@@ -83,13 +82,6 @@ class Draw(NamedTuple):
     number: int
     split: int
     seed: int
-
-
-@kernel
-def settings_of(tables):
-    """Settings by name."""
-    s = tables.settings
-    return Settings(s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7], s[8], s[9], s[10])
 
 
 @kernel

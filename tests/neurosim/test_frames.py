@@ -1,0 +1,119 @@
+"""Does every event land in exactly one cell, and does packing lose nothing?"""
+
+import naive_events
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from neurosim import events, frames
+from neurosim.kernels import binning
+
+STEPS = st.integers(1, 40)
+POOLS = st.sampled_from([1, 2, 17, 34])
+
+
+@st.composite
+def recordings(draw: st.DrawFn):
+    edge = st.sampled_from([0, 29_999, 30_000, 299_999, 300_000, (1 << 32) - 1])
+    place = st.integers(0, 33)
+    quad = st.tuples(st.integers(0, 330_000) | edge, place, place, st.integers(0, 1))
+    quads = sorted(draw(st.lists(quad, max_size=80)))
+    columns = zip(*quads, strict=True) if quads else ((), (), (), ())
+    return events.make(*columns)
+
+
+def quads(recording):
+    return [tuple(int(part) for part in event) for event in recording]
+
+
+@given(recordings(), STEPS, POOLS)
+def test_every_event_lands_in_exactly_one_cell(recording, steps, pool):
+    counts = frames.count(recording, steps=steps, pool=pool)
+    assert counts.sum() == len(recording)
+    for one in range(len(recording)):
+        assert frames.count(recording[one : one + 1], steps=steps, pool=pool).sum() == 1
+
+
+@given(recordings(), STEPS, POOLS)
+def test_counts_are_the_naive_ones(recording, steps, pool):
+    expected = naive_events.counts(quads(recording), steps, pool, frames.WINDOW_US)
+    assert frames.count(recording, steps=steps, pool=pool).tolist() == expected
+
+
+@given(st.lists(recordings(), max_size=4), STEPS, POOLS)
+def test_frames_are_the_counts_clamped_and_packed(many, steps, pool):
+    made = frames.from_events(many, [3] * len(many), steps=steps, pool=pool)
+    assert made.inputs == 2 * (34 // pool) ** 2
+    assert made.bits.shape == (len(many), steps, frames.words_for(made.inputs))
+    for bits, recording in zip(made.bits, many, strict=True):
+        cells = naive_events.counts(quads(recording), steps, pool, frames.WINDOW_US)
+        assert bits.tolist() == naive_events.pack(cells)
+
+
+@given(recordings(), STEPS, POOLS)
+def test_binning_uncompiled_is_binning_compiled(recording, steps, pool):
+    columns = [recording[name].astype(np.int64) for name in "txyp"]
+    counts = np.zeros((steps, frames.sensor_inputs(pool)), np.int32)
+    binning.count_events.py_func(*columns, 34, 34, pool, frames.WINDOW_US, counts)
+    assert np.array_equal(counts, frames.count(recording, steps=steps, pool=pool))
+
+
+@given(
+    arrays.arrays(
+        np.uint8,
+        st.tuples(st.integers(0, 3), st.integers(1, 4), st.integers(1, 600)),
+        elements=st.integers(0, 1),
+    )
+)
+def test_unpacking_undoes_packing(dense):
+    packed = frames.pack(dense, np.arange(len(dense)))
+    assert packed.bits.dtype == np.uint64
+    assert packed.bits.shape[2] % 8 == 0
+    assert np.array_equal(frames.unpack(packed), dense)
+
+
+def test_input_j_is_bit_j_mod_64_of_word_j_div_64():
+    dense = np.zeros((1, 1, 2312), bool)
+    dense[0, 0, [0, 63, 64, 2311]] = True
+    bits = frames.pack(dense, [0]).bits[0, 0]
+    assert bits.shape == (40,)
+    assert int(bits[0]) == 1 | 1 << 63
+    assert int(bits[1]) == 1
+    assert int(bits[36]) == 1 << 2311 % 64
+    assert not bits[37:].any()
+
+
+def test_an_input_is_polarity_then_row_then_column():
+    counts = frames.count(events.make([0], [5], [7], [1]), steps=1)
+    assert np.flatnonzero(counts[0]).tolist() == [(1 * 34 + 7) * 34 + 5]
+
+
+@pytest.mark.parametrize("pool", [0, 3, 35, True, 2.0])
+def test_pools_that_do_not_divide_the_sensor_are_refused(pool):
+    with pytest.raises(
+        frames.FramesError, match=r"allowed are the divisors of 34: \[1, 2, 17, 34\]"
+    ):
+        frames.sensor_inputs(pool)
+
+
+@pytest.mark.parametrize("steps", [0, -1, 1001, 2.5, True])
+def test_steps_out_of_range_are_refused(steps):
+    with pytest.raises(frames.FramesError, match=r"allowed are integers 1\.\.1000"):
+        frames.count(events.make([0], [0], [0], [0]), steps=steps)
+
+
+@pytest.mark.parametrize(
+    ("dense", "labels", "said"),
+    [
+        (np.zeros((2, 3)), [0, 0], "dense frames are float64"),
+        (np.full((1, 1, 5), 2, np.uint8), [0], "of 0 and 1"),
+        (np.zeros((2, 1, 5), bool), [0], "needed are 2 integers"),
+        (np.zeros((1, 1, 5), bool), [256], "0..255"),
+        (np.zeros((1, 1, 5), bool), [0.5], "float64"),
+    ],
+)
+def test_frames_that_cannot_be_are_refused(dense, labels, said):
+    with pytest.raises(frames.FramesError, match=said):
+        frames.pack(dense, labels)
