@@ -10,6 +10,7 @@ from typing import NamedTuple
 LIMIT = (1 << 23) - 1
 MASK = 0xFFFFFFFF
 OUTPUT_FACTOR, INPUT_FACTOR, BIAS, FULL_RANK, ROUNDING, BIAS_ROUNDING, INITIAL, SHUFFLE = range(8)
+ALIGNED = 9
 
 
 # --- random numbers ------------------------------------------------------------------------------
@@ -118,18 +119,17 @@ def clamp(x):
 
 
 def neuron_steps(currents, du, dv, bias, threshold):
-    """One neuron over time: [(u, v after reset, spike, saturated registers)]."""
+    """One neuron over time: [(u, v after reset, spike, saturated registers, v before reset)]."""
     u = v = 0
     seen = []
     for current in currents:
         exact_u = decay(u, du + 1) + current
         u = clamp(exact_u)
         exact_v = decay(v, dv) + u + bias
-        v = clamp(exact_v)
-        spike = v > threshold
-        if spike:
-            v = 0
-        seen.append((u, v, int(spike), (u != exact_u) + (clamp(exact_v) != exact_v)))
+        before = clamp(exact_v)
+        spike = before > threshold
+        v = 0 if spike else before
+        seen.append((u, v, int(spike), (u != exact_u) + (before != exact_v), before))
     return seen
 
 
@@ -145,12 +145,17 @@ class Seen(NamedTuple):
     counts: list  # (class,)
     spikes: list  # (layer, step, neuron)
     saturated: int
+    membranes: list  # (layer, step, neuron) v before reset
 
 
-def run(network, weights, frames, noise=None, sign=0, scale=None, bias_scale=None):
-    """One sample, 0/1 (step, input), through all layers, with sign * scale * noise on every weight."""
+def run(network, weights, frames, noise=None, sign=0, scale=None, bias_scale=None, aligned=None):
+    """One sample, 0/1 (step, input), through all layers, with sign * scale * noise on every weight.
+
+    aligned  for each layer None, or numbers (step, neuron) that are the noise of its current instead
+    """
     spikes = [[int(x) for x in step] for step in frames]
-    saturated, everything = 0, []
+    saturated, everything, membranes = 0, [], []
+    aligned = aligned or [None] * len(network.layers)
     for index, (connection, layer) in enumerate(network.layers):
         mantissas = weights.mantissas[index].tolist()
         currents = [[0] * layer.neurons for _ in spikes]
@@ -159,10 +164,13 @@ def run(network, weights, frames, noise=None, sign=0, scale=None, bias_scale=Non
                 if spike:
                     for k in range(layer.neurons):
                         currents[t][k] += mantissas[source][k] << connection.current_shift
-                        if noise:
+                        if noise and aligned[index] is None:
                             drive = scale[index] * noise[index].entries[source][k]
                             currents[t][k] += sign * drive
-        outputs, sums, counts = [], [], []
+            if aligned[index] is not None:
+                for k in range(layer.neurons):
+                    currents[t][k] += sign * scale[index] * aligned[index][t][k]
+        outputs, sums, counts, before = [], [], [], []
         for k in range(layer.neurons):
             mantissa = int(weights.biases[index][k]) + each(layer.bias_mant, k)
             bias = mantissa << each(layer.bias_exp, k)
@@ -176,12 +184,38 @@ def run(network, weights, frames, noise=None, sign=0, scale=None, bias_scale=Non
                 each(layer.vth_mant, k) << 6,
             )
             outputs.append([step[2] for step in steps])
+            before.append([step[4] for step in steps])
             sums.append(sum(step[1] for step in steps))
             counts.append(sum(step[2] for step in steps))
             saturated += sum(step[3] for step in steps)
         spikes = [list(row) for row in zip(*outputs, strict=True)]
         everything.append(spikes)
-    return Seen(sums, counts, everything, saturated)
+        membranes.append([list(row) for row in zip(*before, strict=True)])
+    return Seen(sums, counts, everything, saturated, membranes)
+
+
+def aligned_noise(network, spec, unperturbed, pair, generation, seed):
+    """For each layer None, or its event-aligned noise (step, neuron) on the sample seen `unperturbed`."""
+    turns = spec.turns()
+    found = []
+    for layer, (_, population) in enumerate(network.layers):
+        if turns[layer] < 0:
+            found.append(None)
+            continue
+        mine = spec.scale[layer] != 0 and pair % (max(turns) + 1) == turns[layer]
+        field = Field(ALIGNED, layer, pair, generation, seed)
+        rows = []
+        for t, membrane in enumerate(unperturbed.membranes[layer]):
+            row = [0] * population.neurons
+            if mine and t % spec.period == 0:
+                words = lane_words(population.neurons)
+                row = numbers(field, population.neurons, words, t, spec.graded)
+            for k, v in enumerate(membrane):
+                if spec.window and abs(v - (each(population.vth_mant, k) << 6)) > spec.window:
+                    row[k] = 0
+            rows.append(row)
+        found.append(rows)
+    return found
 
 
 # --- fitness -------------------------------------------------------------------------------------
@@ -221,6 +255,9 @@ def log_likelihood(scores, label, multiplier, shift):
 def fitness(network, weights, spec, readout, dense, labels, groups, pairs, generation, seed):
     """Fitness and saturated registers of both members, [(plus, minus)] for each pair in `pairs`."""
     rows = noise_rows(network)
+    unperturbed = {
+        sample: run(network, weights, dense[sample]) for group in groups for sample in group
+    }
     each_group = len(pairs) // len(groups)
     scores, edges = [], []
     for index, pair in enumerate(pairs):
@@ -235,8 +272,9 @@ def fitness(network, weights, spec, readout, dense, labels, groups, pairs, gener
         for sign in (1, -1):
             total = saturated = 0
             for sample in groups[index // each_group]:
+                along = aligned_noise(network, spec, unperturbed[sample], pair, generation, seed)
                 seen = run(
-                    network, weights, dense[sample], noise, sign, spec.scale, spec.bias_scale
+                    network, weights, dense[sample], noise, sign, spec.scale, spec.bias_scale, along
                 )
                 score = seen.potentials if readout.membrane else seen.counts
                 total += log_likelihood(
@@ -270,6 +308,62 @@ def votes(network, spec, layer, coefficients, pairs, generation, seed):
                     int(f) * noise.entries[source][k] * (spec.scale[layer] != 0)
                 )
     return of_synapses, of_biases
+
+
+def softmax_errors(scores, label, multiplier, shift):
+    """127 * (1 where the class is the label) - 127 * softmax, rounded to nearest."""
+    logits = [score * multiplier >> shift for score in scores]
+    powers = [POWERS[(max(logits) - z) % 1024] >> ((max(logits) - z) // 1024) for z in logits]
+    total = sum(powers)
+    return [
+        127 * (k == label) - (2 * 127 * power + total) // (2 * total)
+        for k, power in enumerate(powers)
+    ]
+
+
+def trace(spikes, du, dv):
+    """What a readout's membrane would make of one neuron's spikes, summed over time, >> 4."""
+    current = filtered = total = 0
+    for spike in spikes:
+        current = decay(current, du + 1) + 64 * spike
+        filtered = decay(filtered, dv) + current
+        total += filtered
+    return total >> 4
+
+
+def presented_votes(
+    network, weights, spec, readout, dense, labels, groups, coefficients, pairs, generation, seed, delta
+):  # fmt: skip
+    """Votes of the rules that present the samples again: (synapses, biases) of each layer."""
+    found = [
+        (
+            [[0] * population.neurons for _ in range(network.sizes[connection.source])],
+            [0] * population.neurons,
+        )
+        for connection, population in network.layers
+    ]
+    each_group = len(pairs) // len(groups)
+    for index, (f, pair) in enumerate(zip(coefficients, pairs, strict=True)):
+        sample = groups[index // each_group][0]
+        seen = run(network, weights, dense[sample])
+        inputs = [dense[sample].tolist(), *seen.spikes]
+        for layer, rows in enumerate(aligned_noise(network, spec, seen, pair, generation, seed)):
+            for t, row in enumerate(rows or []):
+                for k, number in enumerate(row):
+                    found[layer][1][k] += int(f) * number
+                    for j, spike in enumerate(inputs[layer][t]):
+                        found[layer][0][j][k] += int(f) * number * int(spike)
+    for sample in [sample for group in groups for sample in group] if delta else []:
+        seen = run(network, weights, dense[sample])
+        scores = seen.potentials if readout.membrane else seen.counts
+        errors = softmax_errors(scores, int(labels[sample]), readout.multiplier, readout.shift)
+        population = network.layers[-1][1]
+        inputs = [dense[sample].tolist(), *seen.spikes][len(network.layers) - 1]
+        for k, error in enumerate(errors):
+            found[-1][1][k] += error
+            for j, spikes in enumerate(zip(*inputs, strict=True)):
+                found[-1][0][j][k] += error * trace(spikes, population.du, population.dv)
+    return found
 
 
 def momentum(old, vote, bits):

@@ -23,7 +23,7 @@ FLOAT = re.compile(
 """Types and instructions of floating point in LLVM's language."""
 MODULES = (
     "aligned", "arithmetic", "consolidate", "counter_rng", "delta", "neuron", "perturbation",
-    "population", "readout", "synapse",
+    "population", "readout", "synapse", "transpose",
 )  # fmt: skip
 """Kernels from frames to weights."""
 SCRIPT = """
