@@ -50,4 +50,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from neurosim.cli.door import call
 
     module = importlib.import_module(f"neurosim.cli.{given[0].replace('-', '_')}")
-    return call(module.run, f"neurosim {given[0]}", given[1:])
+    default = getattr(module, "default", None)
+    return call(module.run, f"neurosim {given[0]}", given[1:], default)

@@ -12,14 +12,23 @@ import tyro
 from pydantic import ValidationError
 
 
-def call(run: Callable[[Any], int | None], name: str, given: Sequence[str]) -> int:
-    """Read `given` into the model `run` is annotated with, and run it."""
+def call(
+    run: Callable[[Any], int | None],
+    name: str,
+    given: Sequence[str],
+    default: Callable[[Sequence[str]], Any] | None = None,
+) -> int:
+    """Read `given` into the model `run` is annotated with, and run it.
+
+    `default` makes the model that the flags start from, where that depends on the flags.
+    """
     model = next(iter(typing.get_type_hints(run).values()))
     try:
         arguments = tyro.cli(
             model,
             prog=name,
             args=list(given),
+            default=default(given) if default else tyro.MISSING_NONPROP,
             config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff),
         )
     except ValidationError as error:

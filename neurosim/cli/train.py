@@ -1,15 +1,18 @@
 """`neurosim train`: train a network on the chip, or continue a run."""
 
+import argparse
 import json
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import tyro
 from pydantic import BaseModel, ConfigDict
 
+from learning.recipes import RECIPES
 from learning.settings import Settings
 
 
@@ -21,6 +24,8 @@ class Train(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    recipe: Literal["eggroll", "paper", "fast"] = "eggroll"
+    """settings to start from; every setting given beside it replaces the recipe's"""
     settings: Annotated[Settings, tyro.conf.arg(name="")] = Settings()
     run: Path | None = None
     """folder for the run; by default the next free runs/DATA-N"""
@@ -30,6 +35,14 @@ class Train(BaseModel):
     """processor threads; by default all. Changes the time, never the bits"""
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False
     """print one JSON object with the results, and nothing else"""
+
+
+def default(given: Sequence[str]) -> Train:
+    """What the flags start from: the recipe that is asked for."""
+    asked = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    asked.add_argument("--recipe", default="eggroll")
+    name = asked.parse_known_args(list(given))[0].recipe
+    return Train(recipe=name, settings=RECIPES[name][1]) if name in RECIPES else Train()
 
 
 def _free_folder(data: str) -> Path:
@@ -106,7 +119,7 @@ def run(arguments: Train) -> int:
 
     set_threads(arguments.threads)
     if arguments.resume is not None:
-        if arguments.run is not None or arguments.settings != Settings():
+        if arguments.run is not None or arguments.settings != Train().settings:
             raise RunError(
                 f"--resume {arguments.resume} continues with the settings of the run; "
                 f"leave out --run and all settings"
