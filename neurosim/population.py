@@ -309,9 +309,10 @@ class LearningChip:
             for layer in range(len(self.network.layers))
         ]
         if self.delta or any(self.spec.aligned):
-            self._check_terms(len(pairs), groups)
             if frames is None or groups is None:
                 raise NetworkError("this rule presents the samples again: give frames and groups")
+            self._check_terms(len(pairs), groups)
+            self._check_traces(frames.bits.shape[1], groups.size)
             each = len(pairs) // len(groups)
             for first, shown in self._blocks(frames, groups):
                 block = slice(first * each, (first + len(shown.groups)) * each)
@@ -322,15 +323,27 @@ class LearningChip:
             self._move(layer, *votes[layer], generation, rate) for layer, rate in enumerate(rates)
         )
 
-    def _check_terms(self, pairs: int, groups: NDArray[np.int64] | None) -> None:
+    def _check_terms(self, pairs: int, groups: NDArray[np.int64]) -> None:
         largest = perturbation.GRADED_OFFSET if self.spec.graded else 1
-        if groups is not None and any(self.spec.aligned):
+        if any(self.spec.aligned):
             each = pairs // len(groups)
             if groups.shape[1] != 1 or each * largest * 128 >= 1 << 15:
                 raise NetworkError(
                     f"event-aligned noise with {groups.shape[1]} samples and {each} pairs a group; "
                     f"allowed are 1 sample and {((1 << 15) - 1) // (largest * 128)} pairs"
                 )
+
+    def _check_traces(self, steps: int, samples: int) -> None:
+        if not self.delta:
+            return
+        last = self.network.populations[-1]
+        decays = int(last.each("du")[0]) + 1, int(last.each("dv")[0])
+        largest = delta.largest_trace(*decays, steps) * delta.ERROR_ONE
+        if samples * largest >= 1 << 31:
+            raise NetworkError(
+                f"the delta rule on {samples} samples of {steps} steps could overflow a 32-bit vote; "
+                f"allowed are {((1 << 31) - 1) // largest} samples: lower groups or batch, or raise dv"
+            )
 
     def votes(
         self, layer: int, coefficients: NDArray[np.int8], pairs: range, generation: int

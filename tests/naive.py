@@ -367,9 +367,10 @@ def presented_votes(
 
 
 def momentum(old, vote, bits):
-    """old, less its 2^-bits (towards zero), plus the vote."""
+    """old, less its 2^-bits (towards zero), plus the vote, within 32 bits."""
     lost = abs(old) >> bits
-    return old - (lost if old > 0 else -lost) + vote
+    most = (1 << 31) - 1
+    return max(-most, min(most, old - (lost if old > 0 else -lost) + vote))
 
 
 def rounding(stream, layer, generation, seed, place):

@@ -43,6 +43,7 @@ QUADS = PAIRS // QUAD
 RATE_BITS = 32
 """Fraction bits of `rate` and `decay`."""
 RANDOM_BITS = 16
+MOMENTUM_MAX = np.int64((1 << 31) - 1)
 ONE = np.int64(1)
 
 
@@ -193,12 +194,16 @@ def bias_votes(
 
 @kernel
 def gather_momentum(begin, end, momentum, decay_bits, votes):
-    """momentum = momentum - (momentum >> decay_bits, towards zero) + votes; int32 (source, lane)."""
+    """momentum = momentum - (momentum >> decay_bits, towards zero) + votes; int32 (source, lane).
+
+    It stops at ±MOMENTUM_MAX, where 32 bits end.
+    """
     for source in range(begin, end):
         for lane in range(votes.shape[1]):
             old = int64(momentum[source, lane])
             kept = old - (abs(old) >> decay_bits) * (1 if old > 0 else -1)
-            momentum[source, lane] = int32(kept + int64(votes[source, lane]))
+            exact = kept + int64(votes[source, lane])
+            momentum[source, lane] = int32(min(max(exact, -MOMENTUM_MAX), MOMENTUM_MAX))
 
 
 @kernel

@@ -11,6 +11,7 @@ class k is linear in its weights. Unperturbed presentation; paper section 7, "lo
 
 from numba import int32, int64, uint16
 
+from neurosim import limits
 from neurosim.kernels.arithmetic import decay_towards_zero, prepare_decay
 from neurosim.kernels.compilation import kernel
 from neurosim.kernels.lanes import (
@@ -30,6 +31,16 @@ SPIKE = 64
 TRACE_SHIFT = 4
 """Ten steps of spikes at dv = 400 then make 8 bits, chosen here."""
 ERROR_ONE = 127
+
+
+def largest_trace(decay_u: int, decay_v: int, steps: int) -> int:
+    """The trace of a neuron that spikes in every step: no other is larger."""
+    current = filtered = total = 0
+    for _ in range(steps):
+        current = (current * (limits.DECAY_ONE - decay_u) >> limits.DECAY_BITS) + SPIKE
+        filtered = (filtered * (limits.DECAY_ONE - decay_v) >> limits.DECAY_BITS) + current
+        total += filtered
+    return total >> TRACE_SHIFT
 
 
 @kernel

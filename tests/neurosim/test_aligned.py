@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neurosim.chain import NoiseSpec
+from neurosim.kernels import delta
 from neurosim.network import NetworkError
 from neurosim.population import LearningChip, Rates
 
@@ -159,3 +160,31 @@ def test_noise_that_does_not_fit_is_refused(spec, named):
             NoiseSpec(**{"scale": (1, 1), "bias_scale": (0, 0), **spec}),
             strategies.ReadoutSpec(True, 1, 0),
         )
+
+
+@pytest.mark.parametrize(("du", "dv"), [(4095, 400), (0, 0), (2000, 100)])
+def test_no_trace_is_larger_than_the_largest(du, dv):
+    numbers = np.random.default_rng(0)
+    largest = delta.largest_trace(du + 1, dv, 60)
+    assert naive.trace([1] * 60, du, dv) == largest
+    for density in (0.1, 0.9, 0.99):
+        assert naive.trace((numbers.random(60) < density).astype(int).tolist(), du, dv) <= largest
+
+
+def test_delta_votes_beyond_32_bits_are_refused():
+    """A readout without decay, 200 steps and 600 samples: the votes of one synapse do not fit."""
+    network = strategies.Network.chain(
+        1,
+        [
+            strategies.Population("hidden", 1, 0),
+            strategies.Population("output", 2, 131071, dv=0, du=0),
+        ],
+    )
+    weights = strategies.random_weights(network, np.random.default_rng(0))
+    case = strategies.Case(network, weights, np.ones((1, 200, 1), np.uint8), np.zeros(1, np.uint8))
+    chip = chip_of(case, NoiseSpec((0, 0), (0, 0)), strategies.ReadoutSpec(True, 256, 16), True)
+    with pytest.raises(NetworkError, match="600 samples of 200 steps could overflow"):
+        chip.consolidate(
+            np.zeros(600, np.int8), range(600), 0, [Rates(0, 0, 0)] * 2, case.frames,
+            np.zeros((600, 1), np.int64),
+        )  # fmt: skip
