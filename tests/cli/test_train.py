@@ -202,6 +202,7 @@ def test_threads_the_machine_lacks_are_named(threads, tmp_path):
     assert_refused(refused, 1, "threads", threads)
 
 
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="needs Linux")
 def test_a_full_disk_is_named_and_leaves_a_run_to_resume(long, runs):
     """A limit on the size of files stands for the disk: the weights do not fit, the rest does."""
     folder = runs / "full"
