@@ -12,11 +12,16 @@ def scale(sigma: float, unit: int, factor_std: int) -> int:
     return round(sigma * unit / factor_std)
 
 
-def fault(batch: int) -> str | None:
+def fault(batch: int, sigma_bias: float) -> str | None:
     """Why the rule cannot work with these settings, or None."""
     if batch != 1:
         return (
             f"batch {batch} with method 'event-aligned': a pair's noise belongs to one sample; "
             f"use --batch 1 and more --groups"
+        )
+    if sigma_bias:
+        return (
+            f"sigma_bias {sigma_bias} with method 'event-aligned': biases learn from the noise on the "
+            f"current; use --sigma-bias 0 and --bias-rate"
         )
     return None

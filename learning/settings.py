@@ -22,7 +22,8 @@ from neurosim.population import Rates, ReadoutSpec
 
 Method = Literal["eggroll", "full-rank", "event-aligned"]
 SILENT = limits.VTH_MANT.high
-"""Threshold of an output layer that is read by its membrane: it integrates and does not spike."""
+"""Threshold of an output layer that is read by its membrane: the highest there is, so that it integrates
+and spikes only where v would saturate."""
 BIAS_EXP = 4
 """A bias mantissa of 4095 is then 511 weight LSB: chosen here, since thresholds are of that order."""
 MEMBRANE_BITS = 18
@@ -124,8 +125,9 @@ class Settings(BaseModel):
                 f"pairs {self.pairs} cannot be divided among groups {self.groups} evenly; "
                 f"make one a multiple of the other"
             )
+        aligned = self.method == "event-aligned"
         faults = (
-            event_aligned.fault(self.batch) if self.method == "event-aligned" else None,
+            event_aligned.fault(self.batch, self.sigma_bias) if aligned else None,
             delta_rule.fault(self.sigma_bias) if self.output_rule == "delta" else None,
         )
         for fault in faults:
