@@ -108,6 +108,10 @@ def test_what_is_no_setting_is_refused_by_name(settings):
         ({"learning_rate": 1, "final_learning_rate": 2}, ("learning_rate 1", "linear")),
         ({"final_learning_rate": 0}, ("final_learning_rate 0", "linear")),
         ({"method": "event-aligned", "batch": 2}, ("batch 2", "event-aligned")),
+        (
+            {"method": "event-aligned", "batch": 1, "sigma_bias": 1},
+            ("sigma_bias", "event-aligned"),
+        ),
         ({"output_rule": "delta", "sigma_bias": 1}, ("sigma_bias 1", "delta")),
     ],
 )
@@ -187,8 +191,9 @@ def test_rates_are_in_units_of_the_state():
     st.integers(1, 16),
 )
 def test_networks_and_noise_can_be_trained(method, kind, rank):
+    bias = 0 if method == "event-aligned" else 2
     settings = Settings(
-        method=method, noise=kind, rank=rank, hidden=(30, 20), batch=1, sigma_bias=2
+        method=method, noise=kind, rank=rank, hidden=(30, 20), batch=1, sigma_bias=bias
     )
     described = network(settings, 100, 10)
     check_trainable(described)
