@@ -27,11 +27,11 @@ class Reproduce(BaseModel):
     """trainings of each method (the paper: 3)"""
     generations: Annotated[int, Field(ge=1)] = 100
     """generations of evolution strategies, as in the paper"""
-    pairs: Annotated[int, Field(ge=1)] = 2048
+    pairs: Annotated[int, Field(ge=1)] = 4096
     """antithetic pairs of a generation; the paper does not give its number"""
     groups: Annotated[int, Field(ge=1)] = 64
     """groups of pairs that share samples"""
-    batch: Annotated[int, Field(ge=1)] = 8
+    batch: Annotated[int, Field(ge=1)] = 16
     """samples of a group"""
     ranks: tuple[Annotated[int, Field(ge=1, le=64)], ...] = (1, 2, 4, 8)
     """ranks of EGGROLL"""
