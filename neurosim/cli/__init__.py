@@ -23,7 +23,7 @@ COMMANDS = {
 
 
 def _help() -> str:
-    width = max(map(len, COMMANDS))
+    width = max(len(name) for name in COMMANDS)  # `map` is a command here
     rows = "\n".join(f"  {name:<{width}}  {what}" for name, what in COMMANDS.items())
     return (
         "usage: neurosim COMMAND [arguments]\n\n"
