@@ -210,24 +210,40 @@ def test_a_part_is_kept_for_its_recipe_only(tmp_path):
     assert store.made("a", {"x": (1, 3)}, make) == {"value": 3}
 
 
-def test_spikes_are_compared_at_equal_accuracy():
-    def result(spikes):
-        return {
-            "curve": [
-                {"validation_accuracy": a, "spikes_per_sample": s}
-                for a, s in zip((0.3, 0.6, 0.9), spikes, strict=True)
-            ],
-            "spikes_per_sample": spikes[-1],
-            "test_accuracy": 0.9,
-        }
+def trained(seed, spikes, accuracies=(0.3, 0.6, 0.9)):
+    curve = [
+        {"validation_accuracy": a, "spikes_per_sample": s}
+        for a, s in zip(accuracies, spikes, strict=True)
+    ]
+    return {
+        "seed": seed,
+        "curve": curve,
+        "spikes_per_sample": spikes[-1],
+        "test_accuracy": accuracies[-1],
+    }
 
+
+def test_spikes_are_compared_at_equal_accuracy_seed_by_seed():
     methods = {
-        "EGGROLL r = 1": [result((10, 20, 30)), result((10, 22, 30))],
-        "surrogate BPTT": [result((40, 50, 60)), result((40, 52, 60))],
+        "EGGROLL r = 1": [trained(k, (10, 20, 30 + k)) for k in range(3)],
+        "EGGROLL r = 2": [trained(k, (10, 20, 30 + k)) for k in range(3)],
+        "surrogate BPTT": [trained(k, (40, 50, 60)) for k in range(3)],
     }
     assert sparsity.common_accuracy(methods) == 0.9
     assert sparsity.spikes_at(methods["EGGROLL r = 1"][0]["curve"], 0.5) == 20
-    table, told = sparsity.answer(methods)
-    assert "30 ± 0" in table
-    assert "50 % less" in told
-    assert "a difference" in told
+    _, verdict, limits = sparsity.answer(methods)
+    assert "29 fewer" in verdict
+    assert "(each seed: -30, -29, -28), more than three standard errors" in verdict
+    assert "not shown" in limits
+
+
+def test_two_seeds_are_not_called_a_difference():
+    assert "too few" in sparsity.told([-30.0, -31.0])
+
+
+def test_a_look_far_above_is_not_called_equal_accuracy():
+    methods = {
+        "EGGROLL r = 1": [trained(0, (10, 20, 30), (0.3, 0.5, 0.65))],
+        "surrogate BPTT": [trained(0, (40, 50, 60), (0.94, 0.95, 0.96))],
+    }
+    assert "no comparison at equal accuracy" in sparsity.answer(methods)[1]
