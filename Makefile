@@ -12,7 +12,7 @@ READY := $(VENV)/.ready
 .PHONY: train test clean
 
 train: $(READY)
-	$(BIN)/neurosim train --data digits --generations 500
+	$(BIN)/neurosim train --data digits --generations 400
 
 test: $(READY)
 	$(BIN)/python -m pytest

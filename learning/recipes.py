@@ -15,11 +15,12 @@ RECIPES: dict[str, tuple[int, Settings]] = {
         1,
         Settings(
             generations=100,
+            pairs=4096,
+            batch=16,
             rank=4,
             readout="count",
-            temperature=0.25,
             shaping="rank",
-            sigma_bias=16,
+            learning_rate=4.0,
         ),
     ),
     "fast": (
