@@ -42,26 +42,16 @@ CACHE_FOLDER = _usable_cache()
 """Where compiled kernels are kept; None where no folder can be written, and nothing is kept then."""
 
 
-def _compile(function: Callable[..., Any], parallel: bool) -> Any:
+def kernel(function: Callable[..., Any]) -> Any:
+    """Compile a scalar rule or a loop; it lets go of Python's lock, so that threads run it side by side."""
     before = config.CACHE_DIR
     try:
         config.CACHE_DIR = CACHE_FOLDER or before
         return numba.njit(
             function,
             cache=CACHE_FOLDER is not None,
-            parallel=parallel,
             nogil=True,
             error_model="numpy",
         )
     finally:
         config.CACHE_DIR = before
-
-
-def kernel(function: Callable[..., Any]) -> Any:
-    """Compile a serial kernel or a scalar rule."""
-    return _compile(function, parallel=False)
-
-
-def parallel_kernel(function: Callable[..., Any]) -> Any:
-    """Compile a kernel whose `prange` body is one call to a serial kernel."""
-    return _compile(function, parallel=True)

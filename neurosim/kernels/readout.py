@@ -94,14 +94,21 @@ def _power_below(below, powers):
 
 
 @kernel
-def log_likelihood(scores, offset, classes, label, multiplier, shift, powers, logs):
-    """F of `label` for int32 scores at `offset` of a flat array, in units of 2^-FRACTION bit."""
+def _partition(scores, offset, classes, multiplier, shift, powers):
+    """The largest logit, and the sum over classes of 2^(logit - largest)."""
     top = (int64(scores[offset]) * multiplier) >> shift
     for index in range(1, classes):
         top = max(top, (int64(scores[offset + index]) * multiplier) >> shift)
     total = int64(0)
     for index in range(classes):
         total += _power_below(top - ((int64(scores[offset + index]) * multiplier) >> shift), powers)
+    return top, total
+
+
+@kernel
+def log_likelihood(scores, offset, classes, label, multiplier, shift, powers, logs):
+    """F of `label` for int32 scores at `offset` of a flat array, in units of 2^-FRACTION bit."""
+    top, total = _partition(scores, offset, classes, multiplier, shift, powers)
     mine = (int64(scores[offset + label]) * multiplier) >> shift
     return mine - top - (log2(total, logs) - (ONE << FRACTION))
 
@@ -111,12 +118,7 @@ def softmax_errors(
     scores, offset, classes, label, multiplier, shift, powers, one, errors, errors_at
 ):  # fmt: skip
     """Write one * (1 where the class is the label, else 0) - one * softmax to int32 `errors`."""
-    top = (int64(scores[offset]) * multiplier) >> shift
-    for index in range(1, classes):
-        top = max(top, (int64(scores[offset + index]) * multiplier) >> shift)
-    total = int64(0)
-    for index in range(classes):
-        total += _power_below(top - ((int64(scores[offset + index]) * multiplier) >> shift), powers)
+    top, total = _partition(scores, offset, classes, multiplier, shift, powers)
     for index in range(classes):
         power = _power_below(top - ((int64(scores[offset + index]) * multiplier) >> shift), powers)
         wanted = one if index == label else 0
