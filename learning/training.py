@@ -10,7 +10,7 @@ stopped anywhere continues to the same bits.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -76,15 +76,24 @@ def look(chip: LearningChip, frames: Frames) -> Look:
     """Accuracy and health of the network as it stands."""
     recall: Recall = chip.recall(frames)
     scores = recall.potentials if chip.readout_spec.membrane else recall.counts
+    return look_at(frames, scores, recall.spikes[:-1], int(recall.saturated.sum()))
+
+
+def look_at(
+    frames: Frames,
+    scores: NDArray[np.integer],
+    hidden: Sequence[NDArray[np.integer]],
+    saturated: int,
+) -> Look:
+    """What scores (sample, class) and spikes (sample, neuron) of each hidden layer amount to."""
     predictions = scores.argmax(axis=1)
     return Look(
         accuracy=float((predictions == frames.labels).mean()),
         predictions=predictions,
         dead_classes=scores.shape[1] - len(np.unique(predictions)),
-        dead_neurons=sum(int((layer.sum(axis=0) == 0).sum()) for layer in recall.spikes[:-1]),
-        spikes_per_sample=sum(float(layer.sum()) for layer in recall.spikes[:-1])
-        / max(1, len(predictions)),
-        saturated=int(recall.saturated.sum()),
+        dead_neurons=sum(int((layer.sum(axis=0) == 0).sum()) for layer in hidden),
+        spikes_per_sample=sum(float(layer.sum()) for layer in hidden) / max(1, len(predictions)),
+        saturated=saturated,
     )
 
 

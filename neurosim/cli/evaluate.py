@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Evaluate(BaseModel):
-    """Run the trained network on the chip and count what it gets right."""
+    """Run the trained network on the chip, step by step, and count what it gets right."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -26,9 +26,11 @@ class Evaluate(BaseModel):
 
 def run(arguments: Evaluate) -> int:
     from learning.record import read_checkpoint, weights_sha256
-    from learning.training import look, make_chip
+    from learning.training import look_at
     from neurosim import datasets
+    from neurosim.chip import Chip, Probe
     from neurosim.cli.door import data_progress
+    from neurosim.profiles import LAYERED
 
     config, checkpoint = read_checkpoint(arguments.folder)
     settings = config.settings
@@ -39,7 +41,16 @@ def run(arguments: Evaluate) -> int:
         progress=data_progress(arguments.as_json),
     )
     frames = getattr(data, arguments.split)
-    seen = look(make_chip(config, checkpoint.memory), frames)
+    network = config.network()
+    output = network.populations[-1].name
+    chip = Chip.from_weights(network, checkpoint.weights, LAYERED, placement=None)
+    recording = chip.run(frames, [Probe(output, "v")])
+    counts = [recording.spikes[layer.name].sum(axis=1) for layer in network.populations]
+    potentials = recording.probed[0].sum(axis=1)
+    scores = potentials if settings.readout == "membrane" else counts[-1]
+    total = recording.counters.total()
+    saturated = total["current_overflows"] + total["voltage_saturations"]
+    seen = look_at(frames, scores, counts[:-1], saturated)
     confusion = np.zeros((config.classes, config.classes), np.int64)
     np.add.at(confusion, (frames.labels, seen.predictions), 1)
     if arguments.as_json:
