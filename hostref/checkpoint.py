@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save as to_bytes
 
 from hostref.backend import Tensor
 from neurosim.storage import write_atomically
@@ -33,6 +32,8 @@ def _digest(tensors: Mapping[str, Tensor]) -> str:
 
 def save(path: Path, kind: str, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
     """Write `tensors` and JSON-able `facts` as a checkpoint of this `kind`."""
+    from safetensors.torch import save as to_bytes  # asks for torch, which `backend` does in words
+
     kept = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     header = {"kind": kind, "version": VERSION, "sha256": _digest(kept), **facts}
     write_atomically(path, to_bytes(kept, metadata={_HEADER: json.dumps(header)}))

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 
 def run(code):
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -22,6 +24,22 @@ def test_without_torch_the_extra_is_named():
     result = run("import sys; sys.modules['torch'] = None; import hostref.model")
     assert result.returncode != 0
     assert 'pip install "neurosim-eggroll[reference]"' in result.stderr
+
+
+@pytest.mark.parametrize("words", [["bptt"], ["bench-host"]])
+def test_a_command_without_torch_names_the_extra(words):
+    code = (
+        "import sys\n"
+        "class Missing:\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        "        if name == 'torch': raise ModuleNotFoundError('no torch', name='torch')\n"
+        "sys.meta_path.insert(0, Missing())\n"
+        "from neurosim.cli import main\n"
+    )
+    result = run(code + f"sys.exit(main({words!r}))")
+    assert result.returncode == 1, result.stderr
+    assert 'pip install "neurosim-eggroll[reference]"' in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 def test_the_model_loads_no_compiled_kernel_of_the_chip():
