@@ -50,11 +50,10 @@ class Compare(BaseModel):
 
 def run(arguments: Compare) -> int:
     from learning.record import RunError, read_config
-    from neurosim import datasets
     from neurosim.cli.bptt import use_threads
     from neurosim.cli.comparison import methods, pictures, tables
     from neurosim.cli.comparison.store import Store
-    from neurosim.cli.door import data_progress
+    from neurosim.cli.door import load_data
     from neurosim.cli.screen import progress
 
     if not arguments.folders:
@@ -62,12 +61,7 @@ def run(arguments: Compare) -> int:
     use_threads(arguments.threads)
     config = read_config(arguments.folders[0])
     settings = config.settings
-    data = datasets.load(
-        arguments.data or settings.data,
-        steps=settings.steps,
-        pool=settings.pool,
-        progress=data_progress(arguments.as_json),
-    )
+    data = load_data(settings, arguments.data, arguments.as_json)
     out = arguments.out or arguments.folders[0] / "compare"
     work = methods.plan(arguments, config, data, Store(out / "parts"))
     rows: dict[str, list[methods.Row]] = {}

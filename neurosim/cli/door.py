@@ -62,3 +62,15 @@ def data_progress(quiet: bool) -> Callable[[int, int, str], None]:
         print(f"\r\x1b[2K{what}: {done:,} of {of:,}", end=end, file=sys.stderr, flush=True)
 
     return show
+
+
+def load_data(settings: Any, name: str | None, quiet: bool) -> Any:
+    """The data set `name`, or the one a run was trained on, framed as its network needs it."""
+    from neurosim import datasets
+
+    return datasets.load(
+        name or settings.data,
+        steps=settings.steps,
+        pool=settings.pool,
+        progress=data_progress(quiet),
+    )

@@ -27,19 +27,13 @@ class Evaluate(BaseModel):
 def run(arguments: Evaluate) -> int:
     from learning.record import read_checkpoint, weights_sha256
     from learning.training import look_at
-    from neurosim import datasets
     from neurosim.chip import Chip, Probe
-    from neurosim.cli.door import data_progress
+    from neurosim.cli.door import load_data
     from neurosim.profiles import LAYERED
 
     config, checkpoint = read_checkpoint(arguments.folder)
     settings = config.settings
-    data = datasets.load(
-        arguments.data or settings.data,
-        steps=settings.steps,
-        pool=settings.pool,
-        progress=data_progress(arguments.as_json),
-    )
+    data = load_data(settings, arguments.data, arguments.as_json)
     frames = getattr(data, arguments.split)
     network = config.network()
     output = network.populations[-1].name

@@ -44,9 +44,9 @@ def run(arguments: Run) -> int:
     import numpy as np
 
     from learning.record import read_checkpoint
-    from neurosim import datasets, energy, frames
+    from neurosim import energy, frames
     from neurosim.chip import Chip, Probe, pipelined
-    from neurosim.cli.door import data_progress
+    from neurosim.cli.door import load_data
     from neurosim.run_picture import run_png
     from neurosim.storage import write_atomically
 
@@ -55,12 +55,7 @@ def run(arguments: Run) -> int:
     layers, steps = len(settings.hidden) + 1, settings.steps
     network = pipelined(config.network(), steps + layers)
     probes = [_probe(text, network) for text in arguments.probe]
-    data = datasets.load(
-        arguments.data or settings.data,
-        steps=settings.steps,
-        pool=settings.pool,
-        progress=data_progress(arguments.as_json),
-    )
+    data = load_data(settings, arguments.data, arguments.as_json)
     chosen = getattr(data, arguments.split)
     if arguments.sample >= len(chosen.labels):
         raise RunError(
