@@ -1,6 +1,7 @@
 """`neurosim train`: train a network on the chip, or continue a run."""
 
 import argparse
+import contextlib
 import json
 import signal
 import sys
@@ -33,6 +34,8 @@ class Train(BaseModel):
     """run folder to continue, with the settings it has"""
     threads: int | None = None
     """processor threads; by default all. Changes the time, never the bits"""
+    tensorboard: bool = False
+    """write the lines of metrics.jsonl for TensorBoard too, to RUN/tensorboard"""
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False
     """print one JSON object with the results, and nothing else"""
 
@@ -116,8 +119,11 @@ def run(arguments: Train) -> int:
     from learning.training import Training, start
     from neurosim import datasets
     from neurosim.cli.door import data_progress
+    from neurosim.cli.scalars import Scalars, writer_class
 
     set_threads(arguments.threads)
+    if arguments.tensorboard:
+        writer_class()
     if arguments.resume is not None:
         if arguments.run is not None or arguments.settings != Train().settings:
             raise RunError(
@@ -143,8 +149,16 @@ def run(arguments: Train) -> int:
     try:
         with folder:
             training = Training(folder.config, data, folder, checkpoint)
-            with Screen(settings.generations, training.generation, arguments.as_json) as screen:
-                ended = training.run(screen.show, lambda: bool(interrupted))
+            scalars = Scalars(folder.path, folder.metrics()) if arguments.tensorboard else None
+            screen = Screen(settings.generations, training.generation, arguments.as_json)
+
+            def report(generation: int, record: dict[str, Any] | None) -> None:
+                screen.show(generation, record)
+                if scalars is not None and record is not None:
+                    scalars.add(record)
+
+            with screen, scalars or contextlib.nullcontext():
+                ended = training.run(report, lambda: bool(interrupted))
             folder.write("learning_curve.png", learning_curve(folder.metrics(), f"{folder.path}"))
             if not ended:
                 print(
