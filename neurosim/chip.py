@@ -22,7 +22,7 @@ from neurosim.kernels import chip_step
 from neurosim.kernels.chip_step import Groups, Probes, State
 from neurosim.kernels.chip_synapse import Projections
 from neurosim.mapping import Placement, place
-from neurosim.network import Network, NetworkError, Weights, check_weights
+from neurosim.network import Network, NetworkError, Weights, learned
 from neurosim.profiles import Profile
 from neurosim.stimulus import Stimulus
 from neurosim.synapses import Rounded, Synapses, check_synapses
@@ -131,17 +131,7 @@ class Chip:
         placement: Placement | Literal["auto"] | None = "auto",
     ) -> "Chip":
         """A chain of dense layers with learned mantissas (source, neuron) and bias mantissas."""
-        check_weights(network, weights)
-        populations = []
-        dense = {}
-        for (connection, population), mantissas, biases in zip(
-            network.layers, weights.mantissas, weights.biases, strict=True
-        ):
-            dense[connection.name] = mantissas.T.astype(np.int64) << connection.grid_bits
-            total = population.each("bias_mant") + biases
-            populations.append(replace(population, bias_mant=tuple(total.tolist())))
-        learned = Network(network.inputs, tuple(populations), network.connections)
-        return Chip(learned, dense, profile, placement)
+        return Chip(*learned(network, weights), profile, placement)
 
     def write(self, connection: str, weights: object) -> None:
         """Replace the synapses of a connection; states of earlier runs stay usable."""

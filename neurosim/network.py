@@ -10,7 +10,7 @@ they take part in is written out in `neurosim/kernels/neuron.py`.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal, NamedTuple
 
@@ -305,3 +305,19 @@ def check_weights(network: Network, weights: Weights) -> None:
                     f"layer {population.name!r}: {what} reach from {low} to {high}; "
                     f"allowed are {allowed.low}..{allowed.high}"
                 )
+
+
+def learned(network: Network, weights: Weights) -> tuple[Network, dict[str, NDArray[np.int64]]]:
+    """A chain with its learned biases in the description, and its weights by name of connection.
+
+    The weights are int64 (target, source), `mantissa << grid_bits`: what the chip is given.
+    """
+    check_weights(network, weights)
+    populations, synapses = [], {}
+    for (connection, population), mantissas, biases in zip(
+        network.layers, weights.mantissas, weights.biases, strict=True
+    ):
+        synapses[connection.name] = mantissas.T.astype(np.int64) << connection.grid_bits
+        total = population.each("bias_mant") + biases
+        populations.append(replace(population, bias_mant=tuple(total.tolist())))
+    return replace(network, populations=tuple(populations)), synapses
