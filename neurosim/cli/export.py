@@ -1,0 +1,50 @@
+"""`neurosim export`: a trained network in a format that others read."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+from pydantic import BaseModel, ConfigDict
+
+
+class Export(BaseModel):
+    """Write a run's network for other simulators (docs/exchange.md)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    folder: tyro.conf.Positional[Path]
+    """run folder"""
+    to: Literal["nir"]
+    """nir: one graph of the Neuromorphic Intermediate Representation, with the exact registers in it"""
+    out: Path | None = None
+    """where to write; by default network.nir in the run folder"""
+    as_json: Annotated[bool, tyro.conf.arg(name="json")] = False
+    """print one JSON object, and nothing else"""
+
+
+def run(arguments: Export) -> int:
+    told = {"nir": _nir}[arguments.to](arguments)
+    if arguments.as_json:
+        print(json.dumps(told))
+    else:
+        print("\n".join([*told.get("remarks", ()), f"written to {told['written']}"]))
+    return 0
+
+
+def _nir(arguments: Export) -> dict[str, Any]:
+    from learning.record import read_checkpoint
+    from neurosim.exchange import nir_export, nir_files
+    from neurosim.network import learned
+
+    nir_files.library()
+    config, checkpoint = read_checkpoint(arguments.folder)
+    about = {
+        "settings": config.settings.model_dump(mode="json"),
+        "generations": checkpoint.generation,
+    }
+    exported = nir_export.to_graph(*learned(config.network(), checkpoint.weights), about)
+    path = arguments.out or arguments.folder / "network.nir"
+    nir_files.write(path, exported.graph)
+    nodes = {name: type(node).__name__ for name, node in exported.graph.nodes.items()}
+    return {"written": str(path), "remarks": exported.remarks, "nodes": nodes}
