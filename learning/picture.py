@@ -1,24 +1,34 @@
-"""What does a run look like? Its learning curve as a PNG."""
+"""What does a run look like? Its learning curve."""
 
 from collections.abc import Sequence
-from io import BytesIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from neurosim.figures import BLUE, RED, png
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 def learning_curve(metrics: Sequence[dict[str, Any]], title: str) -> bytes:
     """PNG: validation accuracy and fitness over generations."""
-    from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8, 4.5), dpi=120, layout="constrained")
-    accuracy = figure.subplots()
+    def draw(figure: Any) -> None:
+        axes = figure.subplots()
+        axes.set_title(title, loc="left")
+        draw_learning_curve(axes, metrics)
+
+    return png(draw, (8, 4.5), 120)
+
+
+def draw_learning_curve(accuracy: "Axes", metrics: Sequence[dict[str, Any]]) -> None:
+    """Validation accuracy and, on an axis of its own, fitness over generations."""
     generations = [line["generation"] for line in metrics]
     values = [100 * line["validation_accuracy"] for line in metrics]
-    accuracy.plot(generations, values, color="#1b6ca8", linewidth=2)
+    accuracy.plot(generations, values, color=BLUE, linewidth=2)
     accuracy.set_xlabel("generation")
-    accuracy.set_ylabel("validation accuracy, %", color="#1b6ca8")
+    accuracy.set_ylabel("validation accuracy, %", color=BLUE)
     accuracy.set_ylim(0, 100)
     accuracy.grid(alpha=0.25)
-    accuracy.set_title(title, loc="left")
     if values:
         accuracy.annotate(
             f"{values[-1]:.1f} %",
@@ -26,15 +36,10 @@ def learning_curve(metrics: Sequence[dict[str, Any]], title: str) -> bytes:
             xytext=(-6, -16),
             textcoords="offset points",
             ha="right",
-            color="#1b6ca8",
+            color=BLUE,
         )
     fitness = accuracy.twinx()
-    fitness.plot(
-        generations, [line["fitness_bits"] for line in metrics], color="#c8553d", linewidth=1
-    )
-    fitness.set_ylabel("fitness: mean log-likelihood, bits", color="#c8553d")
+    fitness.plot(generations, [line["fitness_bits"] for line in metrics], color=RED, linewidth=1)
+    fitness.set_ylabel("fitness: mean log-likelihood, bits", color=RED)
     for axes in (accuracy, fitness):
         axes.spines["top"].set_visible(False)
-    out = BytesIO()
-    figure.savefig(out, format="png")
-    return out.getvalue()
