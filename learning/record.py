@@ -175,7 +175,7 @@ class RunFolder:
         self._metrics += json.dumps(record).encode() + b"\n"
 
     def metrics(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self._metrics.splitlines()]
+        return _lines(self._metrics)
 
     def write(self, name: str, data: bytes) -> None:
         write_atomically(self.path / name, data)
@@ -251,6 +251,19 @@ def read_checkpoint(path: Path) -> tuple[Config, Checkpoint]:
             f"{path} holds no weights yet: {WEIGHTS} is missing; continue it with --resume {path}"
         )
     return config, _read_checkpoint(path, config)[0]
+
+
+def read_run(path: Path) -> tuple[Config, Checkpoint | None, list[dict[str, Any]]]:
+    """Configuration, last checkpoint (None: before the first) and the metrics up to it; for looking only."""
+    config = read_config(path)
+    if not (path / WEIGHTS).exists():
+        return config, None, []
+    checkpoint, metrics = _read_checkpoint(path, config)
+    return config, checkpoint, _lines(metrics)
+
+
+def _lines(metrics: bytes) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in metrics.splitlines()]
 
 
 def _read_checkpoint(path: Path, config: Config) -> tuple[Checkpoint, bytes]:

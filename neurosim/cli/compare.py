@@ -7,6 +7,9 @@ from typing import Annotated
 import tyro
 from pydantic import BaseModel, ConfigDict, Field
 
+FOLDER, RESULT = "compare", "compare.json"
+"""Where in a run folder a comparison goes, and the file that holds all of it."""
+
 
 class Compare(BaseModel):
     """One table and one set of pictures for runs of `neurosim train`, beside the float reference.
@@ -49,7 +52,7 @@ class Compare(BaseModel):
 
 
 def run(arguments: Compare) -> int:
-    from learning.record import RunError, read_config
+    from learning.record import RunError, read_checkpoint, read_config, weights_sha256
     from neurosim.cli.bptt import use_threads
     from neurosim.cli.comparison import methods, pictures, tables
     from neurosim.cli.comparison.store import Store
@@ -62,7 +65,7 @@ def run(arguments: Compare) -> int:
     config = read_config(arguments.folders[0])
     settings = config.settings
     data = load_data(settings, arguments.data, arguments.as_json)
-    out = arguments.out or arguments.folders[0] / "compare"
+    out = arguments.out or arguments.folders[0] / FOLDER
     work = methods.plan(arguments, config, data, Store(out / "parts"))
     rows: dict[str, list[methods.Row]] = {}
     with progress("part", len(work), arguments.as_json) as tell:
@@ -78,6 +81,15 @@ def run(arguments: Compare) -> int:
     text = tables.comparison(rows, swept, agreed, data.name, arguments)
     pictures.write_comparison(out, rows, swept)
     tables.write(out / "compare.md", text)
-    result = {"rows": rows, "sweeps": swept, "agreement": agreed, "out": str(out)}
+    checkpoints = [read_checkpoint(folder)[1] for folder in arguments.folders]
+    result = {
+        "data": data.name,
+        "weights_sha256": [weights_sha256(checkpoint.weights) for checkpoint in checkpoints],
+        "rows": rows,
+        "sweeps": swept,
+        "agreement": agreed,
+        "out": str(out),
+    }
+    tables.write(out / RESULT, json.dumps(result))
     print(json.dumps(result) if arguments.as_json else f"{text}\nwritten to {out}")
     return 0

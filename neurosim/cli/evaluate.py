@@ -2,11 +2,18 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import numpy as np
 import tyro
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
+
+if TYPE_CHECKING:
+    from learning.record import Config
+    from learning.training import Look
+    from neurosim.frames import Frames
+    from neurosim.network import Weights
 
 
 class Evaluate(BaseModel):
@@ -24,29 +31,45 @@ class Evaluate(BaseModel):
     """print one JSON object, and nothing else"""
 
 
-def run(arguments: Evaluate) -> int:
-    from learning.record import read_checkpoint, weights_sha256
+class Answers(NamedTuple):
+    """What the chip makes of some samples.
+
+    confusion  int64 (label, answer)
+    spikes     int8 (sample, step, neuron) of each population
+    """
+
+    seen: "Look"
+    confusion: NDArray[np.int64]
+    spikes: dict[str, NDArray[np.int8]]
+
+
+def answer(config: "Config", weights: "Weights", frames: "Frames") -> Answers:
+    """Show `frames` to the network on the chip, step by step, with the latency of training (none)."""
     from learning.training import look_at
     from neurosim.chip import Chip, Probe
-    from neurosim.cli.door import load_data
     from neurosim.profiles import LAYERED
 
-    config, checkpoint = read_checkpoint(arguments.folder)
-    settings = config.settings
-    data = load_data(settings, arguments.data, arguments.as_json)
-    frames = getattr(data, arguments.split)
     network = config.network()
-    output = network.populations[-1].name
-    chip = Chip.from_weights(network, checkpoint.weights, LAYERED, placement=None)
-    recording = chip.run(frames, [Probe(output, "v")])
+    chip = Chip.from_weights(network, weights, LAYERED, placement=None)
+    recording = chip.run(frames, [Probe(network.populations[-1].name, "v")])
     counts = [recording.spikes[layer.name].sum(axis=1) for layer in network.populations]
     potentials = recording.probed[0].sum(axis=1)
-    scores = potentials if settings.readout == "membrane" else counts[-1]
+    scores = potentials if config.settings.readout == "membrane" else counts[-1]
     total = recording.counters.total()
     saturated = total["current_overflows"] + total["voltage_saturations"]
     seen = look_at(frames, scores, counts[:-1], saturated)
     confusion = np.zeros((config.classes, config.classes), np.int64)
     np.add.at(confusion, (frames.labels, seen.predictions), 1)
+    return Answers(seen, confusion, recording.spikes)
+
+
+def run(arguments: Evaluate) -> int:
+    from learning.record import read_checkpoint, weights_sha256
+    from neurosim.cli.door import load_data
+
+    config, checkpoint = read_checkpoint(arguments.folder)
+    data = load_data(config.settings, arguments.data, arguments.as_json)
+    seen, confusion, _ = answer(config, checkpoint.weights, getattr(data, arguments.split))
     if arguments.as_json:
         print(
             json.dumps(

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -129,7 +130,13 @@ def run(arguments: Run) -> int:
         return 0
     print(title)
     _show(recording, estimates, steps + layers)
-    _training(config, recording, chip, steps + layers)
+    trained = training_estimate(
+        settings, network, chip.placement, recording.counters.total(), steps + layers
+    )
+    if trained is not None:
+        joules = trained.total_pj / 1e12
+        print(f"training, if every sample costs what this one does: {joules:.3g} J")
+        print(f"  {trained.label}")
     print(f"spikes and traces are drawn in {path}")
     return 0
 
@@ -190,23 +197,22 @@ def _show(recording: Any, estimates: Any, steps: int) -> None:
     console.print(f"in {steps} steps: " + ", ".join(f"{n} {v:,}" for n, v in worth.items()))
 
 
-def _training(config: Any, recording: Any, chip: Any, steps: int) -> None:
+def training_estimate(
+    settings: Any, network: Any, placement: Any, counted: Mapping[str, float], steps: int
+) -> Any:
+    """The cost of the whole training from the counters of a sample's pass, for EGGROLL; else None."""
     from neurosim import energy
 
-    s = config.settings
-    if s.method != "eggroll":
-        return
-    counted = recording.counters.total()
-    estimate = energy.training(
-        chip.network,
+    if settings.method != "eggroll":
+        return None
+    return energy.training(
+        network,
         counted,
-        chip.placement,
+        placement,
         steps=steps,
-        pairs=s.pairs,
-        samples_per_pair=s.batch,
-        generations=s.generations,
-        rank=s.rank,
-        graded=s.noise == "graded",
+        pairs=settings.pairs,
+        samples_per_pair=settings.batch,
+        generations=settings.generations,
+        rank=settings.rank,
+        graded=settings.noise == "graded",
     )
-    print(f"training, if every sample costs what this one does: {estimate.total_pj / 1e12:.3g} J")
-    print(f"  {estimate.label}")

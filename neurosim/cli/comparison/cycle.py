@@ -13,6 +13,8 @@ from neurosim.network import Network, Weights
 
 if TYPE_CHECKING:
     from hostref.agreement import LayerAgreement
+    from neurosim.chip import Recording
+    from neurosim.mapping import Placement
 
 SAMPLES = 100
 """Test samples that the cost is a mean of."""
@@ -29,21 +31,27 @@ def with_time_to_arrive(network: Network, frames: Frames, count: int) -> Frames:
 def price(network: Network, weights: Weights, frames: Frames) -> dict[str, Any]:
     """Estimated energy of a sample, in microjoules: of its operations, and with static power."""
     from neurosim import energy
-    from neurosim.chip import Chip
     from neurosim.mapping import MappingError
 
     try:
-        chip = Chip.from_weights(network, weights)
+        recording, placement = on_cores(network, weights, frames)
     except MappingError:
         return {"energy_uj": None, "energy_total_uj": None, "cores": None}
-    recording = chip.run(with_time_to_arrive(network, frames, SAMPLES))
-    assert chip.placement is not None
-    estimate = energy.of_recording(recording, chip.placement)[0]
+    estimate = energy.of_recording(recording, placement)[0]
     return {
         "energy_uj": estimate.dynamic_pj * 1e-6,
         "energy_total_uj": estimate.total_pj * 1e-6,
-        "cores": len(chip.placement.cores),
+        "cores": len(placement.cores),
     }
+
+
+def on_cores(network: Network, weights: Weights, frames: Frames) -> "tuple[Recording, Placement]":
+    """The first SAMPLES through the network as it lies on the chip; MappingError if it does not fit."""
+    from neurosim.chip import Chip
+
+    chip = Chip.from_weights(network, weights)
+    assert chip.placement is not None
+    return chip.run(with_time_to_arrive(network, frames, SAMPLES)), chip.placement
 
 
 def spike_agreement(network: Network, weights: Weights, frames: Frames) -> "list[LayerAgreement]":
