@@ -14,6 +14,7 @@ COMMANDS = {
     "run": "one sample through a trained network: raster, membranes, cost",
     "map": "the cores, memory and routes a trained network takes",
     "export": "a trained network in a format that others read",
+    "report": "one HTML page of a run: accuracy, cost, curves, samples, cores, settings",
     "check-vectors": "hold the chip against recorded steps of another emulator",
     "bptt": "train the float reference by surrogate-gradient BPTT",
     "compare": "a run beside float training, quantised weights and narrower registers",

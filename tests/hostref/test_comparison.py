@@ -13,7 +13,7 @@ from learning.record import RunError, RunFolder  # noqa: E402
 from learning.settings import Settings  # noqa: E402
 from learning.training import Training, make_chip, start, take  # noqa: E402
 from neurosim import datasets  # noqa: E402
-from neurosim.cli import compare, reproduce  # noqa: E402
+from neurosim.cli import compare, report, reproduce  # noqa: E402
 from neurosim.cli.comparison import cycle, members, on_chip, sparsity, widths  # noqa: E402
 from neurosim.cli.comparison.store import Store  # noqa: E402
 from neurosim.network import NetworkError  # noqa: E402
@@ -84,10 +84,25 @@ def test_a_comparison_is_told_and_kept(run, capsys):
     out = run / "compare"
     names = ("compare.md", "accuracy.png", "spikes.png", "widths.png")
     assert all((out / name).stat().st_size > 0 for name in names)
+    assert json.loads((out / compare.RESULT).read_text()) == told
     before = {p: p.stat().st_mtime_ns for p in out.glob("parts/*.json")}
     assert compare.run(small(run, as_json=True)) == 0
     assert json.loads(capsys.readouterr().out) == told
     assert before == {p: p.stat().st_mtime_ns for p in out.glob("parts/*.json")}
+
+
+def test_the_report_shows_the_comparison_of_these_weights(run, images):
+    compare.run(small(run, as_json=True))
+    assert report.run(report.Report(folder=run)) == 0
+    page = (run / "report.html").read_text()
+    for method in ("chip EGGROLL", "float BPTT", "BPTT on chip, 3 bits, best scale"):
+        assert page.count(f">{method}</th>") == 1
+    assert f"Test samples of {images}." in page
+    assert "with other weights" not in page
+    file = run / compare.FOLDER / compare.RESULT
+    file.write_text(json.dumps({**json.loads(file.read_text()), "weights_sha256": ["0" * 64]}))
+    assert report.run(report.Report(folder=run)) == 0
+    assert "with other weights" in (run / "report.html").read_text()
 
 
 def test_a_run_that_is_not_for_these_data_is_refused(run, tmp_path, data):
