@@ -15,6 +15,8 @@ from neurosim.frames import words_for
 from neurosim.kernels import perturbation, population
 from neurosim.kernels.aligned import NO_NEURON
 from neurosim.kernels.arithmetic import LIMIT, decay_factors
+from neurosim.kernels.lanes import zeros
+from neurosim.kernels.synapse import quad_sums
 from neurosim.memory import padded
 from neurosim.network import Network, NetworkError, Population, Weights
 
@@ -195,6 +197,15 @@ def lay_out(network: Network, weights: Weights, noise: NoiseSpec, steps: int) ->
         largest = int(np.abs(bias[index]).max())
         largest += noise.bias_scale[index] * (perturbation.GRADED_OFFSET if noise.graded else 1)
         headroom[index] = _headroom(decay_u, decay_v, largest, steps)
+    tables = [
+        quad_sums(part.reshape(-1, lanes[index])) if index else None
+        for index, part in enumerate(flat)
+    ]
+    sums_at = np.cumsum([0, *(0 if table is None else table.size for table in tables)])[:-1]
+    sums = zeros(sum(table.size for table in tables if table is not None), np.int16)
+    for table, at in zip(tables, sums_at, strict=True):
+        if table is not None:
+            sums[at : at + table.size] = table.reshape(-1)
     noise_words = [0]
     for index in range(count):
         wide, fields = int(words[index]), int(neurons[index]) if noise.full_rank else noise.rank
@@ -211,6 +222,8 @@ def lay_out(network: Network, weights: Weights, noise: NoiseSpec, steps: int) ->
         words=words,
         weights=np.concatenate(flat),
         weight_at=np.cumsum([0, *(part.size for part in flat)])[:-1].astype(np.int64),
+        sums=sums,
+        sums_at=np.where([table is None for table in tables], -1, sums_at).astype(np.int64),
         noise_at=np.cumsum(noise_words).astype(np.int64),
         shift=np.array([connection.current_shift for connection, _ in layers], np.int64),
         bias=bias,

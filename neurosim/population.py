@@ -18,7 +18,7 @@ from neurosim import limits
 from neurosim.chain import NoiseSpec, check_noise, check_trainable, lay_out, source_words
 from neurosim.frames import Frames
 from neurosim.kernels import aligned, consolidate, delta, perturbation, population, readout, synapse
-from neurosim.kernels.lanes import WIDTH
+from neurosim.kernels.lanes import WIDTH, zeros
 from neurosim.memory import (
     BIAS_FRACTION_BITS,
     Memory,
@@ -155,20 +155,19 @@ class LearningChip:
     def _samples(self, chain: population.Chain, frames: Frames) -> population.Samples:
         """What all members share of some samples, computed once."""
         count, steps, _ = frames.bits.shape
-        bits = np.ascontiguousarray(frames.bits)
-        counts = np.zeros((count, steps), np.int32)
-        currents = np.zeros((count, steps, int(chain.lanes[0])), np.int32)
+        bits = zeros(frames.bits.shape, np.uint64)
+        bits[:] = frames.bits
+        currents = zeros((count, steps, int(chain.lanes[0])), np.int32)
         reach = np.zeros(count, np.int64)
 
         def work(begin: int, end: int) -> None:
             axons = np.zeros(int(chain.sources[0]), np.int64)
-            synapse.base_currents(begin, end, chain, bits, axons, counts, currents, reach)
+            synapse.base_currents(begin, end, chain, bits, axons, currents, reach)
 
         in_pieces(count, 64, work)
         return population.Samples(
             bits,
             np.ascontiguousarray(frames.labels),
-            counts,
             currents,
             reach,
             np.zeros(0, np.uint16),

@@ -15,7 +15,7 @@ unperturbed membrane is further than `window` from its threshold (a gate, one bi
 """
 
 import numpy as np
-from numba import int32, int64, uint16, uint64
+from numba import int32, int64, uint64
 
 from neurosim.kernels.compilation import kernel
 from neurosim.kernels.counter_rng import ALIGNED
@@ -35,8 +35,8 @@ from neurosim.kernels.perturbation import (
     GRADED_OFFSET,
     ONE_NUMBER,
     draw_noise,
+    noise_lanes,
     noise_words,
-    planes_of,
 )
 from neurosim.kernels.transpose import transpose_bits
 
@@ -46,20 +46,6 @@ PRESENTED = 2
 """An update takes 64 lanes and 2 x 64 moments together: 16 KiB of terms, which stay in the cache."""
 NO_NEURON = np.iinfo(np.int32).max
 """Threshold of the lanes that only fill a vector."""
-
-
-@kernel
-def noise_lanes(planes, at, words, first, graded):
-    """Noise numbers `first` .. `first + 15` of a field written by `draw_noise`."""
-    zero = splat(int32(0))
-    total = zero
-    for plane in range(planes_of(graded)):
-        word = planes[at + plane * words + (first >> 6)]
-        bits = spikes_of(uint16(word >> uint64(first & 63)))
-        total = total + select(bits, splat(int32(ONE_NUMBER << plane)), zero)
-    if graded:
-        return total - splat(int32(GRADED_OFFSET))
-    return total + total - splat(int32(1))
 
 
 @kernel

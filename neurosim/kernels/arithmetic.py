@@ -39,6 +39,7 @@ class Decay(NamedTuple):
     wide: bool  # |x| is multiplied in two parts
     multiplier: Any
     shift: Any
+    below: Any  # 2^shift - 1
     high_multiplier: Any
 
 
@@ -51,6 +52,7 @@ def prepare_decay(multiplier, shift):
         multiplier >= ONE_PRODUCT,
         splat(multiplier),
         splat(shift),
+        splat(int32((int32(1) << shift) - int32(1))),
         splat(int32(multiplier << int32(HIGH_SHIFT - shift))),
     )
 
@@ -60,14 +62,26 @@ def decay_towards_zero(x, decay):
     """D(x) for sixteen registers."""
     zero = splat(int32(0))
     negative = zero > x
+    if not decay.wide:
+        # a shift rounds down; what 2^shift - 1 is added to first, it rounds up
+        product = x * decay.multiplier
+        return shift_right(select(negative, product + decay.below, product), decay.shift)
     size = select(negative, zero - x, x)
-    if decay.wide:
-        low = size & splat(int32(LOW_MASK))
-        high = shift_right(size, splat(int32(HIGH_SHIFT)))
-        kept = high * decay.high_multiplier + shift_right(low * decay.multiplier, decay.shift)
-    else:
-        kept = shift_right(size * decay.multiplier, decay.shift)
+    low = size & splat(int32(LOW_MASK))
+    high = shift_right(size, splat(int32(HIGH_SHIFT)))
+    kept = high * decay.high_multiplier + shift_right(low * decay.multiplier, decay.shift)
     return select(negative, zero - kept, kept)
+
+
+@kernel
+def decay_unless(spiked, x, decay):
+    """D(x), 0 in the lanes that `spiked` (x >= 0 there), of decays by one product (not `decay.wide`).
+
+    One instruction resets and multiplies.
+    """
+    zero = splat(int32(0))
+    product = select(spiked, zero, x * decay.multiplier)
+    return shift_right(select(zero > x, product + decay.below, product), decay.shift)
 
 
 @kernel

@@ -11,6 +11,15 @@ import numpy as np
 from numba import uint64
 
 from neurosim.kernels.compilation import kernel
+from neurosim.kernels.lanes import (
+    WORDS,
+    pointer,
+    shift_words_left,
+    shift_words_right,
+    splat_words,
+    store_interleaved,
+    word_index,
+)
 
 ROUNDS = 10
 MULTIPLIER_0, MULTIPLIER_1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
@@ -42,6 +51,21 @@ def philox4x32(c0, c1, c2, c3, k0, k1):
 
 
 @kernel
+def philox4x32_lanes(c0, c1, c2, c3, k0, k1):
+    """`philox4x32` of eight counters (words of lanes) and one key (uint64)."""
+    low, half = splat_words(LOW), splat_words(HALF)
+    for _ in range(ROUNDS):
+        p0 = splat_words(MULTIPLIER_0) * c0
+        p1 = splat_words(MULTIPLIER_1) * c2
+        c0 = shift_words_right(p1, half) ^ c1 ^ splat_words(k0)
+        c2 = shift_words_right(p0, half) ^ c3 ^ splat_words(k1)
+        c1, c3 = p1 & low, p0 & low
+        k0 = (k0 + WEYL_0) & LOW
+        k1 = (k1 + WEYL_1) & LOW
+    return c0, c1, c2, c3
+
+
+@kernel
 def draw_words(out, offset, first, count, stream, layer, pair, generation, seed):
     """Write 64-bit words `first` .. `first + count - 1` of one noise field to the flat array `out`.
 
@@ -50,7 +74,20 @@ def draw_words(out, offset, first, count, stream, layer, pair, generation, seed)
     field = (uint64(stream) << LAYER_BITS) | uint64(layer)
     k0 = uint64(seed) & LOW
     k1 = uint64(seed) >> HALF
-    for block in range((count + 1) >> 1):
+    elements = pointer(out)
+    blocks = (count + 1) >> 1
+    whole = (count >> 1) // WORDS * WORDS
+    half = splat_words(HALF)
+    for block in range(0, whole, WORDS):
+        w0, w1, w2, w3 = philox4x32_lanes(
+            splat_words(uint64((first >> 1) + block)) + word_index(),
+            splat_words(field), splat_words(uint64(pair)), splat_words(uint64(generation)), k0, k1,
+        )  # fmt: skip
+        store_interleaved(
+            elements, offset + 2 * block, w0 | shift_words_left(w1, half),
+            w2 | shift_words_left(w3, half),
+        )  # fmt: skip
+    for block in range(whole, blocks):
         w0, w1, w2, w3 = philox4x32(
             uint64((first >> 1) + block), field, uint64(pair), uint64(generation), k0, k1
         )

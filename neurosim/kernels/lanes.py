@@ -1,6 +1,7 @@
 """How does a kernel say "these sixteen neurons at once"?
 
-A `Lanes` value is one machine vector: sixteen int32 (neurons) or eight uint64 (words of spikes).
+A `Lanes` value is one machine vector: sixteen int32 (neurons), sixteen int16 (neurons whose sums are known
+to fit) or eight uint64 (words of spikes).
 Left to itself the compiler promotes int32 to int64, checks every pair of arrays for overlap and
 keeps membranes in memory; written with lanes, a membrane stays in a register over all time steps
 and comparison gives sixteen spike bits in one instruction. Any processor runs the same code: a
@@ -24,9 +25,12 @@ from numba.core import cgutils, types
 from numba.core.datamodel import models
 from numba.core.extending import lower_builtin, register_model
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
+from numpy.typing import NDArray
 
 WIDTH = 16
 """Neurons in one value: 16 x 32 bits fill the widest registers there are (512 bits)."""
+LINE = 64
+"""Bytes of a line of the cache."""
 WORDS = 8
 """Words of spikes in one value: 8 x 64 bits."""
 
@@ -50,6 +54,7 @@ class _LanesModel(models.PrimitiveModel):
 
 
 NEURONS = LanesType(32, WIDTH)
+SHORTS = LanesType(16, WIDTH)
 SPIKES = LanesType(1, WIDTH)
 SPIKE_WORDS = LanesType(64, WORDS)
 Codegen = Callable[..., Any]
@@ -107,7 +112,7 @@ for _symbol, _emit in (
     (operator.or_, "or_"),
     (operator.xor, "xor"),
 ):
-    for _lanes in (NEURONS, SPIKE_WORDS):
+    for _lanes in (NEURONS, SHORTS, SPIKE_WORDS):
         _compiled(_symbol, _lanes, _lanes, _lanes)(
             lambda context, builder, sig, args, emit=_emit: getattr(builder, emit)(*args)
         )
@@ -120,8 +125,16 @@ for _symbol, _sign in ((operator.gt, ">"), (operator.ne, "!=")):
 # --- memory ------------------------------------------------------------------------------------
 
 
+def zeros(shape: int | tuple[int, ...], kind: Any) -> NDArray[Any]:
+    """Zeros from the start of a cache line on: a vector read across two lines takes twice as long."""
+    size = int(np.prod(shape)) * np.dtype(kind).itemsize
+    room = np.zeros(size + LINE, np.uint8)
+    begin = -room.ctypes.data % LINE
+    return room[begin : begin + size].view(kind).reshape(shape)
+
+
 def pointer(array: Any) -> Any:
-    """The elements of a C-contiguous array, in order."""
+    """The elements of a C-contiguous array, in order; a pointer stays one."""
     return array.reshape(-1)
 
 
@@ -135,9 +148,30 @@ def load(elements: Any, offset: int) -> Any:
     return elements[offset : offset + WIDTH].astype(np.int32)
 
 
+def load_shorts(elements: Any, offset: int) -> Any:
+    """Sixteen int16 neurons from int8 or int16 elements (sign kept)."""
+    return elements[offset : offset + WIDTH].astype(np.int16)
+
+
+def store_shorts(elements: Any, offset: int, value: Any) -> None:
+    """Write sixteen int16 neurons to int16 elements."""
+    elements[offset : offset + WIDTH] = value
+
+
 def load_words(elements: Any, offset: int) -> Any:
     """Eight words of spikes from uint64 elements."""
     return elements[offset : offset + WORDS].copy()
+
+
+def store_words(elements: Any, offset: int, value: Any) -> None:
+    """Write eight words to uint64 elements."""
+    elements[offset : offset + WORDS] = value
+
+
+def store_interleaved(elements: Any, offset: int, even: Any, odd: Any) -> None:
+    """Write sixteen words to uint64 elements, those of `even` and `odd` in turn."""
+    elements[offset : offset + 2 * WORDS : 2] = even
+    elements[offset + 1 : offset + 2 * WORDS : 2] = odd
 
 
 def store(elements: Any, offset: int, value: Any) -> None:
@@ -148,6 +182,11 @@ def store(elements: Any, offset: int, value: Any) -> None:
 @_compiled(pointer, types.Array, lambda array: types.CPointer(array.dtype))
 def _pointer(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     return context.make_array(sig.args[0])(context, builder, args[0]).data
+
+
+@_compiled(pointer, types.CPointer, lambda elements: elements)
+def _pointer_already(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    return args[0]
 
 
 @_compiled(pointer_to_halves, types.Array, types.CPointer(types.uint16))
@@ -172,16 +211,35 @@ def _load(lanes: LanesType) -> Codegen:
 
 
 _compiled(load, types.CPointer, types.intp, NEURONS)(_load(NEURONS))
+_compiled(load_shorts, types.CPointer, types.intp, SHORTS)(_load(SHORTS))
 _compiled(load_words, types.CPointer, types.intp, SPIKE_WORDS)(_load(SPIKE_WORDS))
 
 
-@_compiled(store, types.CPointer, types.intp, NEURONS, types.void)
-def _store(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-    bits = sig.args[0].dtype.bitwidth
-    value = args[2]
-    if bits < NEURONS.bits:
-        value = builder.trunc(value, ir.VectorType(ir.IntType(bits), WIDTH))
-    builder.store(value, _address(builder, args[0], args[1], bits, WIDTH)).align = bits // 8
+def _store(lanes: LanesType) -> Codegen:
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        bits = sig.args[0].dtype.bitwidth
+        elements, offset, value = args
+        if bits < lanes.bits:
+            value = builder.trunc(value, ir.VectorType(ir.IntType(bits), lanes.count))
+        address = _address(builder, elements, offset, bits, lanes.count)
+        builder.store(value, address).align = bits // 8
+        return context.get_dummy_value()
+
+    return codegen
+
+
+_compiled(store, types.CPointer, types.intp, NEURONS, types.void)(_store(NEURONS))
+_compiled(store_shorts, types.CPointer, types.intp, SHORTS, types.void)(_store(SHORTS))
+_compiled(store_words, types.CPointer, types.intp, SPIKE_WORDS, types.void)(_store(SPIKE_WORDS))
+
+
+@_compiled(store_interleaved, types.CPointer, types.intp, SPIKE_WORDS, SPIKE_WORDS, types.void)
+def _store_interleaved(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    elements, offset, even, odd = args
+    order = [place // 2 + WORDS * (place % 2) for place in range(2 * WORDS)]
+    kind = ir.VectorType(ir.IntType(32), 2 * WORDS)
+    both = builder.shuffle_vector(even, odd, ir.Constant(kind, order))
+    builder.store(both, _address(builder, elements, offset, 64, 2 * WORDS)).align = 8
     return context.get_dummy_value()
 
 
@@ -193,14 +251,44 @@ def splat(scalar: int) -> Any:
     return np.full(WIDTH, scalar, np.int32)
 
 
+def splat_words(scalar: Any) -> Any:
+    """The same uint64 in every word."""
+    return np.full(WORDS, scalar, np.uint64)
+
+
 def lane_index() -> Any:
     """0, 1, ... 15."""
     return np.arange(WIDTH, dtype=np.int32)
 
 
+def word_index() -> Any:
+    """0, 1, ... 7, as uint64."""
+    return np.arange(WORDS, dtype=np.uint64)
+
+
+def no_shorts() -> Any:
+    """0 in sixteen int16."""
+    return np.zeros(WIDTH, np.int16)
+
+
+def widen(shorts: Any) -> Any:
+    """The same numbers as int32."""
+    return shorts.astype(np.int32)
+
+
 def shift_right(value: Any, bits: Any) -> Any:
     """Arithmetic shift of every lane, by the lanes of `bits`."""
     return value >> bits
+
+
+def shift_words_right(words: Any, bits: Any) -> Any:
+    """Shift of every word, zeros from above, by the words of `bits`."""
+    return words >> bits
+
+
+def shift_words_left(words: Any, bits: Any) -> Any:
+    """Shift of every word, by the words of `bits`."""
+    return words << bits
 
 
 def select(spikes: Any, yes: Any, no: Any) -> Any:
@@ -224,13 +312,18 @@ def popcounts(words: Any) -> Any:
 
 
 def total(words: Any) -> Any:
-    """Sum over the words."""
-    return int(words.sum())
+    """Sum over the words, as signed numbers."""
+    return int(words.view(np.int64).sum())
 
 
 def popcount(word: Any) -> int:
     """Ones in a 64-bit word."""
     return int(word).bit_count()
+
+
+def bit_length(word: Any) -> int:
+    """Place of the highest one of a 64-bit word, counted from 1; 0 for the word 0."""
+    return int(word).bit_length()
 
 
 def trailing_zeros(word: Any) -> int:
@@ -239,16 +332,46 @@ def trailing_zeros(word: Any) -> int:
     return (word & -word).bit_length() - 1 if word else 64
 
 
-@_compiled(splat, types.int32, NEURONS)
-def _splat(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-    empty = ir.Constant(NEURONS.vector, ir.Undefined)
-    lanes = builder.insert_element(empty, args[0], ir.Constant(ir.IntType(32), 0))
-    return builder.shuffle_vector(lanes, lanes, ir.Constant(NEURONS.vector, None))
+def _splat(lanes: LanesType) -> Codegen:
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        empty = ir.Constant(lanes.vector, ir.Undefined)
+        first = builder.insert_element(empty, args[0], ir.Constant(ir.IntType(32), 0))
+        places = ir.Constant(ir.VectorType(ir.IntType(32), lanes.count), None)
+        return builder.shuffle_vector(first, first, places)
+
+    return codegen
 
 
-@_compiled(lane_index, NEURONS)
-def _lane_index(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-    return ir.Constant(NEURONS.vector, list(range(WIDTH)))
+_compiled(splat, types.int32, NEURONS)(_splat(NEURONS))
+_compiled(splat_words, types.uint64, SPIKE_WORDS)(_splat(SPIKE_WORDS))
+
+
+def _numbered(lanes: LanesType) -> Codegen:
+    return lambda context, builder, sig, args: ir.Constant(lanes.vector, list(range(lanes.count)))
+
+
+_compiled(lane_index, NEURONS)(_numbered(NEURONS))
+_compiled(word_index, SPIKE_WORDS)(_numbered(SPIKE_WORDS))
+
+
+@_compiled(no_shorts, SHORTS)
+def _no_shorts(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    return ir.Constant(SHORTS.vector, None)
+
+
+@_compiled(widen, SHORTS, NEURONS)
+def _widen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    return builder.sext(args[0], NEURONS.vector)
+
+
+@_compiled(shift_words_right, SPIKE_WORDS, SPIKE_WORDS, SPIKE_WORDS)
+def _shift_words_right(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    return builder.lshr(*args)
+
+
+@_compiled(shift_words_left, SPIKE_WORDS, SPIKE_WORDS, SPIKE_WORDS)
+def _shift_words_left(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    return builder.shl(*args)
 
 
 @_compiled(shift_right, NEURONS, NEURONS, NEURONS)
@@ -289,3 +412,9 @@ def _popcount(context: Any, builder: Any, sig: Any, args: Any) -> Any:
 @_compiled(trailing_zeros, types.uint64, types.int64)
 def _trailing_zeros(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     return builder.cttz(args[0], ir.Constant(ir.IntType(1), 0))
+
+
+@_compiled(bit_length, types.uint64, types.int64)
+def _bit_length(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    zeros = builder.ctlz(args[0], ir.Constant(ir.IntType(1), 0))
+    return builder.sub(ir.Constant(ir.IntType(64), 64), zeros)

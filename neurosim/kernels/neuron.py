@@ -16,7 +16,13 @@ nothing is compared with the edges.
 import numpy as np
 from numba import int32, uint64
 
-from neurosim.kernels.arithmetic import decay_towards_zero, prepare_decay, saturate
+from neurosim.kernels.arithmetic import (
+    ONE_PRODUCT,
+    decay_towards_zero,
+    decay_unless,
+    prepare_decay,
+    saturate,
+)
 from neurosim.kernels.compilation import kernel
 from neurosim.kernels.lanes import WIDTH, load, popcount, select, spike_bits, splat, store
 
@@ -25,12 +31,15 @@ U_MULTIPLIER, U_SHIFT, V_MULTIPLIER, V_SHIFT = range(4)
 NOTHING = np.int64(0)
 
 
-def _compile_run_pair(checked, last):
-    """`run_pair` for registers that may saturate, or provably cannot; for the last layer, or another."""
+def _compile_run_pair(checked, plain):
+    """`run_pair` for registers that may saturate or provably cannot, and for any decay or `is_plain`."""
 
     @kernel
     def step(u, v, arriving, bias, threshold, decay_u, decay_v):
         """One step of sixteen neurons -> (u, v before reset, spikes, saturated registers)."""
+        if plain:
+            v = decay_unless(v != v, v, decay_v) + arriving + bias
+            return u, v, v > threshold, NOTHING
         current = arriving
         if not decay_u.forgets:
             current = arriving + decay_towards_zero(u, decay_u)
@@ -52,8 +61,8 @@ def _compile_run_pair(checked, last):
                       `minus_noise_at` on
         room.bias_noise                  added to the bias for plus, subtracted for minus
         room.spike_bits                  written: one bit a neuron, the row of the layer's output
-        room.potentials, room.counts     written (member, lane) by the last layer: sum over steps of v
-                                         after reset, and of spikes
+        room.potentials, room.counts     written (member, lane): sum over steps of v after reset, and
+                                         of spikes
         """
         lanes = chain.lanes[layer]
         row = 4 * chain.spike_words
@@ -86,9 +95,8 @@ def _compile_run_pair(checked, last):
                 v_plus = select(spikes, zero, v_plus)
                 saturated_plus += edges
                 room.spike_bits[spikes_plus + place] = spike_bits(spikes)
-                if last:
-                    sum_plus = sum_plus + v_plus
-                    count_plus = count_plus + select(spikes, one, zero)
+                sum_plus = sum_plus + v_plus
+                count_plus = count_plus + select(spikes, one, zero)
 
                 arriving = load(minus, minus_at + now) - load(room.noise, minus_noise_at + now)
                 u_minus, v_minus, spikes, edges = step(
@@ -97,42 +105,97 @@ def _compile_run_pair(checked, last):
                 v_minus = select(spikes, zero, v_minus)
                 saturated_minus += edges
                 room.spike_bits[spikes_minus + place] = spike_bits(spikes)
-                if last:
-                    sum_minus = sum_minus + v_minus
-                    count_minus = count_minus + select(spikes, one, zero)
-            if last:
-                store(room.potentials, first, sum_plus)
-                store(room.potentials, chain.width + first, sum_minus)
-                store(room.counts, first, count_plus)
-                store(room.counts, chain.width + first, count_minus)
+                sum_minus = sum_minus + v_minus
+                count_minus = count_minus + select(spikes, one, zero)
+            store(room.potentials, first, sum_plus)
+            store(room.potentials, chain.width + first, sum_minus)
+            store(room.counts, first, count_plus)
+            store(room.counts, chain.width + first, count_minus)
         return saturated_plus, saturated_minus
 
     return run_pair
 
 
-run_hidden_checked = _compile_run_pair(checked=True, last=False)
-run_hidden = _compile_run_pair(checked=False, last=False)
-run_last_checked = _compile_run_pair(checked=True, last=True)
-run_last = _compile_run_pair(checked=False, last=True)
+run_checked = _compile_run_pair(checked=True, plain=False)
+run_free = _compile_run_pair(checked=False, plain=False)
+run_plain = _compile_run_pair(checked=False, plain=True)
+
+
+def _compile_run_first(factor):
+    """The first layer's `run_pair`, plain, where both members get the same current and opposite noise.
+
+    Two vectors of both members run at once: a step waits for the last one's comparison. `factor`: the
+    noise is one factor a neuron (room.outputs) times one drive a step (room.drives), multiplied here.
+    """
+
+    @kernel
+    def plain_step(v, spiked, arriving, edge, decay):
+        """One step of sixteen neurons that keep no u -> (v before reset, spikes)."""
+        v = decay_unless(spiked, v, decay) + arriving
+        return v, v > edge
+
+    @kernel
+    def run_first(chain, steps, current, at, room):
+        """Run the first layer; arrays as for `run_pair`."""
+        lanes = chain.lanes[0]
+        row = 4 * chain.spike_words
+        to_minus = chain.layers * steps * row
+        decay = prepare_decay(chain.decays[V_MULTIPLIER], chain.decays[V_SHIFT])
+        zero = splat(int32(0))
+        none = zero > zero
+        out, noise = room.spike_bits, room.noise
+        for first in range(0, lanes, 2 * WIDTH):
+            second = min(first + WIDTH, lanes - WIDTH)
+            edge_a, edge_b = load(chain.threshold, first), load(chain.threshold, second)
+            bias_a, bias_b = load(chain.bias, first), load(chain.bias, second)
+            apart_a, apart_b = load(room.bias_noise, first), load(room.bias_noise, second)
+            factor_a, factor_b = load(room.outputs, first), load(room.outputs, second)
+            plus_a, plus_b, minus_a, minus_b = zero, zero, zero, zero
+            up_a, up_b, down_a, down_b = none, none, none, none
+            for t in range(steps):
+                a, b = t * lanes + first, t * lanes + second
+                place_a, place_b = t * row + first // WIDTH, t * row + second // WIDTH
+                if factor:
+                    drive = splat(room.drives[t])
+                    noise_a, noise_b = factor_a * drive + apart_a, factor_b * drive + apart_b
+                else:
+                    noise_a, noise_b = load(noise, a) + apart_a, load(noise, b) + apart_b
+                current_a = load(current, at + a) + bias_a
+                current_b = load(current, at + b) + bias_b
+                plus_a, up_a = plain_step(plus_a, up_a, current_a + noise_a, edge_a, decay)
+                plus_b, up_b = plain_step(plus_b, up_b, current_b + noise_b, edge_b, decay)
+                minus_a, down_a = plain_step(minus_a, down_a, current_a - noise_a, edge_a, decay)
+                minus_b, down_b = plain_step(minus_b, down_b, current_b - noise_b, edge_b, decay)
+                out[place_a] = spike_bits(up_a)
+                out[place_b] = spike_bits(up_b)
+                out[to_minus + place_a] = spike_bits(down_a)
+                out[to_minus + place_b] = spike_bits(down_b)
+
+    return run_first
+
+
+run_first = _compile_run_first(factor=False)
+run_first_factor = _compile_run_first(factor=True)
+
+
+@kernel
+def is_plain(chain, layer, reach):
+    """Does this layer keep no u, decay by one product, and saturate at no current up to `reach`?"""
+    return (
+        reach <= chain.headroom[layer]
+        and chain.decays[4 * layer + U_MULTIPLIER] == 0
+        and chain.decays[4 * layer + V_MULTIPLIER] < ONE_PRODUCT
+    )
 
 
 @kernel
 def run_pair(chain, layer, steps, plus, plus_at, minus, minus_at, minus_noise_at, reach, room):
-    """`run_hidden` or `run_last`, unchecked where no current exceeds the layer's headroom."""
-    free = reach <= chain.headroom[layer]
-    if layer < chain.layers - 1:
-        if free:
-            return run_hidden(
-                chain, layer, steps, plus, plus_at, minus, minus_at, minus_noise_at, room
-            )
-        return run_hidden_checked(
-            chain, layer, steps, plus, plus_at, minus, minus_at, minus_noise_at, room
-        )
-    if free:
-        return run_last(chain, layer, steps, plus, plus_at, minus, minus_at, minus_noise_at, room)
-    return run_last_checked(
-        chain, layer, steps, plus, plus_at, minus, minus_at, minus_noise_at, room
-    )
+    """The `run_pair` that is fastest for a layer whose synaptic currents are at most `reach`."""
+    if is_plain(chain, layer, reach):
+        return run_plain(chain, layer, steps, plus, plus_at, minus, minus_at, minus_noise_at, room)
+    if reach <= chain.headroom[layer]:
+        return run_free(chain, layer, steps, plus, plus_at, minus, minus_at, minus_noise_at, room)
+    return run_checked(chain, layer, steps, plus, plus_at, minus, minus_at, minus_noise_at, room)
 
 
 @kernel

@@ -14,7 +14,7 @@ rank * (inputs + neurons) numbers while it is evaluated, and they are drawn agai
 """
 
 import numpy as np
-from numba import int32, int64, uint64
+from numba import int32, int64, uint16, uint64
 
 from neurosim.kernels.compilation import kernel
 from neurosim.kernels.counter_rng import (
@@ -28,9 +28,12 @@ from neurosim.kernels.counter_rng import (
 from neurosim.kernels.lanes import (
     WIDTH,
     WORDS,
+    lane_index,
     load,
     load_words,
     popcounts,
+    select,
+    spikes_of,
     splat,
     store,
     total,
@@ -101,10 +104,33 @@ def noise_number(planes, offset, words, index, graded):
 
 
 @kernel
-def dot(spikes, at, planes, offset, words, ones, graded):
-    """x . B for one row of spikes and one noise field; `ones` is the number of its spikes."""
-    result = int64(0)
+def noise_lanes(planes, at, words, first, graded):
+    """Noise numbers `first` .. `first + 15` of a field written by `draw_noise`."""
+    zero = splat(int32(0))
+    total = zero
     for plane in range(planes_of(graded)):
+        word = planes[at + plane * words + (first >> 6)]
+        bits = spikes_of(uint16(word >> uint64(first & 63)))
+        total = total + select(bits, splat(int32(ONE_NUMBER << plane)), zero)
+    if graded:
+        return total - splat(int32(GRADED_OFFSET))
+    return total + total - splat(int32(1))
+
+
+@kernel
+def dot(spikes, at, planes, offset, words, graded):
+    """x . B for one row of spikes and one noise field."""
+    row = load_words(spikes, at)
+    ones = popcounts(row)
+    hits = popcounts(row & load_words(planes, offset))
+    for word in range(WORDS, words, WORDS):
+        row = load_words(spikes, at + word)
+        ones = ones + popcounts(row)
+        hits = hits + popcounts(row & load_words(planes, offset + word))
+    if not graded:
+        return total(hits + hits - ones)
+    result = total(hits) - GRADED_OFFSET * total(ones)
+    for plane in range(1, GRADED_PLANES):
         first = offset + plane * words
         hits = popcounts(load_words(spikes, at) & load_words(planes, first))
         for word in range(WORDS, words, WORDS):
@@ -112,20 +138,23 @@ def dot(spikes, at, planes, offset, words, ones, graded):
                 load_words(spikes, at + word) & load_words(planes, first + word)
             )
         result += total(hits) << plane
-    return weighted(result, ones, graded)
+    return result
 
 
 @kernel
 def draw_lanes(
     out, at, neurons, component, graded, scale, stream, layer, pair, generation, seed, raw
 ):  # fmt: skip
-    """Write `scale` times one noise number a neuron to the int32 elements `out`; `raw` is scratch."""
+    """Write `scale` times one noise number a neuron to `out`, whole vectors; `raw` is scratch."""
     words = ((neurons + 127) >> 7) << 1
     draw_noise(
         raw, FIRST, words, FIRST, words, component, graded, stream, layer, pair, generation, seed
     )
-    for neuron in range(neurons):
-        out[at + neuron] = int32(scale * noise_number(raw, FIRST, words, neuron, graded))
+    size = splat(int32(scale))
+    for first in range(0, neurons, WIDTH):
+        number = noise_lanes(raw, FIRST, words, first, graded) * size
+        real = splat(int32(neurons - first)) > lane_index()
+        store(out, at + first, select(real, number, splat(int32(0))))
 
 
 @kernel
@@ -161,9 +190,10 @@ def draw_pair(chain, noise, steps, pair, generation, room):
                     neuron, noise.graded, FULL_RANK, layer, pair, generation, noise.seed,
                 )  # fmt: skip
         elif scale != 0:
+            used = words if noise.graded else ((chain.sources[layer] + 127) >> 7) << 1
             for r in range(noise.rank):
                 draw_noise(
-                    room.inputs, chain.noise_at[layer] + r * row, words, FIRST, words, r,
+                    room.inputs, chain.noise_at[layer] + r * row, words, FIRST, used, r,
                     noise.graded, INPUT_FACTOR, layer, pair, generation, noise.seed,
                 )  # fmt: skip
                 draw_lanes(
@@ -178,44 +208,74 @@ def draw_pair(chain, noise, steps, pair, generation, room):
 
 
 @kernel
-def noise_current(chain, noise, layer, steps, spikes, at, counts, counts_at, out_at, room):
-    """Write the noise current (step, lane) of spikes (uint64 (step, word) from `at` on) to room.noise.
+def find_drives(chain, noise, layer, steps, spikes, at, room):
+    """Write x . B_r of low-rank noise for spikes uint64 (step, word) from `at` on.
 
-    `counts` holds the number of spikes of each step, from `counts_at` on. Returns a bound on the
-    current's size.
+    room.drives  int32 (rank, step), written
+    Returns a bound on the current that they drive.
     """
-    words, lanes = chain.words[layer], chain.lanes[layer]
+    words = chain.words[layer]
     row = noise_words(words, noise.graded)
-    planes = chain.noise_at[layer]
-    reach = FIRST
-    if noise.full_rank:
-        for t in range(steps):
-            for neuron in range(chain.neurons[layer]):
-                drive = noise.scale[layer] * dot(
-                    spikes, at + t * words, room.inputs, planes + neuron * row, words,
-                    int64(counts[counts_at + t]), noise.graded,
-                )  # fmt: skip
-                room.noise[out_at + t * lanes + neuron] = int32(drive)
-                reach = max(reach, abs(drive))
-            for padding in range(chain.neurons[layer], lanes):
-                room.noise[out_at + t * lanes + padding] = int32(0)
-        return reach
     largest = noise.scale[layer] * (GRADED_OFFSET if noise.graded else ONE_NUMBER)
+    reach = FIRST
     for r in range(noise.rank):
-        factor = (layer * noise.rank + r) * chain.width
         most = FIRST
         for t in range(steps):
             drive = dot(
-                spikes, at + t * words, room.inputs, planes + r * row, words,
-                int64(counts[counts_at + t]), noise.graded,
+                spikes, at + t * words, room.inputs, chain.noise_at[layer] + r * row, words,
+                noise.graded,
             )  # fmt: skip
             most = max(most, abs(drive))
-            drives = splat(int32(drive))
-            now = out_at + t * lanes
-            for first in range(0, lanes, WIDTH):
-                add = load(room.outputs, factor + first) * drives
-                if r > 0:
-                    add = add + load(room.noise, now + first)
-                store(room.noise, now + first, add)
+            room.drives[r * steps + t] = int32(drive)
         reach += most * largest
+    return reach
+
+
+@kernel
+def low_rank_current(chain, noise, layer, steps, out_at, room):
+    """Write the noise current int32 (step, lane) of `find_drives` to room.noise."""
+    lanes = chain.lanes[layer]
+    factors = layer * noise.rank * chain.width
+    for t in range(steps):
+        now = out_at + t * lanes
+        for first in range(0, lanes, WIDTH):
+            add = load(room.outputs, factors + first) * splat(room.drives[t])
+            for r in range(1, noise.rank):
+                factor = load(room.outputs, factors + r * chain.width + first)
+                add = add + factor * splat(room.drives[r * steps + t])
+            store(room.noise, now + first, add)
+
+
+@kernel
+def full_rank_current(chain, noise, layer, steps, spikes, at, out_at, room):
+    """Write the noise current int32 (step, lane) of spikes uint64 (step, word) from `at` on.
+
+    Returns a bound on the current's size.
+    """
+    words, lanes = chain.words[layer], chain.lanes[layer]
+    row = noise_words(words, noise.graded)
+    reach = FIRST
+    for t in range(steps):
+        for neuron in range(chain.neurons[layer]):
+            drive = noise.scale[layer] * dot(
+                spikes, at + t * words, room.inputs, chain.noise_at[layer] + neuron * row, words,
+                noise.graded,
+            )  # fmt: skip
+            room.noise[out_at + t * lanes + neuron] = int32(drive)
+            reach = max(reach, abs(drive))
+        for padding in range(chain.neurons[layer], lanes):
+            room.noise[out_at + t * lanes + padding] = int32(0)
+    return reach
+
+
+@kernel
+def noise_current(chain, noise, layer, steps, spikes, at, out_at, room):
+    """Write the noise current int32 (step, lane) of spikes uint64 (step, word) from `at` on.
+
+    To room.noise from `out_at` on. Returns a bound on the current's size.
+    """
+    if noise.full_rank:
+        return full_rank_current(chain, noise, layer, steps, spikes, at, out_at, room)
+    reach = find_drives(chain, noise, layer, steps, spikes, at, room)
+    low_rank_current(chain, noise, layer, steps, out_at, room)
     return reach

@@ -18,11 +18,18 @@ from numpy.typing import NDArray
 
 from neurosim.kernels.aligned import aligned_current
 from neurosim.kernels.compilation import kernel
-from neurosim.kernels.lanes import pointer, pointer_to_halves
-from neurosim.kernels.neuron import open_gates, run_pair
-from neurosim.kernels.perturbation import draw_pair, noise_current, noise_words, perturbs
+from neurosim.kernels.lanes import pointer, pointer_to_halves, zeros
+from neurosim.kernels.neuron import is_plain, open_gates, run_first, run_first_factor, run_pair
+from neurosim.kernels.perturbation import (
+    draw_pair,
+    find_drives,
+    low_rank_current,
+    noise_current,
+    noise_words,
+    perturbs,
+)
 from neurosim.kernels.readout import log_likelihood, softmax_errors
-from neurosim.kernels.synapse import synaptic_current
+from neurosim.kernels.synapse import synaptic_current, tabled_current
 
 FROM_START = np.int64(0)
 """A place in memory; a literal 0 would compile the callee once more."""
@@ -42,6 +49,8 @@ class Chain(NamedTuple):
     words: NDArray[np.int64]  # (layer,) words of a row of incoming spikes, a multiple of 8
     weights: NDArray[np.int8]  # layers one after another, each (source, lane)
     weight_at: NDArray[np.int64]  # (layer,) where its weights start
+    sums: NDArray[np.int16]  # `synapse.quad_sums` of layers one after another
+    sums_at: NDArray[np.int64]  # (layer,) where its sums start, or -1: none were made
     noise_at: NDArray[np.int64]  # (layer + 1,) where its noise planes start in the scratch
     shift: NDArray[np.int64]  # (layer,) `Connection.current_shift`
     bias: NDArray[np.int32]  # (layer, lane) added to v in each step
@@ -81,7 +90,6 @@ class Samples(NamedTuple):
 
     frames: NDArray[np.uint64]  # (sample, step, word)
     labels: NDArray[np.uint8]  # (sample,)
-    counts: NDArray[np.int32]  # (sample, step) incoming spikes
     currents: NDArray[np.int32]  # (sample, step, lane) of the first layer
     reach: NDArray[np.int64]  # (sample,) largest of its currents
     gates: NDArray[np.uint16]  # (sample, layer, step, lane / 16) see aligned.py; empty: no window
@@ -95,7 +103,7 @@ class Room(NamedTuple):
     bias_noise: NDArray[np.int32]  # (layer, lane)
     raw: NDArray[np.uint64]  # one noise field of the widest layer
     axons: NDArray[np.int64]  # numbers of spiking sources
-    arrivals: NDArray[np.int32]  # (step,) spikes that reach a layer
+    drives: NDArray[np.int32]  # (rank, step) x . B of low-rank noise
     currents: NDArray[np.int32]  # (member, step, lane)
     noise: NDArray[np.int32]  # (member, step, lane)
     spikes: NDArray[np.uint64]  # (member, layer, step, word)
@@ -109,16 +117,17 @@ def _point_chain(chain):
     return Chain(
         chain.layers, chain.width, chain.spike_words, pointer(chain.sources), pointer(chain.neurons),
         pointer(chain.lanes), pointer(chain.words), pointer(chain.weights), pointer(chain.weight_at),
-        pointer(chain.noise_at), pointer(chain.shift), pointer(chain.bias), pointer(chain.threshold),
-        pointer(chain.decays), pointer(chain.reach), pointer(chain.headroom),
+        pointer(chain.sums), pointer(chain.sums_at), pointer(chain.noise_at), pointer(chain.shift),
+        pointer(chain.bias), pointer(chain.threshold), pointer(chain.decays), pointer(chain.reach),
+        pointer(chain.headroom),
     )  # fmt: skip
 
 
 @kernel
 def _point_samples(samples):
     return Samples(
-        pointer(samples.frames), pointer(samples.labels), pointer(samples.counts),
-        pointer(samples.currents), pointer(samples.reach), pointer(samples.gates),
+        pointer(samples.frames), pointer(samples.labels), pointer(samples.currents),
+        pointer(samples.reach), pointer(samples.gates),
     )  # fmt: skip
 
 
@@ -134,7 +143,7 @@ def _point_noise(noise):
 def _point_room(room):
     return Room(
         pointer(room.inputs), pointer(room.outputs), pointer(room.bias_noise), pointer(room.raw),
-        pointer(room.axons), pointer(room.arrivals), pointer(room.currents), pointer(room.noise),
+        pointer(room.axons), pointer(room.drives), pointer(room.currents), pointer(room.noise),
         pointer(room.spikes), pointer_to_halves(room.spikes), pointer(room.potentials),
         pointer(room.counts),
     )  # fmt: skip
@@ -144,20 +153,20 @@ def make_room(chain: Chain, rank: int, steps: int) -> Room:
     """Scratch for one thread; `spike_bits` is made from `spikes` by the kernels."""
     lanes, layers = chain.width, chain.layers
     field = noise_words(((lanes + 127) >> 7) << 1, True)
-    spikes = np.zeros(2 * layers * steps * chain.spike_words, np.uint64)
+    spikes = zeros(2 * layers * steps * chain.spike_words, np.uint64)
     return Room(
-        inputs=np.zeros(max(int(chain.noise_at[layers]), 1), np.uint64),
-        outputs=np.zeros(layers * rank * lanes, np.int32),
-        bias_noise=np.zeros(layers * lanes, np.int32),
-        raw=np.zeros(field, np.uint64),
-        axons=np.zeros(int(chain.sources.max()), np.int64),
-        arrivals=np.zeros(steps, np.int32),
-        currents=np.zeros(2 * steps * lanes, np.int32),
-        noise=np.zeros(2 * steps * lanes, np.int32),
+        inputs=zeros(max(int(chain.noise_at[layers]), 1), np.uint64),
+        outputs=zeros(layers * rank * lanes, np.int32),
+        bias_noise=zeros(layers * lanes, np.int32),
+        raw=zeros(field, np.uint64),
+        axons=zeros(int(chain.sources.max()), np.int64),
+        drives=zeros(rank * steps, np.int32),
+        currents=zeros(2 * steps * lanes, np.int32),
+        noise=zeros(2 * steps * lanes, np.int32),
         spikes=spikes,
         spike_bits=spikes.view(np.uint16),
-        potentials=np.zeros(2 * lanes, np.int32),
-        counts=np.zeros(2 * lanes, np.int32),
+        potentials=zeros(2 * lanes, np.int32),
+        counts=zeros(2 * lanes, np.int32),
     )
 
 
@@ -165,6 +174,57 @@ def make_room(chain: Chain, rank: int, steps: int) -> Room:
 def _silence(noise, begin, end):
     for index in range(begin, end):
         noise[index] = int32(0)
+
+
+@kernel
+def layer_current(chain, layer, steps, at, out_at, room):
+    """Current int32 (step, lane) of a layer above the first, from spikes at `at` of room.spikes.
+
+    Written to room.currents from `out_at` on.
+    """
+    if chain.sums_at[layer] >= 0:
+        tabled_current(
+            room.spikes, at, chain.spike_words, chain.sources[layer], steps, chain.sums,
+            chain.sums_at[layer], chain.shift[layer], chain.lanes[layer], room.currents, out_at,
+        )  # fmt: skip
+        return
+    synaptic_current(
+        room.spikes, at, chain.spike_words, steps, chain.weights, chain.weight_at[layer],
+        chain.shift[layer], chain.lanes[layer], room.axons, room.currents, out_at,
+    )  # fmt: skip
+
+
+@kernel
+def _run_first_layer(chain, noise, samples, sample, gates_at, steps, pair, room):
+    """Run the first layer, whose synaptic current both members share; return saturated registers."""
+    half = steps * chain.lanes[0]
+    begin = sample * half
+    frames_at = sample * steps * chain.words[0]
+    reach = samples.reach[sample]
+    hidden = chain.layers > 1
+    if not perturbs(noise, 0, pair):
+        _silence(room.noise, FROM_START, half)
+    elif noise.turn[0] >= 0:
+        reach += aligned_current(
+            chain, noise, FROM_START, steps, samples.gates, gates_at, FROM_START, room
+        )
+    elif noise.full_rank or noise.rank > 1:
+        reach += noise_current(
+            chain, noise, FROM_START, steps, samples.frames, frames_at, FROM_START, room
+        )
+    else:
+        reach += find_drives(chain, noise, FROM_START, steps, samples.frames, frames_at, room)
+        if hidden and is_plain(chain, FROM_START, reach):
+            run_first_factor(chain, steps, samples.currents, begin, room)
+            return FROM_START, FROM_START
+        low_rank_current(chain, noise, FROM_START, steps, FROM_START, room)
+    if hidden and is_plain(chain, FROM_START, reach):
+        run_first(chain, steps, samples.currents, begin, room)
+        return FROM_START, FROM_START
+    return run_pair(
+        chain, FROM_START, steps, samples.currents, begin, samples.currents, begin, FROM_START, reach,
+        room,
+    )  # fmt: skip
 
 
 @kernel
@@ -177,32 +237,14 @@ def _run_sample(chain, noise, samples, sample, steps, pair, room):
     for layer in range(chain.layers):
         half = steps * chain.lanes[layer]
         if layer == 0:
-            reach = samples.reach[sample]
-            if not perturbs(noise, layer, pair):
-                _silence(room.noise, FROM_START, half)
-            elif noise.turn[layer] >= 0:
-                reach += aligned_current(
-                    chain, noise, layer, steps, samples.gates, gates_at, FROM_START, room
-                )
-            else:
-                reach += noise_current(
-                    chain, noise, layer, steps, samples.frames, sample * steps * chain.words[0],
-                    samples.counts, sample * steps, FROM_START, room,
-                )  # fmt: skip
-            begin = sample * half
-            plus, minus = run_pair(
-                chain, layer, steps, samples.currents, begin, samples.currents, begin, FROM_START,
-                reach, room,
-            )  # fmt: skip
+            plus, minus = _run_first_layer(
+                chain, noise, samples, sample, gates_at, steps, pair, room
+            )
         else:
             noise_reach = int64(0)
             for side in range(2):
                 at = (side * chain.layers + layer - 1) * row
-                synaptic_current(
-                    room.spikes, at, chain.spike_words, steps, chain.weights,
-                    chain.weight_at[layer], chain.shift[layer], chain.lanes[layer], room.axons,
-                    room.arrivals, FROM_START, room.currents, side * half,
-                )  # fmt: skip
+                layer_current(chain, layer, steps, at, side * half, room)
                 if not perturbs(noise, layer, pair):
                     _silence(room.noise, side * half, (side + 1) * half)
                     continue
@@ -212,9 +254,8 @@ def _run_sample(chain, noise, samples, sample, steps, pair, room):
                     )
                 else:
                     side_reach = noise_current(
-                        chain, noise, layer, steps, room.spikes, at, room.arrivals, FROM_START,
-                        side * half, room,
-                    )  # fmt: skip
+                        chain, noise, layer, steps, room.spikes, at, side * half, room
+                    )
                 noise_reach = max(noise_reach, side_reach)
             plus, minus = run_pair(
                 chain, layer, steps, room.currents, FROM_START, room.currents, half, half,
@@ -331,9 +372,5 @@ def present(
                     chain, 0, steps, driven, sample * steps * chain.lanes[0], window, opened, at
                 )
             else:
-                synaptic_current(
-                    room.spikes, (layer - 1) * row, chain.spike_words, steps, chain.weights,
-                    chain.weight_at[layer], chain.shift[layer], chain.lanes[layer], room.axons,
-                    room.arrivals, FROM_START, room.currents, FROM_START,
-                )  # fmt: skip
+                layer_current(chain, layer, steps, (layer - 1) * row, FROM_START, room)
                 open_gates(chain, layer, steps, room.currents, FROM_START, window, opened, at)

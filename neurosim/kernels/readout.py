@@ -12,10 +12,11 @@ from functools import cache
 from math import isqrt
 
 import numpy as np
-from numba import int32, int64
+from numba import int32, int64, uint64
 from numpy.typing import NDArray
 
 from neurosim.kernels.compilation import kernel
+from neurosim.kernels.lanes import bit_length
 
 FRACTION = 10
 """Fraction bits of logits and log-likelihoods: one unit is 2^-10 bit."""
@@ -71,11 +72,7 @@ def log2_table() -> NDArray[np.int64]:
 @kernel
 def log2(x, logs):
     """log2 of a positive integer, FRACTION fraction bits, truncated mantissa."""
-    whole = int64(0)
-    high = x
-    while high > 1:
-        high >>= 1
-        whole += 1
+    whole = bit_length(uint64(x)) - 1
     mantissa = x - (int64(1) << whole)
     if whole > FRACTION:
         mantissa >>= whole - FRACTION

@@ -1,12 +1,80 @@
 """What current do spikes make of the weights? Each arriving spike visits the synapses of its axon.
 
-input[t, k] = (sum over spiking j of mantissa[j, k]) << current_shift
+    input[t, k] = (sum over spiking j of mantissa[j, k]) << current_shift
+
+Four axons can spike in sixteen ways. Where a layer is small, the sums of all sixteen are made once a
+generation and looked up for every member, sample and step, spikes or none: no list of spikes and no branch
+that their pattern decides.
 """
 
+import numpy as np
 from numba import int32, int64, uint64
+from numpy.typing import NDArray
 
 from neurosim.kernels.compilation import kernel
-from neurosim.kernels.lanes import WIDTH, load, pointer, splat, store, trailing_zeros
+from neurosim.kernels.lanes import (
+    WIDTH,
+    load,
+    load_shorts,
+    no_shorts,
+    pointer,
+    splat,
+    store,
+    trailing_zeros,
+    widen,
+)
+
+QUAD = 4
+"""Axons looked up together."""
+SUMS = 1 << QUAD
+QUADS = 64 // QUAD
+TABLE_BYTES = 1 << 16
+"""Larger tables leave the nearest caches (chosen here); spikes then visit their synapses one by one."""
+
+
+def quad_sums(weights: NDArray[np.int8]) -> NDArray[np.int16] | None:
+    """Sums of the synapses of every subset of four axons, or None where they are too large.
+
+    weights  int8 (source, lane), whole vectors of lanes
+    returns  int16 (vector, quad, subset, lane of the vector), whole words of sources; every sum over
+             any of the sources fits 16 bits
+    """
+    sources, lanes = weights.shape
+    quads = -(-sources // 64) * QUADS
+    if (
+        quads * SUMS * lanes * 2 > TABLE_BYTES
+        or np.abs(weights.astype(np.int64)).sum(axis=0).max() > np.iinfo(np.int16).max
+    ):
+        return None
+    filled = np.zeros((quads, QUAD, lanes // WIDTH, WIDTH), np.int16)
+    filled.reshape(-1, lanes)[:sources] = weights
+    sums = np.zeros((lanes // WIDTH, quads, SUMS, WIDTH), np.int16)
+    for subset in range(SUMS):
+        for bit in range(QUAD):
+            if subset >> bit & 1:
+                sums[:, :, subset] += filled[:, bit].transpose(1, 0, 2)
+    return sums
+
+
+@kernel
+def tabled_current(
+    spikes, at, row, sources, steps, sums, first_sum, shift, lanes, current, out_at
+):  # fmt: skip
+    """As `synaptic_current`, of `quad_sums` from `first_sum` on; a step's spikes take `row` words."""
+    scale = splat(int32(1) << int32(shift))
+    words = (sources + 63) >> 6
+    for t in range(steps):
+        here = at + t * row
+        for first in range(0, lanes, WIDTH):
+            total = no_shorts()
+            of_word = first_sum + first * words * QUADS * SUMS
+            for word in range(words):
+                pattern = spikes[here + word]
+                for quad in range(QUADS):
+                    subset = int64((pattern >> uint64(QUAD * quad)) & uint64(SUMS - 1))
+                    total = total + load_shorts(sums, of_word + (quad * SUMS + subset) * WIDTH)
+                of_word += QUADS * SUMS * WIDTH
+            store(current, out_at + t * lanes + first, widen(total) * scale)
 
 
 @kernel
@@ -24,19 +92,16 @@ def list_spikes(spikes, at, words, axons):
 
 @kernel
 def synaptic_current(
-    spikes, at, words, steps, weights, first_weight, shift, lanes, axons, counts, counts_at, current,
-    out_at,
+    spikes, at, words, steps, weights, first_weight, shift, lanes, axons, current, out_at
 ):  # fmt: skip
     """Current int32 (step, lane) of spikes uint64 (step, word) through int8 weights (source, lane).
 
-    All are `pointer`s, used from the given places on; `counts` int32 (step,) gets the number of spikes
-    of each step; `axons` is int64 scratch, one entry a source.
+    All are `pointer`s, used from the given places on; `axons` is int64 scratch, one entry a source.
     """
     scale = splat(int32(1) << int32(shift))
     zero = splat(int32(0))
     for t in range(steps):
         count = list_spikes(spikes, at + t * words, words, axons)
-        counts[counts_at + t] = int32(count)
         first = int64(0)
         while first < lanes:
             place = out_at + t * lanes + first
@@ -62,19 +127,18 @@ def synaptic_current(
 
 
 @kernel
-def base_currents(begin, end, chain, frames, axons, counts, currents, reach):
+def base_currents(begin, end, chain, frames, axons, currents, reach):
     """The current that all members share: first-layer synapses under each sample's frames.
 
     frames uint64 (sample, step, word); axons int64 (source,), scratch; written for samples `begin` ..
-    `end` - 1: counts int32 (sample, step) spikes, currents int32 (sample, step, lane), and reach int64
-    (sample,) the largest of its currents
+    `end` - 1: currents int32 (sample, step, lane), and reach int64 (sample,) the largest of them
     """
     steps, words, lanes = frames.shape[1], frames.shape[2], chain.lanes[0]
     for sample in range(begin, end):
         synaptic_current(
             pointer(frames), sample * steps * words, words, steps, pointer(chain.weights),
-            chain.weight_at[0], chain.shift[0], lanes, pointer(axons), pointer(counts),
-            sample * steps, pointer(currents), sample * steps * lanes,
+            chain.weight_at[0], chain.shift[0], lanes, pointer(axons), pointer(currents),
+            sample * steps * lanes,
         )  # fmt: skip
         largest = int64(0)
         for t in range(steps):
