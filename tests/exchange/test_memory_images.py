@@ -1,0 +1,145 @@
+"""Do hardware tools read back every number, and is a folder that was changed noticed by file name?"""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from neurosim.exchange import memory_images
+from neurosim.exchange.memory_images import Image, ImageError
+
+
+@st.composite
+def pictures(draw):
+    """Any array that fits its bits, its largest and smallest values included."""
+    bits, signed = draw(st.integers(1, 48)), draw(st.booleans())
+    low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
+    rows, fields = draw(st.integers(1, 4)), draw(st.integers(1, 9))
+    numbers = st.integers(low, high) | st.sampled_from([low, high])
+    flat = draw(st.lists(numbers, min_size=rows * fields, max_size=rows * fields))
+    return Image.of("one", np.array(flat).reshape(rows, fields), bits, "", signed=signed)
+
+
+@given(pictures())
+def test_a_line_is_a_row_and_field_0_is_lowest(image):
+    for line, row in zip(image.lines(), image.values.tolist(), strict=True):
+        fields = [(value % (1 << image.bits)) << image.bits * k for k, value in enumerate(row)]
+        assert int(line, 16) == sum(fields)
+        assert len(line) == -(-image.bits * len(row) // 4)
+
+
+@given(pictures())
+def test_what_was_packed_is_unpacked(image):
+    fields = image.values.shape[1]
+    back = memory_images.unpack(image.lines(), fields, image.bits, image.signed)
+    assert np.array_equal(back, image.values)
+
+
+@pytest.mark.parametrize(
+    ("bits", "signed", "value"), [(8, True, 128), (8, False, -1), (1, False, 2)]
+)
+def test_a_value_that_does_not_fit_is_refused_by_file(bits, signed, value):
+    with pytest.raises(ImageError, match=rf"weights_L0: .*{value}.*{bits} bits hold"):
+        Image.of("weights_L0", [[0, value]], bits, "", signed=signed)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    image = Image.of("weights_L0", [[1, -2], [3, 4]], 8, "weights", signed=True, start=True)
+    memory_images.write(
+        tmp_path / "hdl", {"about": 1}, [image], {"params.vh": "localparam A = 1;\n"}
+    )
+    return tmp_path / "hdl"
+
+
+def test_hardware_starts_with_the_same_rows_in_both_formats(folder):
+    lines = (folder / "weights_L0.mem").read_text().split()
+    assert lines == ["fe01", "0403"]
+    coe = (folder / "weights_L0.coe").read_text()
+    assert coe.startswith("memory_initialization_radix=16;\nmemory_initialization_vector=\n")
+    assert coe.endswith(";\n")
+    assert coe.split("=\n")[-1].rstrip(";\n").split(",\n") == lines
+
+
+def test_a_folder_is_read_back(folder):
+    read = memory_images.read(folder)
+    assert read.array("weights_L0").tolist() == [[1, -2], [3, 4]]
+    assert read.manifest["about"] == 1
+    assert read.holds("weights_L0")
+    assert not read.holds("weights_L1")
+
+
+@pytest.mark.parametrize("name", ["weights_L0.mem", "weights_L0.coe", "params.vh"])
+def test_a_changed_or_missing_file_is_named(folder, name):
+    content = (folder / name).read_bytes()
+    (folder / name).write_bytes(content.replace(b"1", b"7"))
+    with pytest.raises(ImageError, match=rf"{name} does not agree with manifest.json: sha256 is"):
+        memory_images.read(folder)
+    (folder / name).unlink()
+    with pytest.raises(ImageError, match=rf"{name} is missing"):
+        memory_images.read(folder)
+
+
+def rewrite(folder, change):
+    manifest = json.loads((folder / "manifest.json").read_text())
+    change(manifest)
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda manifest: manifest.update(about=2), "was changed since it was written"),
+        (lambda manifest: manifest.update(format="other/9"), "other/9.*reads 'neurosim-hdl/1'"),
+        (lambda manifest: manifest.pop("files"), "is damaged"),
+        (lambda manifest: manifest["files"].update(x=3), "is damaged"),
+    ],
+)
+def test_a_changed_manifest_is_refused(folder, change, message):
+    rewrite(folder, change)
+    with pytest.raises(ImageError, match=rf"manifest.json.* {message}|manifest.json: .*{message}"):
+        memory_images.read(folder)
+
+
+def test_a_manifest_cannot_reach_outside_its_folder(folder):
+    (folder.parent / "secret").write_text("")
+
+    def change(manifest):
+        manifest["files"]["../secret"] = {"sha256": ""}
+        manifest["sha256"] = memory_images._own_hash(manifest)
+
+    rewrite(folder, change)
+    with pytest.raises(ImageError, match="secret is missing"):
+        memory_images.read(folder)
+
+
+def test_a_folder_without_manifest_is_refused(tmp_path):
+    with pytest.raises(ImageError, match="holds no memory images"):
+        memory_images.read(tmp_path)
+
+
+def test_an_export_replaces_an_export_and_nothing_else(folder):
+    memory_images.write(folder, {"about": 2}, [], {})
+    assert [path.name for path in folder.iterdir()] == ["manifest.json"]
+    other = folder.parent / "other"
+    other.mkdir()
+    (other / "mine").write_text("x")
+    for taken, message in ((other, "holds other files"), (other / "mine", "is a file")):
+        with pytest.raises(ImageError, match=message):
+            memory_images.write(taken, {}, [], {})
+    assert sorted(path.name for path in folder.parent.iterdir()) == ["hdl", "other"]
+
+
+def test_an_error_on_the_way_leaves_the_old_export(folder):
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+
+    def fail():
+        yield Image.of("weights_L0", [[0]], 8, "", signed=True)
+        raise ImageError("no further")
+
+    with pytest.raises(ImageError, match="no further"):
+        memory_images.write(folder, {}, fail(), {})
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert [path.name for path in folder.parent.iterdir()] == ["hdl"]
