@@ -16,6 +16,7 @@ COMMANDS = {
     "export": "a trained network in a format that others read",
     "report": "one HTML page of a run: accuracy, cost, curves, samples, cores, settings",
     "check-vectors": "hold the chip against recorded steps of another emulator",
+    "check-hdl": "whether memory images are whole, and the chip still does the same",
     "bptt": "train the float reference by surrogate-gradient BPTT",
     "compare": "a run beside float training, quantised weights and narrower registers",
     "reproduce": "the paper's table and figures, for this implementation",

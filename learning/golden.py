@@ -1,0 +1,203 @@
+"""What exactly does one generation do? Every number of it, for hardware to be compared with.
+
+    step(config, checkpoint, data)   the generation after a checkpoint, done by the chip itself
+    images(config, step)             what it starts from and what it must give, as memory images
+
+Written for EGGROLL with ±1 noise on the weights of all layers: `fault` tells why other settings have
+no such vectors.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from learning.evolution import Evolution
+from learning.record import Checkpoint, Config
+from learning.settings import Settings, noise
+from learning.shaping import LARGEST
+from learning.training import make_chip, take
+from neurosim.datasets import Dataset
+from neurosim.exchange import hdl
+from neurosim.exchange.memory_images import Image
+from neurosim.frames import Frames
+from neurosim.memory import Memory, weights
+
+SHOWN_PAIRS = 8
+"""Pairs whose bits are written out: enough to compare with, chosen here."""
+RATE_BITS = 48
+"""Width of a rate in hardware/: 32 fraction bits and 16 above; chosen here, the default needs 46."""
+
+
+class Step(NamedTuple):
+    """One generation.
+
+    shown         the samples it presents, in the order of (group, place)
+    fitness       int64 (pair, member); coefficients int8 (pair,)
+    totals        sum of |direction| over a layer's synapses; rates: 32 fraction bits, one a layer
+    before, after what the synapses keep
+    """
+
+    generation: int
+    groups: int
+    shown: Frames
+    fitness: NDArray[np.int64]
+    coefficients: NDArray[np.int8]
+    totals: list[int]
+    rates: list[int]
+    before: Memory
+    after: Memory
+
+
+def fault(settings: Settings) -> str | None:
+    """Why hardware/ cannot learn with these settings, or None."""
+    for name, value, wanted in (
+        ("method", settings.method, "eggroll"),
+        ("noise", settings.noise, "rademacher"),
+        ("output_rule", settings.output_rule, "same"),
+        ("sigma_bias", settings.sigma_bias, 0),
+        ("decay", settings.decay, 0),
+    ):
+        if value != wanted:
+            return f"{name} is {value!r}; hardware/ learns with {wanted!r} only"
+    if not (settings.sigma and settings.sigma_output):
+        return (
+            f"sigma {settings.sigma} and sigma_output {settings.sigma_output} must both be above 0"
+        )
+    if sum_bits(settings) > 32:
+        return (
+            f"{settings.pairs} pairs need directions of {sum_bits(settings)} bits; the chip has 32"
+        )
+    return None
+
+
+def sum_bits(settings: Settings) -> int:
+    """Bits of a direction: |momentum| <= 2^b (votes + 1) - 1 for ever, votes <= pairs * rank * 127.
+
+    From m' = m - floor(|m| / 2^b) + votes, which keeps to that bound. So 32 bits are never needed, and
+    no direction saturates.
+    """
+    most = settings.pairs * settings.rank * LARGEST
+    return (((most + 1) << settings.momentum_bits) - 1).bit_length() + 1
+
+
+def parameters(config: Config) -> dict[str, Any]:
+    """What hardware/ needs to learn, by its name in params.vh."""
+    settings = config.settings
+    return {
+        "RANK": settings.rank,
+        "SCALE": list(noise(settings, config.network()).scale),
+        "FRACTION_BITS": settings.fraction_bits,
+        "MOMENTUM_BITS": settings.momentum_bits,
+        "SUM_BITS": sum_bits(settings),
+        "RATE_BITS": RATE_BITS,
+    }
+
+
+def step(config: Config, checkpoint: Checkpoint, data: Dataset) -> Step:
+    """The generation that would follow the checkpoint; the checkpoint stays as it is."""
+    settings, generation = config.settings, checkpoint.generation
+    before = checkpoint.memory
+    chip = make_chip(config, _copied(before))
+    evolution = Evolution(settings, len(data.train.labels), len(chip.network.layers))
+    ask = evolution.ask(generation)
+    fitness = chip.rehearse(data.train, ask.samples, ask.pairs, generation).fitness
+    update = evolution.tell(generation, fitness)
+    votes = [
+        chip.votes(layer, update.coefficients, ask.pairs, generation)[0]
+        for layer in range(len(chip.network.layers))
+    ]
+    chip.consolidate(update.coefficients, ask.pairs, generation, update.rates)
+    totals, rates = [], []
+    for layer, direction in enumerate(chip.memory.momentum or votes):
+        neurons = chip.network.layers[layer][1].neurons
+        total = int(np.abs(direction[:, :neurons].astype(np.int64)).sum())
+        totals.append(total)
+        size = len(direction) * neurons
+        rates.append(update.rates[layer].step * size // total if total else 0)
+    return Step(
+        generation,
+        settings.groups,
+        take(data.train, ask.samples.reshape(-1)),
+        fitness,
+        update.coefficients,
+        totals,
+        rates,
+        before,
+        chip.memory,
+    )
+
+
+def about(settings: Settings, done: Step) -> dict[str, Any]:
+    """What the manifest says of a generation."""
+    return {
+        "generation": done.generation,
+        "pairs": settings.pairs,
+        "groups": settings.groups,
+        "batch": settings.batch,
+        "shaping": settings.shaping,
+        "totals": done.totals,
+        "rates": done.rates,
+        "order": "draw and run every pair as +E and -E on its group's samples; fade; draw each pair "
+        "again and vote; total = sum of |direction|; move with rate = step * synapses // total",
+    }
+
+
+def _copied(memory: Memory) -> Memory:
+    return Memory(
+        tuple(array.copy() for array in memory.synapses),
+        tuple(array.copy() for array in memory.biases),
+        tuple(array.copy() for array in memory.momentum),
+    )
+
+
+def images(config: Config, done: Step) -> list[Image]:
+    """The memories that learning starts from, and those that it must leave."""
+    settings, network = config.settings, config.network()
+    state_bits = 8 + settings.fraction_bits
+    kept = sum_bits(settings)
+    found = [
+        hdl.stimulus("learning_stim", done.shown, "input spikes, a row (group, place, step)"),
+        Image.of(
+            "learning_labels", done.shown.labels, 8, "label, a row (group, place)", signed=False
+        ),
+        Image.of("fitness", done.fitness, 48, "fitness of +E and -E, a row a pair", signed=True),
+        Image.of("coefficients", done.coefficients, 8, "what a pair was worth", signed=True),
+    ]
+    after = weights(done.after, settings.fraction_bits).mantissas
+    pairs = min(SHOWN_PAIRS, settings.pairs)
+    for layer, (_, population) in enumerate(network.layers):
+        shape = "a row a source, a field a neuron"
+        for prefix, memory, start in (("", done.before, True), ("new_", done.after, False)):
+            synapses = memory.synapses[layer]
+            found.append(
+                Image.of(
+                    f"{prefix}state_L{layer}", synapses, state_bits, f"weight and fraction bits, {shape}",
+                    signed=True, start=start,
+                )
+            )  # fmt: skip
+            if memory.momentum:
+                found.append(
+                    Image.of(
+                        f"{prefix}momentum_L{layer}", memory.momentum[layer][:, : population.neurons],
+                        kept, f"smoothed votes, {shape}", signed=True, start=start,
+                    )
+                )  # fmt: skip
+        found.append(
+            Image.of(
+                f"new_weights_L{layer}", after[layer], 8, f"weights after it, {shape}", signed=True
+            )
+        )
+        drawn = [
+            hdl.perturbation(network, layer, settings.rank, pair, done.generation, settings.seed)
+            for pair in range(pairs)
+        ]
+        for side, ends in (("a", "neuron"), ("b", "source")):
+            bits = np.concatenate([getattr(one, side) for one in drawn])
+            means = (
+                f"{side.upper()} of the first pairs, a row (pair, rank), a field a {ends}; 1 is +1"
+            )
+            found.append(
+                Image.of(f"perturbation_{side.upper()}_L{layer}", bits, 1, means, signed=False)
+            )
+    return found

@@ -1,0 +1,99 @@
+"""Do the files hold what the chip is, does and draws?"""
+
+import json
+
+import naive
+import numpy as np
+import pytest
+import rtl_cases
+import strategies
+from hypothesis import given
+from hypothesis import strategies as st
+
+from neurosim import frames
+from neurosim.exchange import hdl, hdl_parameters, memory_images
+from neurosim.exchange.memory_images import ImageError
+from neurosim.network import Network, Population
+from neurosim.population import ReadoutSpec
+
+
+@given(strategies.chains(), st.integers(1, 3), st.integers(0, 99), strategies.SEEDS)
+def test_the_bits_of_a_pair_are_the_noise_it_carries(network, rank, pair, seed):
+    for layer, (connection, population) in enumerate(network.layers):
+        drawn = hdl.perturbation(network, layer, rank, pair, 7, seed)
+        for bits, stream, words in (
+            (drawn.a, naive.OUTPUT_FACTOR, naive.lane_words(population.neurons)),
+            (drawn.b, naive.INPUT_FACTOR, naive.noise_rows(network)[layer]),
+        ):
+            field = naive.Field(stream, layer, pair, 7, seed)
+            wanted = [naive.numbers(field, bits.shape[1], words, r, False) for r in range(rank)]
+            assert (2 * bits.astype(int) - 1).tolist() == wanted
+        assert drawn.b.shape == (rank, network.sizes[connection.source])
+
+
+@given(strategies.cases(layers=2))
+def test_images_are_what_a_naive_network_does(case):
+    try:
+        images = {
+            image.name: image.values
+            for image in hdl.images(case.network, case.weights, case.frames)
+        }
+    except ImageError:
+        return  # a bias beyond 13 bits, named in its own test
+    for sample, dense in enumerate(case.dense):
+        seen = naive.run(case.network, case.weights, dense)
+        rows = slice(sample * len(dense), (sample + 1) * len(dense))
+        assert np.array_equal(images["stim"][rows], dense)
+        for layer, spikes in enumerate(seen.spikes):
+            assert images[f"spikes_L{layer}"][rows].tolist() == spikes
+            after = np.where(np.array(spikes) > 0, 0, seen.membranes[layer])
+            assert images[f"v_L{layer}"][rows].tolist() == after.tolist()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_chip_made_from_the_files_does_the_same(tmp_path, seed):
+    read = memory_images.read(rtl_cases.extreme_folder(tmp_path / "hdl", seed))
+    found = hdl.replay(read)
+    assert sorted(found) == sorted(
+        name[:-4] for name in read.manifest["files"] if name.startswith(("spikes", "v_"))
+    )
+    for name, values in found.items():
+        assert np.array_equal(values, read.array(name))
+
+
+def test_a_chip_made_from_other_weights_does_not(tmp_path):
+    folder = rtl_cases.extreme_folder(tmp_path / "hdl", 0)
+    (folder / "weights_L0.mem").write_text("0\n" * 150)
+    read = memory_images.Images(folder, json.loads((folder / "manifest.json").read_text()))
+    assert not np.array_equal(hdl.replay(read)["v_L0"], read.array("v_L0"))
+
+
+def test_parameters_are_the_same_numbers_in_verilog():
+    network = Network.chain(7, [Population("hidden", 5, 60, dv=9), Population("output", 3, 70)])
+    learning = {"RANK": 2, "SCALE": [4, 5]}
+    values = hdl_parameters.parameters(network, 4, 1 << 40, ReadoutSpec(False, 9, 3), learning)
+    text = hdl_parameters.verilog(values)
+    assert "localparam [32*2-1:0] SOURCES = {32'd5, 32'd7};" in text
+    assert "localparam [63:0] SEED = 64'h10000000000;" in text
+    assert "localparam [32*2-1:0] SCALE = {32'd5, 32'd4};" in text
+    assert "localparam STEPS = 4;" in text
+    assert values["DV"] == [9, 0]
+    assert len(text.splitlines()) == len(values) + 1
+
+
+def test_what_a_core_cannot_be_is_named():
+    uneven = Network.chain(7, [Population("hidden", 2, (60, 61))])
+    with pytest.raises(ImageError, match="layer 'hidden': 2 different values of vth_mant"):
+        hdl_parameters.layers(uneven)
+    deep = Network.chain(7, [Population(f"layer{index}", 2, 60) for index in range(11)])
+    with pytest.raises(ImageError, match="11 layers"):
+        hdl_parameters.layers(deep)
+
+
+def test_a_bias_that_no_register_holds_is_refused():
+    network = Network.chain(2, [Population("hidden", 1, 60, bias_mant=4000)])
+    weights = strategies.random_weights(network, np.random.default_rng(0))
+    weights.biases[0][:] = 1000
+    shown = frames.pack(np.zeros((1, 1, 2), np.uint8), [0])
+    with pytest.raises(ValueError, match="5000"):
+        hdl.images(network, weights, shown)

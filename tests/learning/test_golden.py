@@ -1,0 +1,94 @@
+"""Are the vectors of a generation those that training itself would make?"""
+
+import naive
+import numpy as np
+import pytest
+import rtl_cases
+from hypothesis import given
+from hypothesis import strategies as st
+
+from learning import golden
+from learning.settings import Settings, noise
+from learning.training import Training
+
+DATA = rtl_cases.striped(40)
+
+
+@pytest.mark.parametrize("settings", [{}, {"momentum_bits": 0, "rank": 2, "shaping": "sign"}])
+def test_the_step_is_the_one_training_would_do(settings):
+    config, checkpoint = rtl_cases.trained(DATA, **settings)
+    before = [array.copy() for part in checkpoint.memory for array in part]
+    step = golden.step(config, checkpoint, DATA)
+    for array, kept in zip([a for part in checkpoint.memory for a in part], before, strict=True):
+        assert np.array_equal(array, kept)
+    training = Training(config, DATA, None, checkpoint)
+    training.step()
+    for part, wanted in zip(step.after, training.chip.memory, strict=True):
+        for array, same in zip(part, wanted, strict=True):
+            assert np.array_equal(array, same)
+
+
+def test_rates_and_totals_make_the_new_state():
+    """move(), in Python's own integers, from the files' numbers alone."""
+    config, checkpoint = rtl_cases.trained(DATA)
+    step = golden.step(config, checkpoint, DATA)
+    for layer, momentum in enumerate(step.after.momentum):
+        sources, neurons = step.after.synapses[layer].shape
+        assert step.totals[layer] == sum(abs(int(m)) for m in momentum[:, :neurons].flat)
+        for j in range(0, sources, 7):
+            for k in range(neurons):
+                random = naive.rounding(
+                    naive.ROUNDING, layer, step.generation, config.settings.seed,
+                    j * momentum.shape[1] + k,
+                )  # fmt: skip
+                moved = naive.move(
+                    int(step.before.synapses[layer][j, k]), int(momentum[j, k]), step.rates[layer],
+                    0, random, -128 << 8, (127 << 8) + 127,
+                )  # fmt: skip
+                assert moved == step.after.synapses[layer][j, k]
+
+
+@given(
+    st.integers(1, 40),
+    st.integers(1, 4),
+    st.integers(0, 6),
+    st.lists(st.integers(-(1 << 20), 1 << 20), min_size=1, max_size=200),
+)
+def test_a_direction_never_leaves_its_bits(pairs, rank, bits, wishes):
+    """Whatever the votes are, and however long they push one way."""
+    settings = Settings(pairs=pairs, groups=1, rank=rank, momentum_bits=bits)
+    most = pairs * rank * 127
+    largest = (1 << golden.sum_bits(settings) - 1) - 1
+    m = 0
+    for wish in [*wishes, *[most] * 300, *[-most] * 300]:
+        vote = max(-most, min(most, wish))
+        m = naive.momentum(m, vote, bits) if bits else vote
+        assert abs(m) <= largest
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"method": "full-rank"}, "method is 'full-rank'"),
+        ({"noise": "graded"}, "noise is 'graded'"),
+        ({"output_rule": "delta"}, "output_rule is 'delta'"),
+        ({"sigma_bias": 2}, "sigma_bias is 2"),
+        ({"decay": 0.01}, "decay is 0.01"),
+        ({"sigma": 0}, "sigma 0"),
+        ({"pairs": 1 << 20, "momentum_bits": 6}, "directions of 34 bits"),
+    ],
+)
+def test_what_hardware_cannot_learn_is_named(settings, named):
+    assert named in (golden.fault(Settings(**settings)) or "")
+
+
+def test_the_default_is_learnt_by_hardware():
+    assert golden.fault(Settings()) is None
+    assert golden.sum_bits(Settings()) == 22
+
+
+def test_parameters_tell_the_noise():
+    config, _ = rtl_cases.trained(DATA, rank=2)
+    found = golden.parameters(config)
+    assert found["SCALE"] == list(noise(config.settings, config.network()).scale)
+    assert found["RANK"] == 2

@@ -1,0 +1,83 @@
+"""Folders of memory images for the Verilog chip: small, and with every register put to use."""
+
+import numpy as np
+from strategies import random_weights
+
+from learning import hardware
+from learning.record import Checkpoint
+from learning.settings import Settings
+from learning.training import Training, start
+from neurosim import frames
+from neurosim.datasets import Dataset
+from neurosim.exchange import hdl, hdl_parameters, memory_images
+from neurosim.exchange.description import describe
+from neurosim.network import Connection, Network, Population
+from neurosim.population import ReadoutSpec
+
+SMALL = {
+    "hidden": (16,),
+    "steps": 5,
+    "pairs": 4,
+    "groups": 2,
+    "batch": 2,
+    "vth_mant": 100,
+    "initial_std": 12,
+    "generations": 6,
+    "final_learning_rate": 2,
+    "seed": (5 << 32) + 3,
+}
+
+
+def striped(inputs, steps=5, samples=60, classes=3):
+    """Classes that differ in which inputs spike more."""
+    rng = np.random.default_rng(inputs)
+    labels = rng.integers(0, classes, samples)
+    favoured = np.arange(inputs) % classes == labels[:, None]
+    dense = rng.random((samples, steps, inputs)) < np.where(favoured, 0.3, 0.06)[:, None]
+    part = [frames.pack(dense[i::3], labels[i::3].astype(np.uint8)) for i in range(3)]
+    return Dataset("stripes", *part, classes, (1, inputs // 2), steps, "")
+
+
+def trained(data, **settings):
+    """Configuration and checkpoint of a run of a few generations."""
+    config = start(Settings(**{**SMALL, **settings}), data)
+    training = Training(config, data)
+    training.run(lambda generation, record: None)
+    chip = training.chip
+    return config, Checkpoint(chip.memory, chip.weights(), training.generation, 0.0)
+
+
+def run_folder(path, data, **settings):
+    """The images of such a run."""
+    hardware.write(path, *trained(data, **settings), data, samples=3)
+    return path
+
+
+def extreme_folder(path, seed):
+    """The images of a network whose registers meet their edges; and how often they did."""
+    rng = np.random.default_rng(seed)
+    sizes = rng.integers(3, 40, rng.integers(2, 4)).tolist()
+    layers = [
+        Population(
+            f"layer{index}",
+            size,
+            vth_mant=int(rng.choice([0, 50, 3000, 131071])),
+            du=int(rng.choice([0, 7, 1000, 4095])),
+            dv=int(rng.choice([0, 1, 400, 4095])),
+            bias_mant=tuple(rng.integers(-3900, 3900, size).tolist()),
+            bias_exp=int(rng.integers(0, 8)),
+        )
+        for index, size in enumerate(sizes)
+    ]
+    network = Network.chain(150, layers, Connection("", "", weight_exp=int(rng.integers(3, 8))))
+    weights = random_weights(network, rng)
+    shown = frames.pack(rng.random((2, 12, 150)) < 0.4, np.zeros(2, np.uint8))
+    learning = {
+        "RANK": 1, "SCALE": [0] * len(sizes), "FRACTION_BITS": 0, "MOMENTUM_BITS": 0,
+        "SUM_BITS": 8, "RATE_BITS": 48,
+    }  # fmt: skip
+    parameters = hdl_parameters.parameters(network, 12, seed, ReadoutSpec(True, 256, 16), learning)
+    about = {"network": describe(network), "parameters": parameters, "learning": None}
+    others = {"params.vh": hdl_parameters.verilog(parameters)}
+    memory_images.write(path, about, hdl.images(network, weights, shown), others)
+    return path
