@@ -1,0 +1,13 @@
+// How does a register decay?   kept = sign(x) * ((|x| * (4096 - D)) >> 12), towards zero.
+module decay #(
+    parameter [12:0] D = 0  // 0..4096
+) (
+    input  wire signed [23:0] x,  // within ±(2^23 - 1)
+    output wire signed [23:0] kept
+);
+    wire [23:0] size = x[23] ? -x : x;
+    wire [35:0] product;
+    multiply #(23, 13) scaled (.a(size[22:0]), .b(13'd4096 - D), .product(product));
+    wire [23:0] shrunk = product[35:12];
+    assign kept = x[23] ? -shrunk : shrunk;
+endmodule

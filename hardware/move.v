@@ -1,0 +1,31 @@
+// Where does a synapse move? Combinational.
+//
+//     state' = state + ((direction * rate + random * 2^16) >> 32), no further than LOW .. HIGH
+//
+// 16 random bits round the step up or down so that it is right on average.
+module move #(
+    parameter STATE_BITS = 16,
+    parameter SUM_BITS = 32,
+    parameter RATE_BITS = 48,
+    parameter signed [31:0] LOW = 0,
+    parameter signed [31:0] HIGH = 0
+) (
+    input  wire signed [STATE_BITS-1:0] state,
+    input  wire signed [SUM_BITS-1:0]   direction,
+    input  wire [RATE_BITS-1:0]         rate,       // 32 fraction bits
+    input  wire [15:0]                  random,
+    output wire signed [STATE_BITS-1:0] next
+);
+    localparam BITS = SUM_BITS + RATE_BITS + 2;
+
+    wire [SUM_BITS-1:0] size = direction[SUM_BITS-1] ? -direction : direction;
+    wire [SUM_BITS+RATE_BITS-1:0] product;
+    multiply #(SUM_BITS, RATE_BITS) step (.a(size), .b(rate), .product(product));
+
+    wire signed [BITS-1:0] magnitude = {2'b0, product};
+    wire signed [BITS-1:0] exact =
+        (direction[SUM_BITS-1] ? -magnitude : magnitude) + $signed({1'b0, random, 16'b0});
+    wire signed [BITS-1:0] moved = (exact >>> 32) + state;
+    assign next = moved > HIGH ? HIGH[STATE_BITS-1:0]
+                : moved < LOW  ? LOW[STATE_BITS-1:0] : moved[STATE_BITS-1:0];
+endmodule

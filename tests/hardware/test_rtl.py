@@ -1,0 +1,155 @@
+"""Does the Verilog core do what the emulator does: spike for spike, bit for bit, weight for weight?"""
+
+import importlib.util
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rtl_cases
+
+from neurosim.exchange import memory_images
+
+ROOT = Path(__file__).parents[2]
+HARDWARE = ROOT / "hardware"
+pytestmark = [
+    pytest.mark.skipif(
+        shutil.which("iverilog") is None,
+        reason="Icarus Verilog is not installed: apt-get install iverilog",
+    ),
+    pytest.mark.skipif(
+        importlib.util.find_spec("cocotb") is None,
+        reason="cocotb is not installed: pip install '.[test]'",
+    ),
+]
+
+
+def tool(name, *arguments):
+    """A script of hardware/ as people run it: status and all it printed."""
+    done = subprocess.run(
+        [sys.executable, HARDWARE / name, *arguments],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=120,
+    )
+    return done.returncode, done.stdout
+
+
+def simulate(folder):
+    before = sorted(folder.iterdir())
+    outcome = tool("simulate.py", folder)
+    assert sorted(folder.iterdir()) == before
+    return outcome
+
+
+def assert_passes(folder, *compared):
+    status, printed = simulate(folder)
+    assert status == 0, printed
+    for name in compared:
+        assert re.search(rf"^{name}: [\d,]+ values equal$", printed, re.MULTILINE), printed
+
+
+@pytest.mark.parametrize(
+    ("inputs", "settings"),
+    [
+        (140, {}),
+        (40, {"hidden": (9, 5), "rank": 2, "momentum_bits": 0, "fraction_bits": 3, "du": 1000,
+              "readout": "count", "shaping": "rank", "sigma": 40, "initial_std": 100}),
+    ],
+    ids=["eggroll", "rank 2, spike count, no momentum, three layers"],
+)  # fmt: skip
+def test_a_generation_on_hardware_is_one_on_the_chip(tmp_path, inputs, settings):
+    """Noise, fitness, directions and new weights; and every spike and membrane without noise."""
+    data = rtl_cases.striped(inputs)
+    folder = rtl_cases.run_folder(tmp_path / "hdl", data, **settings)
+    recorded = memory_images.read(folder)
+    before, after = recorded.array("weights_L0"), recorded.array("new_weights_L0")
+    assert (before != after).mean() > 0.5
+    assert recorded.array("spikes_L0").any()
+    if settings:
+        assert (after.min(), after.max()) == (-128, 127)
+    assert_passes(folder, "spikes_L0", "v_L1", "perturbation_B_L0", "fitness", "new_state_L1")
+
+
+@pytest.mark.parametrize("seed", [0, 2])
+def test_a_core_that_only_infers_does_so_at_the_edges_of_its_registers(tmp_path, seed):
+    folder = rtl_cases.extreme_folder(tmp_path / "hdl", seed)
+    edges = [np.abs(memory_images.read(folder).array(f"v_L{layer}")).max() for layer in (0, 1)]
+    assert max(edges) == (1 << 23) - 1
+    assert_passes(folder, "spikes_L0", "v_L0", "spikes_L1", "v_L1")
+
+
+@pytest.mark.parametrize(
+    ("name", "seen"),
+    [("weights_L0", "v_L0|spikes_L0"), ("fitness", "fitness"), ("new_state_L1", "new_state_L1")],
+)
+def test_one_wrong_bit_is_found(tmp_path, name, seen):
+    """The comparison can fail: a bit is turned in one file, and the manifest made to agree."""
+    data = rtl_cases.striped(40)
+    folder = rtl_cases.run_folder(tmp_path / "hdl", data, hidden=(4,), pairs=2, groups=1)
+    turn_a_bit(folder, name)
+    status, printed = simulate(folder)
+    assert status == 1
+    assert re.search(rf"({seen}): \d+ of \d+ differ, first at", printed)
+
+
+def turn_a_bit(folder, name):
+    path = folder / f"{name}.mem"
+    first, rest = path.read_text().split("\n", 1)
+    path.write_text(f"{int(first, 16) ^ 1 << 6:0{len(first)}x}\n{rest}")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["files"][path.name]["sha256"] = memory_images._sha256(path.read_bytes())
+    manifest["sha256"] = memory_images._own_hash(manifest)
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+
+
+def test_a_folder_that_was_changed_is_not_simulated(tmp_path):
+    folder = rtl_cases.extreme_folder(tmp_path / "hdl", 0)
+    (folder / "weights_L0.mem").write_text("00\n")
+    status, printed = simulate(folder)
+    assert status == 1
+    assert "weights_L0.mem does not agree with manifest.json" in printed
+
+
+def test_the_cost_of_a_core_is_what_its_sizes_say(tmp_path):
+    """Counted from the elaborated design, and once more by hand."""
+    data = rtl_cases.striped(140)
+    folder = rtl_cases.run_folder(tmp_path / "hdl", data, rank=2)
+    status, printed = tool("cost.py", folder)
+    assert status == 0, printed
+    rows = [
+        re.split(r"  +", line.strip()) for line in printed.split("core of layer 1")[0].splitlines()
+    ]
+    cost = {row[0]: [int(number.replace(",", "")) for number in row[1:]] for row in rows[1:]}
+    size, bits = 140 * 16, memory_images.read(folder).manifest["parameters"]["SUM_BITS"]
+    assert cost["synapses"] == [8 * size, 16 * size]
+    assert cost["directions of synapses"] == [0, bits * size]
+    assert cost["neurons"] == [16 * (24 + 24 + 16 + 13 + 1)] * 2
+    assert cost["A and B of a pair"] == [0, 2 * (128 + 256)]
+    assert cost["drive of a rank"] == [0, 2 * 32]
+    assert cost["state bits"] == [
+        sum(row[i] for name, row in cost.items() if "x" not in name and name != "state bits")
+        for i in (0, 1)
+    ]
+    multipliers = {name: row for name, row in cost.items() if name.startswith("multipliers")}
+    assert multipliers == {
+        f"multipliers {bits} x 48": [0, 1],
+        "multipliers 23 x 13": [2, 2],
+        "multipliers 32 x 32": [0, 2],
+    }
+
+
+def test_every_multiplier_is_counted():
+    """Outside multiply.v a * stands only inside brackets: constant sizes, and lanes of a row."""
+    for path in HARDWARE.glob("*.v"):
+        code = re.sub(r"//.*", "", path.read_text()).replace("@(*)", "")
+        while re.search(r"\[[^\[\]]*\]", code):
+            code = re.sub(r"\[[^\[\]]*\]", "", code)
+        assert ("*" in code) == (path.name == "multiply.v"), path.name
