@@ -1,10 +1,9 @@
 """What exactly does one generation do? Every number of it, for hardware to be compared with.
 
     step(config, checkpoint, data)   the generation after a checkpoint, done by the chip itself
-    images(config, step)             what it starts from and what it must give, as memory images
+    fault(settings), beyond(step)    why hardware/ cannot do it, or None
 
-Written for EGGROLL with ±1 noise on the weights of all layers: `fault` tells why other settings have
-no such vectors.
+Only EGGROLL with ±1 noise on the weights of all layers has such vectors (learning/hardware.py writes them).
 """
 
 from typing import Any, NamedTuple
@@ -18,15 +17,11 @@ from learning.settings import Settings, noise
 from learning.shaping import LARGEST
 from learning.training import make_chip, take
 from neurosim.datasets import Dataset
-from neurosim.exchange import hdl
-from neurosim.exchange.memory_images import Image
 from neurosim.frames import Frames
-from neurosim.memory import Memory, weights
+from neurosim.memory import Memory
 
-SHOWN_PAIRS = 8
-"""Pairs whose bits are written out: enough to compare with, chosen here."""
 RATE_BITS = 48
-"""Width of a rate in hardware/: 32 fraction bits and 16 above; chosen here, the default needs 46."""
+"""Width of a rate in hardware/: 32 fraction bits and 16 above; chosen here, see `beyond`."""
 
 
 class Step(NamedTuple):
@@ -39,7 +34,6 @@ class Step(NamedTuple):
     """
 
     generation: int
-    groups: int
     shown: Frames
     fitness: NDArray[np.int64]
     coefficients: NDArray[np.int8]
@@ -117,7 +111,6 @@ def step(config: Config, checkpoint: Checkpoint, data: Dataset) -> Step:
         rates.append(update.rates[layer].step * size // total if total else 0)
     return Step(
         generation,
-        settings.groups,
         take(data.train, ask.samples.reshape(-1)),
         fitness,
         update.coefficients,
@@ -126,6 +119,16 @@ def step(config: Config, checkpoint: Checkpoint, data: Dataset) -> Step:
         before,
         chip.memory,
     )
+
+
+def beyond(done: Step) -> str | None:
+    """Why the core cannot do this one generation, or None."""
+    if max(done.rates) >> RATE_BITS:
+        return (
+            f"a rate of generation {done.generation} is {max(done.rates)}; {RATE_BITS} bits do not "
+            f"hold it: lower learning_rate or output_rate"
+        )
+    return None
 
 
 def about(settings: Settings, done: Step) -> dict[str, Any]:
@@ -149,55 +152,3 @@ def _copied(memory: Memory) -> Memory:
         tuple(array.copy() for array in memory.biases),
         tuple(array.copy() for array in memory.momentum),
     )
-
-
-def images(config: Config, done: Step) -> list[Image]:
-    """The memories that learning starts from, and those that it must leave."""
-    settings, network = config.settings, config.network()
-    state_bits = 8 + settings.fraction_bits
-    kept = sum_bits(settings)
-    found = [
-        hdl.stimulus("learning_stim", done.shown, "input spikes, a row (group, place, step)"),
-        Image.of(
-            "learning_labels", done.shown.labels, 8, "label, a row (group, place)", signed=False
-        ),
-        Image.of("fitness", done.fitness, 48, "fitness of +E and -E, a row a pair", signed=True),
-        Image.of("coefficients", done.coefficients, 8, "what a pair was worth", signed=True),
-    ]
-    after = weights(done.after, settings.fraction_bits).mantissas
-    pairs = min(SHOWN_PAIRS, settings.pairs)
-    for layer, (_, population) in enumerate(network.layers):
-        shape = "a row a source, a field a neuron"
-        for prefix, memory, start in (("", done.before, True), ("new_", done.after, False)):
-            synapses = memory.synapses[layer]
-            found.append(
-                Image.of(
-                    f"{prefix}state_L{layer}", synapses, state_bits, f"weight and fraction bits, {shape}",
-                    signed=True, start=start,
-                )
-            )  # fmt: skip
-            if memory.momentum:
-                found.append(
-                    Image.of(
-                        f"{prefix}momentum_L{layer}", memory.momentum[layer][:, : population.neurons],
-                        kept, f"smoothed votes, {shape}", signed=True, start=start,
-                    )
-                )  # fmt: skip
-        found.append(
-            Image.of(
-                f"new_weights_L{layer}", after[layer], 8, f"weights after it, {shape}", signed=True
-            )
-        )
-        drawn = [
-            hdl.perturbation(network, layer, settings.rank, pair, done.generation, settings.seed)
-            for pair in range(pairs)
-        ]
-        for side, ends in (("a", "neuron"), ("b", "source")):
-            bits = np.concatenate([getattr(one, side) for one in drawn])
-            means = (
-                f"{side.upper()} of the first pairs, a row (pair, rank), a field a {ends}; 1 is +1"
-            )
-            found.append(
-                Image.of(f"perturbation_{side.upper()}_L{layer}", bits, 1, means, signed=False)
-            )
-    return found

@@ -1,11 +1,15 @@
 """Which files make hardware this run's network, and prove that it infers and learns as the chip does?
 
-write(folder, config, checkpoint, data, samples)    docs/hardware.md lists the files
+    write(folder, config, checkpoint, data, samples)
+
+docs/hardware.md lists the files, and hardware/ reads them.
 """
 
 import json
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from learning import golden
 from learning.record import Checkpoint, Config, weights_sha256
@@ -14,7 +18,11 @@ from learning.training import take
 from neurosim.datasets import Dataset
 from neurosim.exchange import hdl, hdl_parameters, memory_images
 from neurosim.exchange.description import describe
-from neurosim.exchange.memory_images import ImageError
+from neurosim.exchange.memory_images import Image, ImageError
+from neurosim.memory import weights
+
+SHOWN_PAIRS = 8
+"""Pairs whose bits are written out: enough to compare with, chosen here."""
 
 
 def write(
@@ -40,7 +48,9 @@ def write(
     learning = None
     if fault is None:
         done = golden.step(config, checkpoint, data)
-        images += golden.images(config, done)
+        fault = golden.beyond(done)
+    if fault is None:
+        images += _of_step(config, done)
         learning = golden.about(settings, done)
     parameters = hdl_parameters.parameters(
         network, settings.steps, settings.seed, readout(settings), golden.parameters(config)
@@ -65,3 +75,55 @@ def write(
         "params.json": json.dumps(parameters, indent=1) + "\n",
     }
     return memory_images.write(folder, about, images, others)
+
+
+def _of_step(config: Config, done: golden.Step) -> list[Image]:
+    """The memories that learning starts from, and those that it must leave."""
+    settings, network = config.settings, config.network()
+    state_bits = 8 + settings.fraction_bits
+    kept = golden.sum_bits(settings)
+    found = [
+        hdl.stimulus("learning_stim", done.shown, "input spikes, a row (group, place, step)"),
+        Image.of(
+            "learning_labels", done.shown.labels, 8, "label, a row (group, place)", signed=False
+        ),
+        Image.of("fitness", done.fitness, 48, "fitness of +E and -E, a row a pair", signed=True),
+        Image.of("coefficients", done.coefficients, 8, "what a pair was worth", signed=True),
+    ]
+    after = weights(done.after, settings.fraction_bits).mantissas
+    pairs = min(SHOWN_PAIRS, settings.pairs)
+    for layer, (_, population) in enumerate(network.layers):
+        shape = "a row a source, a field a neuron"
+        for prefix, memory, start in (("", done.before, True), ("new_", done.after, False)):
+            synapses = memory.synapses[layer]
+            found.append(
+                Image.of(
+                    f"{prefix}state_L{layer}", synapses, state_bits, f"weight and fraction bits, {shape}",
+                    signed=True, start=start,
+                )
+            )  # fmt: skip
+            if memory.momentum:
+                found.append(
+                    Image.of(
+                        f"{prefix}momentum_L{layer}", memory.momentum[layer][:, : population.neurons],
+                        kept, f"smoothed votes, {shape}", signed=True, start=start,
+                    )
+                )  # fmt: skip
+        found.append(
+            Image.of(
+                f"new_weights_L{layer}", after[layer], 8, f"weights after it, {shape}", signed=True
+            )
+        )
+        drawn = [
+            hdl.perturbation(network, layer, settings.rank, pair, done.generation, settings.seed)
+            for pair in range(pairs)
+        ]
+        for side, ends in (("a", "neuron"), ("b", "source")):
+            bits = np.concatenate([getattr(one, side) for one in drawn])
+            means = (
+                f"{side.upper()} of the first pairs, a row (pair, rank), a field a {ends}; 1 is +1"
+            )
+            found.append(
+                Image.of(f"perturbation_{side.upper()}_L{layer}", bits, 1, means, signed=False)
+            )
+    return found

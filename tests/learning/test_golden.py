@@ -87,6 +87,21 @@ def test_the_default_is_learnt_by_hardware():
     assert golden.sum_bits(Settings()) == 22
 
 
+def test_a_rate_beyond_its_register_is_named():
+    rates = {
+        "learning_rate": 127,
+        "final_learning_rate": 127,
+        "output_rate": 127,
+        "shaping": "sign",
+    }
+    faults = [
+        golden.beyond(golden.step(*rtl_cases.trained(DATA, **settings), DATA))
+        for settings in ({"momentum_bits": 0, **rates}, {})
+    ]
+    assert "48 bits do not hold it" in (faults[0] or "")
+    assert faults[1] is None
+
+
 def test_parameters_tell_the_noise():
     config, _ = rtl_cases.trained(DATA, rank=2)
     found = golden.parameters(config)
