@@ -5,6 +5,7 @@ each layer the largest current that can saturate nothing (`headroom`).
 """
 
 from fractions import Fraction
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -73,6 +74,7 @@ def _each(value: int | tuple[int, ...], neurons: int) -> NDArray[np.int64]:
     return np.broadcast_to(np.asarray(value, np.int64), neurons)
 
 
+@cache
 def _headroom(decay_u: int, decay_v: int, bias: int, steps: int) -> int:
     """Largest current that, step after step, saturates neither u nor v."""
     gain_u = sum(Fraction(limits.DECAY_ONE - decay_u, limits.DECAY_ONE) ** t for t in range(steps))
@@ -192,7 +194,7 @@ def lay_out(network: Network, weights: Weights, noise: NoiseSpec, steps: int) ->
         )
         decay_u, decay_v = _uniform(layer, "du") + 1, _uniform(layer, "dv")
         decays[index] = (*decay_factors(decay_u), *decay_factors(decay_v))
-        sums = np.abs(filled.astype(np.int64)).sum(axis=0)
+        sums = np.abs(filled, dtype=np.int16).sum(axis=0, dtype=np.int64)
         reach[index] = int(sums.max()) << connection.current_shift
         largest = int(np.abs(bias[index]).max())
         largest += noise.bias_scale[index] * (perturbation.GRADED_OFFSET if noise.graded else 1)

@@ -74,12 +74,13 @@ def initial_memory(
 
 def weights(memory: Memory, fraction_bits: int) -> Weights:
     """The weights as the cores use them: the state, rounded to the nearest mantissa."""
-    half = (1 << fraction_bits) >> 1
+    half = np.int16(
+        (1 << fraction_bits) >> 1
+    )  # added to no more than `state_range` allows: 16 bits
     bias_half = 1 << (BIAS_FRACTION_BITS - 1)
     return Weights(
         tuple(
-            ((state.astype(np.int32) + half) >> fraction_bits).astype(np.int8)
-            for state in memory.synapses
+            ((state + half) >> np.int16(fraction_bits)).astype(np.int8) for state in memory.synapses
         ),
         tuple(
             ((state + bias_half) >> BIAS_FRACTION_BITS).astype(np.int16) for state in memory.biases

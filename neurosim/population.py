@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from neurosim import limits
 from neurosim.chain import NoiseSpec, check_noise, check_trainable, lay_out, source_words
-from neurosim.frames import Frames
+from neurosim.frames import Frames, words_for
 from neurosim.kernels import aligned, consolidate, delta, perturbation, population, readout, synapse
 from neurosim.kernels.lanes import WIDTH, zeros
 from neurosim.memory import (
@@ -32,6 +32,9 @@ from neurosim.threads import in_pieces
 
 STEPS = limits.Range(1, 255)
 """Time steps of a sample: 255 sums of a 24-bit v still fit 32 bits."""
+VOTE_WORDS, VOTE_LANES = 16, 64
+"""Votes are counted for 1024 sources and 64 neurons at a time: what is read again and again then stays
+in the nearest cache, and the widest layer of the usual network makes six pieces of work for threads."""
 SAMPLES_AT_ONCE = 2048
 """Samples whose shared currents are held at a time: 10 MB at 10 steps and 128 neurons."""
 
@@ -161,7 +164,7 @@ class LearningChip:
         reach = np.zeros(count, np.int64)
 
         def work(begin: int, end: int) -> None:
-            axons = np.zeros(int(chain.sources[0]), np.int64)
+            axons = np.zeros(int(chain.sources[0]) + synapse.FLATTENED, np.int64)
             synapse.base_currents(begin, end, chain, bits, axons, currents, reach)
 
         in_pieces(count, 64, work)
@@ -352,35 +355,43 @@ class LearningChip:
         sources, neurons = self.network.sizes[connection.source], population_.neurons
         lanes = padded(neurons)
         words = source_words(self.network, layer)
-        votes = np.zeros((sources, lanes), np.int32)
+        votes = zeros((sources, lanes), np.int32)
         of_biases = np.zeros(lanes, np.int32)
         if self.spec.of_layer(layer):
             return votes, of_biases
         rank, graded = self.spec.rank, self.spec.graded
         field = int(perturbation.noise_words(((lanes + 127) >> 7) << 1, True))
+        planes = int(perturbation.planes_of(graded))
+        used = -(-sources // 128) * 2
+        parts = -(-lanes // VOTE_LANES)
 
         def low_rank(begin: int, end: int) -> None:
-            begin, end = 2 * begin, min(2 * end, words)
-            wide = end - begin
-            consolidate.low_rank_votes(
-                begin, end, layer, sources, neurons, words, rank, graded, coefficients, pairs.start,
-                generation, self.seed, np.zeros(6 * wide, np.uint64), np.zeros(64 * wide, np.uint64),
-                np.zeros(64 * lanes, np.int32), np.zeros(256 * WIDTH, np.int32),
-                np.zeros(field, np.uint64), votes,
-            )  # fmt: skip
+            sums, bits = (
+                zeros((256, 2 * WIDTH), np.int16),
+                zeros(planes * VOTE_WORDS * 64, np.uint64),
+            )
+            drawn = zeros(6 * VOTE_WORDS, np.uint64)
+            for piece in range(begin, end):
+                word, lane = piece // parts * VOTE_WORDS, piece % parts * VOTE_LANES
+                last_lane = min(lane + VOTE_LANES, lanes)
+                consolidate.low_rank_votes(
+                    word, min(word + VOTE_WORDS, used), lane, last_lane, layer, sources, neurons, words,
+                    rank, graded, coefficients, pairs.start, generation, self.seed, drawn, bits,
+                    zeros((64, last_lane - lane), np.int16), sums, zeros(field, np.uint64), votes,
+                )  # fmt: skip
 
         def full_rank(begin: int, end: int) -> None:
+            wide = words_for(sources)
             consolidate.full_rank_votes(
                 begin, end, layer, sources, words, graded, coefficients, pairs.start, generation,
-                self.seed, np.zeros(6 * words, np.uint64), np.zeros(64 * words, np.uint64),
-                np.zeros(256, np.int32), votes,
+                self.seed, zeros(6 * wide, np.uint64), zeros(planes * 64 * wide, np.uint64),
+                zeros(64 * wide, np.uint64), votes,
             )  # fmt: skip
 
         if self.spec.scale[layer] and self.spec.full_rank:
             in_pieces(neurons, max(1, -(-neurons // 8)), full_rank)
         elif self.spec.scale[layer]:
-            used = -(-sources // 128)
-            in_pieces(used, max(1, -(-used // 4)), low_rank)
+            in_pieces(-(-used // VOTE_WORDS) * parts, 1, low_rank)
         if self.spec.bias_scale[layer]:
             consolidate.bias_votes(
                 layer, neurons, graded, coefficients, pairs.start, generation, self.seed,
@@ -548,5 +559,5 @@ def _quiet(network: Network) -> NoiseSpec:
 
 def _per_vote(step: int, votes: NDArray[np.int32]) -> int:
     """Rate that makes the mean step `step`: step / mean(|votes|), fixed point."""
-    total = int(np.abs(votes.astype(np.int64)).sum())
+    total = int(np.abs(votes).sum(dtype=np.int64))  # votes stay above -2^31
     return step * votes.size // total if total else 0

@@ -8,8 +8,10 @@
 f_i is the one small integer a pair sends to every core (int8). Paper, appendix B, equation 6.
 
 Noise numbers are bits (perturbation.py), so with c_ik = f_i * A_ik a vote is a sum of c over the pairs whose
-bit is set. Four pairs have sixteen such sums: made once, looked up for every source (the "method of
-four Russians", Arlazarov et al. 1970). Sixteen lookups then add 64 pairs.
+bit is set, less those whose bit is not. Four pairs have sixteen such sums: made once, looked up for every
+source (the "method of four Russians", Arlazarov et al. 1970). Sixteen lookups then add 64 pairs, in 16 bits
+where |f| of the 64 allows it and 32 pairs at a time where it does not. Full rank has one f for all its
+neurons and no A: bits of f instead of sums, and a popcount for each.
 """
 
 import numpy as np
@@ -25,21 +27,43 @@ from neurosim.kernels.counter_rng import (
     ROUNDING,
     draw_words,
 )
-from neurosim.kernels.lanes import WIDTH, load, pointer, splat, store
+from neurosim.kernels.lanes import (
+    WIDTH,
+    WORDS,
+    lane_index,
+    load,
+    load_shorts,
+    load_words,
+    no_shorts,
+    pointer,
+    popcounts,
+    select,
+    shift_words_left,
+    splat,
+    splat_words,
+    store,
+    store_shorts,
+    store_words,
+    widen,
+)
 from neurosim.kernels.perturbation import (
     FIRST,
     GRADED_OFFSET,
     draw_lanes,
     draw_noise,
+    noise_lanes,
     planes_of,
+    weighted,
 )
-from neurosim.kernels.transpose import transpose_bits
+from neurosim.kernels.transpose import transpose_blocks
 
 PAIRS = 64
 """Pairs taken together: the bits of one word."""
 QUAD = 4
 SUMS = 1 << QUAD
 QUADS = PAIRS // QUAD
+SHORT_MAX = (1 << 15) - 1
+COEFFICIENT_BITS = 8
 RATE_BITS = 32
 """Fraction bits of `rate` and `decay`."""
 RANDOM_BITS = 16
@@ -49,130 +73,218 @@ ONE = np.int64(1)
 
 @kernel
 def gather_bits(
-    bits, planes, words, begin, count, component, plane, graded, stream, layer, first_pair, last_pair,
+    bits, planes, words, begin, count, component, graded, stream, layer, first_pair, last_pair,
     generation, seed,
 ):  # fmt: skip
-    """Write to `bits`, for each source of words `begin` .. `begin + count - 1`, a word: one bit a pair."""
-    for place in range(PAIRS):
-        pair = first_pair + place
-        if pair < last_pair:
-            draw_noise(
-                planes, FIRST, words, begin, count, component, graded, stream, layer, pair,
-                generation, seed,
-            )  # fmt: skip
-        for word in range(count):
-            drawn = planes[plane * count + word] if pair < last_pair else uint64(0)
-            bits[word * 64 + place] = drawn
-    for word in range(count):
-        transpose_bits(bits, word * 64)
+    """Draw words `begin` .. `begin + count - 1` (even) of 64 pairs; pair i's bit of a source is bit i.
+
+    bits    uint64 (plane, block of words, source of a word, word of the block), written; what no pair
+            has drawn is left as it was
+    planes  uint64, scratch: `noise_words` of the words, and a block more
+    """
+    blocks = (count + WORDS - 1) // WORDS
+    for place in range(min(PAIRS, last_pair - first_pair)):
+        draw_noise(
+            planes, FIRST, words, begin, count, component, graded, stream, layer,
+            first_pair + place, generation, seed,
+        )  # fmt: skip
+        for plane in range(planes_of(graded)):
+            for block in range(blocks):
+                to = ((plane * blocks + block) * PAIRS + place) * WORDS
+                store_words(bits, to, load_words(planes, plane * count + block * WORDS))
+    for block in range(planes_of(graded) * blocks):
+        transpose_blocks(bits, block * PAIRS * WORDS)
 
 
 @kernel
-def make_sums(sums, terms, first, lanes, weight):
-    """sums[quad, subset] = weight * sum of terms (pair, lane) over the pairs of the subset, 16 lanes."""
+def draw_terms(
+    terms, raw, rows, neurons, begin, end, component, graded, layer, coefficients, first,
+    first_pair, generation, seed,
+):  # fmt: skip
+    """Write f_i * A_ik of pairs `first` .. `first + 63` to int16 `terms` (pair, lane `begin` .. `end` - 1).
+
+    Returns the sum of |f_i|.
+    """
+    size = int64(0)
+    zero = splat(int32(0))
+    for place in range(PAIRS):
+        f = int64(0)
+        if first + place < coefficients.size:
+            f = int64(coefficients[first + place])
+        size += abs(f)
+        if f != 0:
+            draw_noise(
+                raw, FIRST, rows, FIRST, rows, component, graded, OUTPUT_FACTOR, layer,
+                first_pair + first + place, generation, seed,
+            )  # fmt: skip
+        for lane in range(begin, end, WIDTH):
+            term = zero
+            if f != 0:
+                term = noise_lanes(raw, FIRST, rows, lane, graded) * splat(int32(f))
+                term = select(splat(int32(neurons - lane)) > lane_index(), term, zero)
+            store(terms, place * (end - begin) + lane - begin, term)
+    return size
+
+
+@kernel
+def make_sums(sums, terms, lanes, lane_a, lane_b, begin, end, graded):
+    """Write int16 sums (quad, subset, lane of two vectors) of terms (pair, lane); return the sums of all.
+
+    The two vectors start at `lane_a` and `lane_b`. A subset's pairs count positive; the others count
+    negative, or for graded noise nothing. Only pairs `begin` .. `end` - 1 have terms.
+    """
+    all_a, all_b = no_shorts(), no_shorts()
     for quad in range(QUADS):
-        at = quad * SUMS * WIDTH
-        store(sums, at, splat(int32(0)))
+        at = quad * SUMS * 2 * WIDTH
+        base_a, base_b = no_shorts(), no_shorts()
+        if begin <= quad * QUAD < end:
+            for bit in range(QUAD):
+                term = (quad * QUAD + bit) * lanes
+                base_a = base_a + load_shorts(terms, term + lane_a)
+                base_b = base_b + load_shorts(terms, term + lane_b)
+        all_a, all_b = all_a + base_a, all_b + base_b
+        if graded:
+            base_a, base_b = no_shorts(), no_shorts()
+        store_shorts(sums, at, no_shorts() - base_a)
+        store_shorts(sums, at + WIDTH, no_shorts() - base_b)
         for bit in range(QUAD):
-            term = load(terms, (quad * QUAD + bit) * lanes + first) * splat(int32(weight))
+            step_a, step_b = no_shorts(), no_shorts()
+            if begin <= quad * QUAD < end:
+                term = (quad * QUAD + bit) * lanes
+                step_a, step_b = (
+                    load_shorts(terms, term + lane_a),
+                    load_shorts(terms, term + lane_b),
+                )
+            if not graded:
+                step_a, step_b = step_a + step_a, step_b + step_b
             for subset in range(1 << bit):
-                old = load(sums, at + subset * WIDTH)
-                store(sums, at + (subset + (1 << bit)) * WIDTH, old + term)
+                old = at + subset * 2 * WIDTH
+                new = old + (1 << bit) * 2 * WIDTH
+                store_shorts(sums, new, load_shorts(sums, old) + step_a)
+                store_shorts(sums, new + WIDTH, load_shorts(sums, old + WIDTH) + step_b)
+    return all_a, all_b
+
+
+@kernel
+def add_sums(
+    votes, row, at_a, at_b, bits, bits_at, count, sources, sums, plane, graded, of_all_a, of_all_b
+):  # fmt: skip
+    """Add to the votes of `sources` sources (`row` apart, two vectors each) what 64 pairs' bits look up."""
+    weight = splat(int32(1 << plane))
+    for word in range(count):
+        here = bits_at + (word // WORDS) * PAIRS * WORDS + word % WORDS
+        for place in range(min(PAIRS, sources - word * PAIRS)):
+            pattern = bits[here + place * WORDS]
+            if graded and plane > 0 and pattern == uint64(0):
+                continue
+            total_a, total_b = no_shorts(), no_shorts()
+            for quad in range(QUADS):
+                subset = int64((pattern >> uint64(QUAD * quad)) & uint64(SUMS - 1))
+                entry = (quad * SUMS + subset) * 2 * WIDTH
+                total_a = total_a + load_shorts(sums, entry)
+                total_b = total_b + load_shorts(sums, entry + WIDTH)
+            source = (word * PAIRS + place) * row
+            new_a = load(votes, source + at_a) + (widen(total_a) * weight - of_all_a)
+            new_b = load(votes, source + at_b) + (widen(total_b) * weight - of_all_b)
+            store(votes, source + at_a, new_a)
+            store(votes, source + at_b, new_b)
 
 
 @kernel
 def low_rank_votes(
-    begin, end, layer, sources, neurons, words, rank, graded, coefficients, first_pair, generation,
-    seed, planes_array, bits_array, terms_array, sums_array, raw_array, votes_array,
+    begin, end, lane_begin, lane_end, layer, sources, neurons, words, rank, graded, coefficients,
+    first_pair, generation, seed, planes_array, bits_array, terms_array, sums_array, raw_array,
+    votes_array,
 ):  # fmt: skip
-    """Add the pairs' votes for the sources of words `begin` .. `end` - 1 (both even).
+    """Add the pairs' votes for sources of words `begin` .. `end` - 1 (even), lanes of whole vectors.
 
     coefficients  int8 (pair,): f of pairs first_pair, first_pair + 1, ...
     votes         int32 (source, lane), added to
-    planes, bits, terms, sums, raw: scratch of `consolidate.scratch`
+    planes, bits, terms, sums, raw: scratch, see the functions that write them
     """
     planes, bits, sums = pointer(planes_array), pointer(bits_array), pointer(sums_array)
     terms, raw, votes = pointer(terms_array), pointer(raw_array), pointer(votes_array)
-    lanes = votes_array.shape[1]
-    last_pair = first_pair + coefficients.size
-    limit = min(end * 64, sources) - begin * 64
+    row, lanes = votes_array.shape[1], lane_end - lane_begin
+    rows = ((neurons + 127) >> 7) << 1
+    used = min(end * 64, sources) - begin * 64
+    blocks = (end - begin + WORDS - 1) // WORDS
+    largest = GRADED_OFFSET * ONE if graded else ONE
     for chunk in range(0, coefficients.size, PAIRS):
         for r in range(rank):
-            for place in range(PAIRS):
-                f = int64(0)
-                if chunk + place < coefficients.size:
-                    f = int64(coefficients[chunk + place])
-                if f == 0:
-                    for lane in range(lanes):
-                        terms[place * lanes + lane] = int32(0)
-                else:
-                    draw_lanes(
-                        terms, place * lanes, neurons, r, graded, f, OUTPUT_FACTOR, layer,
-                        first_pair + chunk + place, generation, seed, raw,
-                    )  # fmt: skip
-            for plane in range(planes_of(graded)):
-                gather_bits(
-                    bits, planes, words, begin, end - begin, r, plane, graded, INPUT_FACTOR, layer,
-                    first_pair + chunk, last_pair, generation, seed,
-                )  # fmt: skip
-                weight = (ONE << plane) if graded else 2 * ONE
-                offset = int64(0)
-                if plane == 0:
-                    offset = GRADED_OFFSET * ONE if graded else ONE
-                for first in range(0, lanes, WIDTH):
-                    make_sums(sums, terms, first, lanes, weight)
-                    all_terms = splat(int32(0))
-                    if offset != 0:
-                        for place in range(PAIRS):
-                            all_terms = all_terms + load(terms, place * lanes + first)
-                        all_terms = all_terms * splat(int32(offset))
-                    for index in range(limit):
-                        at = (begin * 64 + index) * lanes + first
-                        total = load(votes, at) - all_terms
-                        word = bits[index]
-                        for quad in range(QUADS):
-                            subset = int64((word >> uint64(QUAD * quad)) & uint64(SUMS - 1))
-                            total = total + load(sums, (quad * SUMS + subset) * WIDTH)
-                        store(votes, at, total)
+            size = draw_terms(
+                terms, raw, rows, neurons, lane_begin, lane_end, r, graded, layer, coefficients,
+                chunk, first_pair, generation, seed,
+            )  # fmt: skip
+            gather_bits(
+                bits, planes, words, begin, end - begin, r, graded, INPUT_FACTOR, layer,
+                first_pair + chunk, first_pair + coefficients.size, generation, seed,
+            )  # fmt: skip
+            at_once = PAIRS if size * largest <= SHORT_MAX else PAIRS // 2
+            for part in range(0, PAIRS, at_once):
+                for first in range(0, lanes, 2 * WIDTH):
+                    second = min(first + WIDTH, lanes - WIDTH)
+                    all_a, all_b = make_sums(
+                        sums, terms, lanes, first, second, part, part + at_once, graded
+                    )
+                    for plane in range(planes_of(graded)):
+                        offset = splat(int32(GRADED_OFFSET if graded and plane == 0 else 0))
+                        add_sums(
+                            votes, row, begin * 64 * row + lane_begin + first,
+                            begin * 64 * row + lane_begin + second, bits,
+                            plane * blocks * PAIRS * WORDS, end - begin, used, sums, plane, graded,
+                            widen(all_a) * offset, widen(all_b) * offset,
+                        )  # fmt: skip
 
 
 @kernel
 def full_rank_votes(
     begin, end, layer, sources, words, graded, coefficients, first_pair, generation, seed,
-    planes_array, bits_array, sums_array, votes,
+    planes_array, bits_array, totals_array, votes,
 ):  # fmt: skip
-    """Add the pairs' votes for neurons `begin` .. `end` - 1; arrays as for `low_rank_votes`."""
-    planes, bits, sums = pointer(planes_array), pointer(bits_array), pointer(sums_array)
+    """Add the pairs' votes for neurons `begin` .. `end` - 1; arrays as for `low_rank_votes`.
+
+    totals  uint64 (block of words, source of a word, word of the block), scratch: signed sums
+    """
+    planes, bits, totals = pointer(planes_array), pointer(bits_array), pointer(totals_array)
     last_pair = first_pair + coefficients.size
-    for chunk in range(0, coefficients.size, PAIRS):
-        everyone = int64(0)
-        for place in range(min(PAIRS, coefficients.size - chunk)):
-            everyone += int64(coefficients[chunk + place])
-        for quad in range(QUADS):
-            for subset in range(SUMS):
-                total = int64(0)
-                for bit in range(QUAD):
-                    place = chunk + quad * QUAD + bit
-                    if (subset >> bit) & 1 and place < coefficients.size:
-                        total += int64(coefficients[place])
-                sums[quad * SUMS + subset] = int32(total)
-        for neuron in range(begin, end):
+    used = ((sources + 127) >> 7) << 1
+    size = (used + WORDS - 1) // WORDS * PAIRS * WORDS
+    everyone = int64(0)
+    for index in range(coefficients.size):
+        everyone += int64(coefficients[index])
+    for neuron in range(begin, end):
+        for at in range(0, size, WORDS):
+            store_words(totals, at, splat_words(uint64(0)))
+        for chunk in range(0, coefficients.size, PAIRS):
+            gather_bits(
+                bits, planes, words, FIRST, used, neuron, graded, FULL_RANK, layer,
+                first_pair + chunk, last_pair, generation, seed,
+            )  # fmt: skip
             for plane in range(planes_of(graded)):
-                gather_bits(
-                    bits, planes, words, FIRST, words, neuron, plane, graded, FULL_RANK, layer,
-                    first_pair + chunk, last_pair, generation, seed,
-                )  # fmt: skip
-                weight = (ONE << plane) if graded else 2 * ONE
-                offset = int64(0)
-                if plane == 0:
-                    offset = everyone * (GRADED_OFFSET * ONE if graded else ONE)
-                for source in range(sources):
-                    word = bits[source]
-                    total = int64(0)
-                    for quad in range(QUADS):
-                        subset = int64((word >> uint64(QUAD * quad)) & uint64(SUMS - 1))
-                        total += int64(sums[quad * SUMS + subset])
-                    votes[source, neuron] += int32(total * weight - offset)
+                shift = splat_words(uint64(plane))
+                for bit in range(COEFFICIENT_BITS):
+                    members = splat_words(coefficient_bits(coefficients, chunk, bit))
+                    place = splat_words(uint64(bit)) + shift
+                    for at in range(0, size, WORDS):
+                        hits = popcounts(load_words(bits, plane * size + at) & members)
+                        hits = shift_words_left(hits, place)
+                        old = load_words(totals, at)
+                        new = old + hits if bit < COEFFICIENT_BITS - 1 else old - hits
+                        store_words(totals, at, new)
+        for source in range(sources):
+            word, place = source >> 6, source & 63
+            at = ((word // WORDS) * PAIRS + place) * WORDS + word % WORDS
+            votes[source, neuron] += int32(weighted(int64(totals[at]), everyone, graded))
+
+
+@kernel
+def coefficient_bits(coefficients, first, bit):
+    """Bit `bit` of the 8-bit f of 64 pairs from `first` on: a word, bit i for pair `first` + i."""
+    word = uint64(0)
+    for place in range(min(PAIRS, coefficients.size - first)):
+        one = uint64(int64(coefficients[first + place]) >> bit) & uint64(1)
+        word |= one << uint64(place)
+    return word
 
 
 @kernel

@@ -326,6 +326,11 @@ def bit_length(word: Any) -> int:
     return int(word).bit_length()
 
 
+def without_lowest(word: Any) -> Any:
+    """The word with its lowest one cleared; 0 stays 0."""
+    return np.uint64(int(word) & max(int(word) - 1, 0))
+
+
 def trailing_zeros(word: Any) -> int:
     """Zeros below the lowest one; 64 for the word 0."""
     word = int(word)
@@ -418,3 +423,8 @@ def _trailing_zeros(context: Any, builder: Any, sig: Any, args: Any) -> Any:
 def _bit_length(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     zeros = builder.ctlz(args[0], ir.Constant(ir.IntType(1), 0))
     return builder.sub(ir.Constant(ir.IntType(64), 64), zeros)
+
+
+@_compiled(without_lowest, types.uint64, types.uint64)
+def _without_lowest(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    return builder.and_(args[0], builder.sub(args[0], ir.Constant(ir.IntType(64), 1)))

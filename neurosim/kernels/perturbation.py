@@ -28,20 +28,25 @@ from neurosim.kernels.counter_rng import (
 from neurosim.kernels.lanes import (
     WIDTH,
     WORDS,
+    bit_length,
     lane_index,
     load,
     load_words,
+    pointer,
     popcounts,
     select,
     spikes_of,
     splat,
     store,
+    store_words,
     total,
 )
 
 GRADED_BITS = 16
 GRADED_PLANES = 5
 GRADED_OFFSET = 8
+FEW = 4
+"""Graded fields of so many words are drawn all bits at once."""
 ONE_NUMBER = np.int64(1)
 FIRST = np.int64(0)
 """Typed, since a literal would compile the callee once more."""
@@ -74,15 +79,32 @@ def draw_noise(
         first = component * words + begin
         draw_words(out, at, first, count, stream, layer, pair, generation, seed)
         return
+    planes, raw = pointer(out), at + GRADED_PLANES * count
     for index in range(GRADED_PLANES * count):
         out[at + index] = uint64(0)
-    raw = at + GRADED_PLANES * count
+    together = count == words and words <= FEW
+    if together:  # the bits' fields follow each other: one call draws them all
+        first = component * GRADED_BITS * words
+        draw_words(out, raw, first, GRADED_BITS * words, stream, layer, pair, generation, seed)
+    whole = count // WORDS * WORDS
     for bit in range(GRADED_BITS):
-        first = (component * GRADED_BITS + bit) * words + begin
-        draw_words(out, raw, first, count, stream, layer, pair, generation, seed)
-        for word in range(count):
-            carry = out[raw + word]
-            for plane in range(GRADED_PLANES):
+        if together:
+            from_ = raw + bit * words
+        else:
+            from_ = raw
+            first = (component * GRADED_BITS + bit) * words + begin
+            draw_words(out, raw, first, count, stream, layer, pair, generation, seed)
+        reached = bit_length(uint64(bit + 1))  # planes that bit + 1 ones can reach
+        for word in range(0, whole, WORDS):
+            carries = load_words(planes, from_ + word)
+            for plane in range(reached):
+                place = at + plane * count + word
+                old = load_words(planes, place)
+                store_words(planes, place, old ^ carries)
+                carries = old & carries
+        for word in range(whole, count):
+            carry = out[from_ + word]
+            for plane in range(reached):
                 place = at + plane * count + word
                 out[place], carry = out[place] ^ carry, out[place] & carry
 
@@ -90,7 +112,9 @@ def draw_noise(
 @kernel
 def noise_words(words, graded):
     """Length of `out` that `draw_noise` needs: the planes, and room for raw bits if graded."""
-    return (GRADED_PLANES + 1) * words if graded else words
+    if not graded:
+        return words
+    return (GRADED_PLANES + (GRADED_BITS if words <= FEW else 1)) * words
 
 
 @kernel

@@ -29,7 +29,7 @@ from neurosim.kernels.perturbation import (
     perturbs,
 )
 from neurosim.kernels.readout import log_likelihood, softmax_errors
-from neurosim.kernels.synapse import synaptic_current, tabled_current
+from neurosim.kernels.synapse import FLATTENED, synaptic_current, tabled_current
 
 FROM_START = np.int64(0)
 """A place in memory; a literal 0 would compile the callee once more."""
@@ -159,7 +159,7 @@ def make_room(chain: Chain, rank: int, steps: int) -> Room:
         outputs=zeros(layers * rank * lanes, np.int32),
         bias_noise=zeros(layers * lanes, np.int32),
         raw=zeros(field, np.uint64),
-        axons=zeros(int(chain.sources.max()), np.int64),
+        axons=zeros(int(chain.sources.max()) + FLATTENED, np.int64),
         drives=zeros(rank * steps, np.int32),
         currents=zeros(2 * steps * lanes, np.int32),
         noise=zeros(2 * steps * lanes, np.int32),

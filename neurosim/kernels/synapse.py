@@ -18,16 +18,22 @@ from neurosim.kernels.lanes import (
     load_shorts,
     no_shorts,
     pointer,
+    popcount,
     splat,
     store,
     trailing_zeros,
     widen,
+    without_lowest,
 )
 
 QUAD = 4
 """Axons looked up together."""
 SUMS = 1 << QUAD
 QUADS = 64 // QUAD
+SHORT_SPIKES = 255
+"""Sums of so many 8-bit weights fit 16 bits: 255 * 128 < 2^15."""
+FLATTENED = 8
+"""Spikes of a word that are listed without asking whether they are there; chosen here."""
 TABLE_BYTES = 1 << 16
 """Larger tables leave the nearest caches (chosen here); spikes then visit their synapses one by one."""
 
@@ -43,7 +49,8 @@ def quad_sums(weights: NDArray[np.int8]) -> NDArray[np.int16] | None:
     quads = -(-sources // 64) * QUADS
     if (
         quads * SUMS * lanes * 2 > TABLE_BYTES
-        or np.abs(weights.astype(np.int64)).sum(axis=0).max() > np.iinfo(np.int16).max
+        or np.abs(weights, dtype=np.int16).sum(axis=0, dtype=np.int64).max()
+        > np.iinfo(np.int16).max
     ):
         return None
     filled = np.zeros((quads, QUAD, lanes // WIDTH, WIDTH), np.int16)
@@ -79,14 +86,22 @@ def tabled_current(
 
 @kernel
 def list_spikes(spikes, at, words, axons):
-    """Write the numbers of the set bits of a row of spike words to `axons`; return how many."""
+    """Write the numbers of the set bits of a row of spike words to `axons`; return how many.
+
+    `axons` has room for FLATTENED more: so many are written of every word, spikes or not, and only more
+    than that need a branch that the number of spikes decides.
+    """
     count = 0
     for index in range(words):
         word = spikes[at + index]
-        while word != uint64(0):
-            axons[count] = (index << 6) + trailing_zeros(word)
-            word &= word - uint64(1)
-            count += 1
+        more = popcount(word)
+        for place in range(FLATTENED):
+            axons[count + place] = (index << 6) + trailing_zeros(word)
+            word = without_lowest(word)
+        for place in range(FLATTENED, more):
+            axons[count + place] = (index << 6) + trailing_zeros(word)
+            word = without_lowest(word)
+        count += more
     return count
 
 
@@ -96,7 +111,7 @@ def synaptic_current(
 ):  # fmt: skip
     """Current int32 (step, lane) of spikes uint64 (step, word) through int8 weights (source, lane).
 
-    All are `pointer`s, used from the given places on; `axons` is int64 scratch, one entry a source.
+    All are `pointer`s, used from the given places on; `axons` is scratch, int64 (source + FLATTENED,).
     """
     scale = splat(int32(1) << int32(shift))
     zero = splat(int32(0))
@@ -107,12 +122,21 @@ def synaptic_current(
             place = out_at + t * lanes + first
             if lanes - first >= 4 * WIDTH:
                 total_0, total_1, total_2, total_3 = zero, zero, zero, zero
-                for index in range(count):
-                    row = first_weight + axons[index] * lanes + first
-                    total_0 = total_0 + load(weights, row)
-                    total_1 = total_1 + load(weights, row + WIDTH)
-                    total_2 = total_2 + load(weights, row + 2 * WIDTH)
-                    total_3 = total_3 + load(weights, row + 3 * WIDTH)
+                for begin in range(0, count, SHORT_SPIKES):
+                    part_0, part_1, part_2, part_3 = (
+                        no_shorts(),
+                        no_shorts(),
+                        no_shorts(),
+                        no_shorts(),
+                    )
+                    for index in range(begin, min(begin + SHORT_SPIKES, count)):
+                        row = first_weight + axons[index] * lanes + first
+                        part_0 = part_0 + load_shorts(weights, row)
+                        part_1 = part_1 + load_shorts(weights, row + WIDTH)
+                        part_2 = part_2 + load_shorts(weights, row + 2 * WIDTH)
+                        part_3 = part_3 + load_shorts(weights, row + 3 * WIDTH)
+                    total_0, total_1 = total_0 + widen(part_0), total_1 + widen(part_1)
+                    total_2, total_3 = total_2 + widen(part_2), total_3 + widen(part_3)
                 store(current, place, total_0 * scale)
                 store(current, place + WIDTH, total_1 * scale)
                 store(current, place + 2 * WIDTH, total_2 * scale)
@@ -130,8 +154,8 @@ def synaptic_current(
 def base_currents(begin, end, chain, frames, axons, currents, reach):
     """The current that all members share: first-layer synapses under each sample's frames.
 
-    frames uint64 (sample, step, word); axons int64 (source,), scratch; written for samples `begin` ..
-    `end` - 1: currents int32 (sample, step, lane), and reach int64 (sample,) the largest of them
+    frames uint64 (sample, step, word); axons int64 (source + FLATTENED,), scratch; written for samples
+    `begin` .. `end` - 1: currents int32 (sample, step, lane), and reach int64 (sample,) the largest of them
     """
     steps, words, lanes = frames.shape[1], frames.shape[2], chain.lanes[0]
     for sample in range(begin, end):

@@ -145,3 +145,78 @@ def test_halves_lie_in_words_from_the_lowest_bits_up(place):
         way(words, place, np.uint16(0xBEEF))
         number = sum(int(word) << 64 * index for index, word in enumerate(words))
         assert number == 0xBEEF << 16 * place
+
+
+@kernel
+def word_operations(a, b, shifts, out):
+    """Every operator of words alone, one a row of out; the last two rows interleave."""
+    to = lanes.pointer(out)
+    x, y = lanes.load_words(lanes.pointer(a), 0), lanes.load_words(lanes.pointer(b), 0)
+    by = lanes.load_words(lanes.pointer(shifts), 0)
+    lanes.store_words(to, 0, lanes.shift_words_left(x, by))
+    lanes.store_words(to, 8, lanes.shift_words_right(x, by))
+    lanes.store_words(to, 16, x * y)
+    lanes.store_words(to, 24, lanes.splat_words(b[0]) + lanes.word_index())
+    lanes.store_interleaved(lanes.pointer(to), 32, x, y)
+
+
+@kernel
+def short_operations(a, b, shorts, wide):
+    x, y = lanes.load_shorts(lanes.pointer(a), 1), lanes.load_shorts(lanes.pointer(b), 0)
+    lanes.store_shorts(lanes.pointer(shorts), 0, x + y)
+    lanes.store_shorts(lanes.pointer(shorts), 16, lanes.no_shorts() - y)
+    lanes.store(lanes.pointer(wide), 0, lanes.widen(x))
+
+
+@kernel
+def bits_of_word(word):
+    return lanes.bit_length(word), lanes.without_lowest(word)
+
+
+@given(WORDS, WORDS, st.lists(st.integers(0, 63), min_size=8, max_size=8))
+def test_word_operators_naive_is_py_func_is_compiled(a, b, shifts):
+    low = (1 << 64) - 1
+    x, y = a.tolist(), b.tolist()
+    wanted = [
+        [one << by & low for one, by in zip(x, shifts, strict=True)],
+        [one >> by for one, by in zip(x, shifts, strict=True)],
+        [one * other & low for one, other in zip(x, y, strict=True)],
+        [y[0] + place & low for place in range(8)],
+    ]
+    mixed = [one for both in zip(x, y, strict=True) for one in both]
+    for way in (word_operations, word_operations.py_func):
+        out = np.zeros((6, 8), np.uint64)
+        way(a, b, np.array(shifts, np.uint64), out)
+        assert out[:4].tolist() == wanted
+        assert out[4:].reshape(-1).tolist() == mixed
+
+
+SHORTS = st.lists(st.integers(-(1 << 14), (1 << 14) - 1), min_size=17, max_size=17)
+
+
+@given(SHORTS, SHORTS)
+def test_shorts_naive_is_py_func_is_compiled(a, b):
+    for way in (short_operations, short_operations.py_func):
+        shorts, wide = np.zeros(32, np.int16), np.zeros(16, np.int32)
+        way(np.array(a, np.int16), np.array(b, np.int16), shorts, wide)
+        assert shorts[:16].tolist() == [x + y for x, y in zip(a[1:], b[:16], strict=True)]
+        assert shorts[16:].tolist() == [-y for y in b[:16]]
+        assert wide.tolist() == a[1:]
+
+
+@given(
+    st.one_of(st.just(0), st.integers(0, (1 << 64) - 1), st.integers(0, 63).map(lambda x: 1 << x))
+)
+def test_lowest_and_highest_bits_of_a_word(word):
+    for way in (bits_of_word, bits_of_word.py_func):
+        length, rest = way(np.uint64(word))
+        assert (int(length), int(rest)) == (word.bit_length(), word & (word - 1) if word else 0)
+
+
+@given(st.integers(0, 300), st.sampled_from([np.int8, np.int16, np.int32, np.uint64]))
+def test_zeros_begin_with_a_cache_line(size, kind):
+    made = lanes.zeros((size, 3), kind)
+    assert made.ctypes.data % lanes.LINE == 0 or made.size == 0
+    assert made.shape == (size, 3)
+    assert made.dtype == kind
+    assert not made.any()
