@@ -1,4 +1,4 @@
-"""Which samples does a generation see? Positions in an endless row of shuffled epochs.
+"""Which samples does a generation see, and where on the sensor? Positions in an endless row of epochs.
 
 Nothing is remembered: generation g takes positions g * n .. (g + 1) * n - 1 of the row, and epoch e
 of the row is an order drawn from the counter generator, so that any generation can be made again.
@@ -29,3 +29,11 @@ def batch(count: int, generation: int, groups: int, size: int, seed: int) -> NDA
         here = epochs == epoch
         samples[here] = epoch_order(count, int(epoch), seed)[positions[here] % count]
     return samples.reshape(groups, size)
+
+
+def offsets(count: int, generation: int, shift: int, seed: int) -> NDArray[np.int64]:
+    """How far the samples of a generation are moved: int64 (place, 2), pixels in -shift .. shift."""
+    words = np.zeros(count, np.uint64)
+    counter_rng.draw_blocks(words, counter_rng.MOVE, 0, 0, generation, np.uint64(seed))
+    halves = words[:, None] >> np.array([0, 32], np.uint64) & np.uint64(0xFFFFFFFF)
+    return (halves * np.uint64(2 * shift + 1) >> np.uint64(32)).astype(np.int64) - shift

@@ -1,7 +1,7 @@
 """How does evolution proceed? Ask what to rehearse, tell what it was worth.
 
-    ask(generation)           -> which pairs, on which samples: numbers, never arrays of noise
-    tell(generation, fitness) -> what the chip is to keep: one small integer a pair, and the rates
+    ask(generation)             -> which pairs, on which samples: numbers, never arrays of noise
+    tell(generation, rehearsal) -> what the chip is to keep: one small integer a pair, and the rates
 
 A strategy has no state but its settings: generation g is the same whenever and wherever it is asked.
 EGGROLL and full-rank ES differ in the noise alone (`settings.noise`).
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from learning.batches import batch
 from learning.settings import Schedule, Settings
 from learning.shaping import coefficients
-from neurosim.population import Rates
+from neurosim.population import Coefficients, Rates, Rehearsal
 
 
 class Ask(NamedTuple):
@@ -27,9 +27,9 @@ class Ask(NamedTuple):
 
 
 class Update(NamedTuple):
-    """coefficients int8 (pair,), and the rates of each layer."""
+    """coefficients int8 (pair,), or the cores' credits int16 (pair, lane); the rates of each layer."""
 
-    coefficients: NDArray[np.int8]
+    coefficients: Coefficients
     rates: list[Rates]
 
 
@@ -47,9 +47,10 @@ class Evolution:
             generation, range(s.pairs), batch(self.samples, generation, s.groups, s.batch, s.seed)
         )
 
-    def tell(self, generation: int, fitness: NDArray[np.int64]) -> Update:
-        """fitness int64 (pair, member): larger is better."""
-        return Update(
-            coefficients(fitness, self.settings.groups, self.settings.shaping),
-            self.schedule.rates(generation),
-        )
+    def tell(self, generation: int, rehearsal: Rehearsal) -> Update:
+        """What the chip made of the pairs; a larger fitness is better."""
+        rates = self.schedule.rates(generation)
+        if rehearsal.credits is not None:
+            return Update(rehearsal.credits, rates)
+        s = self.settings
+        return Update(coefficients(rehearsal.fitness, s.groups, s.shaping), rates)

@@ -15,10 +15,11 @@ from learning.evolution import Evolution
 from learning.record import Checkpoint, Config
 from learning.settings import Settings, noise
 from learning.shaping import LARGEST
-from learning.training import make_chip, take
+from learning.training import make_chip, presented
 from neurosim.datasets import Dataset
-from neurosim.frames import Frames
+from neurosim.frames import Frames, take
 from neurosim.memory import Memory
+from neurosim.population import Coefficients
 
 RATE_BITS = 48
 """Width of a rate in hardware/: 32 fraction bits and 16 above; chosen here, see `beyond`."""
@@ -36,7 +37,7 @@ class Step(NamedTuple):
     generation: int
     shown: Frames
     fitness: NDArray[np.int64]
-    coefficients: NDArray[np.int8]
+    coefficients: Coefficients
     totals: list[int]
     rates: list[int]
     before: Memory
@@ -95,8 +96,9 @@ def step(config: Config, checkpoint: Checkpoint, data: Dataset) -> Step:
     chip = make_chip(config, _copied(before))
     evolution = Evolution(settings, len(data.train.labels), len(chip.network.layers))
     ask = evolution.ask(generation)
-    fitness = chip.rehearse(data.train, ask.samples, ask.pairs, generation).fitness
-    update = evolution.tell(generation, fitness)
+    frames, groups = presented(data, ask, settings)
+    rehearsal = chip.rehearse(frames, groups, ask.pairs, generation)
+    update = evolution.tell(generation, rehearsal)
     votes = [
         chip.votes(layer, update.coefficients, ask.pairs, generation)[0]
         for layer in range(len(chip.network.layers))
@@ -111,8 +113,8 @@ def step(config: Config, checkpoint: Checkpoint, data: Dataset) -> Step:
         rates.append(update.rates[layer].step * size // total if total else 0)
     return Step(
         generation,
-        take(data.train, ask.samples.reshape(-1)),
-        fitness,
+        take(frames, groups.reshape(-1)),
+        rehearsal.fitness,
         update.coefficients,
         totals,
         rates,

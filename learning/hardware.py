@@ -14,11 +14,11 @@ import numpy as np
 from learning import golden
 from learning.record import Checkpoint, Config, weights_sha256
 from learning.settings import readout
-from learning.training import take
 from neurosim.datasets import Dataset
 from neurosim.exchange import hdl, hdl_parameters, memory_images
 from neurosim.exchange.description import describe
 from neurosim.exchange.memory_images import Image, ImageError
+from neurosim.frames import take
 from neurosim.memory import weights
 
 SHOWN_PAIRS = 8

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from learning import delta_rule, eggroll, event_aligned, full_rank
+from learning import delta_rule, eggroll, error_credit, event_aligned, full_rank
 from neurosim import limits
 from neurosim.chain import NoiseSpec
 from neurosim.kernels.consolidate import RATE_BITS
@@ -66,6 +66,9 @@ class Settings(BaseModel):
     paper's vanilla ES), or on the neurons' currents along the events"""
     output_rule: Literal["same", "delta", "frozen"] = "same"
     """the output layer: as METHOD, by its own error (local delta rule), or not at all"""
+    credit: Literal["fitness", "error"] = "fitness"
+    """who tells neurons what event-aligned noise was worth: a fitness that all share, or the readout's
+    errors, to each neuron apart"""
     generations: Annotated[int, Field(ge=1, lt=1 << 32)] = 1000
     """updates of the weights"""
     pairs: Annotated[int, Field(ge=1, le=1 << 24)] = 2048
@@ -74,6 +77,9 @@ class Settings(BaseModel):
     """groups of pairs; those of a group see the same samples"""
     batch: Annotated[int, Field(ge=1, le=4096)] = 8
     """samples each group sees in a generation"""
+    shift: Annotated[int, Field(ge=0, le=4)] = 0
+    """samples are moved by up to SHIFT pixels in training, each time anew: the recording of a sensor that
+    stood elsewhere"""
     rank: Annotated[int, Field(ge=1, le=64)] = 1
     """rank of a perturbation"""
     noise: Literal["rademacher", "graded"] = "rademacher"
@@ -129,6 +135,9 @@ class Settings(BaseModel):
         faults = (
             event_aligned.fault(self.batch, self.sigma_bias) if aligned else None,
             delta_rule.fault(self.sigma_bias) if self.output_rule == "delta" else None,
+            error_credit.fault(self.method, len(self.hidden), self.output_rule)
+            if self.credit == "error"
+            else None,
         )
         for fault in faults:
             if fault is not None:

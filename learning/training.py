@@ -1,8 +1,8 @@
 """How does a run go from first to last generation? Ask, rehearse, tell, consolidate, look.
 
     ask = evolution.ask(g)                        which pairs, which samples
-    fitness = chip.rehearse(frames, ...)          on the chip
-    update = evolution.tell(g, fitness)           one small integer a pair
+    rehearsal = chip.rehearse(frames, ...)        on the chip
+    update = evolution.tell(g, rehearsal)         one small integer a pair
     chip.consolidate(update.coefficients, ...)    on the chip
 
 What a generation does depends on the settings, the data and its number alone, so a run that was
@@ -16,11 +16,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from learning.evolution import Evolution
+from learning.batches import offsets
+from learning.evolution import Ask, Evolution
 from learning.record import Checkpoint, Config, RunFolder, weights_sha256
 from learning.settings import Settings, noise, readout
 from neurosim.datasets import Dataset
-from neurosim.frames import Frames
+from neurosim.frames import Frames, moved, take
 from neurosim.kernels.readout import FRACTION
 from neurosim.memory import Memory, initial_memory
 from neurosim.population import LearningChip, Recall
@@ -64,12 +65,18 @@ def make_chip(config: Config, memory: Memory | None = None) -> LearningChip:
         fraction_bits=settings.fraction_bits,
         momentum_bits=settings.momentum_bits,
         delta_rule=settings.output_rule == "delta",
+        error_credit=settings.credit == "error",
     )
 
 
-def take(frames: Frames, samples: NDArray[np.int64] | slice) -> Frames:
-    """Some samples of frames."""
-    return Frames(frames.bits[samples], frames.labels[samples], frames.inputs)
+def presented(data: Dataset, ask: Ask, settings: Settings) -> tuple[Frames, NDArray[np.int64]]:
+    """What a generation is shown: frames, and which of them each group sees, int64 (group, place)."""
+    if not settings.shift:
+        return data.train, ask.samples
+    count = ask.samples.size
+    where = offsets(count, ask.generation, settings.shift, settings.seed)
+    frames = moved(data.train, ask.samples.reshape(-1), where, data.sensor)
+    return frames, np.arange(count).reshape(ask.samples.shape)
 
 
 def look(chip: LearningChip, frames: Frames) -> Look:
@@ -129,15 +136,11 @@ class Training:
         """One generation; returns the line of metrics where it ends with a look."""
         began = time.perf_counter()
         ask = self.evolution.ask(self.generation)
-        rehearsal = self.chip.rehearse(self.data.train, ask.samples, ask.pairs, ask.generation)
-        update = self.evolution.tell(ask.generation, rehearsal.fitness)
+        frames, groups = presented(self.data, ask, self.settings)
+        rehearsal = self.chip.rehearse(frames, groups, ask.pairs, ask.generation)
+        update = self.evolution.tell(ask.generation, rehearsal)
         edge = self.chip.consolidate(
-            update.coefficients,
-            ask.pairs,
-            ask.generation,
-            update.rates,
-            self.data.train,
-            ask.samples,
+            update.coefficients, ask.pairs, ask.generation, update.rates, frames, groups
         )
         self.generation += 1
         self.seconds += time.perf_counter() - began

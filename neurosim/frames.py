@@ -6,6 +6,7 @@ of words is padded with zeros to whole 64-byte lines.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from neurosim import threads
 from neurosim.events import HEIGHT, POLARITIES, WIDTH, Events, check
-from neurosim.kernels import binning
+from neurosim.kernels import binning, moves
 
 WINDOW_US = 300_000
 """Three saccades of 100 ms (Orchard et al. 2015); see docs/camera.md for the choice."""
@@ -135,3 +136,49 @@ def unpack(frames: Frames) -> NDArray[np.uint8]:
     """0/1, uint8 (sample, step, input)."""
     octets = np.ascontiguousarray(frames.bits, "<u8").view(np.uint8)
     return np.unpackbits(octets, axis=-1, count=frames.inputs, bitorder="little")
+
+
+def take(frames: Frames, samples: NDArray[np.int64] | slice) -> Frames:
+    """Some samples of frames."""
+    return Frames(frames.bits[samples], frames.labels[samples], frames.inputs)
+
+
+def moved(
+    frames: Frames, samples: NDArray[np.int64], offsets: NDArray[np.int64], sensor: tuple[int, int]
+) -> Frames:
+    """Some samples of frames, as a sensor that stood elsewhere would have seen them.
+
+    samples  int64 (i,)
+    offsets  int64 (i, 2): pixels that sample i is moved down and right; what leaves the sensor is lost
+    sensor   height and width in pixels; POLARITIES * height * width inputs
+    """
+    if frames.inputs != POLARITIES * sensor[0] * sensor[1]:
+        raise FramesError(
+            f"{frames.inputs} inputs are no sensor of {sensor[0]} x {sensor[1]} pixels and "
+            f"{POLARITIES} polarities; samples of these frames cannot be moved"
+        )
+    reach = int(np.abs(offsets).max(initial=0))
+    masks = _reached(reach, sensor)
+    down, right = offsets[:, 0], offsets[:, 1]
+    bits = np.empty((len(samples), *frames.bits.shape[1:]), np.uint64)
+    threads.in_pieces(
+        len(samples),
+        _PIECE,
+        lambda begin, end: moves.move_frames(
+            begin, end, frames.bits, samples, down * sensor[1] + right, masks,
+            (down + reach) * (2 * reach + 1) + right + reach, bits,
+        ),
+    )  # fmt: skip
+    return Frames(bits, frames.labels[samples], frames.inputs)
+
+
+@lru_cache(maxsize=4)
+def _reached(reach: int, sensor: tuple[int, int]) -> NDArray[np.uint64]:
+    """Inputs that something on the sensor can have moved to: a row of words for each offset."""
+    offsets = range(-reach, reach + 1)
+    dense = np.zeros((1, len(offsets) ** 2, POLARITIES, *sensor), np.uint8)
+    for number, (down, right) in enumerate((y, x) for y in offsets for x in offsets):
+        rows = slice(max(0, down), sensor[0] + min(0, down))
+        columns = slice(max(0, right), sensor[1] + min(0, right))
+        dense[0, number, :, rows, columns] = 1
+    return pack(dense.reshape(1, len(offsets) ** 2, -1), [0]).bits[0]

@@ -35,8 +35,13 @@ STEPS = limits.Range(1, 255)
 VOTE_WORDS, VOTE_LANES = 16, 64
 """Votes are counted for 1024 sources and 64 neurons at a time: what is read again and again then stays
 in the nearest cache, and the widest layer of the usual network makes six pieces of work for threads."""
+INT16_MAX, INT32_MAX = (1 << 15) - 1, (1 << 31) - 1
 SAMPLES_AT_ONCE = 2048
 """Samples whose shared currents are held at a time: 10 MB at 10 steps and 128 neurons."""
+
+
+Coefficients = NDArray[np.int8] | NDArray[np.int16]
+"""What pairs were worth: int8 (pair,), or where neurons are given credit by error int16 (pair, lane)."""
 
 
 class ReadoutSpec(NamedTuple):
@@ -61,10 +66,18 @@ class Rates(NamedTuple):
 
 
 class Rehearsal(NamedTuple):
-    """fitness int64 (pair, 2): member +E and -E, in 2^-10 bit; saturated int64 (pair, 2) registers."""
+    """What became of a population.
+
+    fitness    int64 (pair, 2): log-likelihood of member +E and -E, in 2^-10 bit; where neurons are
+               given credit by error, of the unperturbed network
+    saturated  int64 (pair, 2): registers that met their edge
+    credits    int16 (pair, lane): what each hidden neuron's own noise was worth to it, where neurons are
+               given credit by error; it stays in the cores
+    """
 
     fitness: NDArray[np.int64]
     saturated: NDArray[np.int64]
+    credits: NDArray[np.int16] | None = None
 
 
 class Shown(NamedTuple):
@@ -72,6 +85,7 @@ class Shown(NamedTuple):
 
     groups  int64 (group, place) numbers of `samples`
     trains  uint64 (sample, layer * step * word) spikes of all layers; errors int32 (sample, lane)
+    fitness int64 (sample,) log-likelihood of the label
     """
 
     chain: population.Chain
@@ -79,6 +93,7 @@ class Shown(NamedTuple):
     groups: NDArray[np.int64]
     trains: NDArray[np.uint64]
     errors: NDArray[np.int32]
+    fitness: NDArray[np.int64]
 
 
 class Recall(NamedTuple):
@@ -109,10 +124,13 @@ class LearningChip:
         fraction_bits: int = 8,
         momentum_bits: int = 3,
         delta_rule: bool = False,
+        error_credit: bool = False,
     ) -> None:
         check_trainable(network)
         check_fraction_bits(fraction_bits)
         check_noise(network, noise)
+        if error_credit:
+            _check_credit(network, noise)
         if not 0 <= seed < 1 << 64:
             raise NetworkError(f"seed is {seed}; allowed are 0..2^64 - 1")
         self.network = network
@@ -123,6 +141,7 @@ class LearningChip:
         self.fraction_bits = fraction_bits
         self.momentum_bits = momentum_bits
         self.delta = delta_rule
+        self.error_credit = error_credit
         self._noise = population.Noise(
             full_rank=noise.full_rank,
             graded=noise.graded,
@@ -187,6 +206,7 @@ class LearningChip:
         local = np.ascontiguousarray(places.reshape(groups.shape), np.int64)
         trains = np.zeros((0, 0), np.uint64)
         errors = np.zeros((0, 0), np.int32)
+        fitness = np.zeros(len(seen), np.int64)
         if self.delta or any(self.spec.aligned):
             row = chain.layers * steps * chain.spike_words
             trains = np.zeros((len(seen), row), np.uint64)
@@ -197,12 +217,12 @@ class LearningChip:
                 room = population.make_room(chain, 1, steps)
                 population.present(
                     begin, end, chain, self._still, self._readout, room, samples, self.spec.window,
-                    trains, gates, errors,
+                    trains, gates, errors, fitness,
                 )  # fmt: skip
 
             in_pieces(len(seen), 64, work)
             samples = samples._replace(gates=gates)
-        return Shown(chain, samples, local, trains, errors)
+        return Shown(chain, samples, local, trains, errors, fitness)
 
     def _blocks(self, frames: Frames, groups: NDArray[np.int64]) -> Iterator[tuple[int, Shown]]:
         """Groups a few at a time, so that memory does not grow with the population; first group, shown."""
@@ -250,17 +270,22 @@ class LearningChip:
         each = len(pairs) // len(groups)
         fitness = np.zeros((len(pairs), 2), np.int64)
         saturated = np.zeros((len(pairs), 2), np.int64)
+        credits = None
+        if self.error_credit:
+            self._check_terms(len(pairs), groups)
+            lanes = padded(self.network.populations[0].neurons)
+            credits = np.zeros((len(pairs), lanes), np.int16)
         for first, shown in self._blocks(frames, groups):
             block = slice(first * each, (first + len(shown.groups)) * each)
-            self._rehearse_block(
-                shown,
-                each,
-                pairs.start + first * each,
-                generation,
-                fitness[block],
-                saturated[block],
-            )
-        return Rehearsal(fitness, saturated)
+            numbered = shown, each, pairs.start + first * each, generation
+            if credits is None:
+                self._rehearse_block(*numbered, fitness[block], saturated[block])
+            else:
+                largest = self._largest_credit(len(pairs), len(groups), frames.bits.shape[1])
+                self._credit_block(*numbered, largest, credits[block], saturated[block])
+                of_sample = shown.fitness[shown.groups[:, 0]]
+                fitness[block] = np.repeat(of_sample, each)[:, None]
+        return Rehearsal(fitness, saturated, credits)
 
     def _rehearse_block(
         self,
@@ -280,9 +305,41 @@ class LearningChip:
 
         in_pieces(len(fitness), max(16, min(1024, len(fitness) // 16)), work)
 
+    def _credit_block(
+        self,
+        shown: Shown,
+        each: int,
+        first_pair: int,
+        generation: int,
+        largest: int,
+        credits: NDArray[np.int16],
+        saturated: NDArray[np.int64],
+    ) -> None:
+        def work(begin: int, end: int) -> None:
+            room = population.make_room(shown.chain, 1, shown.samples.frames.shape[1])
+            population.credit_pairs(
+                begin, end, shown.chain, self._noise, room, shown.samples, shown.groups, each, first_pair,
+                generation, shown.errors, np.zeros(shown.chain.width, np.int32), largest, credits, saturated,
+            )  # fmt: skip
+
+        in_pieces(len(credits), max(16, min(1024, len(credits) // 16)), work)
+
+    def _largest_credit(self, pairs: int, groups: int, steps: int) -> int:
+        """So that what a group adds for a spike fits 16 bits, and a synapse's votes 32."""
+        connection, classes = self.network.layers[-1][0], self.network.populations[-1].neurons
+        largest = self._largest_trace(steps) * classes * delta.ERROR_ONE * -connection.mantissa[0]
+        if largest > INT32_MAX:
+            raise NetworkError(
+                f"credit by error over {steps} steps and {classes} classes could overflow 32 bits; "
+                f"raise dv, or use fewer steps"
+            )
+        number = perturbation.GRADED_OFFSET if self.spec.graded else 1
+        of_group = pairs // groups * number
+        return min(INT16_MAX // of_group, INT32_MAX // (of_group * groups * steps))
+
     def consolidate(
         self,
-        coefficients: NDArray[np.int8],
+        coefficients: Coefficients,
         pairs: range,
         generation: int,
         rates: Sequence[Rates],
@@ -291,14 +348,19 @@ class LearningChip:
     ) -> int:
         """Move the weights by what the pairs were worth; return how many synapses stand at their edge.
 
-        coefficients    int8 (pair,): one small integer for each of `pairs`
+        coefficients    int8 (pair,): one small integer for each of `pairs`; where neurons are given
+                        credit by error, the int16 (pair, lane) `credits` of the rehearsal
         rates           one for each layer
         frames, groups  as they were rehearsed: rules that present the samples again need them
         """
-        if coefficients.dtype != np.int8 or coefficients.shape != (len(pairs),):
+        lanes = padded(self.network.populations[0].neurons)
+        kind, shape = (
+            (np.int16, (len(pairs), lanes)) if self.error_credit else (np.int8, (len(pairs),))
+        )
+        if coefficients.dtype != kind or coefficients.shape != shape:
             raise NetworkError(
                 f"coefficients are {coefficients.dtype} {coefficients.shape}; "
-                f"needed is int8 ({len(pairs)},)"
+                f"needed is {np.dtype(kind)} {shape}"
             )
         largest = perturbation.GRADED_OFFSET**2 if self.spec.graded else 1
         if len(pairs) * self.spec.rank * largest * 128 >= 1 << 31:
@@ -335,12 +397,14 @@ class LearningChip:
                     f"allowed are 1 sample and {((1 << 15) - 1) // (largest * 128)} pairs"
                 )
 
+    def _largest_trace(self, steps: int) -> int:
+        last = self.network.populations[-1]
+        return delta.largest_trace(int(last.each("du")[0]) + 1, int(last.each("dv")[0]), steps)
+
     def _check_traces(self, steps: int, samples: int) -> None:
         if not self.delta:
             return
-        last = self.network.populations[-1]
-        decays = int(last.each("du")[0]) + 1, int(last.each("dv")[0])
-        largest = delta.largest_trace(*decays, steps) * delta.ERROR_ONE
+        largest = self._largest_trace(steps) * delta.ERROR_ONE
         if samples * largest >= 1 << 31:
             raise NetworkError(
                 f"the delta rule on {samples} samples of {steps} steps could overflow a 32-bit vote; "
@@ -348,7 +412,7 @@ class LearningChip:
             )
 
     def votes(
-        self, layer: int, coefficients: NDArray[np.int8], pairs: range, generation: int
+        self, layer: int, coefficients: Coefficients, pairs: range, generation: int
     ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """Votes of noise on weights: for the synapses (source, lane) and biases (lane,) of a layer."""
         connection, population_ = self.network.layers[layer]
@@ -402,7 +466,7 @@ class LearningChip:
     def _present_again(
         self,
         shown: Shown,
-        coefficients: NDArray[np.int8],
+        coefficients: Coefficients,
         first_pair: int,
         generation: int,
         votes: list[tuple[NDArray[np.int32], NDArray[np.int32]]],
@@ -411,6 +475,10 @@ class LearningChip:
         chain, samples = shown.chain, shown.samples
         steps = samples.frames.shape[1]
         row = steps * chain.spike_words
+        by_group = coefficients.reshape(len(shown.groups), -1)
+        told = np.flatnonzero(by_group.any(axis=1))  # the others would add nothing
+        groups = np.ascontiguousarray(shown.groups[told, 0])
+        numbers = np.arange(len(coefficients)).reshape(len(shown.groups), -1)[told].reshape(-1)
         for layer, turn in enumerate(self.spec.turns()):
             if turn < 0 or not self.spec.scale[layer]:
                 continue
@@ -418,8 +486,10 @@ class LearningChip:
             spikes_row = spikes[0].size
             spikes_at = 0 if layer == 0 else (layer - 1) * row
             of_synapses, of_biases = votes[layer]
-            terms = self._terms(shown, layer, turn, coefficients, first_pair, generation)
-            here = np.ascontiguousarray(shown.groups[:, 0])
+            worth = coefficients[numbers].astype(np.int16)
+            if worth.ndim == 1:  # of a pair: the same for all neurons
+                worth = np.repeat(worth[:, None], of_synapses.shape[1], axis=1)
+            terms = self._terms(shown, layer, turn, worth, groups, first_pair + numbers, generation)
 
             def work(
                 begin: int,
@@ -429,13 +499,12 @@ class LearningChip:
                 spikes_row: int = spikes_row,
                 spikes_at: int = spikes_at,
                 terms: NDArray[np.int16] = terms,
-                here: NDArray[np.int64] = here,
                 of_synapses: NDArray[np.int32] = of_synapses,
             ) -> None:
                 bits = np.zeros((end - begin) * 64 * aligned.PRESENTED, np.uint64)
                 aligned.aligned_votes(
                     begin, end, int(chain.sources[layer]), int(chain.words[layer]), spikes, spikes_row,
-                    spikes_at, here, terms, bits, of_synapses,
+                    spikes_at, groups, terms, bits, of_synapses,
                 )  # fmt: skip
 
             used = -(-int(chain.sources[layer]) // 64)
@@ -456,14 +525,14 @@ class LearningChip:
         shown: Shown,
         layer: int,
         turn: int,
-        coefficients: NDArray[np.int8],
-        first_pair: int,
+        worth: NDArray[np.int16],
+        groups: NDArray[np.int64],
+        pairs: NDArray[np.int64],
         generation: int,
     ) -> NDArray[np.int16]:
         """What a synapse of an event-aligned layer adds for a spike: int16 (column, group, step, 64)."""
         chain, samples = shown.chain, shown.samples
         neurons = int(chain.neurons[layer])
-        groups = np.ascontiguousarray(shown.groups[:, 0])
         columns = -(-int(chain.lanes[layer]) // aligned.COLUMN)
         shape = (columns, len(groups), samples.frames.shape[1], aligned.COLUMN)
         terms = np.zeros(shape, np.int16)
@@ -472,7 +541,7 @@ class LearningChip:
         def work(begin: int, end: int) -> None:
             aligned.aligned_terms(
                 begin, end, layer, neurons, self.spec.graded, self.spec.period, self.spec.window,
-                turn, self._noise.turns, coefficients, groups, first_pair, generation, self.seed,
+                turn, self._noise.turns, worth, groups, pairs, generation, self.seed,
                 samples.gates, 4 * chain.spike_words, np.zeros(field, np.uint64), terms,
             )  # fmt: skip
 
@@ -550,6 +619,21 @@ class LearningChip:
             in_pieces(len(views[0]), 128, work)
         edges = np.cumsum(chain.neurons)[:-1]
         return Recall(potentials, counts, tuple(np.split(spikes, edges, axis=1)), saturated)
+
+
+def _check_credit(network: Network, noise: NoiseSpec) -> None:
+    """Raise NetworkError unless the readout's errors can tell the noise of each neuron what it was worth."""
+    if len(network.layers) != 2 or noise.aligned != (True, False):
+        raise NetworkError(
+            f"credit by error with {len(network.layers)} layers and event-aligned noise {noise.aligned}; "
+            f"it needs one hidden layer, event-aligned noise on it and none on the readout"
+        )
+    sources, classes = network.populations[0].neurons, network.populations[1].neurons
+    if noise.scale[1] or any(noise.bias_scale):
+        raise NetworkError(
+            f"credit by error with noise scale {noise.scale} and bias_scale {noise.bias_scale}; "
+            f"the readout ({sources} to {classes}) and biases carry none: they learn from errors"
+        )
 
 
 def _quiet(network: Network) -> NoiseSpec:

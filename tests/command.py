@@ -11,7 +11,8 @@ from neurosim import cli
 
 SMALL = (
     "--data", "digits", "--generations", "6", "--pairs", "64", "--groups", "8", "--batch", "2",
-    "--hidden", "20", "--evaluate-every", "2", "--validation-samples", "50",
+    "--hidden", "20", "--evaluate-every", "2", "--validation-samples", "50", "--recipe",
+    "eggroll",
 )  # fmt: skip
 """A run of a second."""
 

@@ -30,8 +30,8 @@ SPECS = {
 """Noise, readout, and registers of the neurons."""
 
 
-def outcome(spec, readout, registers, delta):
-    """All arrays that two generations leave."""
+def outcome(spec, readout, registers, delta=False, credit=False):
+    """All arrays that two generations leave; with `credit`, of credit by error."""
     registers = {"vth_mant": 60, "dv": 400, "du": 4095, "bias_exp": 4, **registers}
     exponent = 7 if registers["vth_mant"] > 1000 else 0
     network = Network.chain(
@@ -46,16 +46,17 @@ def outcome(spec, readout, registers, delta):
         network,
         initial_memory(network, [12, 12], seed=3, fraction_bits=4, momentum=True),
         seed=1 << 63 | 5,
-        noise=NoiseSpec((scale, scale), (900, 0), **spec),
+        noise=NoiseSpec((scale, 0 if credit else scale), (0 if credit else 900, 0), **spec),
         readout_spec=readout,
         fraction_bits=4,
-        **({"delta_rule": True} if delta else {}),
+        delta_rule=delta or credit,
+        error_credit=credit,
     )
     groups = np.array([[0], [2]])
     for generation in range(2):
         seen = chip.rehearse(frames, groups, range(4, 8), generation)
-        yield from seen
-        f = np.array([127, -5, 0, 31], np.int8)
+        yield from (seen.fitness, seen.saturated)
+        f = np.array([127, -5, 0, 31], np.int8) if seen.credits is None else seen.credits
         rates = [Rates(1 << 36, 1 << 36, 1 << 24)] * 2
         chip.consolidate(f, range(4, 8), generation, rates, frames, groups)
     for kept in chip.memory:
@@ -86,6 +87,8 @@ def digests():
             cases[f"{name}, delta" if delta else name] = digest(
                 outcome(spec, readout, registers, delta)
             )
+    spec, readout, registers = SPECS["gated"]
+    cases["credit by error"] = digest(outcome(spec, readout, registers, credit=True))
     return cases
 
 

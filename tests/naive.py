@@ -331,10 +331,32 @@ def trace(spikes, du, dv):
     return total >> 4
 
 
+def credits(network, weights, spec, readout, dense, label, pair, generation, seed, largest):
+    """What the event-aligned noise of a pair was worth to each hidden neuron, from the readout's errors."""
+    seen = run(network, weights, dense)
+    scores = seen.potentials if readout.membrane else seen.counts
+    errors = softmax_errors(scores, label, readout.multiplier, readout.shift)
+    noise = aligned_noise(network, spec, seen, pair, generation, seed)
+    last = network.layers[1][1]
+    traces = []
+    for sign in (1, -1):
+        member = run(network, weights, dense, None, sign, spec.scale, None, noise)
+        trains = zip(*member.spikes[0], strict=True)
+        traces.append([trace(train, each(last.du, 0), each(last.dv, 0)) for train in trains])
+    found = []
+    for k, (plus, minus) in enumerate(zip(*traces, strict=True)):
+        blame = sum(e * int(w) for e, w in zip(errors, weights.mantissas[1][k], strict=True))
+        found.append(max(-largest, min(largest, blame * (plus - minus) >> 5)))
+    return found
+
+
 def presented_votes(
     network, weights, spec, readout, dense, labels, groups, coefficients, pairs, generation, seed, delta
 ):  # fmt: skip
-    """Votes of the rules that present the samples again: (synapses, biases) of each layer."""
+    """Votes of the rules that present the samples again: (synapses, biases) of each layer.
+
+    coefficients  a number a pair, or a list of one a neuron
+    """
     found = [
         (
             [[0] * population.neurons for _ in range(network.sizes[connection.source])],
@@ -350,9 +372,10 @@ def presented_votes(
         for layer, rows in enumerate(aligned_noise(network, spec, seen, pair, generation, seed)):
             for t, row in enumerate(rows or []):
                 for k, number in enumerate(row):
-                    found[layer][1][k] += int(f) * number
+                    worth = f[k] if isinstance(f, list) else int(f)
+                    found[layer][1][k] += worth * number
                     for j, spike in enumerate(inputs[layer][t]):
-                        found[layer][0][j][k] += int(f) * number * int(spike)
+                        found[layer][0][j][k] += worth * number * int(spike)
     for sample in [sample for group in groups for sample in group] if delta else []:
         seen = run(network, weights, dense[sample])
         scores = seen.potentials if readout.membrane else seen.counts

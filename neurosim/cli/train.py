@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 import tyro
 from pydantic import BaseModel, ConfigDict
 
-from learning.recipes import RECIPES
+from learning.recipes import DEFAULT, RECIPES
 from learning.settings import Settings
 
 
@@ -25,9 +25,9 @@ class Train(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    recipe: Literal["eggroll", "paper", "fast"] = "eggroll"
+    recipe: Literal["fast", "best", "eggroll", "paper"] = DEFAULT
     """settings to start from; every setting given beside it replaces the recipe's"""
-    settings: Annotated[Settings, tyro.conf.arg(name="")] = Settings()
+    settings: Annotated[Settings, tyro.conf.arg(name="")] = RECIPES[DEFAULT][1]
     run: Path | None = None
     """folder for the run; by default the next free runs/DATA-N"""
     resume: Path | None = None
@@ -43,7 +43,7 @@ class Train(BaseModel):
 def default(given: Sequence[str]) -> Train:
     """What the flags start from: the recipe that is asked for."""
     asked = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    asked.add_argument("--recipe", default="eggroll")
+    asked.add_argument("--recipe", default=DEFAULT)
     name = asked.parse_known_args(list(given))[0].recipe
     return Train(recipe=name, settings=RECIPES[name][1]) if name in RECIPES else Train()
 

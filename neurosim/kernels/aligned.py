@@ -1,11 +1,14 @@
 """What is noise that is drawn along the events worth? Event-aligned perturbations, and their update.
 
     input_k(t) += scale * xi_k(t)                     one number a neuron and step, from the counter
-    votes[j, k]  = sum over pairs i of f_i * sum_t xi_ik(t) * x_ij(t)
+    votes[j, k]  = sum over pairs i of c_ik * sum_t xi_ik(t) * x_ij(t)
+
+c_ik is what the pair's noise was worth: its coefficient f_i, the same for all neurons, or what each
+neuron's own noise was worth (credit.py).
 
 In step t the noise acts as the rank-1 weight perturbation xi(t) x(t)^T / |x(t)|^2, whose right factor is
 the spikes that arrive: no noise is spent on synapses that the sample does not use. The update
-presents the same spikes a second time; every synapse that one visits adds f_i xi_ik(t), the noise drawn
+presents the same spikes a second time; every synapse that one visits adds c_ik xi_ik(t), the noise drawn
 again, and keeps no trace. x is the unperturbed input of the layer: a pair perturbs one event-aligned
 layer only (`perturbs`), so what reaches that layer is the same for both members and the estimate has
 no cross terms.
@@ -83,29 +86,30 @@ def aligned_current(chain, noise, layer, steps, gates, gates_at, out_at, room):
 
 @kernel
 def aligned_terms(
-    begin, end, layer, neurons, graded, period, window, turn, turns, coefficients, groups,
-    first_pair, generation, seed, gates_array, gate_row, planes_array, terms_array,
+    begin, end, layer, neurons, graded, period, window, turn, turns, credits_array,
+    groups, pairs, generation, seed, gates_array, gate_row, planes_array, terms_array,
 ):  # fmt: skip
-    """What a synapse adds for a spike: sum over the pairs of a group of f_i xi_ik(t).
+    """What a synapse adds for a spike: sum over the pairs of a group of c_ik xi_ik(t).
 
     Groups `begin` .. `end` - 1 of int64 groups (group,), the sample that the pairs of a group saw.
-    coefficients  int8 (pair,), divided among the groups evenly and in order
+    credits       int16 (pair, lane), divided among the groups evenly and in order
+    pairs         int64 (pair,) their numbers
     gates         uint16 (sample, layer, step, lane / 16), `gate_row` a step
     terms         int16 (column, group, step, 64), written: lanes in columns of 64
     """
     gates, planes, terms = pointer(gates_array), pointer(planes_array), pointer(terms_array)
+    credits, lanes = pointer(credits_array), credits_array.shape[1]
     steps = terms_array.shape[2]
     words = ((neurons + 127) >> 7) << 1
-    each = coefficients.size // groups.size
+    each = credits_array.shape[0] // groups.size
     gates_of_sample = gates_array.size // max(1, gates_array.shape[0])
     zero = splat(int32(0))
     for group in range(begin, end):
         for t in range(0, steps, period):
             gate = groups[group] * gates_of_sample + (layer * steps + t) * gate_row
             for index in range(group * each, (group + 1) * each):
-                f = int64(coefficients[index])
-                pair = first_pair + index
-                if f == 0 or pair % turns != turn:
+                pair = pairs[index]
+                if pair % turns != turn:
                     continue
                 draw_noise(
                     planes, FIRST, words, FIRST, words, int64(t), graded, ALIGNED, layer, pair,
@@ -114,7 +118,8 @@ def aligned_terms(
                 for first in range(0, neurons, WIDTH):
                     column = first // COLUMN
                     at = ((column * groups.size + group) * steps + t) * COLUMN + first % COLUMN
-                    drawn = noise_lanes(planes, FIRST, words, first, graded) * splat(int32(f))
+                    drawn = noise_lanes(planes, FIRST, words, first, graded)
+                    drawn = drawn * load(credits, index * lanes + first)
                     drawn = gated(drawn, gates, gate + first // WIDTH, window)
                     real = lane_numbers(first, neurons)
                     store(terms, at, load(terms, at) + select(real > zero, drawn, zero))

@@ -31,11 +31,12 @@ LAYER_BITS = np.uint64(16)
 # The streams: what a number is drawn for. The second counter word is `stream << 16 | layer`.
 (
     OUTPUT_FACTOR, INPUT_FACTOR, BIAS, FULL_RANK, ROUNDING, BIAS_ROUNDING, INITIAL, SHUFFLE, CAMERA,
-    ALIGNED,
-) = (np.int64(stream) for stream in range(10))  # fmt: skip
+    ALIGNED, MOVE,
+) = (np.int64(stream) for stream in range(11))  # fmt: skip
 """A and B of a low-rank perturbation, the bias noise, a full-rank perturbation, the stochastic
 rounding of synapses and of biases, the initial weights, the order of samples, the event camera,
-and the noise of event-aligned perturbations. Typed, since a literal would compile the callee once more."""
+the noise of event-aligned perturbations, and how far samples are moved. Typed, since a literal would compile
+the callee once more."""
 
 
 @kernel

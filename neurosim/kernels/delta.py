@@ -44,6 +44,22 @@ def largest_trace(decay_u: int, decay_v: int, steps: int) -> int:
 
 
 @kernel
+def trace_of(trains, at, row, steps, decay_u, decay_v):
+    """Trace of sixteen neurons, from uint16 spikes `row` apart from `at` on."""
+    zero = splat(int32(0))
+    spike = splat(int32(SPIKE))
+    current, filtered, total = zero, zero, zero
+    for t in range(steps):
+        arriving = select(spikes_of(uint16(trains[at + t * row])), spike, zero)
+        if not decay_u.forgets:
+            arriving = arriving + decay_towards_zero(current, decay_u)
+        current = arriving
+        filtered = decay_towards_zero(filtered, decay_v) + current
+        total = total + filtered
+    return shift_right(total, splat(int32(TRACE_SHIFT)))
+
+
+@kernel
 def delta_votes(
     layer, decays_array, trains_array, errors_array, groups, neurons_in, spike_words, steps,
     traces_array, votes_array, bias_votes_array,
@@ -63,22 +79,11 @@ def delta_votes(
     train = trains_array.size // max(1, trains_array.shape[0])
     decay_u = prepare_decay(decays[4 * layer + U_MULTIPLIER], decays[4 * layer + U_SHIFT])
     decay_v = prepare_decay(decays[4 * layer + V_MULTIPLIER], decays[4 * layer + V_SHIFT])
-    zero = splat(int32(0))
-    spike = splat(int32(SPIKE))
-    shift = splat(int32(TRACE_SHIFT))
     for index in range(groups.size):
         sample = groups[index]
         for first in range(0, neurons_in, WIDTH):
-            current, filtered, total = zero, zero, zero
-            for t in range(steps):
-                at = sample * train + ((layer - 1) * steps + t) * row + first // WIDTH
-                arriving = select(spikes_of(uint16(trains[at])), spike, zero)
-                if not decay_u.forgets:
-                    arriving = arriving + decay_towards_zero(current, decay_u)
-                current = arriving
-                filtered = decay_towards_zero(filtered, decay_v) + current
-                total = total + filtered
-            store(traces, first, shift_right(total, shift))
+            at = sample * train + (layer - 1) * steps * row + first // WIDTH
+            store(traces, first, trace_of(trains, at, row, steps, decay_u, decay_v))
         for first in range(0, lanes, WIDTH):
             error = load(errors, sample * lanes + first)
             store(of_biases, first, load(of_biases, first) + error)

@@ -17,9 +17,21 @@ from numba import int32, int64, uint64
 from numpy.typing import NDArray
 
 from neurosim.kernels.aligned import aligned_current
+from neurosim.kernels.arithmetic import prepare_decay
 from neurosim.kernels.compilation import kernel
+from neurosim.kernels.credit import give_credit, tell_blame
 from neurosim.kernels.lanes import pointer, pointer_to_halves, zeros
-from neurosim.kernels.neuron import is_plain, open_gates, run_first, run_first_factor, run_pair
+from neurosim.kernels.neuron import (
+    U_MULTIPLIER,
+    U_SHIFT,
+    V_MULTIPLIER,
+    V_SHIFT,
+    is_plain,
+    open_gates,
+    run_first,
+    run_first_factor,
+    run_pair,
+)
 from neurosim.kernels.perturbation import (
     draw_pair,
     find_drives,
@@ -336,19 +348,20 @@ def forward(
 @kernel
 def present(
     begin, end, chain_arrays, noise_arrays, readout, room_arrays, sample_arrays, window, trains,
-    gates, errors,
+    gates, errors, fitness,
 ):  # fmt: skip
     """The unperturbed presentation of samples `begin` .. `end` - 1, and what rules read of it.
 
     trains  uint64 (sample, layer, step, word), written: spikes of all layers
     gates   uint16 (sample, layer, step, lane / 16), written where `window` is not 0
     errors  int32 (sample, lane of the last layer), written: `readout.softmax_errors`
+    fitness int64 (sample,), written: log-likelihood of the label
     """
     chain = _point_chain(chain_arrays)
     noise = _point_noise(noise_arrays)
     room = _point_room(room_arrays)
     samples = _point_samples(sample_arrays)
-    powers = pointer(readout.powers)
+    powers, logs = pointer(readout.powers), pointer(readout.logs)
     steps = sample_arrays.frames.shape[1]
     last = chain.layers - 1
     scores = room.potentials if readout.membrane else room.counts
@@ -359,6 +372,10 @@ def present(
         softmax_errors(
             scores, FROM_START, chain.neurons[last], int64(samples.labels[sample]),
             readout.multiplier, readout.shift, powers, ERROR_ONE, wrong, sample * chain.lanes[last],
+        )  # fmt: skip
+        fitness[sample] = log_likelihood(
+            scores, FROM_START, chain.neurons[last], int64(samples.labels[sample]),
+            readout.multiplier, readout.shift, powers, logs,
         )  # fmt: skip
         for index in range(chain.layers * row):
             kept[sample * chain.layers * row + index] = room.spikes[index]
@@ -374,3 +391,41 @@ def present(
             else:
                 layer_current(chain, layer, steps, (layer - 1) * row, FROM_START, room)
                 open_gates(chain, layer, steps, room.currents, FROM_START, window, opened, at)
+
+
+@kernel
+def credit_pairs(
+    begin, end, chain_arrays, noise_arrays, room_arrays, sample_arrays, groups, pairs, first_pair,
+    generation, errors_array, blame_array, largest, credits_array, saturated,
+):  # fmt: skip
+    """What the event-aligned noise of pairs `begin` .. `end` - 1 was worth to each hidden neuron (credit.py).
+
+    For two layers: the members need not go on to the readout, whose errors are those of `present`.
+    groups     int64 (group, 1): the sample a group sees; `pairs` pairs a group, in order
+    blame      int32 scratch, a lane a neuron
+    credits    int16 (pair, lane), written unless the sample has nothing to blame; at most ±largest
+    saturated  int64 (pair, member), added to
+    """
+    chain = _point_chain(chain_arrays)
+    noise = _point_noise(noise_arrays)
+    room = _point_room(room_arrays)
+    samples = _point_samples(sample_arrays)
+    errors, blame, credits = pointer(errors_array), pointer(blame_array), pointer(credits_array)
+    steps, lanes = sample_arrays.frames.shape[1], chain.lanes[0]
+    row = 4 * chain.spike_words
+    decay_u = prepare_decay(chain.decays[4 + U_MULTIPLIER], chain.decays[4 + U_SHIFT])
+    decay_v = prepare_decay(chain.decays[4 + V_MULTIPLIER], chain.decays[4 + V_SHIFT])
+    for index in range(begin, end):
+        sample = groups[index // pairs, 0]
+        if not tell_blame(chain, errors, sample * chain.lanes[1], blame):
+            continue
+        pair = first_pair + index
+        draw_pair(chain, noise, steps, pair, generation, room)
+        gates_at = sample * chain.layers * row * steps
+        plus, minus = _run_first_layer(chain, noise, samples, sample, gates_at, steps, pair, room)
+        saturated[index, 0] += plus
+        saturated[index, 1] += minus
+        give_credit(
+            room.spike_bits, FROM_START, chain.layers * steps * row, row, steps, decay_u, decay_v, blame,
+            largest, credits, index * lanes, lanes,
+        )  # fmt: skip

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from learning.batches import batch, epoch_order
+from learning.batches import batch, epoch_order, offsets
 
 SIZES = st.tuples(st.integers(1, 60), st.integers(1, 7), st.integers(1, 5))
 
@@ -53,3 +53,23 @@ def test_epochs_and_seeds_have_orders_of_their_own(epoch, seed):
 def test_another_division_into_groups_sees_the_same_samples():
     one, other = batch(100, 3, 4, 6, 0), batch(100, 3, 8, 3, 0)
     assert np.array_equal(one.reshape(-1), other.reshape(-1))
+
+
+def test_samples_are_moved_by_every_offset_alike_and_anew_in_each_generation():
+    drawn = offsets(27_000, 5, 1, 0)
+    assert drawn.shape == (27_000, 2)
+    places, counts = np.unique(drawn, axis=0, return_counts=True)
+    assert places.tolist() == [[y, x] for y in (-1, 0, 1) for x in (-1, 0, 1)]
+    assert counts.min() > 2800  # 3000 expected, standard deviation 52
+    assert np.array_equal(offsets(100, 5, 1, 0), drawn[:100])
+    assert not np.array_equal(offsets(100, 6, 1, 0), drawn[:100])
+
+
+@given(st.integers(0, 4), st.integers(0, 1 << 20), st.integers(0, (1 << 64) - 1))
+def test_offsets_are_drawn_from_the_counter(shift, generation, seed):
+    words = [naive.word(naive.Field(10, 0, 0, generation, seed), place) for place in range(3)]
+    wanted = [
+        [(half * (2 * shift + 1) >> 32) - shift for half in (one & 0xFFFFFFFF, one >> 32)]
+        for one in words
+    ]
+    assert offsets(3, generation, shift, seed).tolist() == wanted

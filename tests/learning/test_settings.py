@@ -30,6 +30,7 @@ LIMITS = {
     "fraction_bits": (0, 8),
     "evaluate_every": (1, None),
     "validation_samples": (1, None),
+    "shift": (0, 4),
     "noise_period": (1, 255),
     "noise_window": (0, (1 << 17) - 1),
     "sigma": (0, 1024),
@@ -42,6 +43,9 @@ LIMITS = {
     "decay": (0, 1),
     "temperature": (1 / 1024, 1024),
 }
+BY_ERROR = {
+    "method": "event-aligned", "batch": 1, "credit": "error", "output_rule": "delta",
+}  # fmt: skip
 OUTSIDE = [
     (name, value)
     for name, (low, high) in LIMITS.items()
@@ -112,6 +116,12 @@ def test_what_is_no_setting_is_refused_by_name(settings):
             {"method": "event-aligned", "batch": 1, "sigma_bias": 1},
             ("sigma_bias", "event-aligned"),
         ),
+        ({"credit": "error"}, ("credit 'error'", "eggroll")),
+        (
+            {**BY_ERROR, "hidden": (8, 8)},
+            ("2 hidden layers", "--credit fitness"),
+        ),
+        ({**BY_ERROR, "output_rule": "same"}, ("output_rule 'same'", "--output-rule delta")),
         ({"output_rule": "delta", "sigma_bias": 1}, ("sigma_bias 1", "delta")),
     ],
 )

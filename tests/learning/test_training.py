@@ -6,7 +6,7 @@ import pytest
 
 from learning.record import RunFolder, read_checkpoint, weights_sha256
 from learning.settings import Settings
-from learning.training import Training, look, make_chip, start, take
+from learning.training import Training, look, make_chip, start
 from neurosim import frames
 
 SMALL = {
@@ -21,6 +21,8 @@ SMALL = {
     "evaluate_every": 20,
 }
 ALIGNED = {"method": "event-aligned", "batch": 1, "output_rule": "delta", "sigma": 64}
+BY_ERROR = {**ALIGNED, "credit": "error"}
+MOVED = {**BY_ERROR, "shift": 1}
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +62,7 @@ def end(training):
         {"hidden": (16, 12), "generations": 100},
         {"output_rule": "delta"},
         ALIGNED,
+        BY_ERROR,
     ],
     ids=lambda settings: " ".join(f"{name}={value}" for name, value in settings.items()) or "eggroll",
 )  # fmt: skip
@@ -78,7 +81,7 @@ def test_nothing_is_learnt_from_labels_without_meaning(data):
     assert training.summary()["test_accuracy"] < 0.6
 
 
-@pytest.mark.parametrize("settings", [{}, {"method": "full-rank"}, ALIGNED])
+@pytest.mark.parametrize("settings", [{}, {"method": "full-rank"}, ALIGNED, MOVED])
 def test_steps_one_by_one_are_a_run(data, settings):
     whole, parts = train(data, **settings, generations=6), train(data, **settings, generations=6)
     for _ in range(6):
@@ -86,7 +89,7 @@ def test_steps_one_by_one_are_a_run(data, settings):
     assert end(whole) == weights_sha256(parts.chip.weights())
 
 
-@pytest.mark.parametrize("settings", [{}, {"momentum_bits": 0, "sigma_bias": 3}, ALIGNED])
+@pytest.mark.parametrize("settings", [{}, {"momentum_bits": 0, "sigma_bias": 3}, ALIGNED, MOVED])
 @pytest.mark.parametrize("stop", [0, 1, 7])
 def test_a_run_stopped_anywhere_resumes_to_the_same_bits(data, tmp_path, settings, stop):
     settings = {**settings, "generations": 9, "evaluate_every": 4}
@@ -133,7 +136,7 @@ def test_a_look_tells_dead_classes_and_dead_neurons(data):
 
 
 def test_samples_are_taken_with_their_labels(data):
-    some = take(data.train, np.array([3, 1]))
+    some = frames.take(data.train, np.array([3, 1]))
     assert some.labels.tolist() == data.train.labels[[3, 1]].tolist()
     assert np.array_equal(frames.unpack(some), frames.unpack(data.train)[[3, 1]])
 

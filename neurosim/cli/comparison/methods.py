@@ -9,7 +9,7 @@ from neurosim.cli.comparison import on_chip
 from neurosim.cli.comparison.rows import Row, chip_row, float_row
 from neurosim.cli.comparison.store import Store
 from neurosim.datasets import Dataset
-from neurosim.frames import Frames
+from neurosim.frames import Frames, take
 from neurosim.network import Network, NetworkError, Weights
 
 if TYPE_CHECKING:
@@ -131,11 +131,6 @@ def train_bptt(
     return bptt.train(settings, data, folder, device=arguments.device)
 
 
-def take(frames: Frames, count: int) -> Frames:
-    """The first samples of `frames`."""
-    return Frames(frames.bits[:count], frames.labels[:count], frames.inputs)
-
-
 def _bptt_rows(
     settings: "BpttSettings", arguments: "Compare", data: Dataset, folder: Path, seed: int
 ) -> list[Row]:
@@ -149,7 +144,7 @@ def _bptt_rows(
                   sample_passes=passes)
     ]  # fmt: skip
     membrane = settings.readout == "membrane"
-    score = scale_score(trained, settings, take(data.validation, arguments.search_samples))
+    score = scale_score(trained, settings, take(data.validation, slice(arguments.search_samples)))
     for bits in arguments.bits:
         plain = quantise.quantise(model, parameters, bits)
         best, _ = quantise.best_scale(model, parameters, bits, score)
@@ -242,7 +237,7 @@ def agreement(
         pairs = range(min(64, config.settings.pairs))
         fitness = None
         if not any(chip.spec.aligned):
-            few = take(data.train, 32)
+            few = take(data.train, slice(32))
             compared = members.member_fitness(chip, few, pairs, checkpoint.generation)
             fitness = compared.agreement()._asdict()
         return {
@@ -273,7 +268,9 @@ def sweeps(
 
     def make() -> dict[str, list[list[float]]]:
         trained = train_bptt(settings, arguments, data, store.folder / "bptt-0")
-        score = scale_score(trained, settings, take(data.validation, arguments.search_samples))
+        score = scale_score(
+            trained, settings, take(data.validation, slice(arguments.search_samples))
+        )
         return widths.sweep(trained, settings.readout, data, score)
 
     swept: dict[str, list[list[float]]] = store.made("sweeps", recipe, make)
