@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PYTHON = ("neurosim", "learning", "hostref", "tests", "benchmarks", "hardware")
+PYTHON = ("neurosim", "learning", "hostref", "tests", "benchmarks", "hardware", "notebooks")
 TOOLS = {
     "ruff check": ("ruff", "check", *PYTHON),
     "ruff format": ("ruff", "format", "--check", *PYTHON),
