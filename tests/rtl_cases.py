@@ -49,7 +49,7 @@ def trained(data, **settings):
 
 def run_folder(path, data, **settings):
     """The images of such a run."""
-    hardware.write(path, *trained(data, **settings), data, samples=3)
+    hardware.write(path, *trained(data, **settings), data, samples=2)
     return path
 
 

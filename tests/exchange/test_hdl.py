@@ -33,13 +33,8 @@ def test_the_bits_of_a_pair_are_the_noise_it_carries(network, rank, pair, seed):
 
 @given(strategies.cases(layers=2))
 def test_images_are_what_a_naive_network_does(case):
-    try:
-        images = {
-            image.name: image.values
-            for image in hdl.images(case.network, case.weights, case.frames)
-        }
-    except ImageError:
-        return  # a bias beyond 13 bits, named in its own test
+    made = hdl.images(case.network, case.weights, case.frames)
+    images = {image.name: image.values for image in made}
     for sample, dense in enumerate(case.dense):
         seen = naive.run(case.network, case.weights, dense)
         rows = slice(sample * len(dense), (sample + 1) * len(dense))
