@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from learning.settings import Settings, network
+from neurosim.exchange.description import describe, network_of
 from neurosim.memory import Memory
-from neurosim.network import Network, Weights, check_weights
+from neurosim.network import Network, NetworkError, Weights, check_weights
 from neurosim.storage import write_atomically
 
 FORMAT = "neurosim-run/1"
@@ -49,15 +50,16 @@ class Checkpoint(NamedTuple):
 
 
 class Config(NamedTuple):
-    """What a run was started with."""
+    """What a run was started with; `given`: a network that the settings do not describe."""
 
     settings: Settings
     dataset_key: str
     inputs: int
     classes: int
+    given: Network | None = None
 
     def network(self) -> Network:
-        return network(self.settings, self.inputs, self.classes)
+        return self.given or network(self.settings, self.inputs, self.classes)
 
     def to_json(self) -> bytes:
         content = {
@@ -67,6 +69,8 @@ class Config(NamedTuple):
             "inputs": self.inputs,
             "classes": self.classes,
         }
+        if self.given is not None:
+            content["network"] = describe(self.given)
         return json.dumps({**content, "sha256": _digest(_canonical(content))}, indent=1).encode()
 
 
@@ -236,8 +240,11 @@ def read_config(path: Path) -> Config:
         raise RunError(f"{file} was changed since it was written; restore it, or train again")
     try:
         settings = Settings.model_validate(content["settings"])
-        return Config(settings, content["dataset_key"], content["inputs"], content["classes"])
-    except (KeyError, ValidationError) as error:
+        given = network_of(content["network"]) if "network" in content else None
+        return Config(
+            settings, content["dataset_key"], content["inputs"], content["classes"], given
+        )
+    except (KeyError, ValidationError, NetworkError) as error:
         raise RunError(
             f"{file}: {error}; it was written by another version, train again"
         ) from error

@@ -72,6 +72,17 @@ def initial_memory(
     return Memory(tuple(synapses), tuple(biases), tuple(kept))
 
 
+def memory_of(weights: Weights, fraction_bits: int = 0, momentum: bool = False) -> Memory:
+    """The state of synapses and biases that stands for exactly these weights, momentum at rest."""
+    return Memory(
+        tuple(one.astype(np.int16) << fraction_bits for one in weights.mantissas),
+        tuple(one.astype(np.int32) << BIAS_FRACTION_BITS for one in weights.biases),
+        tuple(np.zeros((len(one), padded(one.shape[1])), np.int32) for one in weights.mantissas)
+        if momentum
+        else (),
+    )
+
+
 def weights(memory: Memory, fraction_bits: int) -> Weights:
     """The weights as the cores use them: the state, rounded to the nearest mantissa."""
     half = np.int16(

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from neurosim import limits
 from neurosim.chain import NoiseSpec
 from neurosim.frames import Frames, pack
-from neurosim.memory import Memory, padded
+from neurosim.memory import memory_of  # noqa: F401 - tests take it from here
 from neurosim.network import Connection, Network, Population, Weights
 from neurosim.population import ReadoutSpec
 
@@ -86,17 +86,6 @@ def random_weights(network: Network, numbers: np.random.Generator, narrow: bool 
         mantissas.append(numbers.integers(low, high + 1, shape).astype(np.int8))
         biases.append(numbers.integers(-100, 101, layer.neurons).astype(np.int16))
     return Weights(tuple(mantissas), tuple(biases))
-
-
-def memory_of(weights: Weights, fraction_bits: int = 0, momentum: bool = False) -> Memory:
-    """The state of synapses and biases that stands for exactly these weights."""
-    return Memory(
-        tuple(one.astype(np.int16) << fraction_bits for one in weights.mantissas),
-        tuple(one.astype(np.int32) << 8 for one in weights.biases),
-        tuple(np.zeros((len(one), padded(one.shape[1])), np.int32) for one in weights.mantissas)
-        if momentum
-        else (),
-    )
 
 
 @st.composite

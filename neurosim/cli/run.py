@@ -29,8 +29,9 @@ class Run(BaseModel):
     """which part of the data"""
     sample: Annotated[int, Field(ge=0)] = 0
     """number of the sample in it"""
-    probe: tuple[str, ...] = ("output.v",)
-    """traces to draw: population.u, .v or .current, with [1,5] or [0:4] for some of its neurons"""
+    probe: tuple[str, ...] = ()
+    """traces to draw, by default the output's v: population.u, .v or .current, with [1,5] or [0:4] for
+    some of its neurons"""
     picture: Path | None = None
     """where to draw; by default sample-SAMPLE.png in the run folder"""
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False
@@ -55,7 +56,8 @@ def run(arguments: Run) -> int:
     settings = config.settings
     layers, steps = len(settings.hidden) + 1, settings.steps
     network = pipelined(config.network(), steps + layers)
-    probes = [_probe(text, network) for text in arguments.probe]
+    output = network.populations[-1].name
+    probes = [_probe(text, network) for text in arguments.probe or (f"{output}.v",)]
     data = load_data(settings, arguments.data, arguments.as_json)
     chosen = getattr(data, arguments.split)
     if arguments.sample >= len(chosen.labels):
@@ -74,7 +76,6 @@ def run(arguments: Run) -> int:
         labels=chosen.labels[[arguments.sample]],
     )
     chip = Chip.from_weights(network, checkpoint.weights)
-    output = network.populations[-1].name
     recording = chip.run(one, [*probes, Probe(output, "v")])
     if settings.readout == "membrane":
         scores = recording.probed[-1][0, layers:].sum(axis=0)

@@ -25,6 +25,7 @@ from learning.record import (
 )
 from learning.settings import Settings
 from neurosim.memory import Memory, initial_memory, weights
+from neurosim.network import Network, Population
 from neurosim.storage import StorageError
 
 SETTINGS = Settings(hidden=(3,), generations=9, pairs=4, groups=2, fraction_bits=4)
@@ -63,6 +64,15 @@ def same(one: Memory, other: Memory) -> bool:
     return all(
         len(a) == len(b) and all(map(np.array_equal, a, b)) for a, b in zip(one, other, strict=True)
     )
+
+
+def test_a_network_that_settings_do_not_describe_is_kept(tmp_path):
+    given = Network.chain(5, [Population("a", 3, (1, 2, 3), dv=7), Population("b", 10, 9)])
+    config = CONFIGURATION._replace(given=given)
+    RunFolder.create(tmp_path / "run", config).close()
+    assert read_config(tmp_path / "run") == config
+    assert read_config(tmp_path / "run").network() == given
+    assert CONFIGURATION.network() != given
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from neurosim.chain import NoiseSpec
 from neurosim.frames import Frames
-from neurosim.memory import BIAS_FRACTION_BITS, Memory
+from neurosim.memory import memory_of
 from neurosim.network import Network, Weights
 from neurosim.population import LearningChip, ReadoutSpec
 
@@ -55,14 +55,9 @@ class OnChip(NamedTuple):
 def still_chip(network: Network, weights: Weights, membrane: bool) -> LearningChip:
     """A chip that holds `weights` and learns nothing."""
     none = (0,) * len(network.layers)
-    memory = Memory(
-        tuple(mantissa.astype(np.int16) for mantissa in weights.mantissas),
-        tuple(bias.astype(np.int32) << BIAS_FRACTION_BITS for bias in weights.biases),
-        (),
-    )
     return LearningChip(
         network,
-        memory,
+        memory_of(weights),
         seed=0,
         noise=NoiseSpec(none, none),
         readout_spec=ReadoutSpec(membrane, 1, 0),
