@@ -14,6 +14,7 @@ COMMANDS = {
     "run": "one sample through a trained network: raster, membranes, cost",
     "map": "the cores, memory and routes a trained network takes",
     "export": "a trained network in a format that others read",
+    "import": "a NIR graph as a network of the chip, and as a run to go on with",
     "report": "one HTML page of a run: accuracy, cost, curves, samples, cores, settings",
     "check-vectors": "hold the chip against recorded steps of another emulator",
     "check-hdl": "whether memory images are whole, and the chip still does the same",

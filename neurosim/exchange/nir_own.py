@@ -46,7 +46,7 @@ def exact(graph: Any) -> Own | None:
         own = _described(graph)
         rebuilt = to_graph(own.network, own.weights).graph
     except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise NotExact(f"its metadata cannot be read ({error})") from error
+        raise NotExact(f"its metadata do not fit it ({error})") from error
     for name in sorted(set(graph.nodes) | set(rebuilt.nodes)):
         if not _same(graph.nodes.get(name), rebuilt.nodes.get(name)):
             raise NotExact(f"node {name!r} is not what its metadata say")

@@ -1,0 +1,137 @@
+"""Does `neurosim import` make of a graph a run that goes on, and leave nothing behind where it cannot?"""
+
+import json
+from itertools import pairwise
+
+import command
+import nir
+import numpy as np
+import pytest
+from command import assert_refused
+
+from learning.record import CONFIG, read_checkpoint, read_config
+
+
+@pytest.fixture(scope="module")
+def exported(done, tmp_path_factory):
+    path = tmp_path_factory.mktemp("graphs") / "own.nir"
+    assert command.here("export", done[1], "--to", "nir", "--out", path).returncode == 0
+    return path
+
+
+@pytest.fixture(scope="module")
+def foreign(exported):
+    """The same network as somebody else would write it: other units, no metadata."""
+    graph = nir.read(exported)
+    for node in graph.nodes.values():
+        node.metadata = {}
+        if isinstance(node, nir.Linear):
+            node.weight = node.weight / 32768
+        if isinstance(node, nir.CubaLIF):
+            node.v_threshold = node.v_threshold / 32768
+    path = exported.with_name("foreign.nir")
+    nir.write(path, graph)
+    return path
+
+
+def test_our_own_run_comes_back_as_it_was(done, exported, tmp_path):
+    told = command.results("import", exported, "--run", tmp_path / "back")
+    assert told["exact"]
+    assert told["registers"] == told["remarks"] == []
+    assert read_config(tmp_path / "back") == read_config(done[1])
+    found = json.loads(command.here("evaluate", tmp_path / "back", "--json").stdout)
+    assert found["weights_sha256"] == done[0]["weights_sha256"]
+    assert found["accuracy"] == done[0]["test_accuracy"]
+
+
+def test_a_graph_of_others_becomes_a_run_that_is_looked_at_and_trained_on(done, foreign, tmp_path):
+    run = tmp_path / "run"
+    flags = ("--run", run, "--readout", "membrane", "--generations", "2")
+    shown = command.here("import", foreign, *flags)
+    assert shown.returncode == 0, shown.stderr
+    for word in ("vth_mant", "input_hidden", "weight", "%", str(run)):
+        assert word in shown.stdout
+    config, checkpoint = read_checkpoint(run)
+    assert config.given is not None
+    assert config.network() == config.given
+    assert checkpoint.generation == 0
+    told = command.here("evaluate", run, "--json")
+    assert abs(json.loads(told.stdout)["accuracy"] - done[0]["test_accuracy"]) < 0.02
+    for words in (("map", run), ("run", run, "--sample", "3"), ("train", "--resume", run)):
+        done_ = command.here(*words)
+        assert done_.returncode == 0, done_.stderr
+    assert read_checkpoint(run)[1].generation == 2
+    again = command.here("export", run, "--to", "nir")
+    assert again.returncode == 0
+    assert command.here("import", run / "network.nir", "--run", tmp_path / "b").returncode == 0
+    assert read_config(tmp_path / "b").network() == config.network()
+
+
+def test_a_graph_is_looked_at_without_a_run(foreign, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    told = command.here("import", foreign)
+    assert told.returncode == 0
+    assert "vth_mant" in told.stdout
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_training_will_refuse_is_said(tmp_path):
+    rng = np.random.default_rng(0)
+    nodes = {"in": nir.Input(np.array([2312]))}
+    for layer, (sources, neurons) in enumerate(((2312, 9), (9, 10))):
+        nodes[f"w{layer}"] = nir.Linear(rng.normal(0, 0.1, (neurons, sources)))
+        ones = np.ones(neurons)
+        tau = np.linspace(1e-3, 5e-3, neurons)
+        nodes[f"n{layer}"] = nir.LIF(tau=tau, r=10 * ones, v_leak=0 * ones, v_threshold=ones)
+    nodes["out"] = nir.Output(np.array([10]))
+    nir.write(tmp_path / "g.nir", nir.NIRGraph(nodes, list(pairwise(nodes))))
+    told = command.here("import", tmp_path / "g.nir", "--run", tmp_path / "run", "--json")
+    (remark,) = json.loads(told.stdout)["remarks"]
+    assert "train --resume will refuse" in remark
+    assert "dv" in remark
+    assert command.here("evaluate", tmp_path / "run").returncode == 0
+    refused = command.here("train", "--resume", tmp_path / "run")
+    assert_refused(refused, 1, "'n0'", "dv")
+
+
+@pytest.mark.parametrize(
+    ("sizes", "named"),
+    [((3, 4, 10), ("3 inputs", "2312", "--pool")), ((2312, 4, 2), ("2 outputs", "10")),
+     ((2312, 10), ("hidden layer",))],
+)  # fmt: skip
+def test_graphs_that_do_not_fit_the_data_are_refused(tmp_path, sizes, named):
+    nodes = {"in": nir.Input(np.array([sizes[0]]))}
+    for layer, (sources, neurons) in enumerate(pairwise(sizes)):
+        nodes[f"w{layer}"] = nir.Linear(np.ones((neurons, sources)))
+        nodes[f"n{layer}"] = nir.IF(r=np.ones(neurons), v_threshold=np.ones(neurons))
+    nodes["out"] = nir.Output(np.array([sizes[-1]]))
+    nir.write(tmp_path / "g.nir", nir.NIRGraph(nodes, list(pairwise(nodes))))
+    run = tmp_path / "run"
+    assert_refused(command.here("import", tmp_path / "g.nir", "--run", run), 1, *named)
+    assert not run.exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "status", "named"),
+    [
+        (("--data", "nope"), 1, ("'nope'",)),
+        (("--recipe", "magic"), 1, ("'magic'", "eggroll")),
+        (("--dt", "0"), 2, ("dt", "greater than 0")),
+        (("--dt", "1"), 1, ("'hidden'", "du", "--clip")),
+        (("--steps", "0"), 2, ("steps", "greater than")),
+    ],
+)
+def test_requests_that_do_not_fit_leave_nothing_behind(foreign, tmp_path, flags, status, named):
+    run = tmp_path / "run"
+    assert_refused(command.here("import", foreign, "--run", run, *flags), status, *named)
+    assert not run.exists()
+
+
+def test_a_process_refuses_what_is_no_graph_or_no_free_folder(done, exported, tmp_path):
+    odd = tmp_path / "odd.nir"
+    odd.write_bytes(b"odd")
+    assert_refused(command.neurosim("import", odd, "--run", tmp_path / "run"), 1, odd)
+    assert not (tmp_path / "run").exists()
+    before = (done[1] / CONFIG).read_bytes()
+    assert_refused(command.here("import", exported, "--run", done[1]), 1, "already holds a run")
+    assert (done[1] / CONFIG).read_bytes() == before
