@@ -14,13 +14,18 @@ READY := $(VENV)/.ready
 train: $(READY)
 	$(BIN)/neurosim train --data digits --generations 400
 
-test: $(READY)
+test: $(READY) $(VENV)/.norse
 	$(BIN)/python -m pytest
 
 $(READY): pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed; install one, or give PYTHON=/path/to/python3"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[reference,nmnist,test]'
+	touch $@
+
+# norse asks for torchvision, which nothing that is used of it needs
+$(VENV)/.norse: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps 'norse>=1.1'
 	touch $@
 
 clean:
