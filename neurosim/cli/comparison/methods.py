@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from hostref.bptt import Trained
     from hostref.settings import BpttSettings, NetworkSettings
     from learning.record import Config
+    from learning.settings import Settings
     from neurosim.cli.compare import Compare
 
 CHIP = {
@@ -39,6 +40,16 @@ class Part:
     def rows(self) -> list[Row]:
         rows: list[Row] = self.store.made(self.name, self.recipe, self.make)
         return rows
+
+
+def way_of_training(settings: "Settings") -> str:
+    """How a run learned, in a few words."""
+    words = [CHIP[settings.method]]
+    if settings.credit == "error":
+        words.append("credit by error")
+    if settings.output_rule != "same":
+        words.append(f"{settings.output_rule} readout")
+    return ", ".join(words)
 
 
 def network_settings(config: "Config") -> "NetworkSettings":
@@ -111,10 +122,9 @@ def _run_part(
     cost = checkpoint.generation * s.pairs * 2 * s.batch
 
     def make() -> list[Row]:
-        name = CHIP[s.method] + ("" if s.output_rule == "same" else f", {s.output_rule} readout")
         membrane = s.readout == "membrane"
         return [
-            chip_row(name, s.seed, own.network(), checkpoint.weights, data.test, membrane,
+            chip_row(way_of_training(s), s.seed, own.network(), checkpoint.weights, data.test, membrane,
                      sample_passes=cost, seconds=checkpoint.seconds)
         ]  # fmt: skip
 

@@ -1,7 +1,10 @@
 """What does the page say, and in which order? Accuracy and cost first, settings last."""
 
+from pathlib import Path
+
 from learning.record import weights_sha256
 from learning.settings import Settings
+from neurosim.cli.comparison.methods import way_of_training
 from neurosim.cli.reporting import drawings
 from neurosim.cli.reporting.facts import Facts, Trained
 from neurosim.cli.reporting.markup import Html, drawing, element, join, scrolling, section, table
@@ -19,7 +22,9 @@ COMPARED = (
 
 
 def title(facts: Facts) -> str:
-    return f"{facts.folder.resolve().name}: {facts.config.settings.data}, {_shape(facts)}"
+    kind, _, path = facts.config.settings.data.partition(":")
+    data = f"{kind}:{Path(path).name}" if path else kind
+    return f"{facts.folder.resolve().name}: {data}, {_shape(facts)}"
 
 
 def body(facts: Facts) -> Html:
@@ -43,8 +48,7 @@ def _shape(facts: Facts) -> str:
 
 def _about(facts: Facts) -> str:
     settings = facts.config.settings
-    rule = "" if settings.output_rule == "same" else f", {settings.output_rule} rule on the readout"
-    text = f"Trained on the chip by {settings.method}{rule}, {settings.steps} steps a sample. "
+    text = f"Learned by {way_of_training(settings)}, {settings.steps} steps a sample. "
     if facts.trained is None:
         return f"{text}No checkpoint has been written yet: settings and mapping only."
     done, of = facts.trained.checkpoint.generation, settings.generations
