@@ -134,15 +134,13 @@ def _show(found: Any) -> None:
         parts = ", ".join(f"{p.name} {p.neurons}" for p in found.network.populations)
         console.print(f"every register as it was exported: {parts}")
         return
-    columns = ["node", "register", "values", "wanted", "got", "error", "rms error"]
-    if any(row.clipped for row in found.rows):
-        columns.append("clipped")
+    columns = ("node", "register", "values", "wanted", "got", "error", "rms error")
     table = Table(title="registers nearest to the graph, and the value furthest off")
     for column in columns:
         left = column in ("node", "register")
         table.add_column(column, justify="left" if left else "right", overflow="fold")
     for row in found.rows:
-        cells = [
+        table.add_row(
             escape(row.node),
             row.register,
             f"{row.values:,}",
@@ -150,7 +148,8 @@ def _show(found: Any) -> None:
             f"{row.got:.0f}",
             f"{100 * row.error:.2f} %",
             f"{100 * row.rms:.2f} %",
-            escape("\n".join(row.clipped)),
-        ]
-        table.add_row(*cells[: len(columns)])
+        )
     console.print(table)
+    for row in found.rows:
+        if row.clipped:
+            print(f"node {row.node!r}, {row.register} held at its end: {'; '.join(row.clipped)}")

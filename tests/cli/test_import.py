@@ -75,6 +75,12 @@ def test_a_graph_is_looked_at_without_a_run(foreign, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+def test_values_held_at_the_end_of_a_register_are_told(foreign):
+    told = command.here("import", foreign, "--dt", "1", "--clip")
+    assert told.returncode == 0
+    assert "node 'hidden', dv held at its end: [0]: 4e+06 -> 4095; [1]" in told.stdout
+
+
 def test_what_training_will_refuse_is_said(tmp_path):
     rng = np.random.default_rng(0)
     nodes = {"in": nir.Input(np.array([2312]))}
