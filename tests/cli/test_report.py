@@ -5,6 +5,7 @@ import re
 from html.parser import HTMLParser
 
 import command
+import numpy as np
 import pytest
 from command import assert_refused
 from hypothesis import given
@@ -16,6 +17,8 @@ from learning.training import Training, start
 from neurosim import datasets
 from neurosim.cli.reporting.markup import element, join, table
 from neurosim.figures import svg
+from neurosim.memory import memory_of
+from neurosim.network import Network, Population, Weights
 
 VOID = ("meta", "br", "img", "input", "link")
 
@@ -150,6 +153,28 @@ def test_a_run_that_is_not_finished_has_its_page(generations, tmp_path):
         assert "No checkpoint has been written yet" in said
         assert told["test_accuracy"] is None
     assert ("has not been looked at" in said) == (generations < 2)
+
+
+def test_a_network_that_came_from_elsewhere_has_its_page(tmp_path):
+    """Its own names and registers, and weights that nothing was learned for."""
+    given = Network.chain(
+        2312,
+        [Population("a", 6, 300, dv=9), Population("b", 4, 200, du=7), Population("c", 10, 50)],
+    )
+    rng = np.random.default_rng(0)
+    drawn = Weights(
+        tuple(
+            rng.integers(-99, 99, (n, m)).astype(np.int8) for n, m in ((2312, 6), (6, 4), (4, 10))
+        ),
+        tuple(np.zeros(n, np.int16) for n in (6, 4, 10)),
+    )
+    settings = Settings(hidden=(6, 4), readout="count", fraction_bits=0)
+    with RunFolder.create(tmp_path / "run", Config(settings, "none", 2312, 10, given)) as folder:
+        folder.save(memory_of(drawn, 0, True), drawn, 0, 0.0)
+    assert command.here("report", tmp_path / "run").returncode == 0
+    said = assert_self_contained((tmp_path / "run" / "report.html").read_text()).said()
+    for words in ("2312-6-4-10", "The weights were brought here", f"are in {CONFIG}"):
+        assert words in said
 
 
 def test_a_network_that_fits_no_chip_has_its_page(tmp_path):

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from learning.record import weights_sha256
+from learning.record import CONFIG, weights_sha256
 from learning.settings import Settings
 from neurosim.cli.comparison.methods import way_of_training
 from neurosim.cli.reporting import drawings
@@ -42,17 +42,18 @@ def body(facts: Facts) -> Html:
 
 
 def _shape(facts: Facts) -> str:
-    settings = facts.config.settings
-    return "-".join(map(str, (facts.config.inputs, *settings.hidden, facts.config.classes)))
+    return "-".join(map(str, facts.config.network().sizes.values()))
 
 
 def _about(facts: Facts) -> str:
     settings = facts.config.settings
-    text = f"Learned by {way_of_training(settings)}, {settings.steps} steps a sample. "
+    way = f"{way_of_training(settings)}, {settings.steps} steps a sample"
     if facts.trained is None:
-        return f"{text}No checkpoint has been written yet: settings and mapping only."
+        return f"To learn by {way}. No checkpoint has been written yet: settings and mapping only."
     done, of = facts.trained.checkpoint.generation, settings.generations
-    return text + (
+    if done == 0:
+        return f"To learn by {way}. The weights were brought here; nothing has been learned since."
+    return f"Learned by {way}. " + (
         f"All {of:,} generations are done."
         if done >= of
         else f"Unfinished: {done:,} of {of:,} generations are done."
@@ -299,6 +300,9 @@ def _settings(facts: Facts) -> Html:
         shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
         cell = element("span", shown, class_="changed") if changed else shown
         rows.append([name, cell])
+    told = "Bold where they are not the default."
+    if facts.config.given is not None:
+        told += f" The network's own registers, where they differ from these, are in {CONFIG}."
     half = -(-len(rows) // 2)
     tables = [
         table("Settings", ["setting", "value"], part, "settings")
@@ -306,7 +310,7 @@ def _settings(facts: Facts) -> Html:
     ]
     return section(
         "Settings",
-        element("p", "Bold where they are not the default.", class_="quiet"),
+        element("p", told, class_="quiet"),
         element("div", *tables, class_="side"),
         element("p", f"data sha256 {facts.config.dataset_key}", class_="quiet"),
     )
