@@ -85,6 +85,10 @@ def _digest(*parts: bytes) -> str:
     return digest.hexdigest()
 
 
+def _file_sha256(file: Path) -> str:
+    return _digest(file.read_bytes())
+
+
 def weights_sha256(weights: Weights) -> str:
     """Hash of the weights as the chip uses them: every mantissa, then every bias mantissa."""
     return _digest(*(np.ascontiguousarray(part).tobytes() for part in (*weights[0], *weights[1])))
@@ -121,20 +125,28 @@ def _header_sha256(header: dict[str, str]) -> str:
 class RunFolder:
     """A run folder that this process alone writes to, from `open` or `create` until `close`."""
 
-    def __init__(self, path: Path, config: Config, lock: FileLock) -> None:
+    def __init__(self, path: Path, config: Config, lock: FileLock, config_sha256: str) -> None:
         self.path, self.config, self._lock = path, config, lock
+        self._config_sha256 = config_sha256
         self._metrics = b""
 
     @classmethod
-    def create(cls, path: Path, config: Config) -> "RunFolder":
-        """Make a new run folder; one that holds a run already is left as it is."""
+    def create(
+        cls, path: Path, config: Config, checkpoint: Checkpoint | None = None
+    ) -> "RunFolder":
+        """Make a new run folder, and its checkpoint if it does not start afresh; none is written over."""
         if path.exists() and not path.is_dir():
             raise RunError(f"{path} is a file; give --run a folder")
         _check_free(path)
-        folder = cls(path, config, _locked(path))
+        content = config.to_json()
+        folder = cls(path, config, _locked(path), _digest(content))
         try:
             _check_free(path)  # by now another process may have started and ended a run here
-            write_atomically(path / CONFIG, config.to_json())
+            if checkpoint is not None:  # first, so that no run without its weights can be resumed
+                folder.save(
+                    checkpoint.memory, checkpoint.weights, checkpoint.generation, checkpoint.seconds
+                )
+            write_atomically(path / CONFIG, content)
         except BaseException:
             folder.close()
             raise
@@ -144,7 +156,7 @@ class RunFolder:
     def resume(cls, path: Path) -> tuple["RunFolder", Checkpoint | None]:
         """Open an existing run to continue it, and where it stood (None: before its first checkpoint)."""
         config = read_config(path)
-        folder = cls(path, config, _locked(path))
+        folder = cls(path, config, _locked(path), _file_sha256(path / CONFIG))
         try:
             if not (path / WEIGHTS).exists():
                 return folder, None
@@ -164,7 +176,7 @@ class RunFolder:
             "format": FORMAT,
             "generation": str(generation),
             "seconds": f"{seconds:.3f}",
-            "config_sha256": _digest(self.config.to_json()),
+            "config_sha256": self._config_sha256,
             "tensors_sha256": _tensors_sha256(tensors),
             "weights_sha256": weights_sha256(weights),
             "metrics_bytes": str(len(self._metrics)),
@@ -291,7 +303,7 @@ def _read_checkpoint(path: Path, config: Config) -> tuple[Checkpoint, bytes]:
     metrics = metrics[: int(header["metrics_bytes"])]
     for what, recorded, found in (
         (WEIGHTS, header.get("tensors_sha256"), _tensors_sha256(tensors)),
-        (CONFIG, header.get("config_sha256"), _digest(config.to_json())),
+        (CONFIG, header.get("config_sha256"), _file_sha256(path / CONFIG)),
         (METRICS, header.get("metrics_sha256"), _digest(metrics)),
     ):
         if recorded != found:

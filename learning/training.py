@@ -11,6 +11,8 @@ stopped anywhere continues to the same bits.
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import fields
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,12 +20,20 @@ from numpy.typing import NDArray
 
 from learning.batches import offsets
 from learning.evolution import Ask, Evolution
-from learning.record import Checkpoint, Config, RunFolder, weights_sha256
+from learning.record import (
+    Checkpoint,
+    Config,
+    RunError,
+    RunFolder,
+    read_checkpoint,
+    weights_sha256,
+)
 from learning.settings import Settings, noise, readout
 from neurosim.datasets import Dataset
 from neurosim.frames import Frames, moved, take
 from neurosim.kernels.readout import FRACTION
-from neurosim.memory import Memory, initial_memory
+from neurosim.memory import Memory, initial_memory, memory_of
+from neurosim.network import Network
 from neurosim.population import LearningChip, Recall
 
 CHECKPOINT_SECONDS = 10.0
@@ -208,3 +218,27 @@ class Training:
 def start(settings: Settings, data: Dataset) -> Config:
     """The configuration of a new run on a data set."""
     return Config(settings, data.key, data.train.inputs, data.classes)
+
+
+def started_from(run: Path, config: Config) -> Checkpoint:
+    """Generation 0 of a new run, with the weights that another ended with. Raises RunError."""
+    trained, checkpoint = read_checkpoint(run)
+    if trained.network() != config.network():
+        raise RunError(
+            f"{run} trained another network: {_differences(trained.network(), config.network())}; "
+            f"give the new run the same"
+        )
+    kept = config.settings.fraction_bits, config.settings.momentum_bits > 0
+    return Checkpoint(memory_of(checkpoint.weights, *kept), checkpoint.weights, 0, 0.0)
+
+
+def _differences(one: Network, other: Network) -> str:
+    """What two networks differ in, register by register."""
+    if one.sizes != other.sizes:
+        return f"sizes {list(one.sizes.values())} and {list(other.sizes.values())}"
+    return ", ".join(
+        f"{mine.name}: {field.name} {getattr(mine, field.name)!r} and {getattr(theirs, field.name)!r}"
+        for mine, theirs in zip(one.populations, other.populations, strict=True)
+        for field in fields(mine)
+        if getattr(mine, field.name) != getattr(theirs, field.name)
+    )

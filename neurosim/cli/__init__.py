@@ -21,6 +21,7 @@ COMMANDS = {
     "bptt": "train the float reference by surrogate-gradient BPTT",
     "compare": "a run beside float training, quantised weights and narrower registers",
     "reproduce": "the paper's table and figures, for this implementation",
+    "study": "what each choice of learning is worth, beside float BPTT on the same events",
     "bench-host": "seconds a generation of the float methods on this device",
 }
 """Command and what it does; the module is called like the command, with _ for -."""

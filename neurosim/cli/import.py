@@ -69,7 +69,7 @@ def run(arguments: Import) -> int:
 
 def _make_run(arguments: Import, path: Path, found: Any) -> list[str]:
     """Write the run folder; returns what is to be said about it."""
-    from learning.record import Config, RunFolder
+    from learning.record import Checkpoint, Config, RunFolder
     from learning.settings import network as described_by
     from neurosim.chain import check_trainable
     from neurosim.cli.door import load_data
@@ -88,8 +88,8 @@ def _make_run(arguments: Import, path: Path, found: Any) -> list[str]:
         )
     given = None if described_by(settings, inputs, classes) == network else network
     memory = memory_of(weights, settings.fraction_bits, settings.momentum_bits > 0)
-    with RunFolder.create(path, Config(settings, data.key, inputs, classes, given)) as folder:
-        folder.save(memory, weights, 0, 0.0)
+    config = Config(settings, data.key, inputs, classes, given)
+    RunFolder.create(path, config, Checkpoint(memory, weights, 0, 0.0)).close()
     try:
         check_trainable(network)
     except NetworkError as reason:

@@ -32,6 +32,8 @@ class Train(BaseModel):
     """folder for the run; by default the next free runs/DATA-N"""
     resume: Path | None = None
     """run folder to continue, with the settings it has"""
+    start: Path | None = None
+    """run folder whose weights the new run starts with, to learn on from other data"""
     threads: int | None = None
     """processor threads; by default all. Changes the time, never the bits"""
     tensorboard: bool = False
@@ -116,7 +118,7 @@ class Screen:
 def run(arguments: Train) -> int:
     from learning.picture import learning_curve
     from learning.record import SUMMARY, RunError, RunFolder
-    from learning.training import Training, start
+    from learning.training import Training, start, started_from
     from neurosim import datasets
     from neurosim.cli.door import data_progress
     from neurosim.cli.scalars import Scalars, writer_class
@@ -125,10 +127,11 @@ def run(arguments: Train) -> int:
     if arguments.tensorboard:
         writer_class()
     if arguments.resume is not None:
-        if arguments.run is not None or arguments.settings != Train().settings:
+        given = arguments.run, arguments.start
+        if given != (None, None) or arguments.settings != Train().settings:
             raise RunError(
                 f"--resume {arguments.resume} continues with the settings of the run; "
-                f"leave out --run and all settings"
+                f"leave out --run, --start and all settings"
             )
         folder, checkpoint = RunFolder.resume(arguments.resume)
         settings = folder.config.settings
@@ -138,7 +141,10 @@ def run(arguments: Train) -> int:
     data = datasets.load(settings.data, steps=settings.steps, pool=settings.pool, progress=progress)
     if arguments.resume is None:
         path = arguments.run or _free_folder(settings.data)
-        folder = RunFolder.create(path, start(settings, data))
+        config = start(settings, data)
+        if arguments.start is not None:
+            checkpoint = started_from(arguments.start, config)
+        folder = RunFolder.create(path, config, checkpoint)
     elif data.key != folder.config.dataset_key:
         raise RunError(
             f"{settings.data} is not the data that {folder.path} was started with "

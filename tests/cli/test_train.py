@@ -89,6 +89,28 @@ def test_killed_and_resumed_is_as_if_nothing_had_happened(long, runs):
     assert [line["generation"] for line in lines] == list(range(2, 41, 2))
 
 
+def test_a_run_starts_with_the_weights_of_another(done, runs):
+    """Learning on: the start is the other's end, and a run stopped before its first look resumes there."""
+    settings = [*SMALL, "--seed", "4", "--start", done[1]]
+    first = command.results("train", *settings, "--run", runs / "on")
+    assert first["weights_sha256"] != done[0]["weights_sha256"]
+    process = command.start("train", *settings, "--run", runs / "stopped")
+    wait_for_checkpoint(runs / "stopped", process)
+    process.kill()
+    process.communicate()
+    assert read_checkpoint(runs / "stopped")[1].generation < 6
+    again = command.results("train", "--resume", runs / "stopped")
+    assert again["weights_sha256"] == first["weights_sha256"]
+
+
+def test_a_start_of_another_network_is_refused(done, runs):
+    refused = command.here(
+        "train", *SMALL, "--vth-mant", "99", "--start", done[1], "--run", runs / "other"
+    )
+    assert_refused(refused, 1, "hidden: vth_mant 512 and 99")
+    assert not (runs / "other").exists()
+
+
 def test_interrupted_and_resumed_is_as_if_nothing_had_happened(long, runs):
     folder = runs / "interrupted"
     process = command.start("train", *LONG, "--run", folder, "--json")

@@ -262,6 +262,25 @@ def test_settings_of_another_version_are_refused(tmp_path, whole):
 # --- nothing is overwritten ----------------------------------------------------------------------
 
 
+def test_a_run_from_before_a_setting_came_to_be_is_read_and_continued(tmp_path, monkeypatch):
+    """Settings that a run does not name have the values they are given where nothing is said."""
+    with monkeypatch.context() as patch:
+        dump = Settings.model_dump
+
+        def without_shift(self, **options):
+            return {name: value for name, value in dump(self, **options).items() if name != "shift"}
+
+        patch.setattr(Settings, "model_dump", without_shift)
+        path = make(tmp_path / "run")
+    assert b"shift" not in (path / CONFIG).read_bytes()
+    assert read_checkpoint(path)[0] == CONFIGURATION
+    folder, checkpoint = RunFolder.resume(path)
+    with folder:
+        assert checkpoint.generation == 2
+        save(folder, 3)
+    assert read_checkpoint(path)[1].generation == 3
+
+
 def test_a_folder_with_a_run_is_not_started_over(tmp_path, whole):
     path = written(tmp_path / "run", whole)
     with pytest.raises(RunError, match="already holds a run; continue it with --resume"):

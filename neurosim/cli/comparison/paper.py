@@ -1,17 +1,10 @@
-"""Which trainings does the paper's evaluation need, and what is kept of each?
-
-A result is a plain dictionary: method, seed, test accuracy, seconds a generation, and a curve with one
-entry a look at the validation set: step, validation_accuracy, spikes_per_sample, seconds so far.
-"""
+"""Which trainings does the paper's evaluation need?"""
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from neurosim.cli.comparison.store import Store
+from neurosim.cli.comparison.trainings import MEASURE, Part, Result, in_float, on_chip
 from neurosim.datasets import Dataset
 
 if TYPE_CHECKING:
@@ -19,9 +12,6 @@ if TYPE_CHECKING:
     from learning.settings import Settings
     from neurosim.cli.reproduce import Reproduce
 
-Result = dict[str, Any]
-MEASURE = 1
-"""Version of what is measured."""
 LOOKS = 20
 """Looks at the validation set in a training."""
 LEARNING_RATE = 4.0
@@ -35,25 +25,6 @@ SAME_START_LOOKS = 40
 
 def eggroll(rank: int) -> str:
     return f"EGGROLL r = {rank}"
-
-
-@dataclass(frozen=True)
-class Part:
-    """One training."""
-
-    method: str
-    seed: int
-    recipe: dict[str, Any]
-    make: Callable[[], Result]
-    store: Store
-
-    def result(self) -> Result:
-        name = f"{self.method}-{self.seed}".replace(" ", "_").replace("'", "").replace(",", "")
-        return {
-            "method": self.method,
-            "seed": self.seed,
-            **self.store.made(name, self.recipe, self.make),
-        }
 
 
 def plan(arguments: "Reproduce", data: Dataset, store: Store) -> list[Part]:
@@ -94,35 +65,8 @@ def chip_settings(arguments: "Reproduce", seed: int, method: Any, rank: int) -> 
 def _chip_part(
     arguments: "Reproduce", data: Dataset, store: Store, seed: int, method: str, rank: int
 ) -> Part:
-    settings = chip_settings(arguments, seed, method, rank)
     name = eggroll(rank) if method == "eggroll" else VANILLA
-    recipe = {"data": data.key, "measure": MEASURE, "settings": settings.model_dump(mode="json")}
-
-    def make() -> Result:
-        from learning.training import Training, start
-
-        Training(start(settings, data), data).step()  # compiles, so that compiling is not timed
-        training = Training(start(settings, data), data)
-        curve: list[dict[str, Any]] = []
-
-        def report(generation: int, record: dict[str, Any] | None) -> None:
-            if record is not None:
-                kept = ("validation_accuracy", "spikes_per_sample", "seconds", "dead_classes")
-                curve.append({"step": generation, **{key: record[key] for key in kept}})
-
-        training.run(report)
-        summary = training.summary()
-        return {
-            "test_accuracy": summary["test_accuracy"],
-            "seconds_each": training.seconds / settings.generations,
-            "dead_classes": summary["dead_classes"],
-            "dead_neurons": summary["dead_neurons"],
-            "spikes_per_sample": summary["spikes_per_sample"],
-            "member_samples": summary["member_samples"],
-            "curve": curve,
-        }
-
-    return Part(name, seed, recipe, make, store)
+    return on_chip(name, chip_settings(arguments, seed, method, rank), data, store)
 
 
 def bptt_settings(arguments: "Reproduce", seed: int, same_start: bool) -> "BpttSettings":
@@ -144,44 +88,13 @@ def _bptt_part(
     arguments: "Reproduce", data: Dataset, store: Store, seed: int, same_start: bool
 ) -> Part:
     settings = bptt_settings(arguments, seed, same_start)
+    if not same_start:
+        return in_float(BPTT, settings, data, store, f"bptt-{seed}", arguments.device)
     chip = chip_settings(arguments, seed, "eggroll", 1)
-    recipe = {
-        "data": data.key,
-        "measure": MEASURE,
-        "settings": settings.model_dump(mode="json"),
-        "initial_std": chip.initial_std if same_start else None,
-    }
-    name = SAME_START if same_start else BPTT
-
-    def make() -> Result:
-        from hostref import bptt, inputs
-        from hostref.evaluation import evaluate
-
-        start = chips_start(chip, settings, data) if same_start else None
-        folder = store.folder / f"bptt-{'same-start-' if same_start else ''}{seed}"
-        trained = bptt.train(settings, data, folder, device=arguments.device, start=start)
-        test = inputs.load(data.test, trained.model.like.device)
-        seen = evaluate(trained.model, trained.parameters, test, settings.readout, settings.gain)
-        return {
-            "test_accuracy": seen.accuracy,
-            "seconds_each": float(np.median([entry["seconds"] for entry in trained.history])),
-            "dead_classes": int((seen.confusion.sum(0) == 0).sum()),
-            "dead_neurons": sum(seen.silent[:-1]),
-            "spikes_per_sample": sum(seen.spikes[:-1]),
-            "member_samples": settings.epochs * (settings.samples or len(data.train.labels)),
-            "curve": _bptt_curve(trained.history),
-        }
-
-    return Part(name, seed, recipe, make, store)
-
-
-def _bptt_curve(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    seconds = np.cumsum([entry["seconds"] for entry in history])
-    kept = ("validation_accuracy", "spikes_per_sample")
-    return [
-        {"step": entry["epoch"], "seconds": float(so_far), **{key: entry[key] for key in kept}}
-        for entry, so_far in zip(history, seconds, strict=True)
-    ]
+    return in_float(
+        SAME_START, settings, data, store, f"bptt-same-start-{seed}", arguments.device,
+        lambda: chips_start(chip, settings, data), chip.initial_std,
+    )  # fmt: skip
 
 
 def chips_start(chip: "Settings", settings: "BpttSettings", data: Dataset) -> Any:
