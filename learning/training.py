@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from learning.batches import offsets
-from learning.evolution import Ask, Evolution
+from learning.evolution import Ask, Evolution, Update
 from learning.record import (
     Checkpoint,
     Config,
@@ -34,7 +34,7 @@ from neurosim.frames import Frames, moved, take
 from neurosim.kernels.readout import FRACTION
 from neurosim.memory import Memory, initial_memory, memory_of
 from neurosim.network import Network
-from neurosim.population import LearningChip, Recall
+from neurosim.population import LearningChip, Recall, Rehearsal
 
 CHECKPOINT_SECONDS = 10.0
 """A run killed outright loses no more than this, chosen here."""
@@ -132,6 +132,7 @@ class Training:
         self.generation = checkpoint.generation if checkpoint else 0
         self.seconds = checkpoint.seconds if checkpoint else 0.0
         self._saved = (self.generation, time.perf_counter())
+        self._shown: tuple[int, Frames, NDArray[np.int64]] | None = None
 
     @property
     def settings(self) -> Settings:
@@ -142,16 +143,29 @@ class Training:
         """Forward passes of a perturbed network on a sample, so far."""
         return self.generation * self.settings.pairs * 2 * self.settings.batch
 
+    def shown(self, ask: Ask) -> tuple[Frames, NDArray[np.int64]]:
+        """What a generation is shown (see `presented`), made once."""
+        if self._shown is None or self._shown[0] != ask.generation:
+            self._shown = ask.generation, *presented(self.data, ask, self.settings)
+        return self._shown[1:]
+
+    def rehearse(self, ask: Ask) -> Rehearsal:
+        """What becomes of the pairs that are asked for."""
+        return self.chip.rehearse(*self.shown(ask), ask.pairs, ask.generation)
+
+    def consolidate(self, ask: Ask, update: Update) -> int:
+        """Move the weights by what the pairs were worth; return how many stand at their edge."""
+        coefficients, rates = update
+        return self.chip.consolidate(
+            coefficients, ask.pairs, ask.generation, rates, *self.shown(ask)
+        )
+
     def step(self) -> dict[str, Any] | None:
         """One generation; returns the line of metrics where it ends with a look."""
         began = time.perf_counter()
         ask = self.evolution.ask(self.generation)
-        frames, groups = presented(self.data, ask, self.settings)
-        rehearsal = self.chip.rehearse(frames, groups, ask.pairs, ask.generation)
-        update = self.evolution.tell(ask.generation, rehearsal)
-        edge = self.chip.consolidate(
-            update.coefficients, ask.pairs, ask.generation, update.rates, frames, groups
-        )
+        rehearsal = self.rehearse(ask)
+        edge = self.consolidate(ask, self.evolution.tell(ask.generation, rehearsal))
         self.generation += 1
         self.seconds += time.perf_counter() - began
         every = self.settings.evaluate_every

@@ -8,7 +8,7 @@ The chip owns the weights. It is told numbers (which pairs, which samples, what 
 never a perturbation: each core draws its noise from the counter generator, twice.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -254,30 +254,47 @@ class LearningChip:
             )
 
     def rehearse(
-        self, frames: Frames, groups: NDArray[np.int64], pairs: range, generation: int
+        self,
+        frames: Frames,
+        groups: NDArray[np.int64],
+        pairs: range,
+        generation: int,
+        part: range | None = None,
     ) -> Rehearsal:
         """Fitness of both members of each pair, summed over the samples of the pair's group.
 
         groups  int64 (group, place): samples of `frames` that a group sees; the pairs are divided
                 among the groups evenly and in order
         pairs   numbers of the pairs, a contiguous range
+        part    those of `pairs` to rehearse here, a contiguous range; None: all
         """
         self._check_frames(frames)
         if pairs.step != 1 or len(pairs) == 0 or len(pairs) % len(groups):
             raise NetworkError(
                 f"{len(pairs)} pairs for {len(groups)} groups; each group needs the same number, from 1"
             )
+        part = pairs if part is None else part
+        if part.step != 1 or len(part) == 0 or part[0] not in pairs or part[-1] not in pairs:
+            raise NetworkError(
+                f"{part} to rehearse of {pairs}; needed is a range within, from 1 pair"
+            )
         each = len(pairs) // len(groups)
-        fitness = np.zeros((len(pairs), 2), np.int64)
-        saturated = np.zeros((len(pairs), 2), np.int64)
+        first_group = (part.start - pairs.start) // each
+        touched = groups[first_group : (part[-1] - pairs.start) // each + 1]
+        origin = pairs.start + first_group * each
+        begin, end = part.start - origin, part.stop - origin
+        fitness = np.zeros((len(touched) * each, 2), np.int64)
+        saturated = np.zeros_like(fitness)
         credits = None
         if self.error_credit:
             self._check_terms(len(pairs), groups)
             lanes = padded(self.network.populations[0].neurons)
-            credits = np.zeros((len(pairs), lanes), np.int16)
-        for first, shown in self._blocks(frames, groups):
-            block = slice(first * each, (first + len(shown.groups)) * each)
-            numbered = shown, each, pairs.start + first * each, generation
+            credits = np.zeros((len(fitness), lanes), np.int16)
+        for first, shown in self._blocks(frames, touched):
+            at = first * each
+            block = slice(at, at + len(shown.groups) * each)
+            wanted = max(begin - at, 0), min(end, block.stop) - at
+            numbered = shown, each, origin + at, generation, wanted
             if credits is None:
                 self._rehearse_block(*numbered, fitness[block], saturated[block])
             else:
@@ -285,7 +302,8 @@ class LearningChip:
                 self._credit_block(*numbered, largest, credits[block], saturated[block])
                 of_sample = shown.fitness[shown.groups[:, 0]]
                 fitness[block] = np.repeat(of_sample, each)[:, None]
-        return Rehearsal(fitness, saturated, credits)
+        mine = slice(begin, end)
+        return Rehearsal(fitness[mine], saturated[mine], None if credits is None else credits[mine])
 
     def _rehearse_block(
         self,
@@ -293,6 +311,7 @@ class LearningChip:
         each: int,
         first_pair: int,
         generation: int,
+        wanted: tuple[int, int],
         fitness: NDArray[np.int64],
         saturated: NDArray[np.int64],
     ) -> None:
@@ -303,7 +322,7 @@ class LearningChip:
                 shown.groups, each, first_pair, generation, fitness, saturated,
             )  # fmt: skip
 
-        in_pieces(len(fitness), max(16, min(1024, len(fitness) // 16)), work)
+        self._in_pieces(wanted, work)
 
     def _credit_block(
         self,
@@ -311,6 +330,7 @@ class LearningChip:
         each: int,
         first_pair: int,
         generation: int,
+        wanted: tuple[int, int],
         largest: int,
         credits: NDArray[np.int16],
         saturated: NDArray[np.int64],
@@ -322,7 +342,14 @@ class LearningChip:
                 generation, shown.errors, np.zeros(shown.chain.width, np.int32), largest, credits, saturated,
             )  # fmt: skip
 
-        in_pieces(len(credits), max(16, min(1024, len(credits) // 16)), work)
+        self._in_pieces(wanted, work)
+
+    @staticmethod
+    def _in_pieces(wanted: tuple[int, int], work: Callable[[int, int], None]) -> None:
+        """Call `work` for pieces of the pairs from wanted[0] up to wanted[1]."""
+        at, count = wanted[0], wanted[1] - wanted[0]
+        piece = max(16, min(1024, count // 16))
+        in_pieces(count, piece, lambda begin, end: work(at + begin, at + end))
 
     def _largest_credit(self, pairs: int, groups: int, steps: int) -> int:
         """So that what a group adds for a spike fits 16 bits, and a synapse's votes 32."""
