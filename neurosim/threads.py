@@ -15,6 +15,11 @@ def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="neurosim")
 
 
+def use(threads: int) -> None:
+    """Let `in_pieces`, called from this thread, take so many threads, or all that the machine has."""
+    numba.set_num_threads(max(1, min(threads, numba.config.NUMBA_NUM_THREADS)))
+
+
 def in_pieces(count: int, piece: int, work: Callable[[int, int], object]) -> None:
     """Call `work(begin, end)` for ranges of at most `piece` that cover 0 .. `count` - 1."""
     ranges = [(begin, min(begin + piece, count)) for begin in range(0, count, piece)]

@@ -6,7 +6,8 @@ import json
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -36,6 +37,8 @@ class Train(BaseModel):
     """run folder whose weights the new run starts with, to learn on from other data"""
     threads: int | None = None
     """processor threads; by default all. Changes the time, never the bits"""
+    cluster: str | None = None
+    """address of a dask scheduler (HOST:8786) whose workers evaluate the pairs. Never changes the bits"""
     tensorboard: bool = False
     """write the lines of metrics.jsonl for TensorBoard too, to RUN/tensorboard"""
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False
@@ -69,6 +72,35 @@ def set_threads(threads: int | None) -> None:
     if threads is not None and not 1 <= threads <= most:
         raise NetworkError(f"threads is {threads}; allowed are 1..{most} on this machine")
     numba.set_num_threads(threads or most)
+
+
+@contextlib.contextmanager
+def trainer(cluster: str | None, config: Any, quiet: bool) -> Iterator[Callable[..., Any]]:
+    """What makes the Training: one of this process, or one led from here and done by a cluster."""
+    if cluster is None:
+        from learning.training import Training
+
+        yield Training
+        return
+    from learning.cluster import ClusterTraining
+    from learning.team import Team
+
+    def tell(line: str) -> None:
+        if not quiet:
+            print(line, file=sys.stderr, flush=True)
+
+    with Team(cluster, config, tell) as team:
+        yield partial(ClusterTraining, team)
+
+
+@contextlib.contextmanager
+def stopping(interrupted: list[int]) -> Iterator[None]:
+    """Ctrl-C is noted in `interrupted`, for the run to end between two generations."""
+    before = signal.signal(signal.SIGINT, lambda number, _: interrupted.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class Screen:
@@ -118,7 +150,7 @@ class Screen:
 def run(arguments: Train) -> int:
     from learning.picture import learning_curve
     from learning.record import SUMMARY, RunError, RunFolder
-    from learning.training import Training, start, started_from
+    from learning.training import start, started_from
     from neurosim import datasets
     from neurosim.cli.door import data_progress
     from neurosim.cli.scalars import Scalars, writer_class
@@ -139,22 +171,21 @@ def run(arguments: Train) -> int:
         settings, checkpoint = arguments.settings, None
     progress = data_progress(arguments.as_json)
     data = datasets.load(settings.data, steps=settings.steps, pool=settings.pool, progress=progress)
-    if arguments.resume is None:
-        path = arguments.run or _free_folder(settings.data)
-        config = start(settings, data)
-        if arguments.start is not None:
-            checkpoint = started_from(arguments.start, config)
-        folder = RunFolder.create(path, config, checkpoint)
-    elif data.key != folder.config.dataset_key:
+    config = start(settings, data) if arguments.resume is None else folder.config
+    if arguments.start is not None:
+        checkpoint = started_from(arguments.start, config)
+    if arguments.resume is not None and data.key != folder.config.dataset_key:
         raise RunError(
             f"{settings.data} is not the data that {folder.path} was started with "
             f"(key {data.key[:12]}, then {folder.config.dataset_key[:12]}); restore the data"
         )
     interrupted: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _: interrupted.append(number))
-    try:
+    with trainer(arguments.cluster, config, arguments.as_json) as make, stopping(interrupted):
+        if arguments.resume is None:
+            path = arguments.run or _free_folder(settings.data)
+            folder = RunFolder.create(path, config, checkpoint)
         with folder:
-            training = Training(folder.config, data, folder, checkpoint)
+            training = make(config, data, folder, checkpoint)
             scalars = Scalars(folder.path, folder.metrics()) if arguments.tensorboard else None
             screen = Screen(settings.generations, training.generation, arguments.as_json)
 
@@ -175,8 +206,6 @@ def run(arguments: Train) -> int:
                 return 130
             summary = training.summary()
             folder.write(SUMMARY, json.dumps(summary, indent=1).encode())
-    finally:
-        signal.signal(signal.SIGINT, before)
     if arguments.as_json:
         print(json.dumps({**summary, "run": str(folder.path)}))
     else:

@@ -1,0 +1,229 @@
+"""What does a worker do in a run that machines share? It keeps a replica, moved by the same updates.
+
+    join        same version, same data? Then a replica of the run, as it stood in the beginning
+    evaluate    replay the update of the generation before, then rehearse a range of pairs
+
+Both are called on a dask worker by learning/team.py. What comes and goes is plain (numbers, text,
+arrays of integers), so that a worker of another version understands enough to say which it is.
+"""
+
+import asyncio
+import hashlib
+import logging
+import pickle
+from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, lru_cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from learning.evolution import Update
+from learning.record import Config
+from learning.settings import Settings
+from learning.training import Training, make_chip
+from neurosim import datasets, threads
+from neurosim.datasets import Dataset
+from neurosim.memory import Memory
+from neurosim.population import Rates, Rehearsal
+
+DISTRIBUTION = "neurosim-eggroll"
+KEPT = 4
+"""Runs a worker remembers, chosen here: a cluster may serve a few side by side."""
+
+
+class Replica(NamedTuple):
+    """A run as a worker has it: the worker's number in it, and the run as far as it was told."""
+
+    number: int
+    training: Training
+
+
+RUN, STATE = "run", "state"
+"""What a worker may lack: it was started anew, or it missed a generation."""
+
+Packed = tuple[tuple[NDArray[Any], ...], ...]
+"""A Memory as plain tuples of arrays."""
+
+Narrow = tuple[NDArray[Any], str]
+"""Whole numbers in few bytes, and the type they are made again."""
+
+Wire = tuple[Narrow, list[tuple[int, ...]]]
+"""An Update: coefficients, and the rates (step, bias, decay) of each layer."""
+
+_replicas: OrderedDict[tuple[str, str], Replica] = OrderedDict()
+_one_at_a_time = ThreadPoolExecutor(1, thread_name_prefix="neurosim-replica")
+
+
+@cache
+def version() -> str:
+    """Version of this package, and a hash of the sources that decide a run's bits."""
+    digest = hashlib.sha256()
+    root = Path(__file__).parents[1]
+    for package in ("neurosim", "learning"):
+        for source in sorted((root / package).rglob("*.py")):
+            if "cli" not in source.parts:
+                digest.update(f"{source.relative_to(root)}\0".encode() + source.read_bytes())
+    try:
+        number = metadata.version(DISTRIBUTION)
+    except metadata.PackageNotFoundError:
+        number = "(not installed)"
+    return f"{DISTRIBUTION} {number}, sources {digest.hexdigest()[:12]}"
+
+
+def pack(memory: Memory) -> Packed:
+    """A copy that crosses the wire."""
+    return tuple(tuple(array.copy() for array in arrays) for arrays in memory)
+
+
+def memory_sha256(memory: Memory) -> bytes:
+    """Hash of all that a run's replicas must have in common."""
+    digest = hashlib.sha256()
+    for arrays in memory:
+        for array in arrays:
+            digest.update(np.ascontiguousarray(array).data)
+    return digest.digest()
+
+
+def narrow(array: NDArray[Any]) -> Narrow:
+    """The same whole numbers in the fewest bytes each, and the type they had."""
+    low, high = (int(array.min()), int(array.max())) if array.size else (0, 0)
+    kinds = (np.int8, np.int16, np.int32, np.int64)
+    fits = (kind for kind in kinds if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max)
+    return array.astype(next(fits)), array.dtype.name
+
+
+def widen(sent: Narrow) -> NDArray[Any]:
+    """What was made narrow."""
+    array, kind = sent
+    return array.astype(kind)
+
+
+@lru_cache(maxsize=1)
+def _data(name: str, steps: int, pool: int) -> Dataset:
+    return datasets.load(name, steps=steps, pool=pool)
+
+
+def _join(key: tuple[str, str], number: int, config_bytes: bytes, wanted: str) -> str | None:
+    if version() != wanted:
+        return f"it runs {version()}; the run is of {wanted}. Install the same on all machines"
+    config: Config = pickle.loads(config_bytes)
+    settings: Settings = config.settings
+    try:
+        data = _data(settings.data, settings.steps, settings.pool)
+    except (ValueError, OSError, ImportError) as error:
+        return f"it cannot load the data: {error}"
+    if data.key != config.dataset_key:
+        return (
+            f"its {settings.data} is not the data of the run (key {data.key[:12]}, "
+            f"of the run {config.dataset_key[:12]}); put the same files there"
+        )
+    _compile(Training(config, data))
+    _replicas[key] = Replica(number, Training(config, data))
+    while len(_replicas) > KEPT:
+        _replicas.popitem(last=False)
+    return None
+
+
+def rehearse(training: Training, generation: int, pairs: range) -> Rehearsal:
+    """What becomes of some pairs of a generation."""
+    ask = training.evolution.ask(generation)
+    return training.chip.rehearse(*training.shown(ask), ask.pairs, generation, pairs)
+
+
+def _compile(training: Training) -> None:
+    """Go through a generation with one pair and no change, so that the first real one does not wait."""
+    ask = training.evolution.ask(0)
+    seen = rehearse(training, 0, ask.pairs[:1])
+
+    def nothing(array: NDArray[Any]) -> NDArray[Any]:
+        return np.zeros((len(ask.pairs), *array.shape[1:]), array.dtype)
+
+    credits = None if seen.credits is None else nothing(seen.credits)
+    seen = Rehearsal(nothing(seen.fitness), nothing(seen.saturated), credits)
+    training.consolidate(ask, training.evolution.tell(0, seen))
+
+
+def _evaluate(
+    key: tuple[str, str],
+    generation: int,
+    update: Wire | None,
+    ranges: NDArray[np.int32],
+    memory: Packed | None,
+) -> dict[str, Any]:
+    if key not in _replicas:
+        return {"lacks": RUN}
+    _replicas.move_to_end(key)
+    number, training = _replicas[key]
+    if memory is not None:
+        kept = Memory(*(tuple(array.copy() for array in arrays) for arrays in memory))
+        training.chip = make_chip(training.config, kept)
+        training.generation = generation - (update is not None)
+    if update is not None and training.generation == generation - 1:
+        coefficients, rates = update
+        told = Update(widen(coefficients), [Rates(*rate) for rate in rates])
+        training.consolidate(training.evolution.ask(generation - 1), told)
+        training.generation = generation
+    if training.generation != generation:
+        return {"lacks": STATE}
+    found: dict[str, Any] = {"memory": memory_sha256(training.chip.memory)}
+    begin, end = map(int, ranges[number])
+    if begin < end:
+        seen = rehearse(training, generation, range(begin, end))
+        arrays = seen._asdict().items()
+        found["pairs"] = {name: narrow(array) for name, array in arrays if array is not None}
+    return found
+
+
+async def join(
+    run: str, number: int, config: bytes, wanted: str, *, dask_worker: Any
+) -> dict[str, Any]:
+    """Make a replica of a run: {"threads": number}, or {"refused": why}.
+
+    run     name of the run, new in each process that leads one
+    number  of the worker in this run
+    config  pickled Config          wanted  what `version` says where the run is led
+    """
+    logging.getLogger("distributed.worker").addFilter(_not_a_line_a_generation)
+    key = run, dask_worker.address
+    refused = await _in_turn(dask_worker, _join, key, number, config, wanted)
+    return {"refused": refused} if refused else {"threads": dask_worker.state.nthreads}
+
+
+async def evaluate(
+    run: str,
+    generation: int,
+    update: Wire | None,
+    ranges: NDArray[np.int32],
+    memory: Packed | None,
+    *,
+    dask_worker: Any,
+) -> dict[str, Any]:
+    """Fitness of some pairs, and the hash of the memory they met.
+
+    ranges  int32 (worker's number, 2): first of its pairs, and the one after its last
+    update  of generation - 1; None where none is to be replayed
+    memory  what the run remembers before `update`; None where the worker's own replica is to be used
+
+    {"memory": sha256, "pairs": arrays of the Rehearsal, narrow}, the latter where there are any pairs;
+    {"lacks": what} where the replica is not at this generation.
+    """
+    key = run, dask_worker.address
+    return await _in_turn(dask_worker, _evaluate, key, generation, update, ranges, memory)
+
+
+async def _in_turn(dask_worker: Any, function: Any, *arguments: Any) -> Any:
+    """Call beside the worker's event loop, one call at a time, with the threads the worker was given."""
+
+    def call() -> Any:
+        threads.use(dask_worker.state.nthreads)
+        return function(*arguments)
+
+    return await asyncio.get_running_loop().run_in_executor(_one_at_a_time, call)
+
+
+def _not_a_line_a_generation(record: logging.LogRecord) -> bool:
+    return "out-of-band" not in str(record.msg)

@@ -1,0 +1,259 @@
+"""Do machines that come, go, die and disagree change no bit of a run? Real workers on the loopback."""
+
+import copy
+import shutil
+import signal
+import threading
+
+import pytest
+
+pytest.importorskip("distributed", reason="needs the extra cluster")
+
+from machines import ROOT, machines
+
+from learning import replica
+from learning import team as teams
+from learning.cluster import ClusterTraining
+from learning.record import Checkpoint, RunFolder
+from learning.settings import Settings
+from learning.team import ClusterError, Team
+from learning.training import Training, start
+from neurosim import datasets
+
+SMALL = {
+    "hidden": (16,),
+    "pairs": 60,
+    "groups": 6,
+    "batch": 2,
+    "generations": 8,
+    "evaluate_every": 4,
+    "validation_samples": 20,
+}
+FAST = {
+    "method": "event-aligned",
+    "output_rule": "delta",
+    "credit": "error",
+    "batch": 1,
+    "shift": 1,
+    "sigma": 256,
+}
+
+
+@pytest.fixture(scope="module")
+def data():
+    return datasets.load("digits")
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory):
+    """A scheduler with a worker that stays, of two threads."""
+    with machines(tmp_path_factory.mktemp("machines"), 1) as some:
+        yield some
+
+
+@pytest.fixture
+def config(data):
+    return start(Settings(**SMALL), data)
+
+
+def quietly(generation, record):
+    """No report."""
+
+
+def end(training):
+    """Hash of all that a run ends with."""
+    assert training.run(quietly)
+    return replica.memory_sha256(training.chip.memory)
+
+
+def alone(config, data):
+    """The same from one process."""
+    return end(Training(config, data))
+
+
+def wait_for(team, condition):
+    """Call the roll until `condition`."""
+    waited = threading.Event()
+    for _ in range(1200):
+        team.roll_call()
+        if condition():
+            return
+        waited.wait(0.1)
+    raise AssertionError((team.threads, team.refused))
+
+
+def on(worker, team, code):
+    """Run a line of Python on a worker."""
+    team.wait(team._call(team._ask([worker], exec, code)))
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"shaping": "rank", "rank": 2}, {"method": "full-rank", "decay": 0.01}, FAST]
+)
+def test_a_cluster_learns_the_same_bits(here, data, settings):
+    config = start(Settings(**{**SMALL, **settings}), data)
+    with Team(here.address, config) as team:
+        training = ClusterTraining(team, config, data)
+        assert end(training) == alone(config, data)
+
+
+def test_a_run_that_starts_from_weights_gives_them_to_the_workers(here, data, config):
+    """Generation 0, but not the memory that the settings describe."""
+    other = Training(config, data)
+    other.step()
+    begun = Checkpoint(other.chip.memory, other.chip.weights(), 0, 0.0)
+    wanted = end(Training(config, data, None, copy.deepcopy(begun)))
+    with Team(here.address, config) as team:
+        assert end(ClusterTraining(team, config, data, None, begun)) == wanted
+
+
+def test_workers_that_die_and_join_change_no_bit(here, data, config):
+    """One is killed with work under way, another comes while the run goes on and gets the memory."""
+    lines = []
+    with Team(here.address, config, lines.append) as team:
+        training = ClusterTraining(team, config, data)
+        training.step()
+        doomed = here.worker()
+        wait_for(team, lambda: len(team.threads) == 2)
+        training.step()
+        training.step()
+        doomed.send_signal(signal.SIGSTOP)
+        threading.Timer(1, doomed.kill).start()
+        training.step()
+        training.step()
+        assert len(team.threads) == 1
+        assert sum("is lost" in line for line in lines) == 1
+        late = here.worker()
+        wait_for(team, lambda: len(team.threads) == 2)
+        assert end(training) == alone(config, data)
+        assert len(team.threads) == 2
+        assert len(lines) == 2, lines
+        late.kill()
+
+
+def test_a_worker_whose_memory_drifts_is_named_and_left_out(here, data, config):
+    lines = []
+    other = here.worker()
+    try:
+        with Team(here.address, config, lines.append) as team:
+            training = ClusterTraining(team, config, data)
+            training.step()
+            wait_for(team, lambda: len(team.threads) == 2)
+            worker = max(team.threads)
+            on(
+                worker,
+                team,
+                "from learning.replica import _replicas\n"
+                "for _, training in _replicas.values(): training.chip.memory.synapses[0][0, 0] ^= 1",
+            )
+            assert end(training) == alone(config, data)
+            assert worker not in team.threads
+            assert f"worker {worker} cannot take part: after" in lines[-1]
+    finally:
+        other.kill()
+
+
+def test_a_worker_that_lost_the_run_is_given_it_again(here, data, config):
+    with Team(here.address, config) as team:
+        training = ClusterTraining(team, config, data)
+        training.step()
+        training.step()
+        on(*team.threads, team, "from learning import replica; replica._replicas.clear()")
+        assert end(training) == alone(config, data)
+
+
+def test_a_worker_that_missed_a_generation_is_given_the_memory(here, data, config):
+    with Team(here.address, config) as team:
+        training = ClusterTraining(team, config, data)
+        training.step()
+        training.step()
+        on(
+            *team.threads,
+            team,
+            "from learning.replica import _replicas\n"
+            "for _, training in _replicas.values(): training.generation -= 2",
+        )
+        assert end(training) == alone(config, data)
+
+
+def test_without_workers_a_run_waits_and_then_leaves_a_checkpoint(
+    tmp_path, data, config, monkeypatch
+):
+    with machines(tmp_path, 1) as some:
+        folder = RunFolder.create(tmp_path / "run", config)
+        with folder, Team(some.address, config) as team:
+            training = ClusterTraining(team, config, data, folder)
+            training.step()
+            monkeypatch.setattr(teams, "PATIENCE_SECONDS", 1)
+            some.workers[0].kill()
+            with pytest.raises(
+                ClusterError, match=f"no worker of {some.address}.*--resume"
+            ) as info:
+                training.run(quietly)
+            assert str(folder.path) in str(info.value)
+            assert not training.run(quietly, lambda: True), "a request to stop is met while waiting"
+        some.scheduler.kill()
+        monkeypatch.setattr(teams, "CONNECT_SECONDS", 1)
+        with pytest.raises(ClusterError, match="no scheduler answers"):
+            Team(some.address, config)
+    folder, checkpoint = RunFolder.resume(tmp_path / "run")
+    with folder:
+        assert end(Training(config, data, folder, checkpoint)) == alone(config, data)
+
+
+def test_a_scheduler_that_goes_is_named_and_leaves_a_checkpoint(tmp_path, data, config):
+    with machines(tmp_path, 1) as some, RunFolder.create(tmp_path / "run", config) as folder:
+        team = Team(some.address, config)
+        with team:
+            training = ClusterTraining(team, config, data, folder)
+            training.step()
+            training.step()
+            some.scheduler.kill()
+            with pytest.raises(
+                ClusterError, match=f"scheduler at {some.address} is gone.*--resume"
+            ):
+                training.run(quietly)
+    checkpoint = RunFolder.resume(tmp_path / "run")
+    checkpoint[0].close()
+    assert checkpoint[1].generation >= 1
+
+
+def test_a_worker_of_another_version_is_named(here, config, tmp_path):
+    for package in ("neurosim", "learning"):
+        shutil.copytree(ROOT / package, tmp_path / package)
+    with (tmp_path / "learning" / "batches.py").open("a") as source:
+        source.write("# another version\n")
+    other = here.worker(path=tmp_path)
+    try:
+        with pytest.raises(ClusterError, match=r"worker .* cannot take part") as info:
+            Team(here.address, config)
+        assert replica.version() in str(info.value)
+        assert str(info.value).count("sources") == 2
+    finally:
+        other.kill()
+
+
+def test_a_worker_without_the_package_is_named(here, config, tmp_path):
+    (tmp_path / "learning").mkdir()
+    (tmp_path / "learning" / "__init__.py").touch()
+    other = here.worker(path=tmp_path)
+    try:
+        with pytest.raises(ClusterError, match=r"learning\.replica.*neurosim-eggroll"):
+            Team(here.address, config)
+    finally:
+        other.kill()
+
+
+def test_a_worker_with_other_data_is_named(here, data, config):
+    with pytest.raises(ClusterError, match="digits is not the data of the run"):
+        Team(here.address, config._replace(dataset_key="0" * 64))
+    settings = config.settings.model_copy(update={"data": "images:/no/such.npz"})
+    with pytest.raises(ClusterError, match=r"cannot load the data.*/no/such"):
+        Team(here.address, config._replace(settings=settings))
+
+
+def test_no_thread_is_left_running(here, config):
+    before = set(threading.enumerate())
+    with Team(here.address, config):
+        assert "IO loop" in {thread.name for thread in set(threading.enumerate()) - before}
+    assert "IO loop" not in {thread.name for thread in set(threading.enumerate()) - before}

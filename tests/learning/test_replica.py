@@ -1,0 +1,83 @@
+"""Do ranges of pairs, rehearsed apart, add up to the population rehearsed whole?"""
+
+from itertools import pairwise
+
+import float_cases
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from learning.replica import memory_sha256, narrow, rehearse, widen
+from learning.settings import Settings
+from learning.team import cut
+from learning.training import Training, start
+from neurosim.network import NetworkError
+
+SMALL = {"hidden": (16,), "steps": 5, "pairs": 48, "groups": 6, "batch": 2, "vth_mant": 100}
+ALIGNED = {"method": "event-aligned", "batch": 1, "output_rule": "delta", "sigma": 64}
+CREDIT = {**ALIGNED, "credit": "error"}
+
+
+@pytest.fixture(scope="module")
+def data():
+    return float_cases.stripes(classes=3)
+
+
+@given(
+    first=st.integers(0, 300),
+    each=st.integers(1, 40),
+    count=st.integers(1, 500),
+    threads=st.lists(st.integers(1, 64), min_size=1, max_size=20),
+)
+def test_every_pair_is_evaluated_once(first, each, count, threads):
+    pairs = range(first, first + count)
+    ranges = cut(pairs, each, threads)
+    assert len(ranges) == len(threads)
+    assert [pair for part in ranges for pair in part] == list(pairs)
+
+
+@given(threads=st.lists(st.integers(1, 64), min_size=1, max_size=20), each=st.integers(1, 9))
+def test_work_is_in_proportion_to_threads_and_groups_stay_whole(threads, each):
+    groups = 8 * len(threads)
+    ranges = cut(range(groups * each), each, threads)
+    for part, number in zip(ranges, threads, strict=True):
+        assert len(part) % each == 0
+        assert abs(len(part) // each - groups * number / sum(threads)) <= 1
+
+
+@pytest.mark.parametrize("settings", [{}, {"method": "full-rank"}, {"rank": 3}, ALIGNED, CREDIT])
+@given(borders=st.lists(st.integers(1, 47), max_size=5))
+def test_ranges_rehearsed_apart_are_the_whole(data, settings, borders):
+    training = Training(start(Settings(**{**SMALL, **settings}), data), data)
+    ask = training.evolution.ask(training.generation)
+    whole = training.rehearse(ask)
+    edges = sorted({0, *borders, len(ask.pairs)})
+    found = [rehearse(training, 0, range(*ends)) for ends in pairwise(edges)]
+    for array, *pieces in zip(whole, *found, strict=True):
+        assert array is None or np.array_equal(np.concatenate(pieces), array)
+
+
+@pytest.mark.parametrize("part", [range(0), range(40, 49), range(-1, 3), range(0, 8, 2)])
+def test_a_range_out_of_the_population_is_refused(data, part):
+    training = Training(start(Settings(**SMALL), data), data)
+    with pytest.raises(NetworkError, match="to rehearse"):
+        rehearse(training, 0, part)
+
+
+@given(st.lists(st.integers(-(1 << 62), 1 << 62), min_size=1), st.integers(0, 62))
+def test_numbers_are_the_same_in_fewer_bytes(numbers, shift):
+    array = np.array(numbers, np.int64) >> shift
+    assert np.array_equal(widen(narrow(array)), array)
+    low, high = int(array.min()), int(array.max())
+    bits = max(low.bit_length() if low >= 0 else (~low).bit_length(), high.bit_length()) + 1
+    assert narrow(array)[0].itemsize * 8 == max(8, 1 << (bits - 1).bit_length())
+
+
+def test_a_bit_of_memory_changes_its_hash(data):
+    memory = Training(start(Settings(**SMALL), data), data).chip.memory
+    for arrays in memory:
+        for array in arrays:
+            before = memory_sha256(memory)
+            array.flat[-1] ^= 1
+            assert memory_sha256(memory) != before
