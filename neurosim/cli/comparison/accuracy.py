@@ -63,7 +63,6 @@ FAST_CHOICES = (
     Variant("learning rate doubled", "fast", {"learning_rate": 0.6}),
     Variant("geometric schedule to 1 %", "fast",
             {"schedule": "geometric", "final_learning_rate": 0.003}),
-    Variant("no momentum", "fast", {"momentum_bits": 0}),
     Variant("momentum 15/16", "fast", {"momentum_bits": 4}),
     Variant("biases do not learn", "fast", {"bias_rate": 0}),
     Variant("temperature halved", "fast", {"temperature": 0.5}),

@@ -1,0 +1,94 @@
+"""Is a study told from what was trained, and does it go on where it was cut?"""
+
+import json
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason='needs the extra "reference" (torch)')
+
+from neurosim.cli import study
+from neurosim.cli.comparison import accuracy, accuracy_page
+
+TINY = {"hidden": (16,), "generations": 4, "pairs": 16, "groups": 8}
+SLOW = {**TINY, "batch": 2}
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """Two claims and a choice of each family, in seconds."""
+    claims = (
+        accuracy.Variant("best", "best", TINY),
+        accuracy.Variant("fast", "fast", TINY),
+    )
+    bits = accuracy.Variant("8 bits a synapse", "fast", {**TINY, **accuracy.EIGHT_BITS})
+    slow = accuracy.Variant("EGGROLL, 1,000 generations", "eggroll", SLOW)
+    monkeypatch.setattr(accuracy, "CLAIMS", claims)
+    monkeypatch.setattr(accuracy, "FAST_CHOICES", (bits,))
+    monkeypatch.setattr(
+        accuracy,
+        "EGGROLL_CHOICES",
+        (slow, slow._replace(name="rank 2", changed={**SLOW, "rank": 2})),
+    )
+    monkeypatch.setattr(accuracy_page, "CLAIMED", [one.name for one in claims])
+
+
+def stamps(folder):
+    return {file: file.stat().st_mtime_ns for file in (folder / "trainings").glob("*.json")}
+
+
+def test_a_study_is_told_kept_and_goes_on_where_it_was_cut(few, tmp_path, capsys, monkeypatch):
+    arguments = study.Study(
+        data="digits", real="digits", out=tmp_path, seeds=2, bptt_seeds=1, bptt_epochs=1, threads=1,
+        as_json=True,
+    )  # fmt: skip
+    made, cut = accuracy.Part.result, []
+
+    def stop(self):
+        if len(cut) == 4:  # what is measured on real recordings asks for its training once more
+            raise KeyboardInterrupt
+        cut.append(self.method)
+        return made(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(accuracy.Part, "result", stop)
+        with pytest.raises(KeyboardInterrupt):
+            study.run(arguments)
+    before = stamps(tmp_path)
+    assert len(before) == 3
+    assert study.run(arguments) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert before.items() <= stamps(tmp_path).items()
+    methods = [result["method"] for result in told["results"]]
+    claims = ["best", "fast", f"best, {accuracy.REAL}", f"fast, {accuracy.REAL}"]
+    assert methods[:6] == [*claims, accuracy.BPTT, accuracy.BPTT_STILL]
+    assert methods[6:10] == claims
+    page = (tmp_path / "accuracy.md").read_text()
+    best = [100 * r["test_accuracy"] for r in told["results"] if r["method"] == "best"]
+    assert f"| best | 2 | {np.mean(best):.2f} ± {np.std(best, ddof=1):.2f} |" in page
+    for heading in (
+        "One choice changed: fast",
+        "One choice changed: EGGROLL",
+        "On real recordings",
+    ):
+        assert f"## {heading}" in page
+    assert "--seeds 2" in page
+    for name in ("pareto.png", "curves.png", "bits.png"):
+        assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_page_is_made_of_what_is_there(few, tmp_path, capsys):
+    first = study.Study(data="digits", out=tmp_path, seeds=1, bptt_seeds=0, choices=False)
+    assert study.run(first) == 0
+    page = (tmp_path / "accuracy.md").read_text()
+    assert study.run(first.model_copy(update={"only_page": True, "seeds": 2})) == 0
+    assert (tmp_path / "accuracy.md").read_text() == page.replace("--seeds 1", "--seeds 2")
+    assert "points behind BPTT" in page
+    assert capsys.readouterr().out.count("written to") == 2
+
+
+def test_learning_choices_are_settings_that_can_be():
+    """Each changes something, and the choices of a family are distinct."""
+    for family in (accuracy.CLAIMS, accuracy.FAST_CHOICES, accuracy.EGGROLL_CHOICES):
+        made = [accuracy.settings_of(one, "digits", 0) for one in family]
+        assert len(set(made)) == len(made)
