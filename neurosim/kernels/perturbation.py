@@ -33,6 +33,7 @@ from neurosim.kernels.lanes import (
     load,
     load_words,
     pointer,
+    popcount,
     popcounts,
     select,
     spikes_of,
@@ -166,6 +167,14 @@ def dot(spikes, at, planes, offset, words, graded):
 
 
 @kernel
+def dot_of_two(spikes, at, planes, offset):
+    """`dot` of a row of two words, without grades: no vector to add up."""
+    one, two = spikes[at], spikes[at + 1]
+    hits = popcount(one & planes[offset]) + popcount(two & planes[offset + 1])
+    return 2 * hits - popcount(one) - popcount(two)
+
+
+@kernel
 def draw_lanes(
     out, at, neurons, component, graded, scale, stream, layer, pair, generation, seed, raw
 ):  # fmt: skip
@@ -202,7 +211,12 @@ def draw_pair(chain, noise, steps, pair, generation, room):
         scale = noise.scale[layer] if perturbs(noise, layer, pair) else FIRST
         if scale != 0 and noise.turn[layer] >= 0:
             width = ((neurons + 127) >> 7) << 1
-            for t in range(steps):
+            if not noise.graded:  # the steps' fields follow each other: one call draws them all
+                draw_words(
+                    room.inputs, chain.noise_at[layer], FIRST, steps * width, ALIGNED, layer, pair,
+                    generation, noise.seed,
+                )  # fmt: skip
+            for t in range(steps if noise.graded else 0):
                 draw_noise(
                     room.inputs, chain.noise_at[layer] + t * noise_words(width, noise.graded), width,
                     FIRST, width, t, noise.graded, ALIGNED, layer, pair, generation, noise.seed,
@@ -241,14 +255,16 @@ def find_drives(chain, noise, layer, steps, spikes, at, room):
     words = chain.words[layer]
     row = noise_words(words, noise.graded)
     largest = noise.scale[layer] * (GRADED_OFFSET if noise.graded else ONE_NUMBER)
+    two_words = chain.sources[layer] <= 128 and not noise.graded
     reach = FIRST
     for r in range(noise.rank):
         most = FIRST
+        planes = chain.noise_at[layer] + r * row
         for t in range(steps):
-            drive = dot(
-                spikes, at + t * words, room.inputs, chain.noise_at[layer] + r * row, words,
-                noise.graded,
-            )  # fmt: skip
+            if two_words:
+                drive = dot_of_two(spikes, at + t * words, room.inputs, planes)
+            else:
+                drive = dot(spikes, at + t * words, room.inputs, planes, words, noise.graded)
             most = max(most, abs(drive))
             room.drives[r * steps + t] = int32(drive)
         reach += most * largest
