@@ -18,7 +18,7 @@ unperturbed membrane is further than `window` from its threshold (a gate, one bi
 """
 
 import numpy as np
-from numba import int32, int64, uint64
+from numba import int32, int64, uint16, uint64
 
 from neurosim.kernels.compilation import kernel
 from neurosim.kernels.counter_rng import ALIGNED
@@ -68,18 +68,25 @@ def aligned_current(chain, noise, layer, steps, gates, gates_at, out_at, room):
     lanes = chain.lanes[layer]
     words = ((chain.neurons[layer] + 127) >> 7) << 1
     row = 4 * chain.spike_words
-    scale = splat(int32(noise.scale[layer]))
+    up, down = splat(int32(noise.scale[layer])), splat(int32(-noise.scale[layer]))
     zero = splat(int32(0))
+    simple = not noise.graded and noise.window == NO_GATE
     for t in range(steps):
         at = chain.noise_at[layer] + t * noise_words(words, noise.graded)
         gate = gates_at + (layer * steps + t) * row
+        silent = t % noise.period != 0
         for first in range(0, lanes, WIDTH):
             value = zero
-            if t % noise.period == 0:
+            if simple:
+                bits = uint16(room.inputs[at + (first >> 6)] >> uint64(first & 63))
+                value = select(spikes_of(bits), up, down)
+            elif not silent:
                 drawn = noise_lanes(room.inputs, at, words, first, noise.graded)
-                value = gated(scale * drawn, gates, gate + first // WIDTH, noise.window)
-                edge = load(chain.threshold, layer * chain.width + first)
-                value = select(splat(int32(NO_NEURON)) > edge, value, zero)
+                value = gated(up * drawn, gates, gate + first // WIDTH, noise.window)
+            if silent:
+                value = zero
+            elif first + WIDTH > chain.neurons[layer]:
+                value = select(lane_numbers(first, chain.neurons[layer]) > zero, value, zero)
             store(room.noise, out_at + t * lanes + first, value)
     return noise.scale[layer] * (GRADED_OFFSET if noise.graded else ONE_NUMBER)
 

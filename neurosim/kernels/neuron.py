@@ -31,15 +31,12 @@ U_MULTIPLIER, U_SHIFT, V_MULTIPLIER, V_SHIFT = range(4)
 NOTHING = np.int64(0)
 
 
-def _compile_run_pair(checked, plain):
-    """`run_pair` for registers that may saturate or provably cannot, and for any decay or `is_plain`."""
+def _compile_run_pair(checked):
+    """`run_pair` for registers that may saturate, or provably cannot."""
 
     @kernel
     def step(u, v, arriving, bias, threshold, decay_u, decay_v):
         """One step of sixteen neurons -> (u, v before reset, spikes, saturated registers)."""
-        if plain:
-            v = decay_unless(v != v, v, decay_v) + arriving + bias
-            return u, v, v > threshold, NOTHING
         current = arriving
         if not decay_u.forgets:
             current = arriving + decay_towards_zero(u, decay_u)
@@ -116,9 +113,8 @@ def _compile_run_pair(checked, plain):
     return run_pair
 
 
-run_checked = _compile_run_pair(checked=True, plain=False)
-run_free = _compile_run_pair(checked=False, plain=False)
-run_plain = _compile_run_pair(checked=False, plain=True)
+run_checked = _compile_run_pair(checked=True)
+run_free = _compile_run_pair(checked=False)
 
 
 def _compile_run_first(factor):
@@ -190,9 +186,7 @@ def is_plain(chain, layer, reach):
 
 @kernel
 def run_pair(chain, layer, steps, plus, plus_at, minus, minus_at, minus_noise_at, reach, room):
-    """The `run_pair` that is fastest for a layer whose synaptic currents are at most `reach`."""
-    if is_plain(chain, layer, reach):
-        return run_plain(chain, layer, steps, plus, plus_at, minus, minus_at, minus_noise_at, room)
+    """`run_free` where no current exceeds the layer's headroom, else `run_checked`."""
     if reach <= chain.headroom[layer]:
         return run_free(chain, layer, steps, plus, plus_at, minus, minus_at, minus_noise_at, room)
     return run_checked(chain, layer, steps, plus, plus_at, minus, minus_at, minus_noise_at, room)
