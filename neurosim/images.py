@@ -3,6 +3,8 @@
 Parts "train" and "test", each uint8 (image, 28, 28), 0 black to 255 white, with uint8 labels.
 """
 
+import gzip
+import importlib.util
 import zipfile
 from pathlib import Path
 from typing import NamedTuple
@@ -54,12 +56,24 @@ def enlarge(small: NDArray[np.integer]) -> NDArray[np.uint8]:
     return np.clip((smooth - 400) * 255 // 800, 0, 255).astype(np.uint8)
 
 
-def digits() -> Images:
-    """scikit-learn's handwritten digits (UCI optdigits), enlarged."""
+def _digits_table() -> NDArray[np.int64]:
+    """Image and label a row, from scikit-learn's file: importing all of scikit-learn takes a second."""
+    spec = importlib.util.find_spec("sklearn")
+    folders = list(spec.submodule_search_locations or ()) if spec else []
+    for file in (Path(folder) / "datasets" / "data" / "digits.csv.gz" for folder in folders):
+        if file.is_file():
+            with gzip.open(file, "rt") as text:
+                return np.loadtxt(text, np.int64, delimiter=",")
     from sklearn.datasets import load_digits
 
     data = load_digits()
-    pixels, labels = enlarge(data.images.astype(np.int64)), data.target.astype(np.uint8)
+    return np.column_stack([data.data, data.target]).astype(np.int64)
+
+
+def digits() -> Images:
+    """scikit-learn's handwritten digits (UCI optdigits), enlarged."""
+    table = _digits_table()
+    pixels, labels = enlarge(table[:, :-1].reshape(-1, 8, 8)), table[:, -1].astype(np.uint8)
     test = np.arange(len(labels)) % DIGITS_TEST_EVERY == 0
     return Images(
         {"train": pixels[~test], "test": pixels[test]},

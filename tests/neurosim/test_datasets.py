@@ -85,6 +85,16 @@ def test_takes_show_each_training_image_again(tmp_path: Path):
     assert np.array_equal(second.bits[0], thrice.train.bits[18 + 5])
 
 
+def test_digits_are_those_of_scikit_learn(monkeypatch):
+    """Read from its file, or where the file is elsewhere by its function."""
+    read = images._digits_table()
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    loaded = images._digits_table()
+    assert read.shape == (1797, 65)
+    assert read.dtype == loaded.dtype == np.int64
+    assert np.array_equal(read, loaded)
+
+
 def test_digits_need_no_download():
     shown = images.digits()
     assert shown.pixels["train"].shape == (1437, 28, 28)

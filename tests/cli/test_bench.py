@@ -1,0 +1,77 @@
+"""Does `bench` time every rule beside its floor, does `warmup` leave nothing to compile, is memory small?"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from command import environment, here, results
+
+MOST_MEMORY = 2 << 30
+PEAK = """
+import resource, sys
+from neurosim import cli
+status = cli.main(sys.argv[1:])
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+sys.exit(status)
+"""
+
+
+def test_bench_times_every_rule_beside_its_floor():
+    done = results("bench", "--repeats", "1", "--pairs", "8", "--threads", "2")
+    assert done["threads"] == 2
+    assert set(done["ceilings_per_second"]) == {"lanes", "sums", "words", "bytes"}
+    assert all(rate > 0 for rate in done["ceilings_per_second"].values())
+    parts = {(row["case"], row["part"]): row for row in done["parts"]}
+    assert ("rank 1", "votes") in parts
+    assert ("full rank", "update") in parts
+    assert ("event-aligned, credit by error", "share and evaluate") in parts
+    for row in parts.values():
+        assert row["seconds"] > 0
+        assert row["floor_seconds"] > 0
+    floors = [parts["rank 1", part]["floor_seconds"] for part in ("share and evaluate", "evaluate")]
+    assert floors[0] > floors[1]
+
+
+def test_bench_refuses_threads_there_are_not():
+    done = here("bench", "--threads", "0")
+    assert done.returncode == 1
+    assert "threads is 0" in done.stderr
+
+
+def test_nothing_is_compiled_after_a_warmup(tmp_path):
+    first = results("warmup")
+    assert Path(first["folder"]).is_dir()
+    assert first["files"] > 50
+    run = tmp_path / "run"
+    results("train", "--run", run, "--generations", "1", "--pairs", "16", "--groups", "8")
+    results("evaluate", run)
+    again = results("warmup")
+    assert again["files"] == first["files"]
+    assert again["bytes"] == first["bytes"]
+
+
+def test_warmup_says_where_nothing_can_be_kept(tmp_path):
+    file = tmp_path / "file"
+    file.write_text("")
+    done = subprocess.run(
+        [sys.executable, "-m", "neurosim", "warmup"],
+        env=environment(NEUROSIM_CACHE=str(file)), capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "NEUROSIM_CACHE" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the unit of ru_maxrss is Linux's")
+def test_a_million_pairs_stay_under_two_gigabytes(tmp_path):
+    done = subprocess.run(
+        [
+            sys.executable, "-c", PEAK, "train", "--recipe", "eggroll", "--run", str(tmp_path / "run"),
+            "--pairs", "1000000", "--groups", "1000", "--batch", "1", "--generations", "1",
+            "--hidden", "4", "--pool", "17", "--steps", "2",
+        ],
+        env=environment(), capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout.splitlines()[-1]) * 1024 < MOST_MEMORY

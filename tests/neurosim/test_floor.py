@@ -1,0 +1,80 @@
+"""Is the counted work what a generation must do, and do ceilings count what their loops do?"""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from neurosim import floor
+from neurosim.chain import NoiseSpec
+from neurosim.floor import Work
+from neurosim.kernels import ceilings
+from neurosim.kernels.lanes import zeros
+from neurosim.network import Network, Population
+
+SIZES = st.integers(1, 300)
+
+
+def network(inputs, hidden, outputs):
+    return Network.chain(inputs, [Population("h", hidden, 60), Population("o", outputs, 60)])
+
+
+def test_work_of_the_usual_network_by_hand():
+    """2312-128-10, rank 1, ten steps: a pair and a sample."""
+    spec = NoiseSpec((5, 5), (0, 0))
+    one = floor.evaluating(network(2312, 128, 10), spec, 10, 2)
+    two = floor.evaluating(network(2312, 128, 10), spec, 10, 3)
+    sample = Work(*(b - a for a, b in zip(one, two, strict=True)))
+    assert sample.words == 10 * (37 + 2 * 2)
+    assert sample.sums == 2 * 10 * 16 * 32
+    assert sample.lanes == 10 * (128 * (2 * 7 + 1) + 16 * 2 * (7 + 1))
+    assert floor.voting(network(2312, 128, 10), spec).sums == 2312 * 128 / 4 + 128 * 16 / 4
+    assert floor.sharing(network(2312, 128, 10), 1550).sums == 1550 * 128
+
+
+@given(SIZES, SIZES, SIZES, st.integers(1, 8), st.integers(1, 20), st.integers(1, 20))
+def test_work_grows_with_rank_steps_and_samples(inputs, hidden, outputs, rank, steps, batch):
+    net = network(inputs, hidden, outputs)
+    spec = NoiseSpec((5, 5), (0, 0), rank=rank)
+    work = floor.evaluating(net, spec, steps, batch)
+    for more in (
+        floor.evaluating(net, spec._replace(rank=rank + 1), steps, batch),
+        floor.evaluating(net, spec, steps + 1, batch),
+        floor.evaluating(net, spec, steps, batch + 1),
+    ):
+        assert all(a <= b for a, b in zip(work, more, strict=True))
+        assert work.lanes < more.lanes
+    assert floor.voting(net, spec).sums * (rank + 1) / rank == (
+        floor.voting(net, spec._replace(rank=rank + 1)).sums
+    )
+
+
+def test_a_layer_without_noise_costs_no_votes():
+    net = network(20, 9, 3)
+    assert floor.voting(net, NoiseSpec((0, 0), (0, 0))) == Work()
+    assert floor.presenting(net, NoiseSpec((5, 5), (0, 0)), 10, 50) == Work()
+    assert floor.presenting(net, NoiseSpec((5, 0), (0, 0), aligned=(True, False)), 10, 50).lanes > 0
+
+
+def test_ceilings_are_rates_and_seconds_are_work_over_them():
+    rates = floor.measure_ceilings()
+    assert all(rate > 1e6 for rate in rates)
+    assert rates.times(2).seconds(rates) == 2 * len(rates)
+
+
+@given(st.integers(1, 9), st.integers(0, 1 << 30))
+def test_what_the_loops_count_is_there(turns, seed):
+    numbers = np.random.default_rng(seed)
+    words, others = zeros(32, np.uint64), zeros(32, np.uint64)
+    words[:], others[:] = numbers.integers(0, 1 << 63, (2, 32), np.uint64)
+    first = others.copy()
+    flips = [first[0] ^ np.uint64(turn & 1) for turn in range(turns)]
+    rest = int(np.bitwise_count(words[1:] & first[1:]).sum())
+    wanted = turns * rest + sum(int(np.bitwise_count(words[0] & one)) for one in flips)
+    assert ceilings.count_common(turns, words, others) == wanted
+    table, out = zeros(1024, np.int16), zeros(16, np.int32)
+    table[:] = numbers.integers(-100, 100, 1024)
+    ceilings.add_shorts(turns, table, out)
+    rows = table.reshape(-1, 8, 16).astype(np.int32)
+    assert out.tolist() == sum(rows[turn % 8].sum(axis=0) for turn in range(turns)).tolist()
+    spread = np.bitwise_xor.reduce(words.reshape(-1, 8), axis=0)
+    assert ceilings.read_memory(0, 32, words) == int(np.bitwise_count(spread).sum())
