@@ -29,7 +29,10 @@ _BY_ERROR = Settings(
 )
 
 RECIPES: dict[str, tuple[int, Settings]] = {
-    "eggroll": (1, Settings()),
+    "eggroll": (
+        2,
+        Settings(generations=5000, learning_rate=0.7, final_learning_rate=0, schedule="linear"),
+    ),
     "paper": (
         1,
         Settings(

@@ -42,7 +42,7 @@ CLAIMS = (
     Variant("8 bits a synapse", "fast", {**EIGHT_BITS, "generations": 3000}),
     Variant("event-aligned, credit by fitness", "fast", BY_FITNESS),
     Variant("EGGROLL alone", "eggroll", {}),
-    Variant("EGGROLL alone, spike count", "eggroll", {"readout": "count"}),
+    Variant("EGGROLL alone, spike count", "eggroll", {"readout": "count", "generations": 2000}),
 )  # fmt: skip
 """What the README and docs claim."""
 FAST_CHOICES = (
