@@ -11,7 +11,8 @@ from command import SMALL, assert_refused
 
 from learning.record import CONFIG, METRICS, SUMMARY, WEIGHTS, read_checkpoint
 
-LONG = (*SMALL[:2], "--generations", "40", *SMALL[4:])
+GENERATIONS = 300
+LONG = (*SMALL[:2], "--generations", GENERATIONS, *SMALL[4:])
 """Long enough to be stopped in the middle."""
 
 
@@ -74,7 +75,7 @@ def test_killed_and_resumed_is_as_if_nothing_had_happened(long, runs):
     process.communicate()
     assert process.returncode == -signal.SIGKILL
     stood = read_checkpoint(folder)[1].generation
-    assert 0 < stood < 40
+    assert 0 < stood < GENERATIONS
     process = command.start("train", "--resume", folder, "--threads", "1")
     until = time.monotonic() + 120
     while read_checkpoint(folder)[1].generation == stood and process.poll() is None:
@@ -86,7 +87,7 @@ def test_killed_and_resumed_is_as_if_nothing_had_happened(long, runs):
     assert summary["weights_sha256"] == long["weights_sha256"]
     assert summary["member_samples"] == long["member_samples"]
     lines = [json.loads(line) for line in (folder / METRICS).read_text().splitlines()]
-    assert [line["generation"] for line in lines] == list(range(2, 41, 2))
+    assert [line["generation"] for line in lines] == list(range(2, GENERATIONS + 1, 2))
 
 
 def test_a_run_starts_with_the_weights_of_another(done, runs):
