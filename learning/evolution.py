@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from learning.batches import batch
 from learning.settings import Schedule, Settings
 from learning.shaping import coefficients
-from neurosim.population import Coefficients, Rates, Rehearsal
+from neurosim.population import Rehearsal
+from neurosim.voting import Coefficients, Rates
 
 
 class Ask(NamedTuple):

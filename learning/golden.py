@@ -19,7 +19,7 @@ from learning.training import make_chip, presented
 from neurosim.datasets import Dataset
 from neurosim.frames import Frames, take
 from neurosim.memory import Memory
-from neurosim.population import Coefficients
+from neurosim.voting import Coefficients
 
 RATE_BITS = 48
 """Width of a rate in hardware/: 32 fraction bits and 16 above; chosen here, see `beyond`."""

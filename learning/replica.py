@@ -28,7 +28,8 @@ from learning.training import Training, make_chip
 from neurosim import datasets, threads
 from neurosim.datasets import Dataset
 from neurosim.memory import Memory
-from neurosim.population import Rates, Rehearsal
+from neurosim.population import Rehearsal
+from neurosim.voting import Rates
 
 DISTRIBUTION = "neurosim-eggroll"
 KEPT = 4

@@ -18,7 +18,8 @@ from neurosim.kernels.consolidate import RATE_BITS
 from neurosim.kernels.readout import FRACTION, ONE, exp2_table
 from neurosim.memory import BIAS_FRACTION_BITS
 from neurosim.network import Network, Population
-from neurosim.population import Rates, ReadoutSpec
+from neurosim.population import ReadoutSpec
+from neurosim.voting import Rates
 
 Method = Literal["eggroll", "full-rank", "event-aligned"]
 SILENT = limits.VTH_MANT.high

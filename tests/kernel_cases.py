@@ -15,7 +15,8 @@ from neurosim.frames import pack
 from neurosim.kernels import counter_rng
 from neurosim.memory import initial_memory
 from neurosim.network import Connection, Network, Population
-from neurosim.population import LearningChip, Rates, ReadoutSpec
+from neurosim.population import LearningChip, ReadoutSpec
+from neurosim.voting import Rates
 
 MEMBRANE, COUNT = ReadoutSpec(True, 256, 16), ReadoutSpec(False, 9_682_000, 16)
 SPECS = {

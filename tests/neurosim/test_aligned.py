@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from neurosim.chain import NoiseSpec
 from neurosim.kernels import delta
 from neurosim.network import NetworkError
-from neurosim.population import LearningChip, Rates
+from neurosim.population import LearningChip
+from neurosim.voting import Rates
 
 GENERATION, SEED = 6, 0x0123456789ABCDEF
 

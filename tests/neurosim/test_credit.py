@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from neurosim.chain import NoiseSpec
 from neurosim.kernels.credit import CREDIT_SHIFT
 from neurosim.network import Network, NetworkError, Population, Weights
-from neurosim.population import LearningChip, Rates, ReadoutSpec
+from neurosim.population import LearningChip, ReadoutSpec
+from neurosim.voting import Rates
 
 GENERATION, SEED = 6, 0x0123456789ABCDEF
 STILL = [Rates(0, 0, 0)] * 2

@@ -12,7 +12,8 @@ from neurosim import chain as chains
 from neurosim import population
 from neurosim.chain import NoiseSpec
 from neurosim.network import Connection, Input, Network, NetworkError, Noise, Population
-from neurosim.population import LearningChip, Rates, ReadoutSpec
+from neurosim.population import LearningChip, ReadoutSpec
+from neurosim.voting import Rates
 
 GENERATION, SEED = 5, 0xFEDCBA9876543210
 READOUT = ReadoutSpec(True, 256, 16)

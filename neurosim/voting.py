@@ -1,0 +1,272 @@
+"""Which way do the rules vote, and how far do weights follow? One small integer a pair moves a layer.
+
+votes of noise on weights   f_i E_i summed over pairs, the noise drawn again         weight_votes
+... on currents             c_ik xi_ik(t) for every spike, presented again           add_presented
+... of the delta rule       errors times traces of the unperturbed presentation      add_delta
+move                        by momentum and rate, rounded at random
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurosim import limits
+from neurosim.chain import NoiseSpec, source_words
+from neurosim.frames import words_for
+from neurosim.kernels import aligned, consolidate, delta, perturbation
+from neurosim.kernels import population as members
+from neurosim.kernels.lanes import WIDTH, zeros
+from neurosim.memory import BIAS_FRACTION_BITS, Memory, padded, state_range
+from neurosim.network import Network
+from neurosim.threads import in_pieces
+
+VOTE_WORDS, VOTE_LANES = 16, 64
+"""Votes are counted for 1024 sources and 64 neurons at a time: what is read again and again then stays
+in the nearest cache, and the widest layer of the usual network makes six pieces of work for threads."""
+
+Coefficients = NDArray[np.int8] | NDArray[np.int16]
+"""What pairs were worth: int8 (pair,), or where neurons are given credit by error int16 (pair, lane)."""
+
+
+class Rates(NamedTuple):
+    """How far a generation moves a layer: fixed point, `consolidate.RATE_BITS` fraction bits.
+
+    step   mean step of a synapse, in units of its state
+    bias   mean step of a bias, in units of its state
+    decay  part of its state that a synapse or bias loses
+    """
+
+    step: int
+    bias: int
+    decay: int
+
+
+class Votes(NamedTuple):
+    """Of a layer: synapses int32 (source, lane), biases int32 (lane,)."""
+
+    synapses: NDArray[np.int32]
+    biases: NDArray[np.int32]
+
+
+class Shown(NamedTuple):
+    """Samples as the network without noise meets them: what members share and what rules read.
+
+    groups  int64 (group, place) numbers of `samples`
+    trains  uint64 (sample, layer * step * word) spikes of all layers; errors int32 (sample, lane)
+    fitness int64 (sample,) log-likelihood of the label
+    """
+
+    chain: members.Chain
+    samples: members.Samples
+    groups: NDArray[np.int64]
+    trains: NDArray[np.uint64]
+    errors: NDArray[np.int32]
+    fitness: NDArray[np.int64]
+
+
+def weight_votes(
+    network: Network,
+    spec: NoiseSpec,
+    seed: np.uint64,
+    layer: int,
+    coefficients: Coefficients,
+    pairs: range,
+    generation: int,
+) -> Votes:
+    """Votes of the noise on a layer's weights; coefficients int8 (pair,), `pairs` their numbers."""
+    connection, population = network.layers[layer]
+    sources, neurons = network.sizes[connection.source], population.neurons
+    lanes = padded(neurons)
+    words = source_words(network, layer)
+    votes = zeros((sources, lanes), np.int32)
+    of_biases = np.zeros(lanes, np.int32)
+    if spec.of_layer(layer):
+        return Votes(votes, of_biases)
+    rank, graded = spec.rank, spec.graded
+    field = int(perturbation.noise_words(((lanes + 127) >> 7) << 1, True))
+    planes = int(perturbation.planes_of(graded))
+    used = -(-sources // 128) * 2
+    parts = -(-lanes // VOTE_LANES)
+
+    def low_rank(begin: int, end: int) -> None:
+        sums, bits = (
+            zeros((256, 2 * WIDTH), np.int16),
+            zeros(planes * VOTE_WORDS * 64, np.uint64),
+        )
+        drawn = zeros(6 * VOTE_WORDS, np.uint64)
+        for piece in range(begin, end):
+            word, lane = piece // parts * VOTE_WORDS, piece % parts * VOTE_LANES
+            last_lane = min(lane + VOTE_LANES, lanes)
+            consolidate.low_rank_votes(
+                word, min(word + VOTE_WORDS, used), lane, last_lane, layer, sources, neurons, words,
+                rank, graded, coefficients, pairs.start, generation, seed, drawn, bits,
+                zeros((64, last_lane - lane), np.int16), sums, zeros(field, np.uint64), votes,
+            )  # fmt: skip
+
+    def full_rank(begin: int, end: int) -> None:
+        wide = words_for(sources)
+        consolidate.full_rank_votes(
+            begin, end, layer, sources, words, graded, coefficients, pairs.start, generation,
+            seed, zeros(6 * wide, np.uint64), zeros(planes * 64 * wide, np.uint64),
+            zeros(64 * wide, np.uint64), votes,
+        )  # fmt: skip
+
+    if spec.scale[layer] and spec.full_rank:
+        in_pieces(neurons, max(1, -(-neurons // 8)), full_rank)
+    elif spec.scale[layer]:
+        in_pieces(-(-used // VOTE_WORDS) * parts, 1, low_rank)
+    if spec.bias_scale[layer]:
+        consolidate.bias_votes(
+            layer, neurons, graded, coefficients, pairs.start, generation, seed,
+            np.zeros(lanes, np.int32), np.zeros(field, np.uint64), of_biases,
+        )  # fmt: skip
+    return Votes(votes, of_biases)
+
+
+def add_presented(
+    spec: NoiseSpec,
+    seed: np.uint64,
+    shown: Shown,
+    coefficients: Coefficients,
+    first_pair: int,
+    generation: int,
+    votes: list[Votes],
+) -> None:
+    """Add the votes of event-aligned noise: the samples are presented again, and the noise is drawn again.
+
+    coefficients  of the pairs from number `first_pair` on, which saw the groups of `shown` in order
+    """
+    chain, samples = shown.chain, shown.samples
+    steps = samples.frames.shape[1]
+    row = steps * chain.spike_words
+    by_group = coefficients.reshape(len(shown.groups), -1)
+    told = np.flatnonzero(by_group.any(axis=1))  # the others would add nothing
+    groups = np.ascontiguousarray(shown.groups[told, 0])
+    numbers = np.arange(len(coefficients)).reshape(len(shown.groups), -1)[told].reshape(-1)
+    for layer, turn in enumerate(spec.turns()):
+        if turn < 0 or not spec.scale[layer]:
+            continue
+        spikes = samples.frames if layer == 0 else shown.trains
+        spikes_row = spikes[0].size
+        spikes_at = 0 if layer == 0 else (layer - 1) * row
+        of_synapses, of_biases = votes[layer]
+        worth = coefficients[numbers].astype(np.int16)
+        if worth.ndim == 1:  # of a pair: the same for all neurons
+            worth = np.repeat(worth[:, None], of_synapses.shape[1], axis=1)
+        terms = _terms(spec, seed, shown, layer, worth, groups, first_pair + numbers, generation)
+
+        def work(
+            begin: int,
+            end: int,
+            layer: int = layer,
+            spikes: NDArray[np.uint64] = spikes,
+            spikes_row: int = spikes_row,
+            spikes_at: int = spikes_at,
+            terms: NDArray[np.int16] = terms,
+            of_synapses: NDArray[np.int32] = of_synapses,
+        ) -> None:
+            bits = np.zeros((end - begin) * 64 * aligned.PRESENTED, np.uint64)
+            aligned.aligned_votes(
+                begin, end, int(chain.sources[layer]), int(chain.words[layer]), spikes, spikes_row,
+                spikes_at, groups, terms, bits, of_synapses,
+            )  # fmt: skip
+
+        used = -(-int(chain.sources[layer]) // 64)
+        in_pieces(used, max(1, -(-used // 8)), work)
+        sums = terms.sum(axis=(1, 2), dtype=np.int32).reshape(-1)
+        of_biases += sums[: len(of_biases)]
+
+
+def _terms(
+    spec: NoiseSpec,
+    seed: np.uint64,
+    shown: Shown,
+    layer: int,
+    worth: NDArray[np.int16],
+    groups: NDArray[np.int64],
+    pairs: NDArray[np.int64],
+    generation: int,
+) -> NDArray[np.int16]:
+    """What a synapse of an event-aligned layer adds for a spike: int16 (column, group, step, 64)."""
+    chain, samples = shown.chain, shown.samples
+    neurons = int(chain.neurons[layer])
+    columns = -(-int(chain.lanes[layer]) // aligned.COLUMN)
+    shape = (columns, len(groups), samples.frames.shape[1], aligned.COLUMN)
+    terms = np.zeros(shape, np.int16)
+    field = int(perturbation.noise_words(-(-neurons // 128) * 2, True))
+
+    def work(begin: int, end: int) -> None:
+        aligned.aligned_terms(
+            begin, end, layer, neurons, spec.graded, spec.period, spec.window,
+            spec.turns()[layer], max(1, sum(spec.aligned)), worth, groups, pairs, generation, seed,
+            samples.gates, 4 * chain.spike_words, np.zeros(field, np.uint64), terms,
+        )  # fmt: skip
+
+    in_pieces(len(groups), 64, work)
+    return terms
+
+
+def add_delta(shown: Shown, votes: Votes) -> None:
+    """Add the votes of the delta rule to those of the last layer."""
+    chain, steps = shown.chain, shown.samples.frames.shape[1]
+    last = chain.layers - 1
+    neurons_in = int(chain.sources[last])
+    delta.delta_votes(
+        last, chain.decays, shown.trains.view(np.uint16), shown.errors,
+        np.ascontiguousarray(shown.groups.reshape(-1)), neurons_in, chain.spike_words, steps,
+        np.zeros(padded(neurons_in), np.int32), *votes,
+    )  # fmt: skip
+
+
+def move(
+    network: Network,
+    memory: Memory,
+    layer: int,
+    votes: Votes,
+    rates: Rates,
+    generation: int,
+    seed: np.uint64,
+    fraction_bits: int,
+    momentum_bits: int,
+) -> int:
+    """Move a layer's weights in the direction of its votes; return how many synapses stand at their edge."""
+    direction, of_biases = votes
+    connection, population = network.layers[layer]
+    neurons = population.neurons
+    if memory.momentum:
+        kept, voted = memory.momentum[layer], direction
+        in_pieces(
+            len(voted),
+            512,
+            lambda begin, end: consolidate.gather_momentum(begin, end, kept, momentum_bits, voted),
+        )
+        direction = kept
+    state, biases = memory.synapses[layer], memory.biases[layer]
+    low, high = state_range(connection, fraction_bits)
+    rate = _per_vote(rates.step, direction[:, :neurons])
+    edges: list[int] = []
+
+    def work(begin: int, end: int) -> None:
+        random = np.zeros(direction.shape[1] // 4, np.uint64)
+        standing = consolidate.move_synapses(
+            begin, end, layer, generation, seed, direction, rate, rates.decay, low, high,
+            random, state,
+        )  # fmt: skip
+        edges.append(standing)
+
+    in_pieces(len(state), 1024, work)
+    half = 1 << (BIAS_FRACTION_BITS - 1)
+    consolidate.move_biases(
+        layer, generation, seed, of_biases, _per_vote(rates.bias, of_biases[:neurons]),
+        rates.decay, limits.BIAS_MANT.low << BIAS_FRACTION_BITS,
+        (limits.BIAS_MANT.high << BIAS_FRACTION_BITS) + half - 1,
+        np.zeros(-(-neurons // 8) * 2, np.uint64), biases,
+    )  # fmt: skip
+    return sum(edges)
+
+
+def _per_vote(step: int, votes: NDArray[np.int32]) -> int:
+    """Rate that makes the mean step `step`: step / mean(|votes|), fixed point."""
+    total = int(np.abs(votes).sum(dtype=np.int64))  # votes stay above -2^31
+    return step * votes.size // total if total else 0
