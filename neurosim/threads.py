@@ -1,4 +1,4 @@
-"""Who runs which piece of a loop? Threads that take ranges in turn; kernels let go of Python's lock.
+"""Who runs which piece of a loop? The caller and its threads take ranges in turn, outside Python's lock.
 
 Every piece writes its own part of the results, so the division changes nothing but the time.
 """
@@ -23,10 +23,16 @@ def use(threads: int) -> None:
 def in_pieces(count: int, piece: int, work: Callable[[int, int], object]) -> None:
     """Call `work(begin, end)` for ranges of at most `piece` that cover 0 .. `count` - 1."""
     ranges = [(begin, min(begin + piece, count)) for begin in range(0, count, piece)]
-    threads = numba.get_num_threads()
-    if threads == 1 or len(ranges) == 1:
-        for begin, end in ranges:
+    left = iter(ranges)
+
+    def take() -> None:
+        for begin, end in left:
             work(begin, end)
-        return
-    for done in [_pool(threads).submit(work, *each) for each in ranges]:
-        done.result()
+
+    others = min(numba.get_num_threads(), len(ranges)) - 1
+    helping = [_pool(others).submit(take) for _ in range(others)]
+    try:
+        take()
+    finally:
+        for done in helping:
+            done.result()

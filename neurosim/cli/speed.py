@@ -51,8 +51,13 @@ class Timing(NamedTuple):
 class Case:
     """A chip that rehearses and learns, one generation after another."""
 
-    def __init__(self, settings: Settings, samples: frames.Frames) -> None:
-        self.settings, self.samples = settings, samples
+    def __init__(
+        self,
+        settings: Settings,
+        samples: frames.Frames,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.settings, self.samples, self.clock = settings, samples, clock
         inputs, classes = samples.inputs, CLASSES
         self.chip = make_chip(Config(settings, "", inputs, classes))
         self.evolution = Evolution(settings, len(samples.labels), len(self.chip.network.layers))
@@ -97,6 +102,11 @@ class Case:
                 ask.samples,
             )
 
+        def seconds(work: Callable[[], object]) -> float:
+            began = self.clock()
+            work()
+            return self.clock() - began
+
         shared, again = seconds(rehearse), seconds(rehearse)
         update = self.evolution.tell(self.generation, self.seen)
         voted = seconds(vote) if self.floors["votes"].lanes else 0.0
@@ -110,13 +120,6 @@ def with_pairs(settings: Settings, pairs: int) -> Settings:
         count for count in range(min(settings.groups, pairs), 0, -1) if pairs % count == 0
     )
     return settings.model_copy(update={"pairs": pairs, "groups": groups})
-
-
-def seconds(work: Callable[[], object]) -> float:
-    """Seconds of one call."""
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
 
 
 def random_frames(inputs: int = INPUTS, steps: int = 10, samples: int = SAMPLES) -> frames.Frames:
