@@ -33,7 +33,6 @@ from neurosim.kernels.lanes import (
     load,
     load_words,
     pointer,
-    popcount,
     popcounts,
     select,
     spikes_of,
@@ -167,14 +166,6 @@ def dot(spikes, at, planes, offset, words, graded):
 
 
 @kernel
-def dot_of_two(spikes, at, planes, offset):
-    """`dot` of a row of two words, without grades: no vector to add up."""
-    one, two = spikes[at], spikes[at + 1]
-    hits = popcount(one & planes[offset]) + popcount(two & planes[offset + 1])
-    return 2 * hits - popcount(one) - popcount(two)
-
-
-@kernel
 def draw_lanes(
     out, at, neurons, component, graded, scale, stream, layer, pair, generation, seed, raw
 ):  # fmt: skip
@@ -255,16 +246,12 @@ def find_drives(chain, noise, layer, steps, spikes, at, room):
     words = chain.words[layer]
     row = noise_words(words, noise.graded)
     largest = noise.scale[layer] * (GRADED_OFFSET if noise.graded else ONE_NUMBER)
-    two_words = chain.sources[layer] <= 128 and not noise.graded
     reach = FIRST
     for r in range(noise.rank):
         most = FIRST
         planes = chain.noise_at[layer] + r * row
         for t in range(steps):
-            if two_words:
-                drive = dot_of_two(spikes, at + t * words, room.inputs, planes)
-            else:
-                drive = dot(spikes, at + t * words, room.inputs, planes, words, noise.graded)
+            drive = dot(spikes, at + t * words, room.inputs, planes, words, noise.graded)
             most = max(most, abs(drive))
             room.drives[r * steps + t] = int32(drive)
         reach += most * largest
