@@ -70,7 +70,7 @@ class ClusterTraining(Training):
     def _trusted(self, worker: str, reply: Any, memory: bytes, generation: int) -> bool:
         """Whether the answer is of use; if not, the worker is asked no more, or given the memory."""
         if isinstance(reply, OSError):
-            self.team.lose(worker, repr(reply))
+            self.team.lose(worker, f"it does not answer ({type(reply).__name__})")
         elif isinstance(reply, Exception):
             self.team.refuse(worker, f"it answers {reply!r}")
         elif reply.get("lacks") == replica.RUN:

@@ -49,8 +49,8 @@ RUN, STATE = "run", "state"
 Packed = tuple[tuple[NDArray[Any], ...], ...]
 """A Memory as plain tuples of arrays."""
 
-Narrow = tuple[NDArray[Any], str]
-"""Whole numbers in few bytes, and the type they are made again."""
+Narrow = tuple[NDArray[np.uint8], int, NDArray[Any], str]
+"""A bit a row: whether it is there; rows in all; those that are there; the type they are made again."""
 
 Wire = tuple[Narrow, list[tuple[int, ...]]]
 """An Update: coefficients, and the rates (step, bias, decay) of each layer."""
@@ -90,17 +90,21 @@ def memory_sha256(memory: Memory) -> bytes:
 
 
 def narrow(array: NDArray[Any]) -> Narrow:
-    """The same whole numbers in the fewest bytes each, and the type they had."""
-    low, high = (int(array.min()), int(array.max())) if array.size else (0, 0)
+    """The same whole numbers, a row a pair: rows of zeros left out, the others in the fewest bytes."""
+    some = array.reshape(len(array), -1).any(axis=1)
+    rows = array[some]
+    low, high = (int(rows.min()), int(rows.max())) if rows.size else (0, 0)
     kinds = (np.int8, np.int16, np.int32, np.int64)
     fits = (kind for kind in kinds if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max)
-    return array.astype(next(fits)), array.dtype.name
+    return np.packbits(some), len(array), rows.astype(next(fits)), array.dtype.name
 
 
 def widen(sent: Narrow) -> NDArray[Any]:
     """What was made narrow."""
-    array, kind = sent
-    return array.astype(kind)
+    bits, count, rows, kind = sent
+    array = np.zeros((count, *rows.shape[1:]), kind)
+    array[np.unpackbits(bits, count=count).astype(bool)] = rows
+    return array
 
 
 @lru_cache(maxsize=1)

@@ -78,7 +78,7 @@ class Team:
         self._run = uuid.uuid4().hex
         self._numbers: dict[str, int] = {}
         self._joining: dict[str, concurrent.futures.Future[dict[str, Any]]] = {}
-        self._seen = time.monotonic()
+        self._seen, self._begun = time.monotonic(), False
         self._client = _connect(address)
         try:
             self._gather()
@@ -93,6 +93,7 @@ class Team:
                 raise ClusterError("; ".join(self.refused.values()))
             self._wait_or_give_up()
         count = sum(self.threads.values())
+        self._begun = True
         self._tell(f"cluster {self.address}: workers {len(self.threads)}, threads {count}")
 
     def roll_call(self) -> None:
@@ -125,6 +126,8 @@ class Team:
         else:
             self.threads[worker] = reply["threads"]
             self.newcomers.add(worker)
+            if self._begun:
+                self._tell(f"worker {worker} takes part; workers {len(self.threads)}")
 
     def refuse(self, worker: str, why: str) -> None:
         """Go on without a worker that cannot be trusted with this run."""

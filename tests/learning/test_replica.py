@@ -65,13 +65,23 @@ def test_a_range_out_of_the_population_is_refused(data, part):
         rehearse(training, 0, part)
 
 
-@given(st.lists(st.integers(-(1 << 62), 1 << 62), min_size=1), st.integers(0, 62))
-def test_numbers_are_the_same_in_fewer_bytes(numbers, shift):
-    array = np.array(numbers, np.int64) >> shift
-    assert np.array_equal(widen(narrow(array)), array)
-    low, high = int(array.min()), int(array.max())
-    bits = max(low.bit_length() if low >= 0 else (~low).bit_length(), high.bit_length()) + 1
-    assert narrow(array)[0].itemsize * 8 == max(8, 1 << (bits - 1).bit_length())
+@given(
+    rows=st.lists(st.sampled_from([0, 0, 1]), min_size=1, max_size=40),
+    columns=st.sampled_from([(), (1,), (5,)]),
+    kind=st.sampled_from([np.int8, np.int16, np.int32, np.int64]),
+    bits=st.integers(1, 63),
+    seed=st.integers(0, 1 << 32),
+)
+def test_numbers_are_the_same_in_fewer_bytes(rows, columns, kind, bits, seed):
+    """Whatever their type, with rows of zeros among them, a row a pair."""
+    largest = min((1 << bits) - 1, int(np.iinfo(kind).max))
+    drawn = np.random.default_rng(seed).integers(-largest, largest, (len(rows), *columns), kind)
+    array = (drawn.T * np.array(rows, kind)).T
+    sent = narrow(array)
+    assert widen(sent).dtype == kind
+    assert np.array_equal(widen(sent), array)
+    assert len(sent[2]) <= sum(rows)
+    assert sent[2].itemsize * 8 <= max(8, 1 << bits.bit_length())
 
 
 def test_a_bit_of_memory_changes_its_hash(data):
