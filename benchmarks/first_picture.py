@@ -42,9 +42,9 @@ def main(target: str, folders: list[str]) -> None:
     for folder, colour in zip(folders, COLOURS, strict=False):
         settings = read_checkpoint(Path(folder))[0].settings
         lines = [json.loads(line) for line in (Path(folder) / METRICS).read_text().splitlines()]
-        name = f"{settings.method}" + (
-            ", delta rule on the readout" if settings.output_rule == "delta" else " alone"
-        )
+        name = "EGGROLL alone" if settings.method == "eggroll" else settings.method
+        if settings.credit == "error":
+            name += ", credit by error"
         axes.plot(
             [line["seconds"] for line in lines],
             [100 * line["validation_accuracy"] for line in lines],

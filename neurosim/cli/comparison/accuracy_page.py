@@ -240,6 +240,15 @@ def _error_axis(axes: Any, limits: tuple[float, float]) -> None:
     axes.grid(axis="y", color="0.9")
 
 
+def _seconds_axis(axes: Any) -> None:
+    axes.set_xscale("log")
+    low, high = axes.get_xlim()
+    ticks = [t for t in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000) if low <= t <= high]
+    axes.set_xticks(ticks, [f"{t}" for t in ticks])
+    axes.minorticks_off()
+    axes.set_xlabel("seconds of training, two cores")
+
+
 def _errors(some: list[Result], key: str = "test_accuracy") -> list[float]:
     return [100 - 100 * r[key] for r in some]
 
@@ -252,6 +261,8 @@ def _pareto(axes: Any, methods: Grouped) -> None:
     for name in named:
         mark = "s" if name in REFERENCES else "o"
         colour = {"color": "0.3"} if name in REFERENCES else {}
+        if name == accuracy.BPTT_STILL:
+            colour["markerfacecolor"] = "white"
         seconds = [r["seconds"] for r in methods[name]]
         axes.plot(seconds, _errors(methods[name]), mark, ms=5, label=name, **colour)
     on_chip = [r for name, some in methods.items() if name not in REFERENCES for r in some]
@@ -260,10 +271,9 @@ def _pareto(axes: Any, methods: Grouped) -> None:
         if not front or one["test_accuracy"] > front[-1]["test_accuracy"]:
             front.append(one)
     axes.plot([r["seconds"] for r in front], _errors(front), "-", color="0.6", lw=1, zorder=0)
-    axes.set_xscale("log")
+    _seconds_axis(axes)
     errors = _errors([r for some in methods.values() for r in some])
     _error_axis(axes, (max(1.0, 0.85 * min(errors)), min(60.0, 1.2 * max(errors))))
-    axes.set_xlabel("seconds of training, two cores")
     axes.set_ylabel("test accuracy, %")
     axes.legend(frameon=False, fontsize="x-small", loc="center left", bbox_to_anchor=(1, 0.5))
 
@@ -285,9 +295,8 @@ def _curves(axes: Any, methods: Grouped) -> None:
         colour = line.get_color()
         axes.fill_between(seconds, errors.min(axis=0), errors.max(axis=0), color=colour, alpha=0.25)
         lowest = min(lowest, float(errors.min()))
-    axes.set_xscale("log")
+    _seconds_axis(axes)
     _error_axis(axes, (max(1.0, 0.85 * lowest), 60.0))
-    axes.set_xlabel("seconds of training, two cores")
     axes.set_ylabel("validation accuracy, %")
     axes.legend(frameon=False, fontsize="x-small", loc="center left", bbox_to_anchor=(1, 0.5))
 
