@@ -2,6 +2,7 @@
 
 import json
 import statistics
+import time
 from typing import Annotated, Any
 
 import tyro
@@ -36,11 +37,13 @@ def run(arguments: Bench) -> int:
     if arguments.pairs is not None:
         cases = {name: speed.with_pairs(one, arguments.pairs) for name, one in cases.items()}
     rates, taken = [], []
+    began = time.perf_counter(), time.process_time()
     with progress("round", arguments.repeats, arguments.as_json) as tell:
         for timings in speed.rounds(cases, speed.random_frames(), arguments.repeats):
             rates.append(floor.measure_ceilings())
             taken.append(timings)
             tell(len(taken), f"{sum(timing.seconds for timing in timings):.2f} s")
+    cores = (time.process_time() - began[1]) / (time.perf_counter() - began[0])
     ceilings = {
         name: statistics.median(getattr(rate, name) for rate in rates) for name in rates[0]._fields
     }
@@ -59,10 +62,11 @@ def run(arguments: Bench) -> int:
         )
     threads = numba.get_num_threads()
     if arguments.as_json:
-        print(json.dumps({"threads": threads, "ceilings_per_second": ceilings, "parts": rows}))
+        told = {"threads": threads, "cores": cores, "ceilings_per_second": ceilings, "parts": rows}
+        print(json.dumps(told))
         return 0
     print(
-        f"{threads} threads, medians of {arguments.repeats} rounds\n"
+        f"{threads} threads, which got {cores:.2f} cores; medians of {arguments.repeats} rounds\n"
         f"int32 operations  {ceilings['lanes'] / 1e9:8.1f} G/s\n"
         f"int16 additions   {ceilings['sums'] / 1e9:8.1f} G/s\n"
         f"words counted     {ceilings['words'] / 1e9:8.1f} G/s\n"
