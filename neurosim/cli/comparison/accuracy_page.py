@@ -73,7 +73,7 @@ def _sections(
     for family, base in (("fast", "fast"), ("EGGROLL", "EGGROLL: EGGROLL, 1,000 generations")):
         table = _choices(trained, family, base)
         if table:
-            told += [f"## One choice changed: {family}", table]
+            told += [f"## One choice changed: {family}", table, _caution(trained, family)]
     recordings = [name for name in methods if accuracy.REAL in name]
     if real is not None and recordings:
         told += ["## On real recordings", _real(methods, recordings, real)]
@@ -139,6 +139,14 @@ def _choices(methods: Grouped, family: str, base: str) -> str | None:
         "dead neurons",
     )
     return markdown(header, rows)
+
+
+def _caution(methods: Grouped, family: str) -> str:
+    seeds = [100 * r["test_accuracy"] for r in methods.get("fast", [])]
+    told = "One training each, of seed 0, the best first; what lies below `as it is` did not help."
+    if family == "fast" and len(seeds) > 1:
+        told += f" Seeds alone make a standard deviation of {np.std(seeds, ddof=1):.2f} points."
+    return told
 
 
 def _gain(result: Result, kept: Result) -> str:
