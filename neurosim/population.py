@@ -8,7 +8,7 @@ The chip owns the weights. It is told numbers (which pairs, which samples, what 
 never a perturbation: each core draws its noise from the counter generator, twice.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -257,27 +257,22 @@ class LearningChip:
         begin, end = part.start - origin, part.stop - origin
         fitness = np.zeros((len(touched) * each, 2), np.int64)
         saturated = np.zeros_like(fitness)
-        credits = None
+        credits, largest = None, 0
         if self.error_credit:
             check_terms(self.spec, len(pairs), groups)
+            steps = frames.bits.shape[1]
+            largest = largest_credit(self.network, self.spec, len(pairs), len(groups), steps)
             lanes = padded(self.network.populations[0].neurons)
             credits = np.zeros((len(fitness), lanes), np.int16)
+        seen = Rehearsal(fitness, saturated, credits)
         for first, shown in self._blocks(frames, touched):
             at = first * each
             block = slice(at, at + len(shown.groups) * each)
             wanted = max(begin - at, 0), min(end, block.stop) - at
-            numbered = shown, each, origin + at, generation, wanted
-            if credits is None:
-                self._rehearse_block(*numbered, fitness[block], saturated[block])
-            else:
-                largest = largest_credit(
-                    self.network, self.spec, len(pairs), len(groups), frames.bits.shape[1]
-                )
-                self._credit_block(*numbered, largest, credits[block], saturated[block])
-                of_sample = shown.fitness[shown.groups[:, 0]]
-                fitness[block] = np.repeat(of_sample, each)[:, None]
-        mine = slice(begin, end)
-        return Rehearsal(fitness[mine], saturated[mine], None if credits is None else credits[mine])
+            self._rehearse_block(
+                shown, each, origin + at, generation, wanted, largest, _part(seen, block)
+            )
+        return _part(seen, slice(begin, end))
 
     def _rehearse_block(
         self,
@@ -286,44 +281,31 @@ class LearningChip:
         first_pair: int,
         generation: int,
         wanted: tuple[int, int],
-        fitness: NDArray[np.int64],
-        saturated: NDArray[np.int64],
+        largest: int,
+        seen: Rehearsal,
     ) -> None:
+        """Write to `seen` what becomes of the pairs from wanted[0] up to wanted[1] of those shown."""
+        fitness, saturated, credits = seen
+
         def work(begin: int, end: int) -> None:
             room = population.make_room(shown.chain, self.spec.rank, shown.samples.frames.shape[1])
-            population.evaluate_pairs(
-                begin, end, shown.chain, self._noise, self._readout, room, shown.samples,
-                shown.groups, each, first_pair, generation, fitness, saturated,
-            )  # fmt: skip
+            begin, end = wanted[0] + begin, wanted[0] + end
+            if credits is None:
+                population.evaluate_pairs(
+                    begin, end, shown.chain, self._noise, self._readout, room, shown.samples,
+                    shown.groups, each, first_pair, generation, fitness, saturated,
+                )  # fmt: skip
+            else:
+                population.credit_pairs(
+                    begin, end, shown.chain, self._noise, room, shown.samples, shown.groups, each,
+                    first_pair, generation, shown.errors, np.zeros(shown.chain.width, np.int32), largest,
+                    credits, saturated,
+                )  # fmt: skip
 
-        self._in_pieces(wanted, work)
-
-    def _credit_block(
-        self,
-        shown: Shown,
-        each: int,
-        first_pair: int,
-        generation: int,
-        wanted: tuple[int, int],
-        largest: int,
-        credits: NDArray[np.int16],
-        saturated: NDArray[np.int64],
-    ) -> None:
-        def work(begin: int, end: int) -> None:
-            room = population.make_room(shown.chain, 1, shown.samples.frames.shape[1])
-            population.credit_pairs(
-                begin, end, shown.chain, self._noise, room, shown.samples, shown.groups, each, first_pair,
-                generation, shown.errors, np.zeros(shown.chain.width, np.int32), largest, credits, saturated,
-            )  # fmt: skip
-
-        self._in_pieces(wanted, work)
-
-    @staticmethod
-    def _in_pieces(wanted: tuple[int, int], work: Callable[[int, int], None]) -> None:
-        """Call `work` for pieces of the pairs from wanted[0] up to wanted[1]."""
-        at, count = wanted[0], wanted[1] - wanted[0]
-        piece = max(16, min(1024, count // 16))
-        in_pieces(count, piece, lambda begin, end: work(at + begin, at + end))
+        count = wanted[1] - wanted[0]
+        in_pieces(count, max(16, min(1024, count // 16)), work)
+        if credits is not None:
+            fitness[:] = np.repeat(shown.fitness[shown.groups[:, 0]], each)[:, None]
 
     def consolidate(
         self,
@@ -413,6 +395,12 @@ class LearningChip:
             in_pieces(len(views[0]), 128, work)
         edges = np.cumsum(chain.neurons)[:-1]
         return Recall(potentials, counts, tuple(np.split(spikes, edges, axis=1)), saturated)
+
+
+def _part(seen: Rehearsal, pairs: slice) -> Rehearsal:
+    """Views of some pairs."""
+    fitness, saturated, credits = seen
+    return Rehearsal(fitness[pairs], saturated[pairs], None if credits is None else credits[pairs])
 
 
 def _quiet(network: Network) -> NoiseSpec:

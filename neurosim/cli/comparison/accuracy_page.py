@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neurosim.cli.comparison import accuracy
-from neurosim.cli.comparison.pictures import draw
+from neurosim.cli.comparison.pictures import draw, draw_bits
 from neurosim.cli.comparison.tables import markdown, spread, write
 from neurosim.cli.comparison.trainings import Result
 from neurosim.datasets import Dataset
@@ -234,7 +234,7 @@ def pictures(folder: Path, methods: Grouped) -> None:
     draw(folder / "curves.png", lambda axes: _curves(axes, methods), (7.2, 4.6))
     lines = _by_bits(methods)
     if lines:
-        draw(folder / "bits.png", lambda axes: _draw_bits(axes, lines))
+        draw(folder / "bits.png", lambda axes: draw_bits(axes, lines, "bits kept a synapse"))
 
 
 def _error_axis(axes: Any, limits: tuple[float, float]) -> None:
@@ -307,12 +307,3 @@ def _curves(axes: Any, methods: Grouped) -> None:
     _error_axis(axes, (max(1.0, 0.85 * lowest), 60.0))
     axes.set_ylabel("validation accuracy, %")
     axes.legend(frameon=False, fontsize="x-small", loc="center left", bbox_to_anchor=(1, 0.5))
-
-
-def _draw_bits(axes: Any, lines: dict[str, list[tuple[int, float]]]) -> None:
-    for line, points in lines.items():
-        bits, reached = zip(*points, strict=True)
-        axes.plot(bits, [100 * one for one in reached], "o-", label=line)
-    axes.set_xlabel("bits kept a synapse")
-    axes.set_ylabel("test accuracy, %")
-    axes.legend(frameon=False)

@@ -1,6 +1,6 @@
 """How do results look? Drawings with matplotlib, each a function from rows to axes, and their files."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,12 +50,12 @@ def draw_spikes(axes: Any, rows: dict[str, list[Row]]) -> None:
     axes.legend(fontsize="x-small")
 
 
-def draw_widths(axes: Any, swept: dict[str, list[list[float]]]) -> None:
-    """Accuracy over the bits of each register."""
-    for register, curve in swept.items():
+def draw_bits(axes: Any, curves: Mapping[str, Sequence[Sequence[float]]], of: str) -> None:
+    """Accuracy over bits: for each curve, points (bits, accuracy)."""
+    for name, curve in curves.items():
         bits, accuracies = zip(*curve, strict=True)
-        axes.plot(bits, [100 * a for a in accuracies], "o-", label=register)
-    axes.set_xlabel("bits of the register")
+        axes.plot(bits, [100 * a for a in accuracies], "o-", label=name)
+    axes.set_xlabel(of)
     axes.set_ylabel("test accuracy, %")
     axes.legend(frameon=False)
 
@@ -68,4 +68,4 @@ def write_comparison(
     draw(folder / "accuracy.png", lambda axes: draw_accuracy(axes, rows), (7.0, height))
     draw(folder / "spikes.png", lambda axes: draw_spikes(axes, rows))
     if swept:
-        draw(folder / "widths.png", lambda axes: draw_widths(axes, swept))
+        draw(folder / "widths.png", lambda axes: draw_bits(axes, swept, "bits of the register"))

@@ -134,11 +134,11 @@ def comparison(rows: dict[str, list[dict[str, Any]]]) -> str:
 
 
 def widths(swept: dict[str, list[list[float]]]) -> str:
-    from neurosim.cli.comparison.pictures import draw_widths
+    from neurosim.cli.comparison.pictures import draw_bits
 
     def draw(figure: "Figure") -> None:
         axes = figure.subplots()
-        draw_widths(axes, swept)
+        draw_bits(axes, swept, "bits of the register")
         plain(axes)
 
     alt = f"Test accuracy over the bits of {', '.join(swept)}."
