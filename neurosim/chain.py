@@ -179,14 +179,18 @@ def lay_out(network: Network, weights: Weights, noise: NoiseSpec, steps: int) ->
     sources = np.array([network.sizes[connection.source] for connection, _ in layers], np.int64)
     neurons = np.array([layer.neurons for _, layer in layers], np.int64)
     words = np.array([source_words(network, index) for index in range(count)], np.int64)
-    flat, bias = [], np.zeros((count, width), np.int32)
+    weight_at = np.cumsum([0, *(sources * lanes)])
+    flat = zeros(int(weight_at[-1]), np.int8)
+    filled = [
+        flat[weight_at[index] : weight_at[index + 1]].reshape(sources[index], lanes[index])
+        for index in range(count)
+    ]
+    bias = np.zeros((count, width), np.int32)
     threshold = np.full((count, width), NO_NEURON, np.int32)
     decays = np.zeros((count, 4), np.int32)
     reach, headroom = np.zeros(count, np.int64), np.zeros(count, np.int64)
     for index, (connection, layer) in enumerate(layers):
-        filled = np.zeros((sources[index], lanes[index]), np.int8)
-        filled[:, : layer.neurons] = weights.mantissas[index]
-        flat.append(filled.reshape(-1))
+        filled[index][:, : layer.neurons] = weights.mantissas[index]
         mantissa = weights.biases[index] + _each(layer.bias_mant, layer.neurons)
         bias[index, : layer.neurons] = mantissa << layer.bias_exp
         threshold[index, : layer.neurons] = (
@@ -194,15 +198,12 @@ def lay_out(network: Network, weights: Weights, noise: NoiseSpec, steps: int) ->
         )
         decay_u, decay_v = _uniform(layer, "du") + 1, _uniform(layer, "dv")
         decays[index] = (*decay_factors(decay_u), *decay_factors(decay_v))
-        sums = np.abs(filled, dtype=np.int16).sum(axis=0, dtype=np.int64)
+        sums = np.abs(filled[index], dtype=np.int16).sum(axis=0, dtype=np.int64)
         reach[index] = int(sums.max()) << connection.current_shift
         largest = int(np.abs(bias[index]).max())
         largest += noise.bias_scale[index] * (perturbation.GRADED_OFFSET if noise.graded else 1)
         headroom[index] = _headroom(decay_u, decay_v, largest, steps)
-    tables = [
-        quad_sums(part.reshape(-1, lanes[index])) if index else None
-        for index, part in enumerate(flat)
-    ]
+    tables = [quad_sums(part) if index else None for index, part in enumerate(filled)]
     sums_at = np.cumsum([0, *(0 if table is None else table.size for table in tables)])[:-1]
     sums = zeros(sum(table.size for table in tables if table is not None), np.int16)
     for table, at in zip(tables, sums_at, strict=True):
@@ -222,8 +223,8 @@ def lay_out(network: Network, weights: Weights, noise: NoiseSpec, steps: int) ->
         neurons=neurons,
         lanes=lanes,
         words=words,
-        weights=np.concatenate(flat),
-        weight_at=np.cumsum([0, *(part.size for part in flat)])[:-1].astype(np.int64),
+        weights=flat,
+        weight_at=weight_at[:-1].astype(np.int64),
         sums=sums,
         sums_at=np.where([table is None for table in tables], -1, sums_at).astype(np.int64),
         noise_at=np.cumsum(noise_words).astype(np.int64),

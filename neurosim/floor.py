@@ -15,13 +15,13 @@ import numpy as np
 
 from neurosim.chain import NoiseSpec
 from neurosim.kernels import ceilings, perturbation
-from neurosim.kernels.lanes import WIDTH, zeros
+from neurosim.kernels.lanes import TWIN, WIDTH, zeros
 from neurosim.memory import padded
 from neurosim.network import Network
 from neurosim.threads import in_pieces
 
-TURNS = 200_000
-"""Turns of a ceiling's loop: about a millisecond."""
+TURNS = 400_000
+"""Turns of a ceiling's loop: a millisecond or more, so that waking a thread does not count."""
 TABLE, ROW = 4096, 512
 """int16 of a table (8 KiB) and words of a row (4 KiB): both stay in the nearest cache."""
 MEMORY = 1 << 23
@@ -73,14 +73,14 @@ def measure_ceilings() -> Work:
 
     lanes = each(lambda one, _: ceilings.multiply_and_shift(TURNS, numbers[one]))
     adds = each(lambda one, _: ceilings.add_shorts(TURNS, table, sums[one]))
-    turns = TURNS * ceilings.APART // ROW
+    turns = TURNS // 4
     words = each(lambda one, _: ceilings.count_common(turns, rows[one], others[one]))
     piece = MEMORY // threads // 16 * 16
     read = each(lambda one, _: ceilings.read_memory(one * piece, (one + 1) * piece, memory))
     vectors = threads * TURNS * ceilings.APART
     return Work(
         lanes=4 * WIDTH * vectors / lanes,
-        sums=WIDTH * vectors / adds,
+        sums=TWIN * vectors / adds,
         words=threads * turns * ROW / words,
         bytes=8 * threads * piece / read,
     )
@@ -148,7 +148,7 @@ def presenting(network: Network, spec: NoiseSpec, steps: int, spikes: float) -> 
         return Work()
     lanes = padded(population.neurons)
     terms = drawing(population.neurons, steps, spec.graded) + Work(lanes=2 * steps * lanes)
-    return terms + Work(lanes=spikes * lanes)
+    return terms + Work(sums=spikes * lanes)
 
 
 def moving(network: Network) -> Work:

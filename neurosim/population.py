@@ -146,22 +146,24 @@ class LearningChip:
         """The weights as the cores use them."""
         return weights(self.memory, self.fraction_bits)
 
-    def _samples(self, chain: population.Chain, frames: Frames) -> population.Samples:
-        """What all members share of some samples, computed once."""
-        count, steps, _ = frames.bits.shape
-        bits = zeros(frames.bits.shape, np.uint64)
-        bits[:] = frames.bits
+    def _samples(
+        self, chain: population.Chain, frames: Frames, seen: NDArray[np.int64]
+    ) -> population.Samples:
+        """What all members share of the samples `seen`, computed once."""
+        count, steps = len(seen), frames.bits.shape[1]
+        bits = zeros((count, *frames.bits.shape[1:]), np.uint64)
         currents = zeros((count, steps, int(chain.lanes[0])), np.int32)
         reach = np.zeros(count, np.int64)
 
         def work(begin: int, end: int) -> None:
+            np.take(frames.bits, seen[begin:end], axis=0, out=bits[begin:end], mode="clip")
             axons = np.zeros(int(chain.sources[0]) + synapse.FLATTENED, np.int64)
             synapse.base_currents(begin, end, chain, bits, axons, currents, reach)
 
         in_pieces(count, 64, work)
         return population.Samples(
             bits,
-            np.ascontiguousarray(frames.labels),
+            frames.labels[seen],
             currents,
             reach,
             np.zeros(0, np.uint16),
@@ -172,9 +174,7 @@ class LearningChip:
         seen, places = np.unique(groups, return_inverse=True)
         steps = frames.bits.shape[1]
         chain = lay_out(self.network, self.weights(), self.spec, steps)
-        samples = self._samples(
-            chain, Frames(frames.bits[seen], frames.labels[seen], frames.inputs)
-        )
+        samples = self._samples(chain, frames, seen)
         local = np.ascontiguousarray(places.reshape(groups.shape), np.int64)
         trains = np.zeros((0, 0), np.uint64)
         errors = np.zeros((0, 0), np.int32)
@@ -377,10 +377,8 @@ class LearningChip:
         spikes = np.zeros((count, int(chain.neurons.sum())), np.uint16)
         saturated = np.zeros(count, np.int64)
         for first in range(0, count, SAMPLES_AT_ONCE):
-            part = slice(first, first + SAMPLES_AT_ONCE)
-            samples = self._samples(
-                chain, Frames(frames.bits[part], frames.labels[part], frames.inputs)
-            )
+            part = slice(first, min(first + SAMPLES_AT_ONCE, count))
+            samples = self._samples(chain, frames, np.arange(part.start, part.stop))
             views = (potentials[part], counts[part], spikes[part], saturated[part])
 
             def work(

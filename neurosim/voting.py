@@ -16,14 +16,15 @@ from neurosim.chain import NoiseSpec, source_words
 from neurosim.frames import words_for
 from neurosim.kernels import aligned, consolidate, delta, perturbation
 from neurosim.kernels import population as members
-from neurosim.kernels.lanes import WIDTH, zeros
+from neurosim.kernels.lanes import TWIN, WORDS, zeros
 from neurosim.memory import BIAS_FRACTION_BITS, Memory, padded, state_range
 from neurosim.network import Network
 from neurosim.threads import in_pieces
 
-VOTE_WORDS, VOTE_LANES = 16, 64
-"""Votes are counted for 1024 sources and 64 neurons at a time: what is read again and again then stays
-in the nearest cache, and the widest layer of the usual network makes six pieces of work for threads."""
+VOTE_WORDS = 20
+"""Votes are counted for 1280 sources at a time: what is read again and again then stays in the nearest
+cache, and the widest layer of the usual network makes a piece for each of two threads. Pieces share no
+source: two threads that wrote to the two ends of the same rows would wait for each other's lines."""
 
 Coefficients = NDArray[np.int8] | NDArray[np.int16]
 """What pairs were worth: int8 (pair,), or where neurons are given credit by error int16 (pair, lane)."""
@@ -87,22 +88,18 @@ def weight_votes(
     field = int(perturbation.noise_words(((lanes + 127) >> 7) << 1, True))
     planes = int(perturbation.planes_of(graded))
     used = -(-sources // 128) * 2
-    parts = -(-lanes // VOTE_LANES)
+    twins = -(-lanes // TWIN) * TWIN
+    bit_words = -(-VOTE_WORDS // WORDS) * WORDS
 
     def low_rank(begin: int, end: int) -> None:
-        sums, bits = (
-            zeros((256, 2 * WIDTH), np.int16),
-            zeros(planes * VOTE_WORDS * 64, np.uint64),
-        )
-        drawn = zeros(6 * VOTE_WORDS, np.uint64)
-        for piece in range(begin, end):
-            word, lane = piece // parts * VOTE_WORDS, piece % parts * VOTE_LANES
-            last_lane = min(lane + VOTE_LANES, lanes)
-            consolidate.low_rank_votes(
-                word, min(word + VOTE_WORDS, used), lane, last_lane, layer, sources, neurons, words,
-                rank, graded, coefficients, pairs.start, generation, seed, drawn, bits,
-                zeros((64, last_lane - lane), np.int16), sums, zeros(field, np.uint64), votes,
-            )  # fmt: skip
+        """Votes for a range of blocks of two words."""
+        last = min(2 * end, used)
+        consolidate.low_rank_votes(
+            2 * begin, last, layer, sources, neurons, words, rank, graded, coefficients, pairs.start,
+            generation, seed, zeros(6 * VOTE_WORDS, np.uint64),
+            zeros(planes * 64 * bit_words, np.uint64), zeros((64, twins), np.int16),
+            zeros((256, 2 * TWIN), np.int16), zeros(field, np.uint64), votes,
+        )  # fmt: skip
 
     def full_rank(begin: int, end: int) -> None:
         wide = words_for(sources)
@@ -115,7 +112,7 @@ def weight_votes(
     if spec.scale[layer] and spec.full_rank:
         in_pieces(neurons, max(1, -(-neurons // 8)), full_rank)
     elif spec.scale[layer]:
-        in_pieces(-(-used // VOTE_WORDS) * parts, 1, low_rank)
+        in_pieces(used // 2, VOTE_WORDS // 2, low_rank)
     if spec.bias_scale[layer]:
         consolidate.bias_votes(
             layer, neurons, graded, coefficients, pairs.start, generation, seed,
@@ -142,6 +139,7 @@ def add_presented(
     row = steps * chain.spike_words
     by_group = coefficients.reshape(len(shown.groups), -1)
     told = np.flatnonzero(by_group.any(axis=1))  # the others would add nothing
+    told = told[np.argsort(shown.groups[told, 0], kind="stable")]  # as the samples lie in memory
     groups = np.ascontiguousarray(shown.groups[told, 0])
     numbers = np.arange(len(coefficients)).reshape(len(shown.groups), -1)[told].reshape(-1)
     for layer, turn in enumerate(spec.turns()):
@@ -166,16 +164,15 @@ def add_presented(
             terms: NDArray[np.int16] = terms,
             of_synapses: NDArray[np.int32] = of_synapses,
         ) -> None:
-            bits = np.zeros((end - begin) * 64 * aligned.PRESENTED, np.uint64)
+            bits = zeros(aligned.MOMENTS * WORDS, np.uint64)
             aligned.aligned_votes(
                 begin, end, int(chain.sources[layer]), int(chain.words[layer]), spikes, spikes_row,
-                spikes_at, groups, terms, bits, of_synapses,
+                spikes_at, groups, steps, terms, bits, of_synapses,
             )  # fmt: skip
 
         used = -(-int(chain.sources[layer]) // 64)
-        in_pieces(used, max(1, -(-used // 8)), work)
-        sums = terms.sum(axis=(1, 2), dtype=np.int32).reshape(-1)
-        of_biases += sums[: len(of_biases)]
+        in_pieces(used, max(1, min(WORDS, -(-used // 8))), work)
+        aligned.aligned_bias_votes(len(groups) * steps, terms, of_biases)
 
 
 def _terms(
@@ -188,19 +185,18 @@ def _terms(
     pairs: NDArray[np.int64],
     generation: int,
 ) -> NDArray[np.int16]:
-    """What a synapse of an event-aligned layer adds for a spike: int16 (column, group, step, 64)."""
+    """What a synapse of an event-aligned layer adds for a spike: see `aligned.aligned_terms`."""
     chain, samples = shown.chain, shown.samples
-    neurons = int(chain.neurons[layer])
-    columns = -(-int(chain.lanes[layer]) // aligned.COLUMN)
-    shape = (columns, len(groups), samples.frames.shape[1], aligned.COLUMN)
-    terms = np.zeros(shape, np.int16)
-    field = int(perturbation.noise_words(-(-neurons // 128) * 2, True))
+    neurons, steps = int(chain.neurons[layer]), samples.frames.shape[1]
+    terms = zeros(len(groups) * steps * int(aligned.twin_lanes(worth.shape[1])), np.int16)
+    words = -(-neurons // 128) * 2
+    field = int(perturbation.noise_words(words, True)) if spec.graded else steps * words
 
     def work(begin: int, end: int) -> None:
         aligned.aligned_terms(
             begin, end, layer, neurons, spec.graded, spec.period, spec.window,
             spec.turns()[layer], max(1, sum(spec.aligned)), worth, groups, pairs, generation, seed,
-            samples.gates, 4 * chain.spike_words, np.zeros(field, np.uint64), terms,
+            samples.gates, 4 * chain.spike_words, steps, np.zeros(field, np.uint64), terms,
         )  # fmt: skip
 
     in_pieces(len(groups), 64, work)

@@ -21,17 +21,29 @@ import numpy as np
 from numba import int32, int64, uint16, uint64
 
 from neurosim.kernels.compilation import kernel
-from neurosim.kernels.counter_rng import ALIGNED
+from neurosim.kernels.counter_rng import ALIGNED, draw_words
 from neurosim.kernels.lanes import (
+    TWIN,
     WIDTH,
+    WORDS,
+    greatest,
     lane_index,
     load,
+    load_twins,
+    load_words,
+    no_twins,
     pointer,
+    popcount,
     select,
     spikes_of,
     splat,
+    splat_words,
     store,
+    store_words,
     trailing_zeros,
+    widen_first,
+    widen_second,
+    without_lowest,
 )
 from neurosim.kernels.perturbation import (
     FIRST,
@@ -41,12 +53,13 @@ from neurosim.kernels.perturbation import (
     noise_lanes,
     noise_words,
 )
-from neurosim.kernels.transpose import transpose_bits
+from neurosim.kernels.transpose import transpose_blocks
 
 NO_GATE = np.int64(0)
-COLUMN = 64
-PRESENTED = 2
-"""An update takes 64 lanes and 2 x 64 moments together: 16 KiB of terms, which stay in the cache."""
+COLUMN = 4 * TWIN
+MOMENTS = 128
+"""An update takes 128 lanes and 128 moments together: 32 KiB of terms, which stay in the nearest cache."""
+SHORT_MAX = (1 << 15) - 1
 NO_NEURON = np.iinfo(np.int32).max
 """Threshold of the lanes that only fill a vector."""
 
@@ -94,42 +107,63 @@ def aligned_current(chain, noise, layer, steps, gates, gates_at, out_at, room):
 @kernel
 def aligned_terms(
     begin, end, layer, neurons, graded, period, window, turn, turns, credits_array,
-    groups, pairs, generation, seed, gates_array, gate_row, planes_array, terms_array,
+    groups, pairs, generation, seed, gates_array, gate_row, steps, planes_array, terms_array,
 ):  # fmt: skip
     """What a synapse adds for a spike: sum over the pairs of a group of c_ik xi_ik(t).
 
     Groups `begin` .. `end` - 1 of int64 groups (group,), the sample that the pairs of a group saw.
     credits       int16 (pair, lane), divided among the groups evenly and in order
     pairs         int64 (pair,) their numbers
+    planes        uint64 scratch: the noise of all steps, or `noise_words` of one if graded
     gates         uint16 (sample, layer, step, lane / 16), `gate_row` a step
-    terms         int16 (column, group, step, 64), written: lanes in columns of 64
+    terms         int16, written: lanes in columns of COLUMN, of each (moment, lane); a moment is a step
+                  of a group. The last column has the lanes that are left, in whole twins
     """
     gates, planes, terms = pointer(gates_array), pointer(planes_array), pointer(terms_array)
     credits, lanes = pointer(credits_array), credits_array.shape[1]
-    steps = terms_array.shape[2]
     words = ((neurons + 127) >> 7) << 1
     each = credits_array.shape[0] // groups.size
     gates_of_sample = gates_array.size // max(1, gates_array.shape[0])
     zero = splat(int32(0))
     for group in range(begin, end):
-        for t in range(0, steps, period):
-            gate = groups[group] * gates_of_sample + (layer * steps + t) * gate_row
-            for index in range(group * each, (group + 1) * each):
-                pair = pairs[index]
-                if pair % turns != turn:
-                    continue
-                draw_noise(
-                    planes, FIRST, words, FIRST, words, int64(t), graded, ALIGNED, layer, pair,
-                    generation, seed,
-                )  # fmt: skip
+        gate_at = groups[group] * gates_of_sample + layer * steps * gate_row
+        for index in range(group * each, (group + 1) * each):
+            pair = pairs[index]
+            if pair % turns != turn:
+                continue
+            if not graded:
+                draw_words(
+                    planes, FIRST, FIRST, steps * words, ALIGNED, layer, pair, generation, seed
+                )
+            for t in range(0, steps, period):
+                drawn_at = t * words
+                if graded:
+                    drawn_at = FIRST
+                    draw_noise(
+                        planes, FIRST, words, FIRST, words, int64(t), graded, ALIGNED, layer, pair,
+                        generation, seed,
+                    )  # fmt: skip
                 for first in range(0, neurons, WIDTH):
-                    column = first // COLUMN
-                    at = ((column * groups.size + group) * steps + t) * COLUMN + first % COLUMN
-                    drawn = noise_lanes(planes, FIRST, words, first, graded)
+                    column, row = term_place(first, groups.size * steps, lanes)
+                    at = column + (group * steps + t) * row + first % COLUMN
+                    drawn = noise_lanes(planes, drawn_at, words, first, graded)
                     drawn = drawn * load(credits, index * lanes + first)
-                    drawn = gated(drawn, gates, gate + first // WIDTH, window)
+                    drawn = gated(drawn, gates, gate_at + t * gate_row + first // WIDTH, window)
                     real = lane_numbers(first, neurons)
                     store(terms, at, load(terms, at) + select(real > zero, drawn, zero))
+
+
+@kernel
+def term_place(lane, moments, lanes):
+    """Where the column of `lane` starts in `terms`, and how many lanes it has."""
+    left = lane // COLUMN * COLUMN
+    return left * moments, min(COLUMN, twin_lanes(lanes) - left)
+
+
+@kernel
+def twin_lanes(lanes):
+    """Lanes of `terms`: whole twins."""
+    return -(-lanes // TWIN) * TWIN
 
 
 @kernel
@@ -139,69 +173,126 @@ def lane_numbers(first, neurons):
 
 
 @kernel
+def aligned_bias_votes(moments, terms_array, votes_array):
+    """Add the terms of all moments: a bias is a synapse whose source always spikes. votes int32 (lane,)."""
+    terms, votes = pointer(terms_array), pointer(votes_array)
+    lanes = votes_array.size
+    for first in range(0, lanes, WIDTH):
+        column, row = term_place(first, moments, lanes)
+        total = load(votes, first)
+        for moment in range(moments):
+            total = total + load(terms, column + moment * row + first % COLUMN)
+        store(votes, first, total)
+
+
+@kernel
 def aligned_votes(
-    begin, end, sources, words_in, spikes_array, spike_row, spikes_at, groups, terms_array,
+    begin, end, sources, words_in, spikes_array, spike_row, spikes_at, groups, steps, terms_array,
     bits_array, votes_array,
 ):  # fmt: skip
     """Present the samples again: every spike adds its step's terms, sources of words `begin` .. `end`-1.
 
     spikes  uint64: what reaches the layer, sample s from s * spike_row + spikes_at on, `words_in`
-            words a step
-    terms   int16 (column, group, step, 64) of `aligned_terms`
-    bits    uint64 scratch, 64 * PRESENTED a word
+            words a step; no more than WORDS words from `begin` to `end`
+    terms   int16 of `aligned_terms`
+    bits    uint64 (part, source of a word, word), scratch: MOMENTS * WORDS
     votes   int32 (source, lane), added to
 
-    A synapse is visited once for PRESENTED * 64 steps, with the steps in which its source spiked.
+    A synapse is visited once for MOMENTS steps, with those in which its source spiked.
     """
     spikes, terms, bits = pointer(spikes_array), pointer(terms_array), pointer(bits_array)
     votes = pointer(votes_array)
-    lanes, steps = votes_array.shape[1], terms_array.shape[2]
-    presented = groups.size * steps
-    for chunk in range(0, presented, 64 * PRESENTED):
-        for word in range(begin, end):
-            for part in range(PRESENTED):
-                at = ((word - begin) * PRESENTED + part) * 64
-                for place in range(64):
-                    moment = chunk + part * 64 + place
-                    row = uint64(0)
-                    if moment < presented:
-                        group = moment // steps
-                        step = moment - group * steps
-                        row = spikes[groups[group] * spike_row + spikes_at + step * words_in + word]
-                    bits[at + place] = row
-                transpose_bits(bits, at)
-        for column in range(terms_array.shape[0]):
-            left = column * COLUMN
-            of_chunk = column * presented + chunk
+    lanes = votes_array.shape[1]
+    moments = groups.size * steps
+    first_word = min(begin, words_in - WORDS)
+    for chunk in range(0, moments, MOMENTS):
+        inside = min(MOMENTS, moments - chunk)
+        _gather_moments(
+            chunk, inside, steps, groups, spikes, spike_row, spikes_at + first_word, words_in, bits
+        )
+        for left in range(0, lanes, COLUMN):
+            column, row = term_place(left, moments, lanes)
+            column += chunk * row
+            enough = _spikes_that_fit(terms, column, inside * row)
             for source in range(begin * 64, min(end * 64, sources)):
-                word = (source >> 6) - begin
-                synapse = source * lanes + left
-                at = word * PRESENTED * 64 + (source & 63)
-                if lanes - left >= COLUMN:
-                    total_0, total_1 = load(votes, synapse), load(votes, synapse + WIDTH)
-                    total_2 = load(votes, synapse + 2 * WIDTH)
-                    total_3 = load(votes, synapse + 3 * WIDTH)
-                    for part in range(PRESENTED):
-                        left_over = bits[at + part * 64]
-                        while left_over != uint64(0):
-                            moment = of_chunk + part * 64 + trailing_zeros(left_over)
-                            left_over &= left_over - uint64(1)
-                            term = moment * COLUMN
-                            total_0 = total_0 + load(terms, term)
-                            total_1 = total_1 + load(terms, term + WIDTH)
-                            total_2 = total_2 + load(terms, term + 2 * WIDTH)
-                            total_3 = total_3 + load(terms, term + 3 * WIDTH)
-                    store(votes, synapse, total_0)
-                    store(votes, synapse + WIDTH, total_1)
-                    store(votes, synapse + 2 * WIDTH, total_2)
-                    store(votes, synapse + 3 * WIDTH, total_3)
-                else:
-                    for first in range(0, lanes - left, WIDTH):
-                        total = load(votes, synapse + first)
-                        for part in range(PRESENTED):
-                            left_over = bits[at + part * 64]
-                            while left_over != uint64(0):
-                                moment = of_chunk + part * 64 + trailing_zeros(left_over)
-                                left_over &= left_over - uint64(1)
-                                total = total + load(terms, moment * COLUMN + first)
-                        store(votes, synapse + first, total)
+                at = (source & 63) * WORDS + (source >> 6) - first_word
+                low, high = bits[at], bits[at + 64 * WORDS]
+                if low | high == uint64(0):
+                    continue
+                fits = popcount(low) + popcount(high) <= enough
+                to = source * lanes + left
+                if row == COLUMN and fits:
+                    _add_column(terms, column, low, high, votes, to)
+                    continue
+                for lane in range(0, min(row, lanes - left), WIDTH):
+                    _add_vector(terms, column + lane, row, low, high, votes, to + lane)
+
+
+@kernel
+def _gather_moments(chunk, inside, steps, groups, spikes, spike_row, spikes_at, words_in, bits):
+    """Write bit m of word (m / 64, source, word): does the source spike in moment `chunk` + m?"""
+    group = chunk // steps
+    step = chunk - group * steps
+    nothing = splat_words(uint64(0))
+    for place in range(MOMENTS):
+        if place >= inside:
+            store_words(bits, place * WORDS, nothing)
+            continue
+        at = groups[group] * spike_row + spikes_at + step * words_in
+        store_words(bits, place * WORDS, load_words(spikes, at))
+        step += 1
+        if step == steps:
+            group, step = group + 1, int64(0)
+    for part in range(0, MOMENTS, 64):
+        transpose_blocks(bits, part * WORDS)
+
+
+@kernel
+def _spikes_that_fit(terms, at, count):
+    """How many of `count` terms from `at` on may be added in 16 bits, whichever they are."""
+    zero = splat(int32(0))
+    largest = zero
+    for place in range(at, at + count, WIDTH):
+        value = load(terms, place)
+        size = select(zero > value, zero - value, value)
+        largest = select(size > largest, size, largest)
+    return SHORT_MAX // max(greatest(largest), int64(1))
+
+
+@kernel
+def _add_column(terms, column, low, high, votes, to):
+    """Add the terms of all moments in two words to COLUMN votes; their sums fit 16 bits."""
+    sum_0, sum_1, sum_2, sum_3 = no_twins(), no_twins(), no_twins(), no_twins()
+    for part in range(2):
+        word = high if part else low
+        from_ = column + part * 64 * COLUMN
+        while word != uint64(0):
+            term = from_ + trailing_zeros(word) * COLUMN
+            word = without_lowest(word)
+            sum_0 = sum_0 + load_twins(terms, term)
+            sum_1 = sum_1 + load_twins(terms, term + TWIN)
+            sum_2 = sum_2 + load_twins(terms, term + 2 * TWIN)
+            sum_3 = sum_3 + load_twins(terms, term + 3 * TWIN)
+    _add_twins(votes, to, sum_0)
+    _add_twins(votes, to + TWIN, sum_1)
+    _add_twins(votes, to + 2 * TWIN, sum_2)
+    _add_twins(votes, to + 3 * TWIN, sum_3)
+
+
+@kernel
+def _add_twins(votes, to, twins):
+    store(votes, to, load(votes, to) + widen_first(twins))
+    store(votes, to + WIDTH, load(votes, to + WIDTH) + widen_second(twins))
+
+
+@kernel
+def _add_vector(terms, column, row, low, high, votes, to):
+    """Add the terms of all moments in two words to sixteen votes, in 32 bits."""
+    total = load(votes, to)
+    for part in range(2):
+        word = high if part else low
+        from_ = column + part * 64 * row
+        while word != uint64(0):
+            total = total + load(terms, from_ + trailing_zeros(word) * row)
+            word = without_lowest(word)
+    store(votes, to, total)

@@ -8,12 +8,13 @@ from numba import int32, int64, uint64
 
 from neurosim.kernels.compilation import kernel
 from neurosim.kernels.lanes import (
+    TWIN,
     WIDTH,
     WORDS,
     load,
-    load_shorts,
+    load_twins,
     load_words,
-    no_shorts,
+    no_twins,
     pointer,
     popcounts,
     shift_right,
@@ -21,7 +22,8 @@ from neurosim.kernels.lanes import (
     splat_words,
     store,
     total,
-    widen,
+    widen_first,
+    widen_second,
 )
 
 APART = 8
@@ -50,27 +52,28 @@ def multiply_and_shift(turns, numbers_array):
 
 @kernel
 def add_shorts(turns, table_array, out_array):
-    """Add vectors of int16 (16,) read from a table, APART a turn; the table stays in the nearest cache.
+    """Add vectors of int16 (32,) read from a table, APART a turn; the table stays in the nearest cache.
 
-    table  int16 (a multiple of APART * 16,); out  int32 (16,), written
+    table  int16 (a multiple of APART * 32,); out  int32 (16,), written
     """
     table = pointer(table_array)
     size = int64(table_array.size)
-    s_0, s_1, s_2, s_3 = no_shorts(), no_shorts(), no_shorts(), no_shorts()
-    s_4, s_5, s_6, s_7 = no_shorts(), no_shorts(), no_shorts(), no_shorts()
+    s_0, s_1, s_2, s_3 = no_twins(), no_twins(), no_twins(), no_twins()
+    s_4, s_5, s_6, s_7 = no_twins(), no_twins(), no_twins(), no_twins()
     at = int64(0)
     for _ in range(turns):
-        s_0, s_1 = s_0 + load_shorts(table, at), s_1 + load_shorts(table, at + WIDTH)
-        s_2 = s_2 + load_shorts(table, at + 2 * WIDTH)
-        s_3 = s_3 + load_shorts(table, at + 3 * WIDTH)
-        s_4 = s_4 + load_shorts(table, at + 4 * WIDTH)
-        s_5 = s_5 + load_shorts(table, at + 5 * WIDTH)
-        s_6 = s_6 + load_shorts(table, at + 6 * WIDTH)
-        s_7 = s_7 + load_shorts(table, at + 7 * WIDTH)
-        at += APART * WIDTH
+        s_0, s_1 = s_0 + load_twins(table, at), s_1 + load_twins(table, at + TWIN)
+        s_2 = s_2 + load_twins(table, at + 2 * TWIN)
+        s_3 = s_3 + load_twins(table, at + 3 * TWIN)
+        s_4 = s_4 + load_twins(table, at + 4 * TWIN)
+        s_5 = s_5 + load_twins(table, at + 5 * TWIN)
+        s_6 = s_6 + load_twins(table, at + 6 * TWIN)
+        s_7 = s_7 + load_twins(table, at + 7 * TWIN)
+        at += APART * TWIN
         if at == size:
             at = int64(0)
-    store(pointer(out_array), 0, widen(s_0 + s_1 + s_2 + s_3 + s_4 + s_5 + s_6 + s_7))
+    sums = s_0 + s_1 + s_2 + s_3 + s_4 + s_5 + s_6 + s_7
+    store(pointer(out_array), 0, widen_first(sums) + widen_second(sums))
 
 
 @kernel

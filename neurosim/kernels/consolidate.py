@@ -28,13 +28,14 @@ from neurosim.kernels.counter_rng import (
     draw_words,
 )
 from neurosim.kernels.lanes import (
+    TWIN,
     WIDTH,
     WORDS,
     lane_index,
     load,
-    load_shorts,
+    load_twins,
     load_words,
-    no_shorts,
+    no_twins,
     pointer,
     popcounts,
     select,
@@ -42,9 +43,10 @@ from neurosim.kernels.lanes import (
     splat,
     splat_words,
     store,
-    store_shorts,
+    store_twins,
     store_words,
-    widen,
+    widen_first,
+    widen_second,
 )
 from neurosim.kernels.perturbation import (
     FIRST,
@@ -98,13 +100,14 @@ def gather_bits(
 
 @kernel
 def draw_terms(
-    terms, raw, rows, neurons, begin, end, component, graded, layer, coefficients, first,
-    first_pair, generation, seed,
+    terms, raw, neurons, lanes, component, graded, layer, coefficients, first, first_pair, generation,
+    seed,
 ):  # fmt: skip
-    """Write f_i * A_ik of pairs `first` .. `first + 63` to int16 `terms` (pair, lane `begin` .. `end` - 1).
+    """Write f_i * A_ik of pairs `first` .. `first + 63` to int16 `terms` (pair, lane), whole twins.
 
     Returns the sum of |f_i|.
     """
+    rows = ((neurons + 127) >> 7) << 1
     size = int64(0)
     zero = splat(int32(0))
     for place in range(PAIRS):
@@ -117,86 +120,93 @@ def draw_terms(
                 raw, FIRST, rows, FIRST, rows, component, graded, OUTPUT_FACTOR, layer,
                 first_pair + first + place, generation, seed,
             )  # fmt: skip
-        for lane in range(begin, end, WIDTH):
+        for lane in range(0, lanes, WIDTH):
             term = zero
-            if f != 0:
+            if f != 0 and lane < neurons:
                 term = noise_lanes(raw, FIRST, rows, lane, graded) * splat(int32(f))
                 term = select(splat(int32(neurons - lane)) > lane_index(), term, zero)
-            store(terms, place * (end - begin) + lane - begin, term)
+            store(terms, place * lanes + lane, term)
     return size
 
 
 @kernel
 def make_sums(sums, terms, lanes, lane_a, lane_b, begin, end, graded):
-    """Write int16 sums (quad, subset, lane of two vectors) of terms (pair, lane); return the sums of all.
+    """Write int16 sums (quad, subset, lane of two twins) of terms (pair, lane); return the sums of all.
 
-    The two vectors start at `lane_a` and `lane_b`. A subset's pairs count positive; the others count
+    The two twins start at `lane_a` and `lane_b`. A subset's pairs count positive; the others count
     negative, or for graded noise nothing. Only pairs `begin` .. `end` - 1 have terms.
     """
-    all_a, all_b = no_shorts(), no_shorts()
+    all_a, all_b = no_twins(), no_twins()
     for quad in range(QUADS):
-        at = quad * SUMS * 2 * WIDTH
-        base_a, base_b = no_shorts(), no_shorts()
+        at = quad * SUMS * 2 * TWIN
+        base_a, base_b = no_twins(), no_twins()
         if begin <= quad * QUAD < end:
             for bit in range(QUAD):
                 term = (quad * QUAD + bit) * lanes
-                base_a = base_a + load_shorts(terms, term + lane_a)
-                base_b = base_b + load_shorts(terms, term + lane_b)
+                base_a = base_a + load_twins(terms, term + lane_a)
+                base_b = base_b + load_twins(terms, term + lane_b)
         all_a, all_b = all_a + base_a, all_b + base_b
         if graded:
-            base_a, base_b = no_shorts(), no_shorts()
-        store_shorts(sums, at, no_shorts() - base_a)
-        store_shorts(sums, at + WIDTH, no_shorts() - base_b)
+            base_a, base_b = no_twins(), no_twins()
+        store_twins(sums, at, no_twins() - base_a)
+        store_twins(sums, at + TWIN, no_twins() - base_b)
         for bit in range(QUAD):
-            step_a, step_b = no_shorts(), no_shorts()
+            step_a, step_b = no_twins(), no_twins()
             if begin <= quad * QUAD < end:
                 term = (quad * QUAD + bit) * lanes
-                step_a, step_b = (
-                    load_shorts(terms, term + lane_a),
-                    load_shorts(terms, term + lane_b),
-                )
+                step_a, step_b = load_twins(terms, term + lane_a), load_twins(terms, term + lane_b)
             if not graded:
                 step_a, step_b = step_a + step_a, step_b + step_b
             for subset in range(1 << bit):
-                old = at + subset * 2 * WIDTH
-                new = old + (1 << bit) * 2 * WIDTH
-                store_shorts(sums, new, load_shorts(sums, old) + step_a)
-                store_shorts(sums, new + WIDTH, load_shorts(sums, old + WIDTH) + step_b)
+                old = at + subset * 2 * TWIN
+                new = old + (1 << bit) * 2 * TWIN
+                store_twins(sums, new, load_twins(sums, old) + step_a)
+                store_twins(sums, new + TWIN, load_twins(sums, old + TWIN) + step_b)
     return all_a, all_b
 
 
 @kernel
 def add_sums(
-    votes, row, at_a, at_b, bits, bits_at, count, sources, sums, plane, graded, of_all_a, of_all_b
+    votes, row, at, vectors, bits, bits_at, count, sources, sums, plane, graded, all_a, all_b
 ):  # fmt: skip
-    """Add to the votes of `sources` sources (`row` apart, two vectors each) what 64 pairs' bits look up."""
+    """Add to the votes of `sources` sources (`row` apart) what 64 pairs' bits look up: `vectors`, up to 4."""
     weight = splat(int32(1 << plane))
+    offset = splat(int32(GRADED_OFFSET if graded and plane == 0 else 0))
+    less_0, less_1 = widen_first(all_a) * offset, widen_second(all_a) * offset
+    less_2, less_3 = widen_first(all_b) * offset, widen_second(all_b) * offset
     for word in range(count):
         here = bits_at + (word // WORDS) * PAIRS * WORDS + word % WORDS
         for place in range(min(PAIRS, sources - word * PAIRS)):
             pattern = bits[here + place * WORDS]
             if graded and plane > 0 and pattern == uint64(0):
                 continue
-            total_a, total_b = no_shorts(), no_shorts()
+            total_a, total_b = no_twins(), no_twins()
             for quad in range(QUADS):
                 subset = int64((pattern >> uint64(QUAD * quad)) & uint64(SUMS - 1))
-                entry = (quad * SUMS + subset) * 2 * WIDTH
-                total_a = total_a + load_shorts(sums, entry)
-                total_b = total_b + load_shorts(sums, entry + WIDTH)
-            source = (word * PAIRS + place) * row
-            new_a = load(votes, source + at_a) + (widen(total_a) * weight - of_all_a)
-            new_b = load(votes, source + at_b) + (widen(total_b) * weight - of_all_b)
-            store(votes, source + at_a, new_a)
-            store(votes, source + at_b, new_b)
+                entry = (quad * SUMS + subset) * 2 * TWIN
+                total_a = total_a + load_twins(sums, entry)
+                total_b = total_b + load_twins(sums, entry + TWIN)
+            to = (word * PAIRS + place) * row + at
+            _add_to(votes, to, widen_first(total_a) * weight - less_0)
+            if vectors > 1:
+                _add_to(votes, to + WIDTH, widen_second(total_a) * weight - less_1)
+            if vectors > 2:
+                _add_to(votes, to + 2 * WIDTH, widen_first(total_b) * weight - less_2)
+            if vectors > 3:
+                _add_to(votes, to + 3 * WIDTH, widen_second(total_b) * weight - less_3)
+
+
+@kernel
+def _add_to(votes, at, value):
+    store(votes, at, load(votes, at) + value)
 
 
 @kernel
 def low_rank_votes(
-    begin, end, lane_begin, lane_end, layer, sources, neurons, words, rank, graded, coefficients,
-    first_pair, generation, seed, planes_array, bits_array, terms_array, sums_array, raw_array,
-    votes_array,
+    begin, end, layer, sources, neurons, words, rank, graded, coefficients, first_pair, generation,
+    seed, planes_array, bits_array, terms_array, sums_array, raw_array, votes_array,
 ):  # fmt: skip
-    """Add the pairs' votes for sources of words `begin` .. `end` - 1 (even), lanes of whole vectors.
+    """Add the pairs' votes for sources of words `begin` .. `end` - 1 (even).
 
     coefficients  int8 (pair,): f of pairs first_pair, first_pair + 1, ...
     votes         int32 (source, lane), added to
@@ -204,35 +214,34 @@ def low_rank_votes(
     """
     planes, bits, sums = pointer(planes_array), pointer(bits_array), pointer(sums_array)
     terms, raw, votes = pointer(terms_array), pointer(raw_array), pointer(votes_array)
-    row, lanes = votes_array.shape[1], lane_end - lane_begin
-    rows = ((neurons + 127) >> 7) << 1
+    row, lanes = votes_array.shape[1], terms_array.shape[1]
     used = min(end * 64, sources) - begin * 64
     blocks = (end - begin + WORDS - 1) // WORDS
     largest = GRADED_OFFSET * ONE if graded else ONE
     for chunk in range(0, coefficients.size, PAIRS):
         for r in range(rank):
             size = draw_terms(
-                terms, raw, rows, neurons, lane_begin, lane_end, r, graded, layer, coefficients,
-                chunk, first_pair, generation, seed,
+                terms, raw, neurons, lanes, r, graded, layer, coefficients, chunk, first_pair,
+                generation, seed,
             )  # fmt: skip
+            if size == 0:
+                continue
             gather_bits(
                 bits, planes, words, begin, end - begin, r, graded, INPUT_FACTOR, layer,
                 first_pair + chunk, first_pair + coefficients.size, generation, seed,
             )  # fmt: skip
             at_once = PAIRS if size * largest <= SHORT_MAX else PAIRS // 2
             for part in range(0, PAIRS, at_once):
-                for first in range(0, lanes, 2 * WIDTH):
-                    second = min(first + WIDTH, lanes - WIDTH)
+                for first in range(0, row, 2 * TWIN):
+                    second = min(first + TWIN, lanes - TWIN)
                     all_a, all_b = make_sums(
                         sums, terms, lanes, first, second, part, part + at_once, graded
                     )
                     for plane in range(planes_of(graded)):
-                        offset = splat(int32(GRADED_OFFSET if graded and plane == 0 else 0))
                         add_sums(
-                            votes, row, begin * 64 * row + lane_begin + first,
-                            begin * 64 * row + lane_begin + second, bits,
+                            votes, row, begin * 64 * row + first, (row - first) // WIDTH, bits,
                             plane * blocks * PAIRS * WORDS, end - begin, used, sums, plane, graded,
-                            widen(all_a) * offset, widen(all_b) * offset,
+                            all_a, all_b,
                         )  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """How does a kernel say "these sixteen neurons at once"?
 
-A `Lanes` value is one machine vector: sixteen int32 (neurons), sixteen int16 (neurons whose sums are known
-to fit) or eight uint64 (words of spikes).
+A `Lanes` value is one machine vector: sixteen int32 (neurons), sixteen or thirty-two int16 (neurons whose
+sums are known to fit) or eight uint64 (words of spikes).
 Left to itself the compiler promotes int32 to int64, checks every pair of arrays for overlap and
 keeps membranes in memory; written with lanes, a membrane stays in a register over all time steps
 and comparison gives sixteen spike bits in one instruction. Any processor runs the same code: a
@@ -29,6 +29,8 @@ from numpy.typing import NDArray
 
 WIDTH = 16
 """Neurons in one value: 16 x 32 bits fill the widest registers there are (512 bits)."""
+TWIN = 2 * WIDTH
+"""Neurons in one value of 16 bits each."""
 LINE = 64
 """Bytes of a line of the cache."""
 WORDS = 8
@@ -55,6 +57,7 @@ class _LanesModel(models.PrimitiveModel):
 
 NEURONS = LanesType(32, WIDTH)
 SHORTS = LanesType(16, WIDTH)
+TWINS = LanesType(16, TWIN)
 SPIKES = LanesType(1, WIDTH)
 SPIKE_WORDS = LanesType(64, WORDS)
 Codegen = Callable[..., Any]
@@ -112,7 +115,7 @@ for _symbol, _emit in (
     (operator.or_, "or_"),
     (operator.xor, "xor"),
 ):
-    for _lanes in (NEURONS, SHORTS, SPIKE_WORDS):
+    for _lanes in (NEURONS, SHORTS, TWINS, SPIKE_WORDS):
         _compiled(_symbol, _lanes, _lanes, _lanes)(
             lambda context, builder, sig, args, emit=_emit: getattr(builder, emit)(*args)
         )
@@ -153,9 +156,14 @@ def load_shorts(elements: Any, offset: int) -> Any:
     return elements[offset : offset + WIDTH].astype(np.int16)
 
 
-def store_shorts(elements: Any, offset: int, value: Any) -> None:
-    """Write sixteen int16 neurons to int16 elements."""
-    elements[offset : offset + WIDTH] = value
+def load_twins(elements: Any, offset: int) -> Any:
+    """Thirty-two int16 neurons, two vectors in one, from int8 or int16 elements (sign kept)."""
+    return elements[offset : offset + TWIN].astype(np.int16)
+
+
+def store_twins(elements: Any, offset: int, value: Any) -> None:
+    """Write thirty-two int16 neurons to int16 elements."""
+    elements[offset : offset + TWIN] = value
 
 
 def load_words(elements: Any, offset: int) -> Any:
@@ -212,6 +220,7 @@ def _load(lanes: LanesType) -> Codegen:
 
 _compiled(load, types.CPointer, types.intp, NEURONS)(_load(NEURONS))
 _compiled(load_shorts, types.CPointer, types.intp, SHORTS)(_load(SHORTS))
+_compiled(load_twins, types.CPointer, types.intp, TWINS)(_load(TWINS))
 _compiled(load_words, types.CPointer, types.intp, SPIKE_WORDS)(_load(SPIKE_WORDS))
 
 
@@ -229,7 +238,7 @@ def _store(lanes: LanesType) -> Codegen:
 
 
 _compiled(store, types.CPointer, types.intp, NEURONS, types.void)(_store(NEURONS))
-_compiled(store_shorts, types.CPointer, types.intp, SHORTS, types.void)(_store(SHORTS))
+_compiled(store_twins, types.CPointer, types.intp, TWINS, types.void)(_store(TWINS))
 _compiled(store_words, types.CPointer, types.intp, SPIKE_WORDS, types.void)(_store(SPIKE_WORDS))
 
 
@@ -271,9 +280,24 @@ def no_shorts() -> Any:
     return np.zeros(WIDTH, np.int16)
 
 
+def no_twins() -> Any:
+    """0 in thirty-two int16."""
+    return np.zeros(TWIN, np.int16)
+
+
 def widen(shorts: Any) -> Any:
     """The same numbers as int32."""
     return shorts.astype(np.int32)
+
+
+def widen_first(twins: Any) -> Any:
+    """The first sixteen of thirty-two int16, as int32."""
+    return twins[:WIDTH].astype(np.int32)
+
+
+def widen_second(twins: Any) -> Any:
+    """The last sixteen of thirty-two int16, as int32."""
+    return twins[WIDTH:].astype(np.int32)
 
 
 def shift_right(value: Any, bits: Any) -> Any:
@@ -314,6 +338,11 @@ def popcounts(words: Any) -> Any:
 def total(words: Any) -> Any:
     """Sum over the words, as signed numbers."""
     return int(words.view(np.int64).sum())
+
+
+def greatest(value: Any) -> int:
+    """The largest of sixteen int32."""
+    return int(value.max())
 
 
 def popcount(word: Any) -> int:
@@ -359,14 +388,32 @@ _compiled(lane_index, NEURONS)(_numbered(NEURONS))
 _compiled(word_index, SPIKE_WORDS)(_numbered(SPIKE_WORDS))
 
 
-@_compiled(no_shorts, SHORTS)
-def _no_shorts(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-    return ir.Constant(SHORTS.vector, None)
+def _none(lanes: LanesType) -> Codegen:
+    return lambda context, builder, sig, args: ir.Constant(lanes.vector, None)
+
+
+_compiled(no_shorts, SHORTS)(_none(SHORTS))
+_compiled(no_twins, TWINS)(_none(TWINS))
 
 
 @_compiled(widen, SHORTS, NEURONS)
 def _widen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     return builder.sext(args[0], NEURONS.vector)
+
+
+def _widen_from(first: int) -> Codegen:
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        places = ir.Constant(
+            ir.VectorType(ir.IntType(32), WIDTH), list(range(first, first + WIDTH))
+        )
+        half = builder.shuffle_vector(args[0], ir.Constant(TWINS.vector, ir.Undefined), places)
+        return builder.sext(half, NEURONS.vector)
+
+    return codegen
+
+
+_compiled(widen_first, TWINS, NEURONS)(_widen_from(0))
+_compiled(widen_second, TWINS, NEURONS)(_widen_from(WIDTH))
 
 
 @_compiled(shift_words_right, SPIKE_WORDS, SPIKE_WORDS, SPIKE_WORDS)
@@ -407,6 +454,12 @@ def _popcounts(context: Any, builder: Any, sig: Any, args: Any) -> Any:
 @_compiled(total, SPIKE_WORDS, types.int64)
 def _total(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     return _llvm(builder, f"llvm.vector.reduce.add.v{WORDS}i64", ir.IntType(64), args[0])
+
+
+@_compiled(greatest, NEURONS, types.int64)
+def _greatest(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    name = f"llvm.vector.reduce.smax.v{WIDTH}i32"
+    return builder.sext(_llvm(builder, name, ir.IntType(32), args[0]), ir.IntType(64))
 
 
 @_compiled(popcount, types.uint64, types.int64)

@@ -13,16 +13,23 @@ from numpy.typing import NDArray
 
 from neurosim.kernels.compilation import kernel
 from neurosim.kernels.lanes import (
+    TWIN,
     WIDTH,
+    greatest,
     load,
     load_shorts,
+    load_twins,
     no_shorts,
+    no_twins,
     pointer,
     popcount,
+    select,
     splat,
     store,
     trailing_zeros,
     widen,
+    widen_first,
+    widen_second,
     without_lowest,
 )
 
@@ -32,6 +39,8 @@ SUMS = 1 << QUAD
 QUADS = 64 // QUAD
 SHORT_SPIKES = 255
 """Sums of so many 8-bit weights fit 16 bits: 255 * 128 < 2^15."""
+TOGETHER = 4 * TWIN
+"""Lanes whose sums stay in registers while spikes visit their synapses."""
 FLATTENED = 8
 """Spikes of a word that are listed without asking whether they are there; chosen here."""
 TABLE_BYTES = 1 << 16
@@ -119,35 +128,42 @@ def synaptic_current(
         count = list_spikes(spikes, at + t * words, words, axons)
         first = int64(0)
         while first < lanes:
-            place = out_at + t * lanes + first
-            if lanes - first >= 4 * WIDTH:
-                total_0, total_1, total_2, total_3 = zero, zero, zero, zero
-                for begin in range(0, count, SHORT_SPIKES):
-                    part_0, part_1, part_2, part_3 = (
-                        no_shorts(),
-                        no_shorts(),
-                        no_shorts(),
-                        no_shorts(),
-                    )
-                    for index in range(begin, min(begin + SHORT_SPIKES, count)):
-                        row = first_weight + axons[index] * lanes + first
-                        part_0 = part_0 + load_shorts(weights, row)
-                        part_1 = part_1 + load_shorts(weights, row + WIDTH)
-                        part_2 = part_2 + load_shorts(weights, row + 2 * WIDTH)
-                        part_3 = part_3 + load_shorts(weights, row + 3 * WIDTH)
-                    total_0, total_1 = total_0 + widen(part_0), total_1 + widen(part_1)
-                    total_2, total_3 = total_2 + widen(part_2), total_3 + widen(part_3)
-                store(current, place, total_0 * scale)
-                store(current, place + WIDTH, total_1 * scale)
-                store(current, place + 2 * WIDTH, total_2 * scale)
-                store(current, place + 3 * WIDTH, total_3 * scale)
-                first += 4 * WIDTH
+            row, place = first_weight + first, out_at + t * lanes + first
+            if lanes - first >= TOGETHER:
+                _add_axons(weights, row, lanes, axons, count, scale, current, place)
+                first += TOGETHER
             else:
                 total = zero
                 for index in range(count):
-                    total = total + load(weights, first_weight + axons[index] * lanes + first)
+                    total = total + load(weights, row + axons[index] * lanes)
                 store(current, place, total * scale)
                 first += WIDTH
+
+
+@kernel
+def _add_axons(weights, row, lanes, axons, count, scale, current, place):
+    """`synaptic_current` of one step and TOGETHER lanes: `row` is those of axon 0, `place` the result's."""
+    for lane in range(0, TOGETHER, WIDTH):
+        store(current, place + lane, splat(int32(0)))
+    for begin in range(0, count, SHORT_SPIKES):
+        part_0, part_1, part_2, part_3 = no_twins(), no_twins(), no_twins(), no_twins()
+        for index in range(begin, min(begin + SHORT_SPIKES, count)):
+            at = row + axons[index] * lanes
+            part_0 = part_0 + load_twins(weights, at)
+            part_1 = part_1 + load_twins(weights, at + TWIN)
+            part_2 = part_2 + load_twins(weights, at + 2 * TWIN)
+            part_3 = part_3 + load_twins(weights, at + 3 * TWIN)
+        _add_scaled(current, place, part_0, scale)
+        _add_scaled(current, place + TWIN, part_1, scale)
+        _add_scaled(current, place + 2 * TWIN, part_2, scale)
+        _add_scaled(current, place + 3 * TWIN, part_3, scale)
+
+
+@kernel
+def _add_scaled(current, place, part, scale):
+    store(current, place, load(current, place) + widen_first(part) * scale)
+    second = place + WIDTH
+    store(current, second, load(current, second) + widen_second(part) * scale)
 
 
 @kernel
@@ -164,8 +180,10 @@ def base_currents(begin, end, chain, frames, axons, currents, reach):
             chain.weight_at[0], chain.shift[0], lanes, pointer(axons), pointer(currents),
             sample * steps * lanes,
         )  # fmt: skip
-        largest = int64(0)
-        for t in range(steps):
-            for lane in range(lanes):
-                largest = max(largest, abs(int64(currents[sample, t, lane])))
-        reach[sample] = largest
+        zero = splat(int32(0))
+        largest = zero
+        for at in range(sample * steps * lanes, (sample + 1) * steps * lanes, WIDTH):
+            value = load(pointer(currents), at)
+            size = select(zero > value, zero - value, value)
+            largest = select(size > largest, size, largest)
+        reach[sample] = greatest(largest)

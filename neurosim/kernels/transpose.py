@@ -14,24 +14,8 @@ from neurosim.kernels.lanes import (
 
 
 @kernel
-def transpose_bits(rows, at):
-    """Turn 64 words at `at` into 64 words: bit p of word b becomes bit b of word p."""
-    width = uint64(32)
-    mask = uint64(0xFFFFFFFF)
-    while width != uint64(0):
-        for row in range(64):
-            if uint64(row) & width == uint64(0):
-                here, there = at + row, at + row + int64(width)
-                swap = ((rows[here] >> width) ^ rows[there]) & mask
-                rows[there] ^= swap
-                rows[here] ^= swap << width
-        width >>= uint64(1)
-        mask ^= mask << width
-
-
-@kernel
 def transpose_blocks(rows, at):
-    """`transpose_bits` of eight blocks side by side: 64 rows of eight words at `at` of a pointer."""
+    """Turn 64 rows of eight words at `at` of a pointer: of each word, bit p of row b to bit b of row p."""
     width = int64(32)
     mask = uint64(0xFFFFFFFF)
     while width != 0:

@@ -78,8 +78,9 @@ def evaluated(network, weights, noise, spikes, sample):
     room = population.make_room(chain, noise.rank, steps)
     frames = pack(spikes, np.zeros(len(spikes), np.uint8))
     saturated = np.zeros((1, 2), np.int64)
+    shown = chip._samples(chain, frames, np.arange(len(spikes)))
     population.evaluate_pairs(
-        0, 1, chain, chip._noise, chip._readout, room, chip._samples(chain, frames),
+        0, 1, chain, chip._noise, chip._readout, room, shown,
         np.array([[sample]]), 1, PAIR, GENERATION, np.zeros((1, 2), np.int64), saturated,
     )  # fmt: skip
     rows = room.spikes.reshape(2, chain.layers, steps, chain.spike_words)

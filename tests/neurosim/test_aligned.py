@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neurosim.chain import NoiseSpec
-from neurosim.kernels import delta
+from neurosim.kernels import aligned, delta
+from neurosim.kernels.lanes import zeros
 from neurosim.network import NetworkError
 from neurosim.population import LearningChip
 from neurosim.voting import Rates
@@ -93,10 +94,10 @@ def assert_votes(case, spec, readout, delta, groups, f, pairs):
             assert chip.memory.biases[layer][k] == moved
 
 
-@pytest.mark.parametrize("hidden", [16, 64, 70, 130])
+@pytest.mark.parametrize("hidden", [16, 70, 128, 150, 260])
 @pytest.mark.parametrize("samples", [30, 129])
 def test_votes_of_many_moments_and_wide_layers_are_whole(hidden, samples):
-    """More than two words of moments and more than one column of lanes, not a multiple of either."""
+    """More moments and lanes than are taken together, not a multiple of either."""
     numbers = np.random.default_rng(hidden)
     network = strategies.Network.chain(
         70, [strategies.Population("hidden", hidden, 60), strategies.Population("output", 2, 60)]
@@ -126,6 +127,39 @@ def test_votes_of_many_moments_and_wide_layers_are_whole(hidden, samples):
     )  # fmt: skip
     wanted = np.einsum("i,itk,itj->jk", np.array(f), xi, dense.astype(int))
     assert np.array_equal(chip.memory.momentum[0][:, :hidden], wanted)
+
+
+@given(
+    st.sampled_from([16, 128, 144]), st.integers(1, 40), st.integers(0, 15), st.floats(0, 1),
+    st.integers(0, 1 << 30),
+)  # fmt: skip
+def test_presented_votes_fit_whatever_the_terms(lanes, samples, most, density, seed):
+    """Terms that 16 bits can add for all spikes of a source, for some, and for no two: the same sums."""
+    numbers = np.random.default_rng(seed)
+    steps, sources, words = 5, 200, 8
+    dense = numbers.random((samples, steps, words * 64)) < density
+    dense[:, :, sources:] = False
+    frames = np.packbits(dense, axis=-1, bitorder="little").view(np.uint64)
+    groups = numbers.integers(0, samples, samples + 3)
+    moments = len(groups) * steps
+    worth = numbers.integers(-(1 << most), 1 << most, (moments, lanes)).astype(np.int16)
+    terms = zeros(moments * aligned.twin_lanes(lanes), np.int16)
+    for left in range(0, lanes, aligned.COLUMN):
+        column, row = aligned.term_place(left, moments, lanes)
+        part = worth[:, left : left + row]
+        terms[column : column + moments * row].reshape(moments, row)[:, : part.shape[1]] = part
+    before = numbers.integers(-(1 << 20), 1 << 20, (sources, lanes)).astype(np.int32)
+    votes, biases = zeros(before.shape, np.int32), np.zeros(lanes, np.int32)
+    votes[:] = before
+    bits = zeros(aligned.MOMENTS * 8, np.uint64)
+    for begin, end in ((0, 1), (1, 4)):
+        aligned.aligned_votes(
+            begin, end, sources, words, frames, steps * words, 0, groups, steps, terms, bits, votes
+        )
+    shown = dense[groups].reshape(moments, -1)[:, :sources]
+    assert np.array_equal(votes - before, shown.T.astype(np.int64) @ worth)
+    aligned.aligned_bias_votes(moments, terms, biases)
+    assert biases.tolist() == worth.sum(axis=0, dtype=np.int64).tolist()
 
 
 def test_rules_that_present_again_ask_for_the_samples():

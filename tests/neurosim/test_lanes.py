@@ -161,11 +161,16 @@ def word_operations(a, b, shifts, out):
 
 
 @kernel
-def short_operations(a, b, shorts, wide):
+def short_operations(a, b, twins, wide):
     x, y = lanes.load_shorts(lanes.pointer(a), 1), lanes.load_shorts(lanes.pointer(b), 0)
-    lanes.store_shorts(lanes.pointer(shorts), 0, x + y)
-    lanes.store_shorts(lanes.pointer(shorts), 16, lanes.no_shorts() - y)
-    lanes.store(lanes.pointer(wide), 0, lanes.widen(x))
+    lanes.store(lanes.pointer(wide), 0, lanes.widen(x + y))
+    lanes.store(lanes.pointer(wide), 16, lanes.widen(lanes.no_shorts() - y))
+    x, y = lanes.load_twins(lanes.pointer(a), 1), lanes.load_twins(lanes.pointer(b), 0)
+    lanes.store_twins(lanes.pointer(twins), 0, x + y)
+    lanes.store_twins(lanes.pointer(twins), 32, lanes.no_twins() - y)
+    lanes.store(lanes.pointer(wide), 32, lanes.widen_first(x))
+    lanes.store(lanes.pointer(wide), 48, lanes.widen_second(x))
+    return lanes.greatest(lanes.widen_second(x))
 
 
 @kernel
@@ -191,17 +196,20 @@ def test_word_operators_naive_is_py_func_is_compiled(a, b, shifts):
         assert out[4:].reshape(-1).tolist() == mixed
 
 
-SHORTS = st.lists(st.integers(-(1 << 14), (1 << 14) - 1), min_size=17, max_size=17)
+SHORTS = st.lists(st.integers(-(1 << 14), (1 << 14) - 1), min_size=33, max_size=33)
 
 
 @given(SHORTS, SHORTS)
 def test_shorts_naive_is_py_func_is_compiled(a, b):
+    sums = [x + y for x, y in zip(a[1:], b[:32], strict=True)]
+    less = [-y for y in b[:32]]
     for way in (short_operations, short_operations.py_func):
-        shorts, wide = np.zeros(32, np.int16), np.zeros(16, np.int32)
-        way(np.array(a, np.int16), np.array(b, np.int16), shorts, wide)
-        assert shorts[:16].tolist() == [x + y for x, y in zip(a[1:], b[:16], strict=True)]
-        assert shorts[16:].tolist() == [-y for y in b[:16]]
-        assert wide.tolist() == a[1:]
+        twins, wide = np.zeros(64, np.int16), np.zeros(64, np.int32)
+        most = way(np.array(a, np.int16), np.array(b, np.int16), twins, wide)
+        assert most == max(a[17:])
+        assert wide[:32].tolist() == sums[:16] + less[:16]
+        assert wide[32:].tolist() == a[1:]
+        assert twins.tolist() == sums + less
 
 
 @given(
