@@ -155,12 +155,12 @@ class LearningChip:
         currents = zeros((count, steps, int(chain.lanes[0])), np.int32)
         reach = np.zeros(count, np.int64)
 
-        def work(begin: int, end: int) -> None:
+        def work(begin: int, end: int, axons: NDArray[np.int64]) -> None:
             np.take(frames.bits, seen[begin:end], axis=0, out=bits[begin:end], mode="clip")
-            axons = np.zeros(int(chain.sources[0]) + synapse.FLATTENED, np.int64)
             synapse.base_currents(begin, end, chain, bits, axons, currents, reach)
 
-        in_pieces(count, 64, work)
+        axons = int(chain.sources[0]) + synapse.FLATTENED
+        in_pieces(count, 64, work, lambda: np.zeros(axons, np.int64))
         return population.Samples(
             bits,
             frames.labels[seen],
@@ -171,7 +171,9 @@ class LearningChip:
 
     def _show(self, frames: Frames, groups: NDArray[np.int64]) -> Shown:
         """Present the samples of some groups to the unperturbed network, and keep what is shared."""
-        seen, places = np.unique(groups, return_inverse=True)
+        seen, first, places = np.unique(groups, return_index=True, return_inverse=True)
+        order = np.argsort(first)  # samples lie in memory as groups meet them
+        seen, places = seen[order], np.argsort(order)[places.reshape(-1)]
         steps = frames.bits.shape[1]
         chain = lay_out(self.network, self.weights(), self.spec, steps)
         samples = self._samples(chain, frames, seen)
@@ -185,14 +187,13 @@ class LearningChip:
             gates = np.zeros((len(seen), 4 * row if self.spec.window else 1), np.uint16)
             errors = np.zeros((len(seen), int(chain.lanes[-1])), np.int32)
 
-            def work(begin: int, end: int) -> None:
-                room = population.make_room(chain, 1, steps)
+            def work(begin: int, end: int, room: population.Room) -> None:
                 population.present(
                     begin, end, chain, self._still, self._readout, room, samples, self.spec.window,
                     trains, gates, errors, fitness,
                 )  # fmt: skip
 
-            in_pieces(len(seen), 64, work)
+            in_pieces(len(seen), 64, work, lambda: population.make_room(chain, 1, steps))
             samples = samples._replace(gates=gates)
         return Shown(chain, samples, local, trains, errors, fitness)
 
@@ -287,8 +288,10 @@ class LearningChip:
         """Write to `seen` what becomes of the pairs from wanted[0] up to wanted[1] of those shown."""
         fitness, saturated, credits = seen
 
-        def work(begin: int, end: int) -> None:
-            room = population.make_room(shown.chain, self.spec.rank, shown.samples.frames.shape[1])
+        def room() -> population.Room:
+            return population.make_room(shown.chain, self.spec.rank, shown.samples.frames.shape[1])
+
+        def work(begin: int, end: int, room: population.Room) -> None:
             begin, end = wanted[0] + begin, wanted[0] + end
             if credits is None:
                 population.evaluate_pairs(
@@ -303,7 +306,7 @@ class LearningChip:
                 )  # fmt: skip
 
         count = wanted[1] - wanted[0]
-        in_pieces(count, max(16, min(1024, count // 16)), work)
+        in_pieces(count, max(16, min(1024, count // 16)), work, room)
         if credits is not None:
             fitness[:] = np.repeat(shown.fitness[shown.groups[:, 0]], each)[:, None]
 
@@ -384,13 +387,13 @@ class LearningChip:
             def work(
                 begin: int,
                 end: int,
+                room: population.Room,
                 samples: population.Samples = samples,
                 views: tuple[NDArray[np.generic], ...] = views,
             ) -> None:
-                room = population.make_room(chain, 1, steps)
                 population.forward(begin, end, chain, self._still, room, samples, *views)
 
-            in_pieces(len(views[0]), 128, work)
+            in_pieces(len(views[0]), 128, work, lambda: population.make_room(chain, 1, steps))
         edges = np.cumsum(chain.neurons)[:-1]
         return Recall(potentials, counts, tuple(np.split(spikes, edges, axis=1)), saturated)
 

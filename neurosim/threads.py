@@ -20,14 +20,23 @@ def use(threads: int) -> None:
     numba.set_num_threads(max(1, min(threads, numba.config.NUMBA_NUM_THREADS)))
 
 
-def in_pieces(count: int, piece: int, work: Callable[[int, int], object]) -> None:
-    """Call `work(begin, end)` for ranges of at most `piece` that cover 0 .. `count` - 1."""
+def in_pieces(
+    count: int,
+    piece: int,
+    work: Callable[..., object],
+    room: Callable[[], object] | None = None,
+) -> None:
+    """Call `work(begin, end)` for ranges of at most `piece` that cover 0 .. `count` - 1.
+
+    room    what makes a thread's scratch memory, once; it is then given to `work` as a third argument
+    """
     ranges = [(begin, min(begin + piece, count)) for begin in range(0, count, piece)]
     left = iter(ranges)
 
     def take() -> None:
+        scratch = () if room is None else (room(),)
         for begin, end in left:
-            work(begin, end)
+            work(begin, end, *scratch)
 
     others = min(numba.get_num_threads(), len(ranges)) - 1
     helping = [_pool(others).submit(take) for _ in range(others)]

@@ -139,7 +139,6 @@ def add_presented(
     row = steps * chain.spike_words
     by_group = coefficients.reshape(len(shown.groups), -1)
     told = np.flatnonzero(by_group.any(axis=1))  # the others would add nothing
-    told = told[np.argsort(shown.groups[told, 0], kind="stable")]  # as the samples lie in memory
     groups = np.ascontiguousarray(shown.groups[told, 0])
     numbers = np.arange(len(coefficients)).reshape(len(shown.groups), -1)[told].reshape(-1)
     for layer, turn in enumerate(spec.turns()):

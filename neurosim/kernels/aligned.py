@@ -20,7 +20,7 @@ unperturbed membrane is further than `window` from its threshold (a gate, one bi
 import numpy as np
 from numba import int32, int64, uint16, uint64
 
-from neurosim.kernels.compilation import kernel
+from neurosim.kernels.compilation import inlined, kernel
 from neurosim.kernels.counter_rng import ALIGNED, draw_words
 from neurosim.kernels.lanes import (
     TWIN,
@@ -72,7 +72,7 @@ def gated(value, gates, at, window):
     return select(spikes_of(gates[at]), value, splat(int32(0)))
 
 
-@kernel
+@inlined
 def aligned_current(chain, noise, layer, steps, gates, gates_at, out_at, room):
     """Write the event-aligned noise current int32 (step, lane) to room.noise; return its bound.
 

@@ -42,7 +42,7 @@ CACHE_FOLDER = _usable_cache()
 """Where compiled kernels are kept; None where no folder can be written, and nothing is kept then."""
 
 
-def kernel(function: Callable[..., Any]) -> Any:
+def kernel(function: Callable[..., Any], inline: bool = False) -> Any:
     """Compile a scalar rule or a loop; it lets go of Python's lock, so that threads run it side by side."""
     before = config.CACHE_DIR
     try:
@@ -52,6 +52,12 @@ def kernel(function: Callable[..., Any]) -> Any:
             cache=CACHE_FOLDER is not None,
             nogil=True,
             error_model="numpy",
+            forceinline=inline,
         )
     finally:
         config.CACHE_DIR = before
+
+
+def inlined(function: Callable[..., Any]) -> Any:
+    """A kernel that becomes part of its callers: a call with a chain and a room has some fifty arguments."""
+    return kernel(function, inline=True)

@@ -12,7 +12,7 @@ neurons, which learns as the readout does, from the same errors, traces and coun
 
 from numba import int32, int64
 
-from neurosim.kernels.compilation import kernel
+from neurosim.kernels.compilation import inlined
 from neurosim.kernels.delta import trace_of
 from neurosim.kernels.lanes import WIDTH, load, select, shift_right, splat, store
 
@@ -20,7 +20,7 @@ CREDIT_SHIFT = 5
 """Credits of a trained network are then some hundreds, and one in 10^4 meets its edge; chosen here."""
 
 
-@kernel
+@inlined
 def tell_blame(chain, errors, errors_at, blame):
     """Write what a unit of trace is worth: blame int32 (lane,) of the layer before the last.
 
@@ -39,7 +39,7 @@ def tell_blame(chain, errors, errors_at, blame):
     return anything
 
 
-@kernel
+@inlined
 def give_credit(
     spikes, plus, minus, row, steps, decay_u, decay_v, blame, largest, credits, at, lanes
 ):

@@ -13,7 +13,7 @@ from numba import int32, int64, uint16
 
 from neurosim import limits
 from neurosim.kernels.arithmetic import decay_towards_zero, prepare_decay
-from neurosim.kernels.compilation import kernel
+from neurosim.kernels.compilation import inlined, kernel
 from neurosim.kernels.lanes import (
     WIDTH,
     load,
@@ -43,7 +43,7 @@ def largest_trace(decay_u: int, decay_v: int, steps: int) -> int:
     return total >> TRACE_SHIFT
 
 
-@kernel
+@inlined
 def trace_of(trains, at, row, steps, decay_u, decay_v):
     """Trace of sixteen neurons, from uint16 spikes `row` apart from `at` on."""
     zero = splat(int32(0))

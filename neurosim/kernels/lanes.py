@@ -17,6 +17,7 @@ a kernel's `py_func` can be stepped through.
 
 import operator
 from collections.abc import Callable
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -130,9 +131,10 @@ for _symbol, _sign in ((operator.gt, ">"), (operator.ne, "!=")):
 
 def zeros(shape: int | tuple[int, ...], kind: Any) -> NDArray[Any]:
     """Zeros from the start of a cache line on: a vector read across two lines takes twice as long."""
-    size = int(np.prod(shape)) * np.dtype(kind).itemsize
+    count = prod(shape) if isinstance(shape, tuple) else shape
+    size = int(count) * np.dtype(kind).itemsize
     room = np.zeros(size + LINE, np.uint8)
-    begin = -room.ctypes.data % LINE
+    begin = -room.__array_interface__["data"][0] % LINE
     return room[begin : begin + size].view(kind).reshape(shape)
 
 

@@ -23,7 +23,7 @@ from neurosim.kernels.arithmetic import (
     prepare_decay,
     saturate,
 )
-from neurosim.kernels.compilation import kernel
+from neurosim.kernels.compilation import inlined, kernel
 from neurosim.kernels.lanes import WIDTH, load, popcount, select, spike_bits, splat, store
 
 U_MULTIPLIER, U_SHIFT, V_MULTIPLIER, V_SHIFT = range(4)
@@ -49,7 +49,7 @@ def _compile_run_pair(checked):
         edges = popcount(uint64(spike_bits(u != current))) + popcount(uint64(spike_bits(v != full)))
         return u, v, v > threshold, edges
 
-    @kernel
+    @inlined
     def run_pair(chain, layer, steps, plus, plus_at, minus, minus_at, minus_noise_at, room):
         """Run one layer of both members for all steps; return the saturated registers of each.
 
@@ -130,7 +130,7 @@ def _compile_run_first(factor):
         v = decay_unless(spiked, v, decay) + arriving
         return v, v > edge
 
-    @kernel
+    @inlined
     def run_first(chain, steps, current, at, room):
         """Run the first layer; arrays as for `run_pair`."""
         lanes = chain.lanes[0]
@@ -174,7 +174,7 @@ run_first = _compile_run_first(factor=False)
 run_first_factor = _compile_run_first(factor=True)
 
 
-@kernel
+@inlined
 def is_plain(chain, layer, reach):
     """Does this layer keep no u, decay by one product, and saturate at no current up to `reach`?"""
     return (
@@ -184,7 +184,7 @@ def is_plain(chain, layer, reach):
     )
 
 
-@kernel
+@inlined
 def run_pair(chain, layer, steps, plus, plus_at, minus, minus_at, minus_noise_at, reach, room):
     """`run_free` where no current exceeds the layer's headroom, else `run_checked`."""
     if reach <= chain.headroom[layer]:

@@ -16,7 +16,7 @@ rank * (inputs + neurons) numbers while it is evaluated, and they are drawn agai
 import numpy as np
 from numba import int32, int64, uint16, uint64
 
-from neurosim.kernels.compilation import kernel
+from neurosim.kernels.compilation import inlined, kernel
 from neurosim.kernels.counter_rng import (
     ALIGNED,
     BIAS,
@@ -127,7 +127,7 @@ def noise_number(planes, offset, words, index, graded):
     return weighted(value, ONE_NUMBER, graded)
 
 
-@kernel
+@inlined
 def noise_lanes(planes, at, words, first, graded):
     """Noise numbers `first` .. `first + 15` of a field written by `draw_noise`."""
     zero = splat(int32(0))
@@ -141,7 +141,7 @@ def noise_lanes(planes, at, words, first, graded):
     return total + total - splat(int32(1))
 
 
-@kernel
+@inlined
 def dot(spikes, at, planes, offset, words, graded):
     """x . B for one row of spikes and one noise field."""
     row = load_words(spikes, at)
@@ -181,14 +181,14 @@ def draw_lanes(
         store(out, at + first, select(real, number, splat(int32(0))))
 
 
-@kernel
+@inlined
 def perturbs(noise, layer, pair):
     """Does this pair perturb this layer? Pairs take turns among the event-aligned layers."""
     turn = noise.turn[layer]
     return noise.scale[layer] != 0 and (turn < 0 or pair % noise.turns == turn)
 
 
-@kernel
+@inlined
 def draw_pair(chain, noise, steps, pair, generation, room):
     """Draw the noise of one pair, of all layers, to the scratch arrays of `room`.
 
@@ -236,7 +236,7 @@ def draw_pair(chain, noise, steps, pair, generation, room):
             )  # fmt: skip
 
 
-@kernel
+@inlined
 def find_drives(chain, noise, layer, steps, spikes, at, room):
     """Write x . B_r of low-rank noise for spikes uint64 (step, word) from `at` on.
 
@@ -258,7 +258,7 @@ def find_drives(chain, noise, layer, steps, spikes, at, room):
     return reach
 
 
-@kernel
+@inlined
 def low_rank_current(chain, noise, layer, steps, out_at, room):
     """Write the noise current int32 (step, lane) of `find_drives` to room.noise."""
     lanes = chain.lanes[layer]
@@ -273,7 +273,7 @@ def low_rank_current(chain, noise, layer, steps, out_at, room):
             store(room.noise, now + first, add)
 
 
-@kernel
+@inlined
 def full_rank_current(chain, noise, layer, steps, spikes, at, out_at, room):
     """Write the noise current int32 (step, lane) of spikes uint64 (step, word) from `at` on.
 
@@ -295,7 +295,7 @@ def full_rank_current(chain, noise, layer, steps, spikes, at, out_at, room):
     return reach
 
 
-@kernel
+@inlined
 def noise_current(chain, noise, layer, steps, spikes, at, out_at, room):
     """Write the noise current int32 (step, lane) of spikes uint64 (step, word) from `at` on.
 

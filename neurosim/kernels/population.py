@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from neurosim.kernels.aligned import aligned_current
 from neurosim.kernels.arithmetic import prepare_decay
-from neurosim.kernels.compilation import kernel
+from neurosim.kernels.compilation import inlined, kernel
 from neurosim.kernels.credit import give_credit, tell_blame
 from neurosim.kernels.lanes import pointer, pointer_to_halves, zeros
 from neurosim.kernels.neuron import (
@@ -188,7 +188,7 @@ def _silence(noise, begin, end):
         noise[index] = int32(0)
 
 
-@kernel
+@inlined
 def layer_current(chain, layer, steps, at, out_at, room):
     """Current int32 (step, lane) of a layer above the first, from spikes at `at` of room.spikes.
 
@@ -206,7 +206,7 @@ def layer_current(chain, layer, steps, at, out_at, room):
     )  # fmt: skip
 
 
-@kernel
+@inlined
 def _run_first_layer(chain, noise, samples, sample, gates_at, steps, pair, room):
     """Run the first layer, whose synaptic current both members share; return saturated registers."""
     half = steps * chain.lanes[0]
@@ -239,7 +239,7 @@ def _run_first_layer(chain, noise, samples, sample, gates_at, steps, pair, room)
     )  # fmt: skip
 
 
-@kernel
+@inlined
 def _run_sample(chain, noise, samples, sample, steps, pair, room):
     """Run all layers of both members of a pair on one sample; return their saturated registers."""
     row = steps * chain.spike_words
@@ -415,9 +415,12 @@ def credit_pairs(
     row = 4 * chain.spike_words
     decay_u = prepare_decay(chain.decays[4 + U_MULTIPLIER], chain.decays[4 + U_SHIFT])
     decay_v = prepare_decay(chain.decays[4 + V_MULTIPLIER], chain.decays[4 + V_SHIFT])
+    told, blamed = int64(-1), False
     for index in range(begin, end):
         sample = groups[index // pairs, 0]
-        if not tell_blame(chain, errors, sample * chain.lanes[1], blame):
+        if sample != told:
+            blamed, told = tell_blame(chain, errors, sample * chain.lanes[1], blame), sample
+        if not blamed:
             continue
         pair = first_pair + index
         draw_pair(chain, noise, steps, pair, generation, room)

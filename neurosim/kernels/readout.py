@@ -15,7 +15,7 @@ import numpy as np
 from numba import int32, int64, uint64
 from numpy.typing import NDArray
 
-from neurosim.kernels.compilation import kernel
+from neurosim.kernels.compilation import inlined, kernel
 from neurosim.kernels.lanes import bit_length
 
 FRACTION = 10
@@ -69,7 +69,7 @@ def log2_table() -> NDArray[np.int64]:
     return np.array(table, np.int64)
 
 
-@kernel
+@inlined
 def log2(x, logs):
     """log2 of a positive integer, FRACTION fraction bits, truncated mantissa."""
     whole = bit_length(uint64(x)) - 1
@@ -81,7 +81,7 @@ def log2(x, logs):
     return (whole << FRACTION) + logs[mantissa]
 
 
-@kernel
+@inlined
 def _power_below(below, powers):
     """2^-below with ONE fraction bits, for a logit `below` the largest."""
     whole = below >> FRACTION
@@ -90,7 +90,7 @@ def _power_below(below, powers):
     return powers[below & ((1 << FRACTION) - 1)] >> whole
 
 
-@kernel
+@inlined
 def _partition(scores, offset, classes, multiplier, shift, powers):
     """The largest logit, and the sum over classes of 2^(logit - largest)."""
     top = (int64(scores[offset]) * multiplier) >> shift
@@ -102,7 +102,7 @@ def _partition(scores, offset, classes, multiplier, shift, powers):
     return top, total
 
 
-@kernel
+@inlined
 def log_likelihood(scores, offset, classes, label, multiplier, shift, powers, logs):
     """F of `label` for int32 scores at `offset` of a flat array, in units of 2^-FRACTION bit."""
     top, total = _partition(scores, offset, classes, multiplier, shift, powers)

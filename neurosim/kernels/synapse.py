@@ -11,7 +11,7 @@ import numpy as np
 from numba import int32, int64, uint64
 from numpy.typing import NDArray
 
-from neurosim.kernels.compilation import kernel
+from neurosim.kernels.compilation import inlined, kernel
 from neurosim.kernels.lanes import (
     TWIN,
     WIDTH,
@@ -72,7 +72,7 @@ def quad_sums(weights: NDArray[np.int8]) -> NDArray[np.int16] | None:
     return sums
 
 
-@kernel
+@inlined
 def tabled_current(
     spikes, at, row, sources, steps, sums, first_sum, shift, lanes, current, out_at
 ):  # fmt: skip

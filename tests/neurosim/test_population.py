@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neurosim import chain as chains
-from neurosim import population
+from neurosim import population, voting
 from neurosim.chain import NoiseSpec
 from neurosim.network import Connection, Input, Network, NetworkError, Noise, Population
 from neurosim.population import LearningChip, ReadoutSpec
@@ -148,16 +148,18 @@ def test_division_of_work_changes_nothing(full_rank, monkeypatch):
     rates = [Rates(1 << 33, 1 << 33, 1 << 20)] * 3
     pieces = []
 
-    def in_pieces(count, piece, work):
-        size = pieces[-1] or piece
+    def in_pieces(count, piece, work, room=None):
+        size = min(pieces[-1] or piece, piece)
+        scratch = () if room is None else (room(),)
         for begin in reversed(range(0, count, size)):
-            work(begin, min(begin + size, count))
+            work(begin, min(begin + size, count), *scratch)
 
     outcomes = []
     for piece in (None, 0, 1, 7):
         if piece is not None:
             pieces.append(piece)
             monkeypatch.setattr(population, "in_pieces", in_pieces)
+            monkeypatch.setattr(voting, "in_pieces", in_pieces)
         chip = chip_of(case, wide(case, full_rank))
         seen = chip.rehearse(case.frames, groups, range(90), GENERATION)
         chip.consolidate(f, range(90), GENERATION, rates)

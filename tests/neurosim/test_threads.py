@@ -28,6 +28,22 @@ def test_pieces_cover_everything_once(count, piece):
     assert all(0 < end - begin <= piece for begin, end in done)
 
 
+def test_a_thread_makes_its_scratch_once_and_shares_it_with_none(threads):
+    made, used = [], {}
+
+    def room():
+        made.append(object())
+        return made[-1]
+
+    def work(begin, end, scratch):
+        used.setdefault(threading.get_ident(), set()).add(id(scratch))
+
+    in_pieces(40, 1, work, room)
+    assert 1 <= len(used) <= len(made) <= threads
+    assert all(len(own) == 1 for own in used.values())
+    assert len(set.union(*used.values())) == len(used)
+
+
 def test_an_error_comes_out(threads):
     def work(begin, end):
         if begin == 6:
