@@ -178,7 +178,7 @@ def _reached(reach: int, sensor: tuple[int, int]) -> NDArray[np.uint64]:
     offsets = range(-reach, reach + 1)
     dense = np.zeros((1, len(offsets) ** 2, POLARITIES, *sensor), np.uint8)
     for number, (down, right) in enumerate((y, x) for y in offsets for x in offsets):
-        rows = slice(max(0, down), sensor[0] + min(0, down))
-        columns = slice(max(0, right), sensor[1] + min(0, right))
+        rows = slice(max(0, down), max(0, sensor[0] + min(0, down)))
+        columns = slice(max(0, right), max(0, sensor[1] + min(0, right)))
         dense[0, number, :, rows, columns] = 1
     return pack(dense.reshape(1, len(offsets) ** 2, -1), [0]).bits[0]
