@@ -198,7 +198,7 @@ def lay_out(network: Network, weights: Weights, noise: NoiseSpec, steps: int) ->
         )
         decay_u, decay_v = _uniform(layer, "du") + 1, _uniform(layer, "dv")
         decays[index] = (*decay_factors(decay_u), *decay_factors(decay_v))
-        sums = np.abs(filled[index], dtype=np.int16).sum(axis=0, dtype=np.int64)
+        sums = np.abs(filled[index], dtype=np.int16).sum(axis=0, dtype=np.int32)
         reach[index] = int(sums.max()) << connection.current_shift
         largest = int(np.abs(bias[index]).max())
         largest += noise.bias_scale[index] * (perturbation.GRADED_OFFSET if noise.graded else 1)

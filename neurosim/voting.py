@@ -16,7 +16,7 @@ from neurosim.chain import NoiseSpec, source_words
 from neurosim.frames import words_for
 from neurosim.kernels import aligned, consolidate, delta, perturbation
 from neurosim.kernels import population as members
-from neurosim.kernels.lanes import TWIN, WORDS, zeros
+from neurosim.kernels.lanes import TWIN, WIDTH, WORDS, zeros
 from neurosim.memory import BIAS_FRACTION_BITS, Memory, padded, state_range
 from neurosim.network import Network
 from neurosim.threads import in_pieces
@@ -187,7 +187,7 @@ def _terms(
     """What a synapse of an event-aligned layer adds for a spike: see `aligned.aligned_terms`."""
     chain, samples = shown.chain, shown.samples
     neurons, steps = int(chain.neurons[layer]), samples.frames.shape[1]
-    terms = zeros(len(groups) * steps * int(aligned.twin_lanes(worth.shape[1])), np.int16)
+    terms = zeros(len(groups) * steps * worth.shape[1], np.int16)
     words = -(-neurons // 128) * 2
     field = int(perturbation.noise_words(words, True)) if spec.graded else steps * words
 
@@ -207,11 +207,18 @@ def add_delta(shown: Shown, votes: Votes) -> None:
     chain, steps = shown.chain, shown.samples.frames.shape[1]
     last = chain.layers - 1
     neurons_in = int(chain.sources[last])
-    delta.delta_votes(
-        last, chain.decays, shown.trains.view(np.uint16), shown.errors,
-        np.ascontiguousarray(shown.groups.reshape(-1)), neurons_in, chain.spike_words, steps,
-        np.zeros(padded(neurons_in), np.int32), *votes,
-    )  # fmt: skip
+    groups = np.ascontiguousarray(shown.groups.reshape(-1))
+    trains = shown.trains.view(np.uint16)
+
+    def work(begin: int, end: int) -> None:
+        delta.delta_votes(
+            begin, end, last, chain.decays, trains, shown.errors, groups, neurons_in,
+            chain.spike_words, steps, zeros(WIDTH, np.int32), votes.synapses,
+        )  # fmt: skip
+
+    vectors = padded(neurons_in) // WIDTH
+    in_pieces(vectors, max(1, -(-vectors // 8)), work)
+    delta.delta_bias_votes(shown.errors, groups, votes.biases)
 
 
 def move(

@@ -23,17 +23,12 @@ from numba import int32, int64, uint16, uint64
 from neurosim.kernels.compilation import inlined, kernel
 from neurosim.kernels.counter_rng import ALIGNED, draw_words
 from neurosim.kernels.lanes import (
-    TWIN,
     WIDTH,
     WORDS,
-    greatest,
     lane_index,
     load,
-    load_twins,
     load_words,
-    no_twins,
     pointer,
-    popcount,
     select,
     spikes_of,
     splat,
@@ -41,8 +36,6 @@ from neurosim.kernels.lanes import (
     store,
     store_words,
     trailing_zeros,
-    widen_first,
-    widen_second,
     without_lowest,
 )
 from neurosim.kernels.perturbation import (
@@ -56,10 +49,9 @@ from neurosim.kernels.perturbation import (
 from neurosim.kernels.transpose import transpose_blocks
 
 NO_GATE = np.int64(0)
-COLUMN = 4 * TWIN
+COLUMN = 8 * WIDTH
 MOMENTS = 128
 """An update takes 128 lanes and 128 moments together: 32 KiB of terms, which stay in the nearest cache."""
-SHORT_MAX = (1 << 15) - 1
 NO_NEURON = np.iinfo(np.int32).max
 """Threshold of the lanes that only fill a vector."""
 
@@ -117,7 +109,7 @@ def aligned_terms(
     planes        uint64 scratch: the noise of all steps, or `noise_words` of one if graded
     gates         uint16 (sample, layer, step, lane / 16), `gate_row` a step
     terms         int16, written: lanes in columns of COLUMN, of each (moment, lane); a moment is a step
-                  of a group. The last column has the lanes that are left, in whole twins
+                  of a group. The last column has the lanes that are left
     """
     gates, planes, terms = pointer(gates_array), pointer(planes_array), pointer(terms_array)
     credits, lanes = pointer(credits_array), credits_array.shape[1]
@@ -157,13 +149,7 @@ def aligned_terms(
 def term_place(lane, moments, lanes):
     """Where the column of `lane` starts in `terms`, and how many lanes it has."""
     left = lane // COLUMN * COLUMN
-    return left * moments, min(COLUMN, twin_lanes(lanes) - left)
-
-
-@kernel
-def twin_lanes(lanes):
-    """Lanes of `terms`: whole twins."""
-    return -(-lanes // TWIN) * TWIN
+    return left * moments, min(COLUMN, lanes - left)
 
 
 @kernel
@@ -213,19 +199,17 @@ def aligned_votes(
         for left in range(0, lanes, COLUMN):
             column, row = term_place(left, moments, lanes)
             column += chunk * row
-            enough = _spikes_that_fit(terms, column, inside * row)
             for source in range(begin * 64, min(end * 64, sources)):
                 at = (source & 63) * WORDS + (source >> 6) - first_word
                 low, high = bits[at], bits[at + 64 * WORDS]
                 if low | high == uint64(0):
                     continue
-                fits = popcount(low) + popcount(high) <= enough
                 to = source * lanes + left
-                if row == COLUMN and fits:
+                if lanes - left < COLUMN:
+                    for lane in range(0, lanes - left, WIDTH):
+                        _add_vector(terms, column + lane, row, low, high, votes, to + lane)
+                else:
                     _add_column(terms, column, low, high, votes, to)
-                    continue
-                for lane in range(0, min(row, lanes - left), WIDTH):
-                    _add_vector(terms, column + lane, row, low, high, votes, to + lane)
 
 
 @kernel
@@ -248,46 +232,38 @@ def _gather_moments(chunk, inside, steps, groups, spikes, spike_row, spikes_at, 
 
 
 @kernel
-def _spikes_that_fit(terms, at, count):
-    """How many of `count` terms from `at` on may be added in 16 bits, whichever they are."""
-    zero = splat(int32(0))
-    largest = zero
-    for place in range(at, at + count, WIDTH):
-        value = load(terms, place)
-        size = select(zero > value, zero - value, value)
-        largest = select(size > largest, size, largest)
-    return SHORT_MAX // max(greatest(largest), int64(1))
-
-
-@kernel
 def _add_column(terms, column, low, high, votes, to):
-    """Add the terms of all moments in two words to COLUMN votes; their sums fit 16 bits."""
-    sum_0, sum_1, sum_2, sum_3 = no_twins(), no_twins(), no_twins(), no_twins()
+    """Add the terms of all moments in two words to COLUMN votes."""
+    sum_0, sum_1 = load(votes, to), load(votes, to + WIDTH)
+    sum_2, sum_3 = load(votes, to + 2 * WIDTH), load(votes, to + 3 * WIDTH)
+    sum_4, sum_5 = load(votes, to + 4 * WIDTH), load(votes, to + 5 * WIDTH)
+    sum_6, sum_7 = load(votes, to + 6 * WIDTH), load(votes, to + 7 * WIDTH)
     for part in range(2):
         word = high if part else low
         from_ = column + part * 64 * COLUMN
         while word != uint64(0):
             term = from_ + trailing_zeros(word) * COLUMN
             word = without_lowest(word)
-            sum_0 = sum_0 + load_twins(terms, term)
-            sum_1 = sum_1 + load_twins(terms, term + TWIN)
-            sum_2 = sum_2 + load_twins(terms, term + 2 * TWIN)
-            sum_3 = sum_3 + load_twins(terms, term + 3 * TWIN)
-    _add_twins(votes, to, sum_0)
-    _add_twins(votes, to + TWIN, sum_1)
-    _add_twins(votes, to + 2 * TWIN, sum_2)
-    _add_twins(votes, to + 3 * TWIN, sum_3)
-
-
-@kernel
-def _add_twins(votes, to, twins):
-    store(votes, to, load(votes, to) + widen_first(twins))
-    store(votes, to + WIDTH, load(votes, to + WIDTH) + widen_second(twins))
+            sum_0, sum_1 = sum_0 + load(terms, term), sum_1 + load(terms, term + WIDTH)
+            sum_2 = sum_2 + load(terms, term + 2 * WIDTH)
+            sum_3 = sum_3 + load(terms, term + 3 * WIDTH)
+            sum_4 = sum_4 + load(terms, term + 4 * WIDTH)
+            sum_5 = sum_5 + load(terms, term + 5 * WIDTH)
+            sum_6 = sum_6 + load(terms, term + 6 * WIDTH)
+            sum_7 = sum_7 + load(terms, term + 7 * WIDTH)
+    store(votes, to, sum_0)
+    store(votes, to + WIDTH, sum_1)
+    store(votes, to + 2 * WIDTH, sum_2)
+    store(votes, to + 3 * WIDTH, sum_3)
+    store(votes, to + 4 * WIDTH, sum_4)
+    store(votes, to + 5 * WIDTH, sum_5)
+    store(votes, to + 6 * WIDTH, sum_6)
+    store(votes, to + 7 * WIDTH, sum_7)
 
 
 @kernel
 def _add_vector(terms, column, row, low, high, votes, to):
-    """Add the terms of all moments in two words to sixteen votes, in 32 bits."""
+    """Add the terms of all moments in two words to sixteen votes, of columns of `row` lanes."""
     total = load(votes, to)
     for part in range(2):
         word = high if part else low

@@ -61,19 +61,19 @@ def trace_of(trains, at, row, steps, decay_u, decay_v):
 
 @kernel
 def delta_votes(
-    layer, decays_array, trains_array, errors_array, groups, neurons_in, spike_words, steps,
-    traces_array, votes_array, bias_votes_array,
+    begin, end, layer, decays_array, trains_array, errors_array, groups, neurons_in, spike_words, steps,
+    traces_array, votes_array,
 ):  # fmt: skip
     """Add the votes of the samples in `groups` (flat int64) for the last layer, number `layer`.
 
+    Of the sources `begin` * 16 .. `end` * 16 - 1, as far as there are `neurons_in`.
     trains   uint16 (sample, layer, step, lane / 16) spikes of the unperturbed presentation
     errors   int32 (sample, lane)
-    traces   int32 scratch, one lane a source
-    votes    int32 (source, lane), added to; bias_votes int32 (lane,), added to
+    traces   int32 (16,), scratch
+    votes    int32 (source, lane), added to
     """
     trains, errors, traces = pointer(trains_array), pointer(errors_array), pointer(traces_array)
-    votes, of_biases = pointer(votes_array), pointer(bias_votes_array)
-    decays = pointer(decays_array)
+    votes, decays = pointer(votes_array), pointer(decays_array)
     lanes = votes_array.shape[1]
     row = 4 * spike_words
     train = trains_array.size // max(1, trains_array.shape[0])
@@ -81,14 +81,24 @@ def delta_votes(
     decay_v = prepare_decay(decays[4 * layer + V_MULTIPLIER], decays[4 * layer + V_SHIFT])
     for index in range(groups.size):
         sample = groups[index]
-        for first in range(0, neurons_in, WIDTH):
-            at = sample * train + (layer - 1) * steps * row + first // WIDTH
-            store(traces, first, trace_of(trains, at, row, steps, decay_u, decay_v))
+        for vector in range(begin, end):
+            at = sample * train + (layer - 1) * steps * row + vector
+            store(traces, 0, trace_of(trains, at, row, steps, decay_u, decay_v))
+            for first in range(0, lanes, WIDTH):
+                error = load(errors, sample * lanes + first)
+                for place in range(min(WIDTH, neurons_in - vector * WIDTH)):
+                    trace = int64(traces[place])
+                    if trace != 0:
+                        to = (vector * WIDTH + place) * lanes + first
+                        store(votes, to, load(votes, to) + error * splat(int32(trace)))
+
+
+@kernel
+def delta_bias_votes(errors_array, groups, votes_array):
+    """Add the errors of the samples in `groups` to int32 votes (lane,): as of a synapse whose trace is 1."""
+    errors, votes = pointer(errors_array), pointer(votes_array)
+    lanes = votes_array.size
+    for index in range(groups.size):
         for first in range(0, lanes, WIDTH):
-            error = load(errors, sample * lanes + first)
-            store(of_biases, first, load(of_biases, first) + error)
-            for source in range(neurons_in):
-                trace = int64(traces[source])
-                if trace != 0:
-                    at = source * lanes + first
-                    store(votes, at, load(votes, at) + error * splat(int32(trace)))
+            error = load(errors, groups[index] * lanes + first)
+            store(votes, first, load(votes, first) + error)

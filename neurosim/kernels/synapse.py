@@ -42,7 +42,7 @@ SHORT_SPIKES = 255
 TOGETHER = 4 * TWIN
 """Lanes whose sums stay in registers while spikes visit their synapses."""
 FLATTENED = 8
-"""Spikes of a word that are listed without asking whether they are there; chosen here."""
+"""Spikes of a word that are listed without asking whether each is there; chosen here."""
 TABLE_BYTES = 1 << 16
 """Larger tables leave the nearest caches (chosen here); spikes then visit their synapses one by one."""
 
@@ -97,19 +97,17 @@ def tabled_current(
 def list_spikes(spikes, at, words, axons):
     """Write the numbers of the set bits of a row of spike words to `axons`; return how many.
 
-    `axons` has room for FLATTENED more: so many are written of every word, spikes or not, and only more
-    than that need a branch that the number of spikes decides.
+    `axons` has room for FLATTENED more: so many are written at a time, spikes or not, since a branch that the
+    number of spikes decides costs more.
     """
     count = 0
     for index in range(words):
         word = spikes[at + index]
         more = popcount(word)
-        for place in range(FLATTENED):
-            axons[count + place] = (index << 6) + trailing_zeros(word)
-            word = without_lowest(word)
-        for place in range(FLATTENED, more):
-            axons[count + place] = (index << 6) + trailing_zeros(word)
-            word = without_lowest(word)
+        for begin in range(0, more, FLATTENED):
+            for place in range(begin, begin + FLATTENED):
+                axons[count + place] = (index << 6) + trailing_zeros(word)
+                word = without_lowest(word)
         count += more
     return count
 

@@ -133,8 +133,8 @@ def test_votes_of_many_moments_and_wide_layers_are_whole(hidden, samples):
     st.sampled_from([16, 128, 144]), st.integers(1, 40), st.integers(0, 15), st.floats(0, 1),
     st.integers(0, 1 << 30),
 )  # fmt: skip
-def test_presented_votes_fit_whatever_the_terms(lanes, samples, most, density, seed):
-    """Terms that 16 bits can add for all spikes of a source, for some, and for no two: the same sums."""
+def test_presented_votes_are_the_product_of_spikes_and_terms(lanes, samples, most, density, seed):
+    """Of few spikes and many, and terms up to the largest."""
     numbers = np.random.default_rng(seed)
     steps, sources, words = 5, 200, 8
     dense = numbers.random((samples, steps, words * 64)) < density
@@ -143,11 +143,10 @@ def test_presented_votes_fit_whatever_the_terms(lanes, samples, most, density, s
     groups = numbers.integers(0, samples, samples + 3)
     moments = len(groups) * steps
     worth = numbers.integers(-(1 << most), 1 << most, (moments, lanes)).astype(np.int16)
-    terms = zeros(moments * aligned.twin_lanes(lanes), np.int16)
+    terms = zeros(moments * lanes, np.int16)
     for left in range(0, lanes, aligned.COLUMN):
         column, row = aligned.term_place(left, moments, lanes)
-        part = worth[:, left : left + row]
-        terms[column : column + moments * row].reshape(moments, row)[:, : part.shape[1]] = part
+        terms[column : column + moments * row] = worth[:, left : left + row].reshape(-1)
     before = numbers.integers(-(1 << 20), 1 << 20, (sources, lanes)).astype(np.int32)
     votes, biases = zeros(before.shape, np.int32), np.zeros(lanes, np.int32)
     votes[:] = before
