@@ -10,7 +10,7 @@ Still forward passes only, and no derivative of the neuron. neurosim/kernels/cre
 """
 
 
-def fault(method: str, hidden: int, output_rule: str) -> str | None:
+def fault(method: str, hidden: int, output_rule: str, estimator: str) -> str | None:
     """Why the rule cannot work with these settings, or None."""
     if method != "event-aligned":
         return (
@@ -26,5 +26,10 @@ def fault(method: str, hidden: int, output_rule: str) -> str | None:
         return (
             "credit 'error' with output_rule 'same': the readout learns from its errors, not from noise; "
             "use --output-rule delta"
+        )
+    if estimator != "antithetic":
+        return (
+            f"credit 'error' with estimator {estimator!r}: a neuron is told what +noise and -noise changed "
+            f"in its own spikes; use --estimator antithetic, or --credit fitness"
         )
     return None

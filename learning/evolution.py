@@ -1,7 +1,7 @@
 """How does evolution proceed? Ask what to rehearse, tell what it was worth.
 
     ask(generation)             -> which pairs, on which samples: numbers, never arrays of noise
-    tell(generation, rehearsal) -> what the chip is to keep: one small integer a pair, and the rates
+    tell(generation, rehearsal) -> what the chip is to keep: one small integer a direction, and the rates
 
 A strategy has no state but its settings: generation g is the same whenever and wherever it is asked.
 EGGROLL and full-rank ES differ in the noise alone (`settings.noise`).
@@ -28,14 +28,14 @@ class Ask(NamedTuple):
 
 
 class Update(NamedTuple):
-    """coefficients int8 (pair,), or the cores' credits int16 (pair, lane); the rates of each layer."""
+    """coefficients int8 (direction,), or the cores' credits int16 (pair, lane); the rates of each layer."""
 
     coefficients: Coefficients
     rates: list[Rates]
 
 
 class Evolution:
-    """Antithetic evolution strategies in integers (paper, section 3.2 and appendix B)."""
+    """Evolution strategies in integers (paper, section 3.2 and appendix B)."""
 
     def __init__(self, settings: Settings, samples: int, layers: int) -> None:
         self.settings = settings
@@ -54,4 +54,5 @@ class Evolution:
         if rehearsal.credits is not None:
             return Update(rehearsal.credits, rates)
         s = self.settings
-        return Update(coefficients(rehearsal.fitness, s.groups, s.shaping), rates)
+        worth = coefficients(rehearsal.fitness, s.groups, s.shaping, s.estimator)
+        return Update(worth, rates)

@@ -48,6 +48,7 @@ def fault(settings: Settings) -> str | None:
     """Why hardware/ cannot learn with these settings, or None."""
     for name, value, wanted in (
         ("method", settings.method, "eggroll"),
+        ("estimator", settings.estimator, "antithetic"),
         ("noise", settings.noise, "rademacher"),
         ("output_rule", settings.output_rule, "same"),
         ("sigma_bias", settings.sigma_bias, 0),

@@ -90,7 +90,7 @@ def memory_sha256(memory: Memory) -> bytes:
 
 
 def narrow(array: NDArray[Any]) -> Narrow:
-    """The same whole numbers, a row a pair: rows of zeros left out, the others in the fewest bytes."""
+    """The same whole numbers: rows of zeros left out, the others in the fewest bytes."""
     some = array.reshape(len(array), -1).any(axis=1)
     rows = array[some]
     low, high = (int(rows.min()), int(rows.max())) if rows.size else (0, 0)

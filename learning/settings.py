@@ -22,6 +22,7 @@ from neurosim.population import ReadoutSpec
 from neurosim.voting import Rates
 
 Method = Literal["eggroll", "full-rank", "event-aligned"]
+Estimator = Literal["antithetic", "one-sided"]
 SILENT = limits.VTH_MANT.high
 """Threshold of an output layer that is read by its membrane: the highest there is, so that it integrates
 and spikes only where v would saturate."""
@@ -70,10 +71,13 @@ class Settings(BaseModel):
     credit: Literal["fitness", "error"] = "fitness"
     """who tells neurons what event-aligned noise was worth: a fitness that all share, or the readout's
     errors, to each neuron apart"""
+    estimator: Estimator = "antithetic"
+    """what a member is held against: the opposite noise of its pair, or the mean of the other members of
+    its group, where both members of a pair carry noise of their own"""
     generations: Annotated[int, Field(ge=1, lt=1 << 32)] = 1000
     """updates of the weights"""
     pairs: Annotated[int, Field(ge=1, le=1 << 24)] = 2048
-    """antithetic pairs a generation; the population is twice as large"""
+    """pairs of members a generation; the population is twice as large"""
     groups: Annotated[int, Field(ge=1)] = 64
     """groups of pairs; those of a group see the same samples"""
     batch: Annotated[int, Field(ge=1, le=4096)] = 8
@@ -101,7 +105,7 @@ class Settings(BaseModel):
     temperature: Annotated[float, Field(ge=1 / 1024, le=1024)] = 1
     """of the softmax; 1 is the paper's for counts"""
     shaping: Literal["scaled", "rank", "sign"] = "scaled"
-    """what a pair sends: its difference over the mean difference, its centred rank, or its sign"""
+    """what a direction sends: its difference over the mean difference, its centred rank, or its sign"""
 
     learning_rate: Annotated[float, Field(ge=0, le=127)] = 2
     """mean step of a weight in the first generation (with momentum: of the smoothed direction)"""
@@ -136,7 +140,7 @@ class Settings(BaseModel):
         faults = (
             event_aligned.fault(self.batch, self.sigma_bias) if aligned else None,
             delta_rule.fault(self.sigma_bias) if self.output_rule == "delta" else None,
-            error_credit.fault(self.method, len(self.hidden), self.output_rule)
+            error_credit.fault(self.method, len(self.hidden), self.output_rule, self.estimator)
             if self.credit == "error"
             else None,
         )
@@ -199,6 +203,7 @@ def noise(settings: Settings, network: Network) -> NoiseSpec:
         aligned=tuple(aligned and sigma > 0 for sigma in sigmas) if aligned else (),
         period=settings.noise_period,
         window=settings.noise_window << limits.STATE_SHIFT,
+        one_sided=settings.estimator == "one-sided",
     )
 
 

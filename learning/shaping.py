@@ -1,11 +1,16 @@
-"""What was a pair worth? One small integer a pair, from the fitness of its two members.
+"""What was a direction worth? One small integer, from the fitness of the members of its group.
 
-    scaled  f = difference / mean |difference| * 32, no further than ±127
-    rank    f = centred rank of +E minus that of -E, among the members that saw the same samples
-    sign    f = sign of the difference
+    antithetic  d = fitness of +E less that of -E                            one direction a pair
+    one-sided   d = a member's fitness less the mean of the others' fitness  one direction a member
+
+    scaled  f = d / mean |d| * 32, no further than ±127
+    rank    f = the same of centred ranks among the members that saw the same samples, at most ±127
+    sign    f = sign of d
 
 The paper ranks (section 3.2); a graded f keeps how much better a member was, which counts when the
-members of a pair differ little. Everything is whole numbers.
+members of a pair differ little. A mean that leaves the member out does not depend on its noise, so the
+estimate has no bias (Kool et al., "Buy 4 REINFORCE samples, get a baseline for free!", 2019). All are
+whole numbers.
 """
 
 from typing import Literal
@@ -14,38 +19,58 @@ import numpy as np
 from numpy.typing import NDArray
 
 LARGEST = 127
-"""f is an int8: what one pair sends to every core."""
+"""f is an int8: what one direction sends to every core."""
 MEAN = 32
 """Where `scaled` puts the mean difference: four standard deviations then fit, chosen here."""
 
 
 def coefficients(
-    fitness: NDArray[np.int64], groups: int, shaping: Literal["scaled", "rank", "sign"]
+    fitness: NDArray[np.int64],
+    groups: int,
+    shaping: Literal["scaled", "rank", "sign"],
+    estimator: Literal["antithetic", "one-sided"] = "antithetic",
 ) -> NDArray[np.int8]:
-    """f int8 (pair,) from fitness int64 (pair, member); `groups` groups of pairs, in order."""
-    difference = fitness[:, 0] - fitness[:, 1]
-    if shaping == "sign":
-        return np.sign(difference).astype(np.int8)
+    """f int8 (direction,) from fitness int64 (pair, member); `groups` groups of pairs, in order."""
+    members = fitness.reshape(groups, -1)
+    count = members.shape[1]
     if shaping == "rank":
-        difference = np.concatenate([_rank_difference(part) for part in np.split(fitness, groups)])
-        return _divide(difference * LARGEST, _most(fitness.shape[0] // groups)).astype(np.int8)
-    total = int(np.abs(difference).sum())
+        members = np.array([_doubled_ranks(group) for group in members])
+    if estimator == "antithetic":
+        worth, largest_rank = members[:, ::2] - members[:, 1::2], 2 * (count - 1)
+    else:
+        worth, largest_rank = left_out(members), count * (count - 1)
+        worth[:, 1::2] *= -1  # the second member of a pair took its noise with a minus sign
+    worth = worth.reshape(-1)
+    if shaping == "sign":
+        return np.sign(worth).astype(np.int8)
+    if shaping == "rank":
+        return _divide(worth * LARGEST, largest_rank).astype(np.int8)
+    return _scaled(worth)
+
+
+def left_out(members: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Fitness (group, member) less the mean of the other members of the group, times their number."""
+    return members * members.shape[1] - members.sum(axis=1, keepdims=True)
+
+
+def _doubled_ranks(group: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Twice the rank of each member, and one; equal fitness shares its rank."""
+    flat = np.sort(group)
+    return np.searchsorted(flat, group, "left") + np.searchsorted(flat, group, "right")
+
+
+def _scaled(worth: NDArray[np.int64]) -> NDArray[np.int8]:
+    """Multiples of mean |worth| / MEAN, rounded as by `_divide`: how many of 127 borders |worth| reaches.
+
+    A product of worth and size could pass 64 bits; the borders are worked out in Python's integers.
+    """
+    total = int(np.abs(worth).sum())
     if total == 0:
-        return np.zeros(len(difference), np.int8)
-    scaled = _divide(difference * (MEAN * len(difference)), total)
-    return np.clip(scaled, -LARGEST, LARGEST).astype(np.int8)
-
-
-def _most(pairs: int) -> int:
-    """Largest difference of doubled ranks among 2 * pairs members."""
-    return 2 * (2 * pairs - 1)
-
-
-def _rank_difference(fitness: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Twice the difference of ranks of the members of each pair; equal fitness shares its rank."""
-    flat = np.sort(fitness, axis=None)
-    doubled = np.searchsorted(flat, fitness, "left") + np.searchsorted(flat, fitness, "right")
-    return (doubled[:, 0] - doubled[:, 1]).astype(np.int64)
+        return np.zeros(len(worth), np.int8)
+    twice = 2 * MEAN * len(worth)
+    borders = [-(-(2 * f - 1) * total // twice) for f in range(1, LARGEST + 1)]
+    reached = np.searchsorted(np.array(borders, np.int64), np.abs(worth), "right")
+    return (np.sign(worth) * reached).astype(np.int8)
 
 
 def _divide(value: NDArray[np.int64], by: int) -> NDArray[np.int64]:

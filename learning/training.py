@@ -2,7 +2,7 @@
 
     ask = evolution.ask(g)                        which pairs, which samples
     rehearsal = chip.rehearse(frames, ...)        on the chip
-    update = evolution.tell(g, rehearsal)         one small integer a pair
+    update = evolution.tell(g, rehearsal)         one small integer a direction
     chip.consolidate(update.coefficients, ...)    on the chip
 
 What a generation does depends on the settings, the data and its number alone, so a run that was

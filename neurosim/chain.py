@@ -37,6 +37,7 @@ class NoiseSpec(NamedTuple):
     aligned                  one flag a layer, or none: event-aligned noise (kernels/aligned.py), in
                              every `period`-th step, within `window` units of v of the threshold (0: all)
     scale, bias_scale  one integer a layer, in units of u and of v: what noise 1 adds; 0 leaves it alone
+    one_sided  both members of a pair carry noise of their own, instead of +E and -E
     """
 
     scale: tuple[int, ...]
@@ -47,13 +48,19 @@ class NoiseSpec(NamedTuple):
     aligned: tuple[bool, ...] = ()
     period: int = 1
     window: int = 0
+    one_sided: bool = False
+
+    @property
+    def directions(self) -> int:
+        """Directions of a pair: noise is drawn, and coefficients are told, for each."""
+        return 2 if self.one_sided else 1
 
     def of_layer(self, layer: int) -> bool:
         """Is this layer's noise event-aligned (kernels/aligned.py), rather than on its weights?"""
         return bool(self.aligned) and self.aligned[layer]
 
     def turns(self) -> list[int]:
-        """For each layer -1, or its place among the event-aligned layers, which pairs perturb in turn."""
+        """For each layer -1, or its place among the event-aligned layers: directions perturb them in turn."""
         aligned = [self.of_layer(layer) for layer in range(len(self.scale))]
         return [sum(aligned[:layer]) if one else -1 for layer, one in enumerate(aligned)]
 

@@ -187,15 +187,17 @@ def training(
     generations: int,
     rank: int,
     graded: bool = False,
+    directions: int = 1,
     costs: Costs = DAVIES_2018,
 ) -> Estimate:
     """A whole EGGROLL run from the counters of one sample's mean forward pass.
 
     forward passes   both members of every pair, on every sample of the pair; the relay neurons of
                      the perturbation are added where `counted` has none
-    random numbers   A, B and bias noise of every pair, drawn twice: to evaluate, and to update
-    votes            pair * rank * synapse additions; weight updates: every synapse, a generation
-    messages         a pair's number and its coefficient to each core, two fitnesses to the host
+    random numbers   A, B and bias noise of every direction, drawn twice: to evaluate, and to update
+    votes            direction * rank * synapse additions; weight updates: every synapse, a generation
+    messages         a pair's number and the coefficient of each of its `directions` (one, or two where
+                     members are one-sided) to each core, two fitnesses to the host
     """
     passes = 2 * pairs * samples_per_pair * generations
     sizes = [(network.sizes[c.source], network.sizes[c.target]) for c in network.connections]
@@ -208,7 +210,7 @@ def training(
         GRADED_BITS if graded else RADEMACHER_BITS
     )
     cores = max(len(placement.cores), 1)
-    fitness = generations * pairs * (2 * cores + 2)
+    fitness = generations * pairs * ((1 + directions) * cores + 2)
     forward = of_counts(
         {**counted, "relay_operations": relayed}, costs, cores, steps, sparse=0
     ).rows
@@ -218,10 +220,11 @@ def training(
         if row.number
     }
     priced["random numbers"] = (
-        2 * generations * pairs * -(-bits // LINK_BITS),
+        2 * generations * pairs * directions * -(-bits // LINK_BITS),
         costs.random_number,
     )
-    priced["votes"] = (generations * pairs * rank * synapses, costs.synaptic_operation)
+    votes = generations * pairs * directions * rank * synapses
+    priced["votes"] = (votes, costs.synaptic_operation)
     priced["weight updates"] = (generations * synapses, costs.weight_update)
     priced["fitness messages"] = (fitness, costs.message)
     what = f"{generations} generations of {pairs} pairs, rank {rank}, {passes:,} forward passes"

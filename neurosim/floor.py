@@ -98,7 +98,8 @@ def evaluating(network: Network, spec: NoiseSpec, steps: int, batch: int) -> Wor
     planes = perturbation.GRADED_PLANES if spec.graded else 1
     for layer, (connection, population) in enumerate(network.layers):
         sources, lanes = network.sizes[connection.source], padded(population.neurons)
-        apart = 2 if layer else 1  # above the first layer, members do not share what arrives
+        shares = layer == 0 and not spec.one_sided  # above, members do not share what arrives
+        apart = 1 if shares else 2
         shown += Work(lanes=2 * STEP * steps * lanes)
         if layer:
             shown += Work(sums=2 * steps * lanes * -(-sources // QUAD))
@@ -106,7 +107,7 @@ def evaluating(network: Network, spec: NoiseSpec, steps: int, batch: int) -> Wor
             continue
         if spec.of_layer(layer):
             drawn += drawing(population.neurons, steps, spec.graded)
-            shown += Work(lanes=steps * lanes)
+            shown += Work(lanes=spec.directions * steps * lanes)
             continue
         fields = population.neurons if spec.full_rank else spec.rank
         drawn += drawing(sources, fields, spec.graded)
@@ -114,7 +115,7 @@ def evaluating(network: Network, spec: NoiseSpec, steps: int, batch: int) -> Wor
         if not spec.full_rank:
             drawn += drawing(population.neurons, fields, spec.graded)
             shown += Work(lanes=apart * steps * fields * lanes)
-    return shown.times(batch) + drawn
+    return shown.times(batch) + drawn.times(spec.directions)
 
 
 def sharing(network: Network, spikes: float) -> Work:
@@ -138,7 +139,7 @@ def voting(network: Network, spec: NoiseSpec) -> Work:
         else:
             work += drawing(population.neurons, fields, spec.graded)
             work += Work(sums=fields * planes * sources * lanes / QUAD)
-    return work
+    return work.times(spec.directions)
 
 
 def presenting(network: Network, spec: NoiseSpec, steps: int, spikes: float) -> Work:
@@ -148,7 +149,7 @@ def presenting(network: Network, spec: NoiseSpec, steps: int, spikes: float) -> 
         return Work()
     lanes = padded(population.neurons)
     terms = drawing(population.neurons, steps, spec.graded) + Work(lanes=2 * steps * lanes)
-    return terms + Work(sums=spikes * lanes)
+    return terms.times(spec.directions) + Work(sums=spikes * lanes)
 
 
 def moving(network: Network) -> Work:

@@ -22,7 +22,7 @@ def _number(spec: NoiseSpec) -> int:
 
 def check_votes(spec: NoiseSpec, pairs: int) -> None:
     """Raise NetworkError if the votes of noise on weights could pass 32 bits."""
-    largest = spec.rank * _number(spec) ** 2 * COEFFICIENT
+    largest = spec.directions * spec.rank * _number(spec) ** 2 * COEFFICIENT
     if pairs * largest > INT32_MAX:
         raise NetworkError(
             f"{pairs} pairs of rank {spec.rank} could overflow a 32-bit vote; "
@@ -34,7 +34,7 @@ def check_terms(spec: NoiseSpec, pairs: int, groups: NDArray[np.int64]) -> None:
     """Raise NetworkError if what a group of pairs adds for a spike could pass 16 bits."""
     if not any(spec.aligned):
         return
-    each, largest = pairs // len(groups), _number(spec) * COEFFICIENT
+    each, largest = pairs // len(groups), spec.directions * _number(spec) * COEFFICIENT
     if groups.shape[1] != 1 or each * largest > INT16_MAX:
         raise NetworkError(
             f"event-aligned noise with {groups.shape[1]} samples and {each} pairs a group; "
@@ -81,4 +81,9 @@ def check_credit(network: Network, spec: NoiseSpec) -> None:
         raise NetworkError(
             f"credit by error with noise scale {spec.scale} and bias_scale {spec.bias_scale}; "
             f"the readout and biases carry none: they learn from errors"
+        )
+    if spec.one_sided:
+        raise NetworkError(
+            "credit by error with one-sided noise; a neuron is told what +noise and -noise of a pair "
+            "changed, so its members must share one direction"
         )

@@ -1,11 +1,12 @@
 """How does a chip learn? It rehearses a population of perturbed networks and keeps what scored.
 
     rehearse(frames, groups, pairs)      -> fitness of both members of every pair
-    consolidate(coefficients, rates)     -> one small integer a pair moves the weights
+    consolidate(coefficients, rates)     -> one small integer a direction moves the weights
     recall(frames)                       -> what the network as it stands makes of samples
 
-The chip owns the weights. It is told numbers (which pairs, which samples, what a pair was worth) and
-never a perturbation: each core draws its noise from the counter generator, twice.
+The chip owns the weights. It is told numbers (which pairs, which samples, what a direction was worth) and
+never a perturbation: each core draws its noise from the counter generator, twice. The members of an
+antithetic pair share one direction, one-sided members have one each.
 """
 
 from collections.abc import Iterator, Sequence
@@ -56,7 +57,7 @@ class ReadoutSpec(NamedTuple):
 class Rehearsal(NamedTuple):
     """What became of a population.
 
-    fitness    int64 (pair, 2): log-likelihood of member +E and -E, in 2^-10 bit; where neurons are
+    fitness    int64 (pair, 2): log-likelihood of both members, in 2^-10 bit; where neurons are
                given credit by error, of the unperturbed network
     saturated  int64 (pair, 2): registers that met their edge
     credits    int16 (pair, lane): what each hidden neuron's own noise was worth to it, where neurons are
@@ -125,12 +126,14 @@ class LearningChip:
             turns=max(1, sum(noise.aligned)),
             period=noise.period,
             window=noise.window,
+            directions=noise.directions,
         )
         self._still = self._noise._replace(
             full_rank=False,
             rank=1,
             scale=np.zeros_like(self._noise.scale),
             bias_scale=np.zeros_like(self._noise.bias_scale),
+            directions=1,
         )
         self._shown_last: tuple[NDArray[np.uint64], NDArray[np.int64], Shown] | None = None
         self._readout = population.Readout(
@@ -287,9 +290,10 @@ class LearningChip:
     ) -> None:
         """Write to `seen` what becomes of the pairs from wanted[0] up to wanted[1] of those shown."""
         fitness, saturated, credits = seen
+        steps, spec = shown.samples.frames.shape[1], self.spec
 
         def room() -> population.Room:
-            return population.make_room(shown.chain, self.spec.rank, shown.samples.frames.shape[1])
+            return population.make_room(shown.chain, spec.rank, steps, spec.directions)
 
         def work(begin: int, end: int, room: population.Room) -> None:
             begin, end = wanted[0] + begin, wanted[0] + end
@@ -321,15 +325,15 @@ class LearningChip:
     ) -> int:
         """Move the weights by what the pairs were worth; return how many synapses stand at their edge.
 
-        coefficients    int8 (pair,): one small integer for each of `pairs`; where neurons are given
-                        credit by error, the int16 (pair, lane) `credits` of the rehearsal
+        coefficients    int8 (direction,): one small integer for each direction of `pairs`; where
+                        neurons are given credit by error, the int16 (pair, lane) `credits` of the
+                        rehearsal
         rates           one for each layer
         frames, groups  as they were rehearsed: rules that present the samples again need them
         """
+        told = len(pairs) * self.spec.directions
         lanes = padded(self.network.populations[0].neurons)
-        kind, shape = (
-            (np.int16, (len(pairs), lanes)) if self.error_credit else (np.int8, (len(pairs),))
-        )
+        kind, shape = (np.int16, (told, lanes)) if self.error_credit else (np.int8, (told,))
         if coefficients.dtype != kind or coefficients.shape != shape:
             raise NetworkError(
                 f"coefficients are {coefficients.dtype} {coefficients.shape}; "
@@ -346,13 +350,13 @@ class LearningChip:
             check_terms(self.spec, len(pairs), groups)
             if self.delta:
                 check_traces(self.network, frames.bits.shape[1], groups.size)
-            each = len(pairs) // len(groups)
+            each, begin = told // len(groups), pairs.start * self.spec.directions
             for first, shown in self._blocks(frames, groups):
                 block = slice(first * each, (first + len(shown.groups)) * each)
-                first_pair = pairs.start + first * each
                 add_presented(
-                    self.spec, self.seed, shown, coefficients[block], first_pair, generation, votes
-                )
+                    self.spec, self.seed, shown, coefficients[block], begin + block.start, generation,
+                    votes,
+                )  # fmt: skip
                 if self.delta:
                     add_delta(shown, votes[-1])
         self._shown_last = None
@@ -365,9 +369,10 @@ class LearningChip:
         )  # fmt: skip
 
     def votes(self, layer: int, coefficients: Coefficients, pairs: range, generation: int) -> Votes:
-        """Votes of the noise on a layer's weights, for one int8 a pair; none where it is on currents."""
+        """Votes of the noise on a layer's weights, for one int8 a direction; none where it is on currents."""
+        first = pairs.start * self.spec.directions
         return weight_votes(
-            self.network, self.spec, self.seed, layer, coefficients, pairs, generation
+            self.network, self.spec, self.seed, layer, coefficients, first, generation
         )
 
     def recall(self, frames: Frames) -> Recall:

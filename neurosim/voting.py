@@ -1,6 +1,6 @@
-"""Which way do the rules vote, and how far do weights follow? One small integer a pair moves a layer.
+"""Which way do the rules vote, and how far do weights follow? One small integer a direction moves a layer.
 
-votes of noise on weights   f_i E_i summed over pairs, the noise drawn again         weight_votes
+votes of noise on weights   f_i E_i summed over directions, the noise drawn again    weight_votes
 ... on currents             c_ik xi_ik(t) for every spike, presented again           add_presented
 ... of the delta rule       errors times traces of the unperturbed presentation      add_delta
 move                        by momentum and rate, rounded at random
@@ -27,7 +27,8 @@ cache, and the widest layer of the usual network makes a piece for each of two t
 source: two threads that wrote to the two ends of the same rows would wait for each other's lines."""
 
 Coefficients = NDArray[np.int8] | NDArray[np.int16]
-"""What pairs were worth: int8 (pair,), or where neurons are given credit by error int16 (pair, lane)."""
+"""What directions were worth: int8 (direction,), or where neurons are given credit by error int16
+(direction, lane)."""
 
 
 class Rates(NamedTuple):
@@ -72,10 +73,10 @@ def weight_votes(
     seed: np.uint64,
     layer: int,
     coefficients: Coefficients,
-    pairs: range,
+    first_direction: int,
     generation: int,
 ) -> Votes:
-    """Votes of the noise on a layer's weights; coefficients int8 (pair,), `pairs` their numbers."""
+    """Votes of the noise on a layer's weights; coefficients int8 of directions from `first_direction` on."""
     connection, population = network.layers[layer]
     sources, neurons = network.sizes[connection.source], population.neurons
     lanes = padded(neurons)
@@ -95,7 +96,7 @@ def weight_votes(
         """Votes for a range of blocks of two words."""
         last = min(2 * end, used)
         consolidate.low_rank_votes(
-            2 * begin, last, layer, sources, neurons, words, rank, graded, coefficients, pairs.start,
+            2 * begin, last, layer, sources, neurons, words, rank, graded, coefficients, first_direction,
             generation, seed, zeros(6 * VOTE_WORDS, np.uint64),
             zeros(planes * 64 * bit_words, np.uint64), zeros((64, twins), np.int16),
             zeros((256, 2 * TWIN), np.int16), zeros(field, np.uint64), votes,
@@ -104,7 +105,7 @@ def weight_votes(
     def full_rank(begin: int, end: int) -> None:
         wide = words_for(sources)
         consolidate.full_rank_votes(
-            begin, end, layer, sources, words, graded, coefficients, pairs.start, generation,
+            begin, end, layer, sources, words, graded, coefficients, first_direction, generation,
             seed, zeros(6 * wide, np.uint64), zeros(planes * 64 * wide, np.uint64),
             zeros(64 * wide, np.uint64), votes,
         )  # fmt: skip
@@ -115,7 +116,7 @@ def weight_votes(
         in_pieces(used // 2, VOTE_WORDS // 2, low_rank)
     if spec.bias_scale[layer]:
         consolidate.bias_votes(
-            layer, neurons, graded, coefficients, pairs.start, generation, seed,
+            layer, neurons, graded, coefficients, first_direction, generation, seed,
             np.zeros(lanes, np.int32), np.zeros(field, np.uint64), of_biases,
         )  # fmt: skip
     return Votes(votes, of_biases)
@@ -126,13 +127,14 @@ def add_presented(
     seed: np.uint64,
     shown: Shown,
     coefficients: Coefficients,
-    first_pair: int,
+    first_direction: int,
     generation: int,
     votes: list[Votes],
 ) -> None:
     """Add the votes of event-aligned noise: the samples are presented again, and the noise is drawn again.
 
-    coefficients  of the pairs from number `first_pair` on, which saw the groups of `shown` in order
+    coefficients  of the directions from number `first_direction` on, which saw the groups of `shown` in
+                  order
     """
     chain, samples = shown.chain, shown.samples
     steps = samples.frames.shape[1]
@@ -149,9 +151,10 @@ def add_presented(
         spikes_at = 0 if layer == 0 else (layer - 1) * row
         of_synapses, of_biases = votes[layer]
         worth = coefficients[numbers].astype(np.int16)
-        if worth.ndim == 1:  # of a pair: the same for all neurons
+        if worth.ndim == 1:  # of a direction: the same for all neurons
             worth = np.repeat(worth[:, None], of_synapses.shape[1], axis=1)
-        terms = _terms(spec, seed, shown, layer, worth, groups, first_pair + numbers, generation)
+        directions = first_direction + numbers
+        terms = _terms(spec, seed, shown, layer, worth, groups, directions, generation)
 
         def work(
             begin: int,
@@ -181,7 +184,7 @@ def _terms(
     layer: int,
     worth: NDArray[np.int16],
     groups: NDArray[np.int64],
-    pairs: NDArray[np.int64],
+    directions: NDArray[np.int64],
     generation: int,
 ) -> NDArray[np.int16]:
     """What a synapse of an event-aligned layer adds for a spike: see `aligned.aligned_terms`."""
@@ -194,7 +197,7 @@ def _terms(
     def work(begin: int, end: int) -> None:
         aligned.aligned_terms(
             begin, end, layer, neurons, spec.graded, spec.period, spec.window,
-            spec.turns()[layer], max(1, sum(spec.aligned)), worth, groups, pairs, generation, seed,
+            spec.turns()[layer], max(1, sum(spec.aligned)), worth, groups, directions, generation, seed,
             samples.gates, 4 * chain.spike_words, steps, np.zeros(field, np.uint64), terms,
         )  # fmt: skip
 

@@ -26,6 +26,7 @@ SPECS = {
     "graded full rank": ({"full_rank": True, "graded": True}, COUNT, {"vth_mant": 40}),
     "saturating": ({"rank": 3}, MEMBRANE, {"du": 3, "dv": 16, "vth_mant": 131071}),
     "aligned": ({"aligned": (True, True)}, MEMBRANE, {}),
+    "one-sided": ({"one_sided": True}, MEMBRANE, {}),
     "gated": ({"aligned": (True, False), "period": 2, "window": 9000, "graded": True}, COUNT, {}),
 }
 """Noise, readout, and registers of the neurons."""
@@ -57,7 +58,8 @@ def outcome(spec, readout, registers, delta=False, credit=False):
     for generation in range(2):
         seen = chip.rehearse(frames, groups, range(4, 8), generation)
         yield from (seen.fitness, seen.saturated)
-        f = np.array([127, -5, 0, 31], np.int8) if seen.credits is None else seen.credits
+        f = np.array([127, -5, 0, 31] * chip.spec.directions, np.int8)
+        f = f if seen.credits is None else seen.credits
         rates = [Rates(1 << 36, 1 << 36, 1 << 24)] * 2
         chip.consolidate(f, range(4, 8), generation, rates, frames, groups)
     for kept in chip.memory:

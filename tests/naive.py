@@ -31,14 +31,14 @@ class Field(NamedTuple):
 
     stream: int
     layer: int
-    pair: int
+    direction: int
     generation: int
     seed: int
 
 
 def word(field, index):
     """64-bit word `index` of a noise field: half of block index // 2."""
-    counter = (index // 2, field.stream << 16 | field.layer, field.pair, field.generation)
+    counter = (index // 2, field.stream << 16 | field.layer, field.direction, field.generation)
     block = philox4x32(counter, (field.seed & MASK, field.seed >> 32))
     low, high = block[2 * (index % 2) : 2 * (index % 2) + 2]
     return low | high << 32
@@ -68,17 +68,17 @@ def numbers(field, count, words, component, graded):
 
 
 class Perturbation(NamedTuple):
-    """E of one layer and pair, unscaled: entries (source, neuron), and its bias noise (neuron,)."""
+    """E of one layer and direction, unscaled: entries (source, neuron), and its bias noise (neuron,)."""
 
     entries: list
     biases: list
 
 
-def perturbation(spec, layer, sources, neurons, words, pair, generation, seed):
+def perturbation(spec, layer, sources, neurons, words, direction, generation, seed):
     """E = sum_r A_r B_r^T, or E itself; `words` is the row length of a field of sources."""
 
     def field(stream):
-        return Field(stream, layer, pair, generation, seed)
+        return Field(stream, layer, direction, generation, seed)
 
     if spec.full_rank:
         columns = [
@@ -194,7 +194,7 @@ def run(network, weights, frames, noise=None, sign=0, scale=None, bias_scale=Non
     return Seen(sums, counts, everything, saturated, membranes)
 
 
-def aligned_noise(network, spec, unperturbed, pair, generation, seed):
+def aligned_noise(network, spec, unperturbed, direction, generation, seed):
     """For each layer None, or its event-aligned noise (step, neuron) on the sample seen `unperturbed`."""
     turns = spec.turns()
     found = []
@@ -202,8 +202,8 @@ def aligned_noise(network, spec, unperturbed, pair, generation, seed):
         if turns[layer] < 0:
             found.append(None)
             continue
-        mine = spec.scale[layer] != 0 and pair % (max(turns) + 1) == turns[layer]
-        field = Field(ALIGNED, layer, pair, generation, seed)
+        mine = spec.scale[layer] != 0 and direction % (max(turns) + 1) == turns[layer]
+        field = Field(ALIGNED, layer, direction, generation, seed)
         rows = []
         for t, membrane in enumerate(unperturbed.membranes[layer]):
             row = [0] * population.neurons
@@ -252,6 +252,13 @@ def log_likelihood(scores, label, multiplier, shift):
     return logits[label] - top - (log2(total) - 16 * 1024)
 
 
+def members(spec, pair):
+    """(sign, number of the direction) of both members: +E and -E of one, or each a direction of its own."""
+    if spec.one_sided:
+        return (1, 2 * pair), (-1, 2 * pair + 1)
+    return (1, pair), (-1, pair)
+
+
 def fitness(network, weights, spec, readout, dense, labels, groups, pairs, generation, seed):
     """Fitness and saturated registers of both members, [(plus, minus)] for each pair in `pairs`."""
     rows = noise_rows(network)
@@ -261,18 +268,18 @@ def fitness(network, weights, spec, readout, dense, labels, groups, pairs, gener
     each_group = len(pairs) // len(groups)
     scores, edges = [], []
     for index, pair in enumerate(pairs):
-        noise = [
-            perturbation(
-                spec, layer, network.sizes[connection.source], population.neurons, rows[layer], pair,
-                generation, seed,
-            )
-            for layer, (connection, population) in enumerate(network.layers)
-        ]  # fmt: skip
         of_pair, edges_of_pair = [], []
-        for sign in (1, -1):
+        for sign, number in members(spec, pair):
+            noise = [
+                perturbation(
+                    spec, layer, network.sizes[connection.source], population.neurons, rows[layer],
+                    number, generation, seed,
+                )
+                for layer, (connection, population) in enumerate(network.layers)
+            ]  # fmt: skip
             total = saturated = 0
             for sample in groups[index // each_group]:
-                along = aligned_noise(network, spec, unperturbed[sample], pair, generation, seed)
+                along = aligned_noise(network, spec, unperturbed[sample], number, generation, seed)
                 seen = run(
                     network, weights, dense[sample], noise, sign, spec.scale, spec.bias_scale, along
                 )
@@ -291,15 +298,15 @@ def fitness(network, weights, spec, readout, dense, labels, groups, pairs, gener
 # --- weights -------------------------------------------------------------------------------------
 
 
-def votes(network, spec, layer, coefficients, pairs, generation, seed):
-    """sum over pairs of f * E, and of f * bias noise: (source, neuron) and (neuron,)."""
+def votes(network, spec, layer, coefficients, directions, generation, seed):
+    """sum over directions of f * E, and of f * bias noise: (source, neuron) and (neuron,)."""
     connection, population = network.layers[layer]
     sources, neurons = network.sizes[connection.source], population.neurons
     of_synapses = [[0] * neurons for _ in range(sources)]
     of_biases = [0] * neurons
-    for f, pair in zip(coefficients, pairs, strict=True):
+    for f, direction in zip(coefficients, directions, strict=True):
         noise = perturbation(
-            spec, layer, sources, neurons, noise_rows(network)[layer], pair, generation, seed
+            spec, layer, sources, neurons, noise_rows(network)[layer], direction, generation, seed
         )
         for k in range(neurons):
             of_biases[k] += int(f) * noise.biases[k] * (spec.bias_scale[layer] != 0)
@@ -351,11 +358,11 @@ def credits(network, weights, spec, readout, dense, label, pair, generation, see
 
 
 def presented_votes(
-    network, weights, spec, readout, dense, labels, groups, coefficients, pairs, generation, seed, delta
+    network, weights, spec, readout, dense, labels, groups, coefficients, directions, generation, seed, delta
 ):  # fmt: skip
     """Votes of the rules that present the samples again: (synapses, biases) of each layer.
 
-    coefficients  a number a pair, or a list of one a neuron
+    coefficients  a number a direction, or a list of one a neuron
     """
     found = [
         (
@@ -364,12 +371,14 @@ def presented_votes(
         )
         for connection, population in network.layers
     ]
-    each_group = len(pairs) // len(groups)
-    for index, (f, pair) in enumerate(zip(coefficients, pairs, strict=True)):
+    each_group = len(directions) // len(groups)
+    for index, (f, direction) in enumerate(zip(coefficients, directions, strict=True)):
         sample = groups[index // each_group][0]
         seen = run(network, weights, dense[sample])
         inputs = [dense[sample].tolist(), *seen.spikes]
-        for layer, rows in enumerate(aligned_noise(network, spec, seen, pair, generation, seed)):
+        for layer, rows in enumerate(
+            aligned_noise(network, spec, seen, direction, generation, seed)
+        ):
             for t, row in enumerate(rows or []):
                 for k, number in enumerate(row):
                     worth = f[k] if isinstance(f, list) else int(f)

@@ -115,6 +115,7 @@ def noises(draw, network: Network):
         rank=draw(st.integers(1, 4)),
         graded=draw(st.booleans()),
         full_rank=draw(st.booleans()),
+        one_sided=draw(st.booleans()),
     )
 
 

@@ -216,4 +216,5 @@ def training_estimate(
         generations=settings.generations,
         rank=settings.rank,
         graded=settings.noise == "graded",
+        directions=2 if settings.estimator == "one-sided" else 1,
     )

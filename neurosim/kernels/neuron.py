@@ -7,8 +7,8 @@
 
 docs/chip.md, section "The common core". With du = 4095 nothing of u is left: the paper's neuron.
 
-Both members of an antithetic pair run side by side: input = current + perturbation for the one,
-current - perturbation for the other. Registers of sixteen neurons stay in the processor for all steps.
+Both members of a pair run side by side: input = current + perturbation for the one, current -
+perturbation for the other. Registers of sixteen neurons stay in the processor for all steps.
 Where the largest current there is cannot drive u or v to its edge within the steps at hand (`headroom`),
 nothing is compared with the edges.
 """
@@ -50,13 +50,13 @@ def _compile_run_pair(checked):
         return u, v, v > threshold, edges
 
     @inlined
-    def run_pair(chain, layer, steps, plus, plus_at, minus, minus_at, minus_noise_at, room):
+    def run_pair(chain, layer, steps, plus, plus_at, minus, minus_at, minus_noise_at, room, other):
         """Run one layer of both members for all steps; return the saturated registers of each.
 
         plus, minus   int32 currents (step, lane), from `plus_at` and `minus_at` on
         room.noise    int32 (step, lane): added for plus, from 0 on; subtracted for minus, from
                       `minus_noise_at` on
-        room.bias_noise                  added to the bias for plus, subtracted for minus
+        room.bias_noise                  added to the bias for plus; other.bias_noise: subtracted for minus
         room.spike_bits                  written: one bit a neuron, the row of the layer's output
         room.potentials, room.counts     written (member, lane): sum over steps of v after reset, and
                                          of spikes
@@ -79,7 +79,7 @@ def _compile_run_pair(checked):
             at = layer * chain.width + first
             edge = load(chain.threshold, at)
             bias_plus = load(chain.bias, at) + load(room.bias_noise, at)
-            bias_minus = load(chain.bias, at) - load(room.bias_noise, at)
+            bias_minus = load(chain.bias, at) - load(other.bias_noise, at)
             u_plus, v_plus, u_minus, v_minus = zero, zero, zero, zero
             sum_plus, sum_minus, count_plus, count_minus = zero, zero, zero, zero
             for t in range(steps):
@@ -117,12 +117,20 @@ run_checked = _compile_run_pair(checked=True)
 run_free = _compile_run_pair(checked=False)
 
 
-def _compile_run_first(factor):
-    """The first layer's `run_pair`, plain, where both members get the same current and opposite noise.
+def _compile_run_first(factor, apart):
+    """The first layer's `run_pair`, plain, where both members get the same current.
 
     Two vectors of both members run at once: a step waits for the last one's comparison. `factor`: the
     noise is one factor a neuron (room.outputs) times one drive a step (room.drives), multiplied here.
+    `apart`: the second member's noise is its own, not the first's.
     """
+
+    @kernel
+    def noise_of(room, factors, of_bias, t, at):
+        """What noise adds to sixteen neurons in a step."""
+        if factor:
+            return factors * splat(room.drives[t]) + of_bias
+        return load(room.noise, at) + of_bias
 
     @kernel
     def plain_step(v, spiked, arriving, edge, decay):
@@ -131,7 +139,7 @@ def _compile_run_first(factor):
         return v, v > edge
 
     @inlined
-    def run_first(chain, steps, current, at, room):
+    def run_first(chain, steps, current, at, minus_noise_at, room, other):
         """Run the first layer; arrays as for `run_pair`."""
         lanes = chain.lanes[0]
         row = 4 * chain.spike_words
@@ -139,29 +147,35 @@ def _compile_run_first(factor):
         decay = prepare_decay(chain.decays[V_MULTIPLIER], chain.decays[V_SHIFT])
         zero = splat(int32(0))
         none = zero > zero
-        out, noise = room.spike_bits, room.noise
+        out = room.spike_bits
         for first in range(0, lanes, 2 * WIDTH):
             second = min(first + WIDTH, lanes - WIDTH)
             edge_a, edge_b = load(chain.threshold, first), load(chain.threshold, second)
             bias_a, bias_b = load(chain.bias, first), load(chain.bias, second)
             apart_a, apart_b = load(room.bias_noise, first), load(room.bias_noise, second)
             factor_a, factor_b = load(room.outputs, first), load(room.outputs, second)
+            minus_apart_a, minus_apart_b = (
+                load(other.bias_noise, first),
+                load(other.bias_noise, second),
+            )
+            minus_factor_a, minus_factor_b = load(other.outputs, first), load(other.outputs, second)
             plus_a, plus_b, minus_a, minus_b = zero, zero, zero, zero
             up_a, up_b, down_a, down_b = none, none, none, none
             for t in range(steps):
                 a, b = t * lanes + first, t * lanes + second
                 place_a, place_b = t * row + first // WIDTH, t * row + second // WIDTH
-                if factor:
-                    drive = splat(room.drives[t])
-                    noise_a, noise_b = factor_a * drive + apart_a, factor_b * drive + apart_b
-                else:
-                    noise_a, noise_b = load(noise, a) + apart_a, load(noise, b) + apart_b
+                noise_a = noise_of(room, factor_a, apart_a, t, a)
+                noise_b = noise_of(room, factor_b, apart_b, t, b)
+                less_a, less_b = noise_a, noise_b
+                if apart:
+                    less_a = noise_of(other, minus_factor_a, minus_apart_a, t, minus_noise_at + a)
+                    less_b = noise_of(other, minus_factor_b, minus_apart_b, t, minus_noise_at + b)
                 current_a = load(current, at + a) + bias_a
                 current_b = load(current, at + b) + bias_b
                 plus_a, up_a = plain_step(plus_a, up_a, current_a + noise_a, edge_a, decay)
                 plus_b, up_b = plain_step(plus_b, up_b, current_b + noise_b, edge_b, decay)
-                minus_a, down_a = plain_step(minus_a, down_a, current_a - noise_a, edge_a, decay)
-                minus_b, down_b = plain_step(minus_b, down_b, current_b - noise_b, edge_b, decay)
+                minus_a, down_a = plain_step(minus_a, down_a, current_a - less_a, edge_a, decay)
+                minus_b, down_b = plain_step(minus_b, down_b, current_b - less_b, edge_b, decay)
                 out[place_a] = spike_bits(up_a)
                 out[place_b] = spike_bits(up_b)
                 out[to_minus + place_a] = spike_bits(down_a)
@@ -170,8 +184,10 @@ def _compile_run_first(factor):
     return run_first
 
 
-run_first = _compile_run_first(factor=False)
-run_first_factor = _compile_run_first(factor=True)
+run_shared = _compile_run_first(factor=False, apart=False)
+run_shared_factor = _compile_run_first(factor=True, apart=False)
+run_apart = _compile_run_first(factor=False, apart=True)
+run_apart_factor = _compile_run_first(factor=True, apart=True)
 
 
 @inlined
@@ -185,11 +201,30 @@ def is_plain(chain, layer, reach):
 
 
 @inlined
-def run_pair(chain, layer, steps, plus, plus_at, minus, minus_at, minus_noise_at, reach, room):
+def run_first(chain, steps, current, at, factor, minus_noise_at, room, other):
+    """The variant of `_compile_run_first` for this noise; members share it where `minus_noise_at` is 0."""
+    if minus_noise_at == NOTHING and factor:
+        run_shared_factor(chain, steps, current, at, minus_noise_at, room, other)
+    elif minus_noise_at == NOTHING:
+        run_shared(chain, steps, current, at, minus_noise_at, room, other)
+    elif factor:
+        run_apart_factor(chain, steps, current, at, minus_noise_at, room, other)
+    else:
+        run_apart(chain, steps, current, at, minus_noise_at, room, other)
+
+
+@inlined
+def run_pair(
+    chain, layer, steps, plus, plus_at, minus, minus_at, minus_noise_at, reach, room, other
+):
     """`run_free` where no current exceeds the layer's headroom, else `run_checked`."""
     if reach <= chain.headroom[layer]:
-        return run_free(chain, layer, steps, plus, plus_at, minus, minus_at, minus_noise_at, room)
-    return run_checked(chain, layer, steps, plus, plus_at, minus, minus_at, minus_noise_at, room)
+        return run_free(
+            chain, layer, steps, plus, plus_at, minus, minus_at, minus_noise_at, room, other
+        )
+    return run_checked(
+        chain, layer, steps, plus, plus_at, minus, minus_at, minus_noise_at, room, other
+    )
 
 
 @kernel

@@ -1,4 +1,4 @@
-"""Which noise does a pair of members carry, and what current does it make of arriving spikes?
+"""Which noise do members carry, and what current does it make of arriving spikes?
 
     low rank    E = sum_r A_r B_r^T       noise current of neuron k = scale * sum_r A_rk * (x . B_r)
     full rank   E itself                  noise current of neuron k = scale * (x . E_k)
@@ -9,8 +9,11 @@
     Rademacher  2 * bit - 1                                  one plane,  standard deviation 1
     graded      popcount of 16 bits - 8 = sum_p 2^p bit_p - 8   five planes, standard deviation 2
 
-so x . B is a weighted sum of popcounts of x & plane. No perturbation is ever laid out: a pair holds
+so x . B is a weighted sum of popcounts of x & plane. No perturbation is ever laid out: a member holds
 rank * (inputs + neurons) numbers while it is evaluated, and they are drawn again for the update.
+
+Noise is numbered by direction. Antithetic members +E and -E share one, number p for pair p; one-sided members
+have one each, 2p and 2p + 1. The second member takes its noise with a minus sign either way.
 """
 
 import numpy as np
@@ -182,15 +185,15 @@ def draw_lanes(
 
 
 @inlined
-def perturbs(noise, layer, pair):
-    """Does this pair perturb this layer? Pairs take turns among the event-aligned layers."""
+def perturbs(noise, layer, direction):
+    """Does this direction perturb this layer? They take turns among the event-aligned layers."""
     turn = noise.turn[layer]
-    return noise.scale[layer] != 0 and (turn < 0 or pair % noise.turns == turn)
+    return noise.scale[layer] != 0 and (turn < 0 or direction % noise.turns == turn)
 
 
 @inlined
-def draw_pair(chain, noise, steps, pair, generation, room):
-    """Draw the noise of one pair, of all layers, to the scratch arrays of `room`.
+def draw_direction(chain, noise, steps, direction, generation, room):
+    """Draw the noise of one direction, of all layers, to the scratch arrays of `room`.
 
     room.inputs      uint64: planes of B (or of E), a layer from chain.noise_at[layer] on
     room.outputs     int32 (layer, rank, lane): A times the layer's scale
@@ -199,40 +202,40 @@ def draw_pair(chain, noise, steps, pair, generation, room):
     for layer in range(chain.layers):
         neurons, words = chain.neurons[layer], chain.words[layer]
         row = noise_words(words, noise.graded)
-        scale = noise.scale[layer] if perturbs(noise, layer, pair) else FIRST
+        scale = noise.scale[layer] if perturbs(noise, layer, direction) else FIRST
         if scale != 0 and noise.turn[layer] >= 0:
             width = ((neurons + 127) >> 7) << 1
             if not noise.graded:  # the steps' fields follow each other: one call draws them all
                 draw_words(
-                    room.inputs, chain.noise_at[layer], FIRST, steps * width, ALIGNED, layer, pair,
+                    room.inputs, chain.noise_at[layer], FIRST, steps * width, ALIGNED, layer, direction,
                     generation, noise.seed,
                 )  # fmt: skip
             for t in range(steps if noise.graded else 0):
                 draw_noise(
                     room.inputs, chain.noise_at[layer] + t * noise_words(width, noise.graded), width,
-                    FIRST, width, t, noise.graded, ALIGNED, layer, pair, generation, noise.seed,
+                    FIRST, width, t, noise.graded, ALIGNED, layer, direction, generation, noise.seed,
                 )  # fmt: skip
         elif scale != 0 and noise.full_rank:
             for neuron in range(neurons):
                 draw_noise(
                     room.inputs, chain.noise_at[layer] + neuron * row, words, FIRST, words,
-                    neuron, noise.graded, FULL_RANK, layer, pair, generation, noise.seed,
+                    neuron, noise.graded, FULL_RANK, layer, direction, generation, noise.seed,
                 )  # fmt: skip
         elif scale != 0:
             used = words if noise.graded else ((chain.sources[layer] + 127) >> 7) << 1
             for r in range(noise.rank):
                 draw_noise(
                     room.inputs, chain.noise_at[layer] + r * row, words, FIRST, used, r,
-                    noise.graded, INPUT_FACTOR, layer, pair, generation, noise.seed,
+                    noise.graded, INPUT_FACTOR, layer, direction, generation, noise.seed,
                 )  # fmt: skip
                 draw_lanes(
                     room.outputs, (layer * noise.rank + r) * chain.width, neurons, r, noise.graded, scale,
-                    OUTPUT_FACTOR, layer, pair, generation, noise.seed, room.raw,
+                    OUTPUT_FACTOR, layer, direction, generation, noise.seed, room.raw,
                 )  # fmt: skip
         if noise.bias_scale[layer] != 0:
             draw_lanes(
                 room.bias_noise, layer * chain.width, neurons, FIRST, noise.graded,
-                noise.bias_scale[layer], BIAS, layer, pair, generation, noise.seed, room.raw,
+                noise.bias_scale[layer], BIAS, layer, direction, generation, noise.seed, room.raw,
             )  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """What do the perturbed networks of a population make of their samples?
 
-    for each pair:                        draw its noise once                         perturbation.py
+    for each pair:                        draw its directions once                    perturbation.py
         for each sample of its group:     current every member shares                 synapse.py
             for each layer:               noise current, both members side by side    neuron.py
             fitness of each member        log-likelihood of the label                 readout.py
@@ -29,11 +29,10 @@ from neurosim.kernels.neuron import (
     is_plain,
     open_gates,
     run_first,
-    run_first_factor,
     run_pair,
 )
 from neurosim.kernels.perturbation import (
-    draw_pair,
+    draw_direction,
     find_drives,
     low_rank_current,
     noise_current,
@@ -45,6 +44,8 @@ from neurosim.kernels.synapse import FLATTENED, synaptic_current, tabled_current
 
 FROM_START = np.int64(0)
 """A place in memory; a literal 0 would compile the callee once more."""
+PLUS, MINUS = np.int64(0), np.int64(1)
+"""Members of a pair."""
 ERROR_ONE = np.int64(127)
 """Largest error that a class is told, int8 (delta.py)."""
 
@@ -85,6 +86,7 @@ class Noise(NamedTuple):
     turns: int  # number of event-aligned layers, at least 1
     period: int  # event-aligned noise acts in steps 0, period, 2 period ...
     window: int  # ... where the membrane is at most this far from its threshold; 0: everywhere
+    directions: int  # of a pair: 1 that its members share, or 2, one each
 
 
 class Readout(NamedTuple):
@@ -110,12 +112,12 @@ class Samples(NamedTuple):
 class Room(NamedTuple):
     """Scratch of one thread, for one pair at a time."""
 
-    inputs: NDArray[np.uint64]  # noise planes of all layers
-    outputs: NDArray[np.int32]  # (layer, rank, lane) A times scale
-    bias_noise: NDArray[np.int32]  # (layer, lane)
+    inputs: NDArray[np.uint64]  # (direction, word) noise planes of all layers
+    outputs: NDArray[np.int32]  # (direction, layer * rank * lane) A times scale
+    bias_noise: NDArray[np.int32]  # (direction, layer * lane)
     raw: NDArray[np.uint64]  # one noise field of the widest layer
     axons: NDArray[np.int64]  # numbers of spiking sources
-    drives: NDArray[np.int32]  # (rank, step) x . B of low-rank noise
+    drives: NDArray[np.int32]  # (direction, rank * step) x . B of low-rank noise
     currents: NDArray[np.int32]  # (member, step, lane)
     noise: NDArray[np.int32]  # (member, step, lane)
     spikes: NDArray[np.uint64]  # (member, layer, step, word)
@@ -147,32 +149,34 @@ def _point_samples(samples):
 def _point_noise(noise):
     return Noise(
         noise.full_rank, noise.graded, noise.rank, pointer(noise.scale), pointer(noise.bias_scale),
-        noise.seed, pointer(noise.turn), noise.turns, noise.period, noise.window,
+        noise.seed, pointer(noise.turn), noise.turns, noise.period, noise.window, noise.directions,
     )  # fmt: skip
 
 
 @kernel
-def _point_room(room):
+def _point_room(room, member):
+    """The scratch as a member of the pair has it: with the noise of its direction."""
+    own = min(member, room.inputs.shape[0] - 1)
     return Room(
-        pointer(room.inputs), pointer(room.outputs), pointer(room.bias_noise), pointer(room.raw),
-        pointer(room.axons), pointer(room.drives), pointer(room.currents), pointer(room.noise),
-        pointer(room.spikes), pointer_to_halves(room.spikes), pointer(room.potentials),
-        pointer(room.counts),
+        pointer(room.inputs[own]), pointer(room.outputs[own]), pointer(room.bias_noise[own]),
+        pointer(room.raw), pointer(room.axons), pointer(room.drives[own]), pointer(room.currents),
+        pointer(room.noise), pointer(room.spikes), pointer_to_halves(room.spikes),
+        pointer(room.potentials), pointer(room.counts),
     )  # fmt: skip
 
 
-def make_room(chain: Chain, rank: int, steps: int) -> Room:
+def make_room(chain: Chain, rank: int, steps: int, directions: int = 1) -> Room:
     """Scratch for one thread; `spike_bits` is made from `spikes` by the kernels."""
     lanes, layers = chain.width, chain.layers
     field = noise_words(((lanes + 127) >> 7) << 1, True)
     spikes = zeros(2 * layers * steps * chain.spike_words, np.uint64)
     return Room(
-        inputs=zeros(max(int(chain.noise_at[layers]), 1), np.uint64),
-        outputs=zeros(layers * rank * lanes, np.int32),
-        bias_noise=zeros(layers * lanes, np.int32),
+        inputs=zeros((directions, max(int(chain.noise_at[layers]), 1)), np.uint64),
+        outputs=zeros((directions, layers * rank * lanes), np.int32),
+        bias_noise=zeros((directions, layers * lanes), np.int32),
         raw=zeros(field, np.uint64),
         axons=zeros(int(chain.sources.max()) + FLATTENED, np.int64),
-        drives=zeros(rank * steps, np.int32),
+        drives=zeros((directions, rank * steps), np.int32),
         currents=zeros(2 * steps * lanes, np.int32),
         noise=zeros(2 * steps * lanes, np.int32),
         spikes=spikes,
@@ -207,41 +211,75 @@ def layer_current(chain, layer, steps, at, out_at, room):
 
 
 @inlined
-def _run_first_layer(chain, noise, samples, sample, gates_at, steps, pair, room):
+def _draw_pair(chain, noise, steps, pair, generation, room, other):
+    """Draw the noise of both members of a pair; return the number of its first direction."""
+    direction = pair * noise.directions
+    draw_direction(chain, noise, steps, direction, generation, room)
+    if noise.directions > 1:
+        draw_direction(chain, noise, steps, direction + 1, generation, other)
+    return direction
+
+
+@inlined
+def _member_noise(
+    chain, noise, layer, steps, direction, spikes, at, gates, gates_at, out_at, room
+):  # fmt: skip
+    """Write the noise current that a direction makes of a layer's spikes to room.noise; return its bound."""
+    if not perturbs(noise, layer, direction):
+        _silence(room.noise, out_at, out_at + steps * chain.lanes[layer])
+        return FROM_START
+    if noise.turn[layer] >= 0:
+        return aligned_current(chain, noise, layer, steps, gates, gates_at, out_at, room)
+    return noise_current(chain, noise, layer, steps, spikes, at, out_at, room)
+
+
+@inlined
+def _run_first_layer(chain, noise, samples, sample, gates_at, steps, direction, room, other):
     """Run the first layer, whose synaptic current both members share; return saturated registers."""
     half = steps * chain.lanes[0]
     begin = sample * half
     frames_at = sample * steps * chain.words[0]
-    reach = samples.reach[sample]
-    hidden = chain.layers > 1
-    if not perturbs(noise, 0, pair):
-        _silence(room.noise, FROM_START, half)
-    elif noise.turn[0] >= 0:
-        reach += aligned_current(
-            chain, noise, FROM_START, steps, samples.gates, gates_at, FROM_START, room
-        )
-    elif noise.full_rank or noise.rank > 1:
-        reach += noise_current(
-            chain, noise, FROM_START, steps, samples.frames, frames_at, FROM_START, room
-        )
+    apart = noise.directions > 1
+    minus_at = half if apart else FROM_START
+    on_weights = noise.scale[0] != 0 and noise.turn[0] < 0
+    single = on_weights and not noise.full_rank and noise.rank == 1
+    of_plus, of_minus = FROM_START, FROM_START
+    if single:  # one factor a neuron times one drive a step: the drives alone
+        of_plus = find_drives(chain, noise, FROM_START, steps, samples.frames, frames_at, room)
+        if apart:
+            of_minus = find_drives(
+                chain, noise, FROM_START, steps, samples.frames, frames_at, other
+            )
     else:
-        reach += find_drives(chain, noise, FROM_START, steps, samples.frames, frames_at, room)
-        if hidden and is_plain(chain, FROM_START, reach):
-            run_first_factor(chain, steps, samples.currents, begin, room)
-            return FROM_START, FROM_START
-        low_rank_current(chain, noise, FROM_START, steps, FROM_START, room)
-    if hidden and is_plain(chain, FROM_START, reach):
-        run_first(chain, steps, samples.currents, begin, room)
+        of_plus = _member_noise(
+            chain, noise, FROM_START, steps, direction, samples.frames, frames_at, samples.gates,
+            gates_at, FROM_START, room,
+        )  # fmt: skip
+        if apart:
+            of_minus = _member_noise(
+                chain, noise, FROM_START, steps, direction + 1, samples.frames, frames_at,
+                samples.gates, gates_at, minus_at, other,
+            )  # fmt: skip
+    reach = samples.reach[sample] + max(of_plus, of_minus)
+    if chain.layers > 1 and is_plain(chain, FROM_START, reach):
+        run_first(chain, steps, samples.currents, begin, single, minus_at, room, other)
         return FROM_START, FROM_START
+    if single:
+        low_rank_current(chain, noise, FROM_START, steps, FROM_START, room)
+        if apart:
+            low_rank_current(chain, noise, FROM_START, steps, minus_at, other)
     return run_pair(
-        chain, FROM_START, steps, samples.currents, begin, samples.currents, begin, FROM_START, reach,
-        room,
+        chain, FROM_START, steps, samples.currents, begin, samples.currents, begin, minus_at, reach,
+        room, other,
     )  # fmt: skip
 
 
 @inlined
-def _run_sample(chain, noise, samples, sample, steps, pair, room):
-    """Run all layers of both members of a pair on one sample; return their saturated registers."""
+def _run_sample(chain, noise, samples, sample, steps, direction, room, other):
+    """Run all layers of both members of a pair on one sample; return their saturated registers.
+
+    direction  number of the first member's; `room` and `other` hold what each member carries
+    """
     row = steps * chain.spike_words
     gates_at = sample * chain.layers * row * 4
     saturated_plus = int64(0)
@@ -250,28 +288,22 @@ def _run_sample(chain, noise, samples, sample, steps, pair, room):
         half = steps * chain.lanes[layer]
         if layer == 0:
             plus, minus = _run_first_layer(
-                chain, noise, samples, sample, gates_at, steps, pair, room
+                chain, noise, samples, sample, gates_at, steps, direction, room, other
             )
         else:
             noise_reach = int64(0)
             for side in range(2):
+                own = other if side else room
                 at = (side * chain.layers + layer - 1) * row
                 layer_current(chain, layer, steps, at, side * half, room)
-                if not perturbs(noise, layer, pair):
-                    _silence(room.noise, side * half, (side + 1) * half)
-                    continue
-                if noise.turn[layer] >= 0:
-                    side_reach = aligned_current(
-                        chain, noise, layer, steps, samples.gates, gates_at, side * half, room
-                    )
-                else:
-                    side_reach = noise_current(
-                        chain, noise, layer, steps, room.spikes, at, side * half, room
-                    )
+                side_reach = _member_noise(
+                    chain, noise, layer, steps, direction + side * (noise.directions - 1),
+                    room.spikes, at, samples.gates, gates_at, side * half, own,
+                )  # fmt: skip
                 noise_reach = max(noise_reach, side_reach)
             plus, minus = run_pair(
                 chain, layer, steps, room.currents, FROM_START, room.currents, half, half,
-                chain.reach[layer] + noise_reach, room,
+                chain.reach[layer] + noise_reach, room, other,
             )  # fmt: skip
         saturated_plus += plus
         saturated_minus += minus
@@ -286,25 +318,23 @@ def evaluate_pairs(
     """Fitness of both members of pairs `begin` .. `end` - 1, summed over the samples of their group.
 
     groups     int64 (group, place): which samples a group sees; `pairs` pairs a group, in order
-    fitness    int64 (pair, member), added to; member 0 is +E, member 1 is -E
+    fitness    int64 (pair, member), added to; member 1 carries its noise with a minus sign
     saturated  int64 (pair, member), added to
     """
     chain = _point_chain(chain_arrays)
     noise = _point_noise(noise_arrays)
-    room = _point_room(room_arrays)
+    room, other = _point_room(room_arrays, PLUS), _point_room(room_arrays, MINUS)
     samples = _point_samples(sample_arrays)
     steps = sample_arrays.frames.shape[1]
     powers, logs = pointer(readout.powers), pointer(readout.logs)
     classes = chain.neurons[chain.layers - 1]
     scores = room.potentials if readout.membrane else room.counts
     for index in range(begin, end):
-        draw_pair(chain, noise, steps, first_pair + index, generation, room)
+        direction = _draw_pair(chain, noise, steps, first_pair + index, generation, room, other)
         group = index // pairs
         for place in range(groups.shape[1]):
             sample = groups[group, place]
-            plus, minus = _run_sample(
-                chain, noise, samples, sample, steps, first_pair + index, room
-            )
+            plus, minus = _run_sample(chain, noise, samples, sample, steps, direction, room, other)
             saturated[index, 0] += plus
             saturated[index, 1] += minus
             for side in range(2):
@@ -327,11 +357,13 @@ def forward(
     """
     chain = _point_chain(chain_arrays)
     noise = _point_noise(noise_arrays)
-    room = _point_room(room_arrays)
+    room, other = _point_room(room_arrays, PLUS), _point_room(room_arrays, MINUS)
     samples = _point_samples(sample_arrays)
     steps, row = sample_arrays.frames.shape[1], chain.spike_words
     for sample in range(begin, end):
-        saturated[sample], _ = _run_sample(chain, noise, samples, sample, steps, FROM_START, room)
+        saturated[sample], _ = _run_sample(
+            chain, noise, samples, sample, steps, FROM_START, room, other
+        )
         for index in range(potentials.shape[1]):
             potentials[sample, index] = room.potentials[index]
             counts[sample, index] = room.counts[index]
@@ -359,7 +391,7 @@ def present(
     """
     chain = _point_chain(chain_arrays)
     noise = _point_noise(noise_arrays)
-    room = _point_room(room_arrays)
+    room, other = _point_room(room_arrays, PLUS), _point_room(room_arrays, MINUS)
     samples = _point_samples(sample_arrays)
     powers, logs = pointer(readout.powers), pointer(readout.logs)
     steps = sample_arrays.frames.shape[1]
@@ -368,7 +400,7 @@ def present(
     kept, opened, wrong = pointer(trains), pointer(gates), pointer(errors)
     row = steps * chain.spike_words
     for sample in range(begin, end):
-        _run_sample(chain, noise, samples, sample, steps, FROM_START, room)
+        _run_sample(chain, noise, samples, sample, steps, FROM_START, room, other)
         softmax_errors(
             scores, FROM_START, chain.neurons[last], int64(samples.labels[sample]),
             readout.multiplier, readout.shift, powers, ERROR_ONE, wrong, sample * chain.lanes[last],
@@ -408,7 +440,7 @@ def credit_pairs(
     """
     chain = _point_chain(chain_arrays)
     noise = _point_noise(noise_arrays)
-    room = _point_room(room_arrays)
+    room, other = _point_room(room_arrays, PLUS), _point_room(room_arrays, MINUS)
     samples = _point_samples(sample_arrays)
     errors, blame, credits = pointer(errors_array), pointer(blame_array), pointer(credits_array)
     steps, lanes = sample_arrays.frames.shape[1], chain.lanes[0]
@@ -422,10 +454,11 @@ def credit_pairs(
             blamed, told = tell_blame(chain, errors, sample * chain.lanes[1], blame), sample
         if not blamed:
             continue
-        pair = first_pair + index
-        draw_pair(chain, noise, steps, pair, generation, room)
+        direction = _draw_pair(chain, noise, steps, first_pair + index, generation, room, other)
         gates_at = sample * chain.layers * row * steps
-        plus, minus = _run_first_layer(chain, noise, samples, sample, gates_at, steps, pair, room)
+        plus, minus = _run_first_layer(
+            chain, noise, samples, sample, gates_at, steps, direction, room, other
+        )
         saturated[index, 0] += plus
         saturated[index, 1] += minus
         give_credit(

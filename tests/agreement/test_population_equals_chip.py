@@ -105,7 +105,7 @@ def noise_of(network, chain, noise, room):
             [
                 int(
                     perturbation.noise_number(
-                        room.inputs, int(chain.noise_at[layer]) + f * row, words, i, noise.graded
+                        room.inputs[0], int(chain.noise_at[layer]) + f * row, words, i, noise.graded
                     )
                 )
                 for i in range(sources)

@@ -172,6 +172,12 @@ def test_chip_and_twin_rank_the_same_members_alike(data, readout, rank, noise):
     assert np.abs(compared.chip - compared.twin).max() < 0.01
 
 
+def test_members_that_the_twin_does_not_have_are_refused(data):
+    chip = make_chip(start(Settings(estimator="one-sided"), data))
+    with pytest.raises(NetworkError, match="--estimator antithetic"):
+        members.member_fitness(chip, data.train, range(4), 0)
+
+
 def test_factors_of_a_product_are_found():
     rng = np.random.default_rng(0)
     a, b = (rng.choice([-1, 1], (5, 1, n)).astype(np.int32) for n in (7, 11))

@@ -88,7 +88,14 @@ def on(worker, team, code):
 
 
 @pytest.mark.parametrize(
-    "settings", [{}, {"shaping": "rank", "rank": 2}, {"method": "full-rank", "decay": 0.01}, FAST]
+    "settings",
+    [
+        {},
+        {"shaping": "rank", "rank": 2},
+        {"method": "full-rank", "decay": 0.01},
+        FAST,
+        {"estimator": "one-sided"},
+    ],
 )
 def test_a_cluster_learns_the_same_bits(here, data, settings):
     config = start(Settings(**{**SMALL, **settings}), data)

@@ -29,6 +29,14 @@ def test_what_is_told_is_one_small_integer_a_pair_and_the_rates():
     assert len(update.rates) == 2
 
 
+def test_one_sided_members_are_told_a_small_integer_each():
+    evolution = Evolution(SETTINGS.model_copy(update={"estimator": "one-sided"}), 50, 2)
+    fitness = np.random.default_rng(0).integers(-9999, 0, (12, 2))
+    told = evolution.tell(3, Rehearsal(fitness, np.zeros_like(fitness))).coefficients
+    assert np.array_equal(told, coefficients(fitness, 4, "rank", "one-sided"))
+    assert told.shape == (24,)
+
+
 def test_what_neurons_were_told_is_passed_on():
     fitness = np.zeros((12, 2), np.int64)
     credits = np.arange(12 * 16, dtype=np.int16).reshape(12, 16)

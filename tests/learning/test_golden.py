@@ -74,6 +74,7 @@ def test_a_direction_never_leaves_its_bits(pairs, rank, bits, wishes):
         ({"output_rule": "delta"}, "output_rule is 'delta'"),
         ({"sigma_bias": 2}, "sigma_bias is 2"),
         ({"decay": 0.01}, "decay is 0.01"),
+        ({"estimator": "one-sided"}, "estimator is 'one-sided'"),
         ({"sigma": 0}, "sigma 0"),
         ({"pairs": 1 << 20, "momentum_bits": 6}, "directions of 34 bits"),
     ],

@@ -17,6 +17,7 @@ from neurosim.network import NetworkError
 SMALL = {"hidden": (16,), "steps": 5, "pairs": 48, "groups": 6, "batch": 2, "vth_mant": 100}
 ALIGNED = {"method": "event-aligned", "batch": 1, "output_rule": "delta", "sigma": 64}
 CREDIT = {**ALIGNED, "credit": "error"}
+ONE_SIDED = {"estimator": "one-sided"}
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +47,18 @@ def test_work_is_in_proportion_to_threads_and_groups_stay_whole(threads, each):
         assert abs(len(part) // each - groups * number / sum(threads)) <= 1
 
 
-@pytest.mark.parametrize("settings", [{}, {"method": "full-rank"}, {"rank": 3}, ALIGNED, CREDIT])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"method": "full-rank"},
+        {"rank": 3},
+        ALIGNED,
+        CREDIT,
+        ONE_SIDED,
+        {**ALIGNED, **ONE_SIDED},
+    ],
+)
 @given(borders=st.lists(st.integers(1, 47), max_size=5))
 def test_ranges_rehearsed_apart_are_the_whole(data, settings, borders):
     training = Training(start(Settings(**{**SMALL, **settings}), data), data)

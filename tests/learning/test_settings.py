@@ -88,6 +88,7 @@ def test_values_at_their_limits_are_taken(name, value):
         {"readout": "loud"},
         {"shaping": "z"},
         {"schedule": "cosine"},
+        {"estimator": "two-sided"},
         {"output_rule": "backprop"},
         {"hidden": ()},
         {"hidden": (0,)},
@@ -122,6 +123,7 @@ def test_what_is_no_setting_is_refused_by_name(settings):
             ("2 hidden layers", "--credit fitness"),
         ),
         ({**BY_ERROR, "output_rule": "same"}, ("output_rule 'same'", "--output-rule delta")),
+        ({**BY_ERROR, "estimator": "one-sided"}, ("estimator 'one-sided'", "--credit fitness")),
         ({"output_rule": "delta", "sigma_bias": 1}, ("sigma_bias 1", "delta")),
     ],
 )

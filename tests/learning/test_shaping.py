@@ -1,4 +1,4 @@
-"""What is a pair worth? Exact ranks, signs and scaled differences, the same for either member."""
+"""What is a direction worth? Exact ranks, signs and scaled differences, the same for either member."""
 
 from fractions import Fraction
 from math import floor
@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from learning.shaping import LARGEST, MEAN, coefficients
+from learning.shaping import LARGEST, MEAN, coefficients, left_out
 
 WAYS = ("scaled", "rank", "sign")
+ESTIMATORS = ("antithetic", "one-sided")
 VALUES = st.integers(-(1 << 40), 1 << 40) | st.integers(-3, 3)
 
 
@@ -76,25 +77,29 @@ def test_swapping_members_negates(way, population):
     assert (swapped == -coefficients(fitness, groups, way)).all()
 
 
+@pytest.mark.parametrize("estimator", ESTIMATORS)
 @pytest.mark.parametrize("way", WAYS)
 @given(population=populations())
-def test_worth_is_one_small_integer(way, population):
-    found = coefficients(*population, way)
+def test_worth_is_one_small_integer_a_direction(way, estimator, population):
+    found = coefficients(*population, way, estimator)
     assert found.dtype == np.int8
+    assert found.shape == (len(population[0]) * (1 if estimator == "antithetic" else 2),)
     assert np.abs(found.astype(int)).max() <= LARGEST
 
 
+@pytest.mark.parametrize("estimator", ESTIMATORS)
 @pytest.mark.parametrize("way", WAYS)
 @given(population=populations(), shift=st.integers(-1000, 1000))
-def test_only_differences_count(way, population, shift):
+def test_only_differences_count(way, estimator, population, shift):
     fitness, groups = population
-    moved = coefficients(fitness + shift, groups, way)
-    assert (moved == coefficients(fitness, groups, way)).all()
+    moved = coefficients(fitness + shift, groups, way, estimator)
+    assert (moved == coefficients(fitness, groups, way, estimator)).all()
 
 
+@pytest.mark.parametrize("estimator", ESTIMATORS)
 @pytest.mark.parametrize("way", WAYS)
-def test_members_that_tie_are_worth_nothing(way):
-    assert not coefficients(np.full((6, 2), -77, np.int64), 2, way).any()
+def test_members_that_tie_are_worth_nothing(way, estimator):
+    assert not coefficients(np.full((6, 2), -77, np.int64), 2, way, estimator).any()
 
 
 def test_ranks_are_taken_within_a_group():
@@ -102,3 +107,52 @@ def test_ranks_are_taken_within_a_group():
     hard = np.array([[-900, -800], [-700, -1000]], np.int64)
     both = coefficients(np.concatenate([hard, hard + 600]), 2, "rank")
     assert both[:2].tolist() == both[2:].tolist()
+
+
+# --- one-sided members ---------------------------------------------------------------------------
+
+
+def by_hand(fitness, groups):
+    """Each member's fitness less the mean of the others of its group, group by group."""
+    for part in np.split(fitness, groups):
+        flat = [Fraction(value) for value in part.reshape(-1).tolist()]
+        yield [value - (sum(flat) - value) / (len(flat) - 1) for value in flat]
+
+
+def turned(worth):
+    """The worth of members as that of directions: the second of a pair takes its noise with a minus sign."""
+    return [-one if place % 2 else one for place, one in enumerate(worth)]
+
+
+@given(populations())
+def test_a_member_is_held_against_the_mean_of_the_others(population):
+    fitness, groups = population
+    members = fitness.reshape(groups, -1)
+    found = left_out(members)
+    wanted = [[one * (members.shape[1] - 1) for one in part] for part in by_hand(fitness, groups)]
+    assert found.tolist() == wanted
+    assert not found.sum(axis=1).any()
+
+
+@given(populations())
+def test_one_sided_worth_is_scaled_and_signed_exactly(population):
+    fitness, groups = population
+    worth = turned(one for part in by_hand(fitness, groups) for one in part)
+    mean = sum(map(abs, worth)) / len(worth)
+    scaled = [
+        max(-LARGEST, min(LARGEST, nearest(MEAN * one / mean))) if mean else 0 for one in worth
+    ]
+    assert coefficients(fitness, groups, "scaled", "one-sided").tolist() == scaled
+    signs = [(one > 0) - (one < 0) for one in worth]
+    assert coefficients(fitness, groups, "sign", "one-sided").tolist() == signs
+
+
+@given(populations())
+def test_one_sided_ranks_are_centred_ranks_of_the_group(population):
+    fitness, groups = population
+    wanted = []
+    for part in np.split(fitness, groups):
+        flat = part.reshape(-1).tolist()
+        below = [Fraction(sum(a < b for a in flat) - sum(a > b for a in flat)) for b in flat]
+        wanted += turned(nearest(LARGEST * one / (len(flat) - 1)) for one in below)
+    assert coefficients(fitness, groups, "rank", "one-sided").tolist() == wanted

@@ -23,6 +23,7 @@ SMALL = {
 ALIGNED = {"method": "event-aligned", "batch": 1, "output_rule": "delta", "sigma": 64}
 BY_ERROR = {**ALIGNED, "credit": "error"}
 MOVED = {**BY_ERROR, "shift": 1}
+ONE_SIDED = {"estimator": "one-sided", "sigma_bias": 3}
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +64,8 @@ def end(training):
         {"output_rule": "delta"},
         ALIGNED,
         BY_ERROR,
+        {"estimator": "one-sided"},
+        {**ALIGNED, "estimator": "one-sided", "shaping": "rank"},
     ],
     ids=lambda settings: " ".join(f"{name}={value}" for name, value in settings.items()) or "eggroll",
 )  # fmt: skip
@@ -89,7 +92,9 @@ def test_steps_one_by_one_are_a_run(data, settings):
     assert end(whole) == weights_sha256(parts.chip.weights())
 
 
-@pytest.mark.parametrize("settings", [{}, {"momentum_bits": 0, "sigma_bias": 3}, ALIGNED, MOVED])
+@pytest.mark.parametrize(
+    "settings", [{}, {"momentum_bits": 0, "sigma_bias": 3}, ALIGNED, MOVED, ONE_SIDED]
+)
 @pytest.mark.parametrize("stop", [0, 1, 7])
 def test_a_run_stopped_anywhere_resumes_to_the_same_bits(data, tmp_path, settings, stop):
     settings = {**settings, "generations": 9, "evaluate_every": 4}

@@ -30,6 +30,7 @@ def aligned_noises(draw, network, all_layers=False):
         aligned=tuple(all_layers or draw(st.booleans()) for _ in range(count)),
         period=draw(st.integers(1, 3)),
         window=draw(st.sampled_from([0, 1, 3000, 100_000])),
+        one_sided=draw(st.booleans()),
     )
 
 
@@ -65,7 +66,8 @@ def test_votes_are_the_sum_over_pairs_steps_and_spikes(data):
             scale=(*spec.scale[:-1], 0), aligned=(*spec.aligned[:-1], False)
         )  # as the settings have it
     groups = [[data.draw(st.integers(0, len(case.labels) - 1))] for _ in range(2)]
-    f = data.draw(st.lists(strategies.COEFFICIENTS, min_size=4, max_size=4))
+    count = 4 * spec.directions
+    f = data.draw(st.lists(strategies.COEFFICIENTS, min_size=count, max_size=count))
     pairs = range(begin := data.draw(st.integers(0, 1000)), begin + 4)
     assert_votes(case, spec, readout, delta, groups, f, pairs)
 
@@ -74,14 +76,15 @@ def assert_votes(case, spec, readout, delta, groups, f, pairs):
     chip = chip_of(case, spec, readout, delta)
     rates = [Rates(1 << 32, 1 << 36, 0)] * len(case.network.layers)
     chip.consolidate(np.array(f, np.int8), pairs, GENERATION, rates, case.frames, np.array(groups))
+    directions = range(pairs.start * spec.directions, pairs.stop * spec.directions)
     presented = naive.presented_votes(
-        case.network, case.weights, spec, readout, case.dense, case.labels, groups, f, pairs,
+        case.network, case.weights, spec, readout, case.dense, case.labels, groups, f, directions,
         GENERATION, SEED, delta,
     )  # fmt: skip
     for layer, (_, population) in enumerate(case.network.layers):
         votes, of_biases = map(np.array, presented[layer])
         if not spec.of_layer(layer):
-            on_weights = naive.votes(case.network, spec, layer, f, pairs, GENERATION, SEED)
+            on_weights = naive.votes(case.network, spec, layer, f, directions, GENERATION, SEED)
             votes, of_biases = votes + on_weights[0], of_biases + on_weights[1]
         kept = chip.memory.momentum[layer]
         assert kept[:, : population.neurons].tolist() == votes.tolist()
@@ -194,6 +197,23 @@ def test_noise_that_does_not_fit_is_refused(spec, named):
             NoiseSpec(**{"scale": (1, 1), "bias_scale": (0, 0), **spec}),
             strategies.ReadoutSpec(True, 1, 0),
         )
+
+
+@pytest.mark.parametrize(("one_sided", "allowed"), [(False, 255), (True, 127)])
+def test_terms_beyond_16_bits_are_refused(one_sided, allowed):
+    network = strategies.Network.chain(5, [strategies.Population("output", 2, 60)])
+    weights = strategies.random_weights(network, np.random.default_rng(0))
+    case = strategies.Case(network, weights, np.ones((1, 2, 5), np.uint8), np.zeros(1, np.uint8))
+    spec = NoiseSpec((9,), (0,), aligned=(True,), one_sided=one_sided)
+    chip = chip_of(case, spec, strategies.ReadoutSpec(True, 1, 0))
+    for pairs in (allowed, allowed + 1):
+        f, groups = np.zeros(pairs * spec.directions, np.int8), np.array([[0]])
+        told = (f, range(pairs), 0, [Rates(0, 0, 0)], case.frames, groups)
+        if pairs == allowed:
+            chip.consolidate(*told)
+            continue
+        with pytest.raises(NetworkError, match=f"allowed are 1 sample and {allowed} pairs"):
+            chip.consolidate(*told)
 
 
 @pytest.mark.parametrize(("du", "dv"), [(4095, 400), (0, 0), (2000, 100)])

@@ -9,6 +9,7 @@ import strategies
 from hypothesis import given
 from hypothesis import strategies as st
 
+from learning.shaping import left_out
 from neurosim.chain import NoiseSpec
 from neurosim.kernels.credit import CREDIT_SHIFT
 from neurosim.network import Network, NetworkError, Population, Weights
@@ -108,15 +109,23 @@ def tiny():
     return strategies.Case(network, weights, dense, np.array([1], np.uint8))
 
 
-def patterns():
-    """All numbers +1 and -1 of (step, neuron), and for each the number of a pair that draws it."""
-    field = [naive.Field(naive.ALIGNED, 0, pair, GENERATION, SEED) for pair in range(400)]
-    drawn = {
-        tuple(n for t in range(STEPS) for n in naive.numbers(one, NEURONS, 2, t, False)): pair
-        for pair, one in reversed(list(enumerate(field)))
-    }
-    assert len(drawn) == 2 ** (NEURONS * STEPS)
-    return drawn
+def patterns(directions=1):
+    """All numbers +1 and -1 of a pair's (direction, step, neuron), and for each a pair that draws it."""
+    size = directions * NEURONS * STEPS
+    drawn = {}
+    for pair in range(size * 100 * directions**4):
+        numbers = tuple(
+            n
+            for direction in range(pair * directions, (pair + 1) * directions)
+            for t in range(STEPS)
+            for n in naive.numbers(
+                naive.Field(naive.ALIGNED, 0, direction, GENERATION, SEED), NEURONS, 2, t, False
+            )
+        )
+        drawn.setdefault(numbers, pair)
+        if len(drawn) == 2**size:
+            return drawn
+    raise AssertionError(len(drawn))
 
 
 def member(case, pattern, sign=1):
@@ -166,6 +175,29 @@ def test_the_mean_over_all_sign_patterns_is_the_gradient_of_the_smoothed_objecti
     assert wanted.any()
 
 
+def test_one_sided_members_estimate_the_same_gradient_without_each_other():
+    """Each against the other member of its group, over all patterns of both: the same enumerated gradient."""
+    case = tiny()
+    spec = NoiseSpec((SCALE, 0), (0, 0), aligned=(True, False), one_sided=True)
+    chip = chip_of(case, spec, MEMBRANE, False)
+    estimate = np.zeros((3, NEURONS), np.int64)
+    found = patterns(directions=2)
+    for pair in found.values():
+        pairs = range(pair, pair + 1)
+        fitness = chip.rehearse(case.frames, np.array([[0]]), pairs, GENERATION).fitness
+        worth = left_out(fitness)[0] * [1, -1]
+        for place, one in enumerate(worth.tolist()):
+            told = np.zeros(2, np.int8)
+            told[place] = 1
+            estimate += one * presented(chip, case, told, pair)
+    wanted = enumerated(
+        case,
+        lambda seen: naive.log_likelihood(seen.potentials, 1, MEMBRANE.multiplier, MEMBRANE.shift),
+    )
+    assert np.array_equal(estimate, 2 * 2 ** (NEURONS * STEPS) * wanted)
+    assert wanted.any()
+
+
 def test_credit_by_error_follows_the_gradient_of_the_objective_that_the_errors_name():
     """The objective: traces of the hidden neurons, through the readout's weights, times its errors."""
     case, readout = tiny(), ReadoutSpec(True, 256, 12)
@@ -198,6 +230,8 @@ def test_credit_by_error_follows_the_gradient_of_the_objective_that_the_errors_n
         (2, {"scale": (1, 1), "bias_scale": (0, 0), "aligned": (True, False)}, r"scale \(1, 1\)"),
         (2, {"scale": (1, 0), "bias_scale": (0, 0)}, r"noise \(\)"),
         (2, {"scale": (1, 0), "bias_scale": (1, 0), "aligned": (True, False)}, "bias_scale"),
+        (2, {"scale": (1, 0), "bias_scale": (0, 0), "aligned": (True, False), "one_sided": True},
+         "one-sided"),
     ],
 )  # fmt: skip
 def test_noise_that_errors_cannot_tell_apart_is_refused(layers, spec, named):

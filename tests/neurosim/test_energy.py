@@ -79,3 +79,11 @@ def test_training_counts_passes_draws_updates_and_messages():
     assert rows["fitness messages"].number == 3 * 8 * (2 * 4 + 2)
     assert rows["relay operations"].number > 0
     assert "estimate of 3 generations of 8 pairs, rank 2" in estimate.label
+    apart = energy.training(
+        made.network, counted, made.placement,
+        steps=10, pairs=8, samples_per_pair=4, generations=3, rank=2, directions=2,
+    )  # fmt: skip
+    more = {row.operation: row.number / rows[row.operation].number for row in apart.rows}
+    assert more.pop("random numbers") == more.pop("votes") == 2
+    assert more.pop("fitness messages") == (3 * 4 + 2) / (2 * 4 + 2)
+    assert set(more.values()) == {1}

@@ -48,6 +48,20 @@ def test_work_grows_with_rank_steps_and_samples(inputs, hidden, outputs, rank, s
     )
 
 
+def test_one_sided_members_cost_a_second_direction():
+    """Noise is drawn and voted twice, and the first layer meets two noises; the spikes are the same."""
+    net, spec = network(2312, 128, 10), NoiseSpec((5, 5), (0, 0))
+    one, two = (
+        floor.evaluating(net, spec._replace(one_sided=given), 10, 1) for given in (False, True)
+    )
+    assert two.words - one.words == 10 * 37
+    assert two.sums == one.sums
+    drawn = floor.drawing(2312, 1, False) + floor.drawing(128, 1, False)
+    drawn += floor.drawing(128, 1, False) + floor.drawing(10, 1, False)
+    assert two.lanes - one.lanes == 10 * 128 + drawn.lanes
+    assert floor.voting(net, spec._replace(one_sided=True)) == floor.voting(net, spec).times(2)
+
+
 def test_a_layer_without_noise_costs_no_votes():
     net = network(20, 9, 3)
     assert floor.voting(net, NoiseSpec((0, 0), (0, 0))) == Work()

@@ -66,16 +66,38 @@ def test_members_score_what_the_oracle_says(data):
     assert_as_the_oracle(case, spec, data.draw(strategies.READOUTS), groups, pairs)
 
 
+@pytest.mark.parametrize("one_sided", [False, True])
 @pytest.mark.parametrize("graded", [False, True])
 @pytest.mark.parametrize("full_rank", [False, True])
 @pytest.mark.parametrize("sizes", [(530, 17, 3), (40, 520, 18, 5)])
-def test_rows_of_different_lengths_keep_their_noise(sizes, full_rank, graded):
+def test_rows_of_different_lengths_keep_their_noise(sizes, full_rank, graded, one_sided):
     if graded and full_rank:
         sizes = (*sizes[:1], 17, 3)
     case = example(sizes, samples=1, steps=2)
     count = len(case.network.layers)
-    spec = NoiseSpec((700,) * count, (300,) * count, 2, graded, full_rank)
+    spec = NoiseSpec((700,) * count, (300,) * count, 2, graded, full_rank, one_sided=one_sided)
     assert_as_the_oracle(case, spec, READOUT, [[0]], range(7, 8))
+
+
+@pytest.mark.parametrize("aligned", [(), (True, False)])
+@pytest.mark.parametrize("rank", [1, 3])
+def test_one_sided_members_of_a_plain_layer_score_what_the_oracle_says(rank, aligned):
+    """The first layer as it usually is, run two vectors at once: wide, without u, far from the edges."""
+    case = example((90, 50, 5))
+    spec = NoiseSpec((900, 200), (700, 300), rank, aligned=aligned, one_sided=True)
+    assert_as_the_oracle(case, spec, READOUT, [[0, 1], [2, 0]], range(5, 9))
+
+
+def test_one_sided_members_do_not_share_noise():
+    """Member 0 of a pair is that of an antithetic pair of its direction, and member 1 is -E of the next."""
+    case = example((90, 50, 5))
+    groups = np.array([[0, 1]])
+    spec = NoiseSpec((900, 200), (700, 300))
+    both = chip_of(case, spec).rehearse(case.frames, groups, range(20), GENERATION)
+    apart = chip_of(case, spec._replace(one_sided=True))
+    seen = apart.rehearse(case.frames, groups, range(10), GENERATION)
+    assert np.array_equal(seen.fitness[:, 0], both.fitness[::2, 0])
+    assert np.array_equal(seen.fitness[:, 1], both.fitness[1::2, 1])
 
 
 @given(strategies.cases())
@@ -94,7 +116,8 @@ def test_recall_is_what_the_oracle_says(case):
 def test_votes_are_the_sum_over_pairs(data):
     network = data.draw(strategies.chains(largest=20))
     spec = data.draw(strategies.noises(network))
-    coefficients = data.draw(st.lists(strategies.COEFFICIENTS, min_size=1, max_size=5))
+    count = data.draw(st.integers(1, 5)) * spec.directions
+    coefficients = data.draw(st.lists(strategies.COEFFICIENTS, min_size=count, max_size=count))
     assert_votes(network, spec, coefficients, data.draw(st.integers(0, 1 << 20)))
 
 
@@ -111,13 +134,19 @@ def test_votes_meet_the_noise_that_was_evaluated(sizes, pairs, full_rank, graded
     assert_votes(network, spec, numbers.integers(-127, 128, pairs).tolist(), 11)
 
 
+def directions_of(spec, pairs):
+    """Numbers of the directions of some pairs."""
+    return range(pairs.start * spec.directions, pairs.stop * spec.directions)
+
+
 def assert_votes(network, spec, coefficients, begin):
     case_weights = strategies.random_weights(network, np.random.default_rng(0))
     chip = chip_of(strategies.Case(network, case_weights, None, None), spec)
-    pairs = range(begin, begin + len(coefficients))
+    pairs = range(begin, begin + len(coefficients) // spec.directions)
+    directions = directions_of(spec, pairs)
     for layer, (_, population_) in enumerate(network.layers):
         got, of_biases = chip.votes(layer, np.array(coefficients, np.int8), pairs, GENERATION)
-        wanted = naive.votes(network, spec, layer, coefficients, pairs, GENERATION, SEED)
+        wanted = naive.votes(network, spec, layer, coefficients, directions, GENERATION, SEED)
         assert got[:, : population_.neurons].tolist() == wanted[0]
         assert of_biases[: population_.neurons].tolist() == wanted[1]
         assert not got[:, population_.neurons :].any()
@@ -135,16 +164,20 @@ def test_swapping_the_members_of_pairs_negates_the_votes(data):
         assert all((a == -b).all() for a, b in zip(plus, minus, strict=True))
 
 
-def wide(case, full_rank=False):
+def wide(case, **more):
     count = len(case.network.layers)
-    return NoiseSpec((900,) * count, (500,) * count, 2, False, full_rank)
+    return NoiseSpec((900,) * count, (500,) * count, rank=2, **more)
 
 
-@pytest.mark.parametrize("full_rank", [False, True])
-def test_division_of_work_changes_nothing(full_rank, monkeypatch):
+KINDS = [{}, {"full_rank": True}, {"one_sided": True}]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_division_of_work_changes_nothing(kind, monkeypatch):
     case = example((70, 40, 19, 5), samples=6)
     groups = np.arange(12).reshape(6, 2) % 6
-    f = np.random.default_rng(0).integers(-127, 128, 90).astype(np.int8)
+    spec = wide(case, **kind)
+    f = np.random.default_rng(0).integers(-127, 128, 90 * spec.directions).astype(np.int8)
     rates = [Rates(1 << 33, 1 << 33, 1 << 20)] * 3
     pieces = []
 
@@ -160,7 +193,7 @@ def test_division_of_work_changes_nothing(full_rank, monkeypatch):
             pieces.append(piece)
             monkeypatch.setattr(population, "in_pieces", in_pieces)
             monkeypatch.setattr(voting, "in_pieces", in_pieces)
-        chip = chip_of(case, wide(case, full_rank))
+        chip = chip_of(case, spec)
         seen = chip.rehearse(case.frames, groups, range(90), GENERATION)
         chip.consolidate(f, range(90), GENERATION, rates)
         recall = chip.recall(case.frames)
@@ -180,16 +213,17 @@ def test_division_of_work_changes_nothing(full_rank, monkeypatch):
 
 
 @pytest.mark.skipif(numba.config.NUMBA_NUM_THREADS < 2, reason="one processor")
-@pytest.mark.parametrize("full_rank", [False, True])
-def test_threads_change_nothing(full_rank):
+@pytest.mark.parametrize("kind", KINDS)
+def test_threads_change_nothing(kind):
     case = example((70, 40, 5), samples=6)
     groups = np.arange(6).reshape(6, 1)
-    f = np.random.default_rng(0).integers(-127, 128, 96).astype(np.int8)
+    spec = wide(case, **kind)
+    f = np.random.default_rng(0).integers(-127, 128, 96 * spec.directions).astype(np.int8)
     before, outcomes = numba.get_num_threads(), []
     try:
         for threads in (1, 2):
             numba.set_num_threads(threads)
-            chip = chip_of(case, wide(case, full_rank))
+            chip = chip_of(case, spec)
             seen = chip.rehearse(case.frames, groups, range(96), GENERATION)
             chip.consolidate(f, range(96), GENERATION, [Rates(1 << 33, 0, 0)] * 2)
             outcomes.append([seen.fitness, seen.saturated, *chip.memory.synapses])
@@ -257,7 +291,8 @@ def test_a_generation_moves_weights_as_the_oracle_does(data):
         momentum_bits=bits,
     )  # fmt: skip
     for generation in range(2):
-        f = data.draw(st.lists(strategies.COEFFICIENTS, min_size=3, max_size=3))
+        count = 3 * spec.directions
+        f = data.draw(st.lists(strategies.COEFFICIENTS, min_size=count, max_size=count))
         edges = chip.consolidate(np.array(f, np.int8), range(3), generation, rates)
         at_edge = 0
         for layer, (connection, population_) in enumerate(case.network.layers):
@@ -274,7 +309,7 @@ def consolidate_naively(
     network, spec, layer, f, generation, rates, bits, fraction, mantissa, neurons, synapses, biases, kept
 ):  # fmt: skip
     """Move the lists `synapses`, `biases` and `kept` of one layer; return synapses at their edge."""
-    votes, of_biases = naive.votes(network, spec, layer, f, range(3), generation, SEED)
+    votes, of_biases = naive.votes(network, spec, layer, f, range(len(f)), generation, SEED)
     half = (1 << fraction) // 2
     low, high = mantissa.low << fraction, (mantissa.high << fraction) + max(half - 1, 0)
     if bits:
@@ -422,19 +457,23 @@ def test_uneven_groups_are_refused():
         chip_of(case, wide(case)).rehearse(case.frames, np.array([[0], [1]]), range(3), 0)
 
 
+@pytest.mark.parametrize("one_sided", [False, True])
 @pytest.mark.parametrize("coefficients", [np.zeros(3, np.int8), np.zeros(4, np.int64)])
-def test_coefficients_of_another_shape_are_refused(coefficients):
+def test_coefficients_of_another_shape_are_refused(coefficients, one_sided):
     case = example((70, 20, 5))
-    with pytest.raises(NetworkError, match="coefficients"):
-        chip_of(case, wide(case)).consolidate(coefficients, range(4), 0, [Rates(0, 0, 0)] * 2)
+    chip = chip_of(case, wide(case, one_sided=one_sided))
+    needed = 8 if one_sided else 4
+    with pytest.raises(NetworkError, match=rf"coefficients are.*needed is int8 \({needed},\)"):
+        chip.consolidate(coefficients, range(4), 0, [Rates(0, 0, 0)] * 2)
 
 
-def test_votes_beyond_32_bits_are_refused():
+@pytest.mark.parametrize(("one_sided", "allowed"), [(False, 8388607), (True, 4194303)])
+def test_votes_beyond_32_bits_are_refused(one_sided, allowed):
     case = example((70, 20, 5))
-    many = 1 << 24
-    with pytest.raises(NetworkError, match="overflow"):
-        chip_of(case, wide(case)).consolidate(
-            np.zeros(many, np.int8), range(many), 0, [Rates(0, 0, 0)] * 2
+    spec, many = wide(case, one_sided=one_sided), allowed + 1
+    with pytest.raises(NetworkError, match=f"overflow.*allowed are {allowed}$"):
+        chip_of(case, spec).consolidate(
+            np.zeros(many * spec.directions, np.int8), range(many), 0, [Rates(0, 0, 0)] * 2
         )
 
 

@@ -86,6 +86,11 @@ def member_fitness(
         raise NetworkError(
             "this chip draws noise along the events, not on its weights; the twin has no such noise"
         )
+    if chip.spec.one_sided:
+        raise NetworkError(
+            "the members of a pair carry noise of their own on this chip; the twin's are +E and -E: "
+            "use --estimator antithetic"
+        )
     from hostref import inputs, readout
     from hostref.backend import torch
     from hostref.twin import from_chip, parameters_from_chip

@@ -47,6 +47,8 @@ def way_of_training(settings: "Settings") -> str:
     words = [CHIP[settings.method]]
     if settings.credit == "error":
         words.append("credit by error")
+    if settings.estimator != "antithetic":
+        words.append(f"{settings.estimator} members")
     if settings.output_rule != "same":
         words.append(f"{settings.output_rule} readout")
     return ", ".join(words)
@@ -246,7 +248,7 @@ def agreement(
         chip = make_chip(config, checkpoint.memory)
         pairs = range(min(64, config.settings.pairs))
         fitness = None
-        if not any(chip.spec.aligned):
+        if not (any(chip.spec.aligned) or chip.spec.one_sided):
             few = take(data.train, slice(32))
             compared = members.member_fitness(chip, few, pairs, checkpoint.generation)
             fitness = compared.agreement()._asdict()
