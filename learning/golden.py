@@ -53,6 +53,8 @@ def fault(settings: Settings) -> str | None:
         ("output_rule", settings.output_rule, "same"),
         ("sigma_bias", settings.sigma_bias, 0),
         ("decay", settings.decay, 0),
+        ("final_noise", settings.final_noise, 1),
+        ("final_temperature", settings.last_temperature, settings.temperature),
     ):
         if value != wanted:
             return f"{name} is {value!r}; hardware/ learns with {wanted!r} only"

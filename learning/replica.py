@@ -136,6 +136,7 @@ def _join(key: tuple[str, str], number: int, config_bytes: bytes, wanted: str) -
 def rehearse(training: Training, generation: int, pairs: range) -> Rehearsal:
     """What becomes of some pairs of a generation."""
     ask = training.evolution.ask(generation)
+    training.adjust(generation)
     return training.chip.rehearse(*training.shown(ask), ask.pairs, generation, pairs)
 
 

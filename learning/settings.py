@@ -95,6 +95,8 @@ class Settings(BaseModel):
     """the same for the output layer"""
     sigma_bias: Annotated[float, Field(ge=0, le=127)] = 0
     """standard deviation of the perturbation of a bias, in weight LSB; 0: biases are not perturbed"""
+    final_noise: Annotated[float, Field(ge=0, le=1)] = 1
+    """share of every sigma that is left in the last generation; 1: it stays"""
     noise_period: Annotated[int, Field(ge=1, le=255)] = 1
     """event-aligned noise acts in every NOISE_PERIOD-th step"""
     noise_window: Annotated[int, Field(ge=0, le=limits.VTH_MANT.high)] = 0
@@ -104,6 +106,8 @@ class Settings(BaseModel):
     """the output's membrane summed over steps, or its spikes counted (the paper)"""
     temperature: Annotated[float, Field(ge=1 / 1024, le=1024)] = 1
     """of the softmax; 1 is the paper's for counts"""
+    final_temperature: Annotated[float, Field(ge=1 / 1024, le=1024)] | None = None
+    """the same in the last generation; by default it stays"""
     shaping: Literal["scaled", "rank", "sign"] = "scaled"
     """what a direction sends: its difference over the mean difference, its centred rank, or its sign"""
 
@@ -116,7 +120,7 @@ class Settings(BaseModel):
     bias_rate: Annotated[float, Field(ge=0, le=127)] = 1
     """learning rate of biases over that of weights, where they learn; 0 keeps them as they are"""
     schedule: Literal["geometric", "linear"] = "geometric"
-    """how the one becomes the other"""
+    """how learning rate, noise and temperature go from first to last generation"""
     momentum_bits: Annotated[int, Field(ge=0, le=6)] = 3
     """momentum 1 - 2^-BITS; 0 keeps no momentum, and no memory for it"""
     decay: Annotated[float, Field(ge=0, le=1)] = 0
@@ -147,15 +151,22 @@ class Settings(BaseModel):
         for fault in faults:
             if fault is not None:
                 raise ValueError(fault)
-        if self.schedule == "geometric" and not (
-            0 < self.final_learning_rate <= self.learning_rate
-            or self.final_learning_rate == self.learning_rate
+        for name, first, last in (
+            ("learning_rate", self.learning_rate, self.final_learning_rate),
+            ("noise", 1, self.final_noise),
+            ("temperature", self.temperature, self.last_temperature),
         ):
-            raise ValueError(
-                f"a geometric schedule falls, and not to 0: learning_rate {self.learning_rate} to "
-                f"final_learning_rate {self.final_learning_rate} needs --schedule linear"
-            )
+            if self.schedule == "geometric" and not (0 < last <= first or last == first):
+                raise ValueError(
+                    f"a geometric schedule falls, and not to 0: {name} {first} to "
+                    f"final_{name} {last} needs --schedule linear"
+                )
         return self
+
+    @property
+    def last_temperature(self) -> float:
+        """Temperature in the last generation."""
+        return self.temperature if self.final_temperature is None else self.final_temperature
 
 
 def network(settings: Settings, inputs: int, classes: int) -> Network:
@@ -182,7 +193,7 @@ def network(settings: Settings, inputs: int, classes: int) -> Network:
 
 
 def noise(settings: Settings, network: Network) -> NoiseSpec:
-    """What a pair perturbs: one integer scale a layer, in units of u."""
+    """What members perturb in the first generation: one integer scale a layer, in units of u."""
     std = FACTOR_STD[settings.noise]
     sigmas = [settings.sigma] * (len(network.layers) - 1)
     sigmas.append(settings.sigma_output if settings.output_rule == "same" else 0)
@@ -207,27 +218,50 @@ def noise(settings: Settings, network: Network) -> NoiseSpec:
     )
 
 
-def readout(settings: Settings) -> ReadoutSpec:
-    """Logits in base 2; the spike count's are the paper's mean rate in nats at temperature 1."""
+def _multiplier(settings: Settings) -> float:
+    """What turns a score into a logit, times 2^MULTIPLIER_BITS."""
     if settings.readout == "membrane":
         unit = (1 << FRACTION) / (1 << MEMBRANE_BITS)
     else:
         unit = (1 << FRACTION) * log2(2.718281828459045) / settings.steps
-    multiplier = max(1, round(unit / settings.temperature * (1 << MULTIPLIER_BITS)))
+    return unit / settings.temperature * (1 << MULTIPLIER_BITS)
+
+
+def readout(settings: Settings) -> ReadoutSpec:
+    """Logits in base 2 in the first generation; the spike count's are the paper's mean rate in nats at
+    temperature 1."""
+    multiplier = max(1, round(_multiplier(settings)))
     return ReadoutSpec(settings.readout == "membrane", multiplier, MULTIPLIER_BITS)
 
 
-class Schedule:
-    """Learning rates of each generation, in fixed point: only integers from here on."""
+class Course:
+    """A number that goes from first to last over the generations: RATE_BITS fraction bits, only integers."""
 
-    def __init__(self, settings: Settings, layers: int) -> None:
-        self._first = round(settings.learning_rate * (1 << RATE_BITS))
-        self._last = round(settings.final_learning_rate * (1 << RATE_BITS))
-        if settings.final_learning_rate > 0:
+    def __init__(self, first: float, last: float, settings: Settings) -> None:
+        self._first = round(first * (1 << RATE_BITS))
+        self._last = round(last * (1 << RATE_BITS))
+        if last > 0:
             self._last = max(1, self._last)  # a geometric schedule never gets to 0
         self._of = settings.generations
         self._geometric = settings.schedule == "geometric" and self._first > 0
         self._log2 = round(log2(self._last / self._first) * (1 << 20)) if self._geometric else 0
+
+    def at(self, generation: int) -> int:
+        """The number in generation 0 .. generations - 1."""
+        if self._geometric:
+            return _times_power_of_two(self._first, self._log2 * generation // self._of)
+        return self._first + (self._last - self._first) * generation // self._of
+
+
+class Schedule:
+    """Rates, noise and temperature of each generation, in fixed point: only integers from here on."""
+
+    def __init__(self, settings: Settings, layers: int) -> None:
+        self._rate = Course(settings.learning_rate, settings.final_learning_rate, settings)
+        self._noise = Course(1, settings.final_noise, settings)
+        self._temperature = Course(1, settings.last_temperature / settings.temperature, settings)
+        self._multiplier = Fraction(_multiplier(settings))
+        self._readout = readout(settings)
         self._decay = round(settings.decay * (1 << RATE_BITS))
         self._fraction_bits = settings.fraction_bits
         self._layers = layers
@@ -236,10 +270,7 @@ class Schedule:
 
     def rates(self, generation: int) -> list[Rates]:
         """Rates of generation 0 .. generations - 1, one for each layer."""
-        if self._geometric:
-            mean = _times_power_of_two(self._first, self._log2 * generation // self._of)
-        else:
-            mean = self._first + (self._last - self._first) * generation // self._of
+        mean = self._rate.at(generation)
         return [
             self._of_layer(mean if layer < self._layers - 1 else int(mean * self._output_rate))
             for layer in range(self._layers)
@@ -248,6 +279,21 @@ class Schedule:
     def _of_layer(self, mean: int) -> Rates:
         bias = int((mean << BIAS_FRACTION_BITS) * 128 * self._bias_rate) >> BIAS_EXP
         return Rates(mean << self._fraction_bits, bias, self._decay)
+
+    def noise(self, first: NoiseSpec, generation: int) -> NoiseSpec:
+        """What is left of the first generation's noise; no layer loses its noise by rounding."""
+        share = self._noise.at(generation)
+
+        def left(scales: tuple[int, ...]) -> tuple[int, ...]:
+            half = 1 << (RATE_BITS - 1)
+            return tuple(scale and max(1, (scale * share + half) >> RATE_BITS) for scale in scales)
+
+        return first._replace(scale=left(first.scale), bias_scale=left(first.bias_scale))
+
+    def readout(self, generation: int) -> ReadoutSpec:
+        """The readout at the generation's temperature."""
+        multiplier = round((self._multiplier * (1 << RATE_BITS)) / self._temperature.at(generation))
+        return self._readout._replace(multiplier=max(1, multiplier))
 
 
 def _times_power_of_two(value: int, exponent: int) -> int:

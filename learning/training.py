@@ -1,6 +1,7 @@
 """How does a run go from first to last generation? Ask, rehearse, tell, consolidate, look.
 
     ask = evolution.ask(g)                        which pairs, which samples
+    chip.adjust(noise, readout)                   how large the generation's noise is, and its temperature
     rehearsal = chip.rehearse(frames, ...)        on the chip
     update = evolution.tell(g, rehearsal)         one small integer a direction
     chip.consolidate(update.coefficients, ...)    on the chip
@@ -129,6 +130,7 @@ class Training:
         self.evolution = Evolution(
             config.settings, len(data.train.labels), len(self.chip.network.layers)
         )
+        self._noise = noise(config.settings, self.chip.network)
         self.generation = checkpoint.generation if checkpoint else 0
         self.seconds = checkpoint.seconds if checkpoint else 0.0
         self._saved = (self.generation, time.perf_counter())
@@ -149,12 +151,19 @@ class Training:
             self._shown = ask.generation, *presented(self.data, ask, self.settings)
         return self._shown[1:]
 
+    def adjust(self, generation: int) -> None:
+        """Tell the chip the size of the generation's noise, and its temperature."""
+        schedule = self.evolution.schedule
+        self.chip.adjust(schedule.noise(self._noise, generation), schedule.readout(generation))
+
     def rehearse(self, ask: Ask) -> Rehearsal:
         """What becomes of the pairs that are asked for."""
+        self.adjust(ask.generation)
         return self.chip.rehearse(*self.shown(ask), ask.pairs, ask.generation)
 
     def consolidate(self, ask: Ask, update: Update) -> int:
         """Move the weights by what the pairs were worth; return how many stand at their edge."""
+        self.adjust(ask.generation)
         coefficients, rates = update
         return self.chip.consolidate(
             coefficients, ask.pairs, ask.generation, rates, *self.shown(ask)

@@ -101,20 +101,30 @@ class LearningChip:
     ) -> None:
         check_trainable(network)
         check_fraction_bits(fraction_bits)
-        check_noise(network, noise)
-        if error_credit:
-            check_credit(network, noise)
         if not 0 <= seed < 1 << 64:
             raise NetworkError(f"seed is {seed}; allowed are 0..2^64 - 1")
         self.network = network
         self.memory = memory
         self.seed = np.uint64(seed)
-        self.spec = noise
-        self.readout_spec = readout_spec
         self.fraction_bits = fraction_bits
         self.momentum_bits = momentum_bits
         self.delta = delta_rule
         self.error_credit = error_credit
+        self._shown_last: tuple[NDArray[np.uint64], NDArray[np.int64], Shown] | None = None
+        self._set(noise, readout_spec)
+        check_weights(network, self.weights())
+
+    def adjust(self, noise: NoiseSpec, readout_spec: ReadoutSpec) -> None:
+        """Go on with noise of another size, or at another temperature, as a schedule has them."""
+        if (noise, readout_spec) != (self.spec, self.readout_spec):
+            self._set(noise, readout_spec)
+
+    def _set(self, noise: NoiseSpec, readout_spec: ReadoutSpec) -> None:
+        check_noise(self.network, noise)
+        if self.error_credit:
+            check_credit(self.network, noise)
+        self.spec = noise
+        self.readout_spec = readout_spec
         self._noise = population.Noise(
             full_rank=noise.full_rank,
             graded=noise.graded,
@@ -135,7 +145,6 @@ class LearningChip:
             bias_scale=np.zeros_like(self._noise.bias_scale),
             directions=1,
         )
-        self._shown_last: tuple[NDArray[np.uint64], NDArray[np.int64], Shown] | None = None
         self._readout = population.Readout(
             readout_spec.membrane,
             readout_spec.multiplier,
@@ -143,7 +152,7 @@ class LearningChip:
             readout.exp2_table(),
             readout.log2_table(),
         )
-        check_weights(network, self.weights())
+        self._shown_last = None  # errors and gates depend on both
 
     def weights(self) -> Weights:
         """The weights as the cores use them."""

@@ -93,7 +93,7 @@ def on(worker, team, code):
         {},
         {"shaping": "rank", "rank": 2},
         {"method": "full-rank", "decay": 0.01},
-        FAST,
+        {**FAST, "final_noise": 0.5, "final_temperature": 0.5},
         {"estimator": "one-sided"},
     ],
 )

@@ -75,6 +75,8 @@ def test_a_direction_never_leaves_its_bits(pairs, rank, bits, wishes):
         ({"sigma_bias": 2}, "sigma_bias is 2"),
         ({"decay": 0.01}, "decay is 0.01"),
         ({"estimator": "one-sided"}, "estimator is 'one-sided'"),
+        ({"final_noise": 0.5}, "final_noise is 0.5"),
+        ({"final_temperature": 0.5}, "final_temperature is 0.5"),
         ({"sigma": 0}, "sigma 0"),
         ({"pairs": 1 << 20, "momentum_bits": 6}, "directions of 34 bits"),
     ],

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from learning.settings import Schedule, Settings, network, noise, readout
-from neurosim.chain import check_noise, check_trainable
+from neurosim.chain import NoiseSpec, check_noise, check_trainable
 from neurosim.kernels.consolidate import RATE_BITS
 
 LIMITS = {
@@ -36,6 +36,7 @@ LIMITS = {
     "sigma": (0, 1024),
     "sigma_output": (0, 1024),
     "sigma_bias": (0, 127),
+    "final_noise": (0, 1),
     "learning_rate": (0, 127),
     "final_learning_rate": (0, 127),
     "output_rate": (0, 127),
@@ -89,6 +90,8 @@ def test_values_at_their_limits_are_taken(name, value):
         {"shaping": "z"},
         {"schedule": "cosine"},
         {"estimator": "two-sided"},
+        {"final_temperature": 1e-9},
+        {"final_temperature": 1025},
         {"output_rule": "backprop"},
         {"hidden": ()},
         {"hidden": (0,)},
@@ -112,6 +115,8 @@ def test_what_is_no_setting_is_refused_by_name(settings):
         ({"pairs": 10, "groups": 3}, ("pairs 10", "groups 3")),
         ({"learning_rate": 1, "final_learning_rate": 2}, ("learning_rate 1", "linear")),
         ({"final_learning_rate": 0}, ("final_learning_rate 0", "linear")),
+        ({"final_noise": 0}, ("noise 1 to final_noise 0", "linear")),
+        ({"final_temperature": 2}, ("temperature 1 to final_temperature 2", "linear")),
         ({"method": "event-aligned", "batch": 2}, ("batch 2", "event-aligned")),
         (
             {"method": "event-aligned", "batch": 1, "sigma_bias": 1},
@@ -192,6 +197,52 @@ def test_rates_are_in_units_of_the_state():
     assert rate.step == 2 << RATE_BITS + 8
     assert output.step == 1 << RATE_BITS + 8
     assert Schedule(Settings(decay=0.25), 1).rates(0)[0].decay == 1 << RATE_BITS - 2
+
+
+@given(
+    st.integers(0, 49),
+    st.floats(0.001, 1),
+    st.floats(0.01, 100),
+    st.sampled_from(["geometric", "linear"]),
+)
+def test_noise_and_temperature_follow_the_course_of_the_rate(generation, share, first, kind):
+    """As the learning rate does that falls by the same share: to half a unit of a scale and a multiplier."""
+    settings = Settings(
+        final_noise=share, temperature=first, final_temperature=max(first * share, 1 / 1024),
+        learning_rate=1, final_learning_rate=share, generations=50, schedule=kind, fraction_bits=0,
+    )  # fmt: skip
+    schedule, begun = Schedule(settings, 2), NoiseSpec((2048, 0), (1, 77))
+    left = Fraction(schedule.rates(generation)[0].step, 1 << RATE_BITS)
+    found = schedule.noise(begun, generation)
+    assert abs(found.scale[0] - max(1, 2048 * left)) <= Fraction(1, 2)
+    assert found.scale[1] == 0
+    assert found.bias_scale[0] == 1
+    assert found._replace(scale=begun.scale, bias_scale=begun.bias_scale) == begun
+    if settings.final_temperature == first * share:
+        exact = max(1, Fraction(256 / first) / left)
+        assert (
+            abs(schedule.readout(generation).multiplier - exact) <= Fraction(1, 2) + exact / 10**6
+        )
+
+
+@given(st.floats(1 / 1024, 1024), st.integers(0, 999), st.sampled_from(["membrane", "count"]))
+def test_without_a_course_noise_and_temperature_stay(temperature, generation, kind):
+    settings = Settings(temperature=temperature, readout=kind)
+    begun, schedule = NoiseSpec((2048, 3), (0, 77)), Schedule(settings, 2)
+    assert schedule.noise(begun, generation) == begun
+    assert schedule.readout(generation) == readout(settings)
+
+
+def test_a_linear_course_may_take_all_the_noise_and_raise_the_temperature():
+    """In the first generation all is there; before the last has passed, a unit of noise is left."""
+    settings = Settings(final_noise=0, final_temperature=4, generations=1000, schedule="linear")
+    begun, schedule = NoiseSpec((2048, 16), (0, 0)), Schedule(settings, 2)
+    noises = [schedule.noise(begun, generation).scale for generation in range(1000)]
+    assert noises[0] == begun.scale
+    assert noises[500] == (1024, 8)
+    assert noises[999] == (2, 1)
+    multipliers = [schedule.readout(generation).multiplier for generation in (0, 500, 999)]
+    assert multipliers == [256, round(256 / 2.5), 64]
 
 
 # --- what they describe --------------------------------------------------------------------------

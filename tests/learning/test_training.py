@@ -24,6 +24,7 @@ ALIGNED = {"method": "event-aligned", "batch": 1, "output_rule": "delta", "sigma
 BY_ERROR = {**ALIGNED, "credit": "error"}
 MOVED = {**BY_ERROR, "shift": 1}
 ONE_SIDED = {"estimator": "one-sided", "sigma_bias": 3}
+FALLING = {**ALIGNED, "final_noise": 0.5, "temperature": 2, "final_temperature": 0.5}
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +67,7 @@ def end(training):
         BY_ERROR,
         {"estimator": "one-sided"},
         {**ALIGNED, "estimator": "one-sided", "shaping": "rank"},
+        {"final_noise": 0.25, "final_temperature": 0.25},
     ],
     ids=lambda settings: " ".join(f"{name}={value}" for name, value in settings.items()) or "eggroll",
 )  # fmt: skip
@@ -84,7 +86,7 @@ def test_nothing_is_learnt_from_labels_without_meaning(data):
     assert training.summary()["test_accuracy"] < 0.6
 
 
-@pytest.mark.parametrize("settings", [{}, {"method": "full-rank"}, ALIGNED, MOVED])
+@pytest.mark.parametrize("settings", [{}, {"method": "full-rank"}, ALIGNED, MOVED, FALLING])
 def test_steps_one_by_one_are_a_run(data, settings):
     whole, parts = train(data, **settings, generations=6), train(data, **settings, generations=6)
     for _ in range(6):
@@ -93,7 +95,7 @@ def test_steps_one_by_one_are_a_run(data, settings):
 
 
 @pytest.mark.parametrize(
-    "settings", [{}, {"momentum_bits": 0, "sigma_bias": 3}, ALIGNED, MOVED, ONE_SIDED]
+    "settings", [{}, {"momentum_bits": 0, "sigma_bias": 3}, ALIGNED, MOVED, ONE_SIDED, FALLING]
 )
 @pytest.mark.parametrize("stop", [0, 1, 7])
 def test_a_run_stopped_anywhere_resumes_to_the_same_bits(data, tmp_path, settings, stop):
@@ -113,6 +115,12 @@ def test_a_run_stopped_anywhere_resumes_to_the_same_bits(data, tmp_path, setting
 
 def test_looks_change_nothing(data):
     assert end(train(data, generations=6)) == end(train(data, generations=6, evaluate_every=1))
+
+
+@pytest.mark.parametrize("settings", [{"final_noise": 0.5}, {"final_temperature": 0.5}])
+def test_a_schedule_changes_the_weights_after_the_first_generation(data, settings):
+    assert end(train(data, **settings, generations=1)) == end(train(data, generations=1))
+    assert end(train(data, **settings, generations=3)) != end(train(data, generations=3))
 
 
 def test_seeds_change_the_weights(data):

@@ -477,6 +477,28 @@ def test_votes_beyond_32_bits_are_refused(one_sided, allowed):
         )
 
 
+def test_a_chip_adjusted_is_a_chip_made_so():
+    """Noise and temperature of another generation, on the same samples: nothing kept of the first."""
+    case = example((70, 20, 5))
+    groups, other = np.array([[0], [1]]), ReadoutSpec(True, 900, 16)
+    spec = NoiseSpec((4000, 0), (0, 0), aligned=(True, False), window=9000)
+    less = spec._replace(scale=(900, 0), window=3000)
+    adjusted = chip_of(case, spec, delta_rule=True)
+    adjusted.rehearse(case.frames, groups, range(8), GENERATION)
+    adjusted.adjust(less, other)
+    made = chip_of(case, less, other, delta_rule=True)
+    for chip in (adjusted, made):
+        seen = chip.rehearse(case.frames, groups, range(8), GENERATION)
+        f = np.clip(seen.fitness[:, 0] - seen.fitness[:, 1], -127, 127).astype(np.int8)
+        assert f.any()
+        chip.consolidate(
+            f, range(8), GENERATION, [Rates(1 << 35, 1 << 35, 0)] * 2, case.frames, groups
+        )
+    assert all(map(np.array_equal, adjusted.memory.synapses, made.memory.synapses))
+    with pytest.raises(NetworkError, match="could add"):
+        adjusted.adjust(spec._replace(scale=(1 << 30, 0)), other)
+
+
 def test_frames_are_not_taken_for_others_seen_before():
     """What is shared of a presentation is kept until the weights move, for these frames alone."""
     case, other = example((70, 20, 5)), example((70, 20, 5), seed=1)
