@@ -17,7 +17,7 @@ from neurosim.kernels import perturbation, population
 from neurosim.kernels.aligned import NO_NEURON
 from neurosim.kernels.arithmetic import LIMIT, decay_factors
 from neurosim.kernels.lanes import zeros
-from neurosim.kernels.synapse import quad_sums
+from neurosim.kernels.synapse import largest_sum, quad_sums
 from neurosim.memory import padded
 from neurosim.network import Network, NetworkError, Population, Weights
 
@@ -205,8 +205,7 @@ def lay_out(network: Network, weights: Weights, noise: NoiseSpec, steps: int) ->
         )
         decay_u, decay_v = _uniform(layer, "du") + 1, _uniform(layer, "dv")
         decays[index] = (*decay_factors(decay_u), *decay_factors(decay_v))
-        sums = np.abs(filled[index], dtype=np.int16).sum(axis=0, dtype=np.int32)
-        reach[index] = int(sums.max()) << connection.current_shift
+        reach[index] = int(largest_sum(filled[index])) << connection.current_shift
         largest = int(np.abs(bias[index]).max())
         largest += noise.bias_scale[index] * (perturbation.GRADED_OFFSET if noise.graded else 1)
         headroom[index] = _headroom(decay_u, decay_v, largest, steps)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurosim import limits
-from neurosim.kernels import counter_rng
+from neurosim.kernels import consolidate, counter_rng
 from neurosim.kernels.lanes import WIDTH
 from neurosim.network import Connection, Network, NetworkError, Weights
 
@@ -85,14 +85,12 @@ def memory_of(weights: Weights, fraction_bits: int = 0, momentum: bool = False) 
 
 def weights(memory: Memory, fraction_bits: int) -> Weights:
     """The weights as the cores use them: the state, rounded to the nearest mantissa."""
-    half = np.int16(
-        (1 << fraction_bits) >> 1
-    )  # added to no more than `state_range` allows: 16 bits
+    mantissas = tuple(np.empty(state.shape, np.int8) for state in memory.synapses)
+    for state, rounded in zip(memory.synapses, mantissas, strict=True):
+        consolidate.round_states(state, fraction_bits, rounded)
     bias_half = 1 << (BIAS_FRACTION_BITS - 1)
     return Weights(
-        tuple(
-            ((state + half) >> np.int16(fraction_bits)).astype(np.int8) for state in memory.synapses
-        ),
+        mantissas,
         tuple(
             ((state + bias_half) >> BIAS_FRACTION_BITS).astype(np.int16) for state in memory.biases
         ),

@@ -239,17 +239,18 @@ def move(
     direction, of_biases = votes
     connection, population = network.layers[layer]
     neurons = population.neurons
+    state, biases = memory.synapses[layer], memory.biases[layer]
+    piece = max(64, -(-len(state) // 8))
     if memory.momentum:
         kept, voted = memory.momentum[layer], direction
         in_pieces(
             len(voted),
-            512,
+            piece,
             lambda begin, end: consolidate.gather_momentum(begin, end, kept, momentum_bits, voted),
         )
         direction = kept
-    state, biases = memory.synapses[layer], memory.biases[layer]
     low, high = state_range(connection, fraction_bits)
-    rate = _per_vote(rates.step, direction[:, :neurons])
+    rate = _per_vote(rates.step, consolidate.absolute_sum(direction), state.size)
     edges: list[int] = []
 
     def work(begin: int, end: int) -> None:
@@ -260,18 +261,18 @@ def move(
         )  # fmt: skip
         edges.append(standing)
 
-    in_pieces(len(state), 1024, work)
+    in_pieces(len(state), piece, work)
     half = 1 << (BIAS_FRACTION_BITS - 1)
     consolidate.move_biases(
-        layer, generation, seed, of_biases, _per_vote(rates.bias, of_biases[:neurons]),
-        rates.decay, limits.BIAS_MANT.low << BIAS_FRACTION_BITS,
+        layer, generation, seed, of_biases,
+        _per_vote(rates.bias, consolidate.absolute_sum(of_biases), neurons), rates.decay,
+        limits.BIAS_MANT.low << BIAS_FRACTION_BITS,
         (limits.BIAS_MANT.high << BIAS_FRACTION_BITS) + half - 1,
         np.zeros(-(-neurons // 8) * 2, np.uint64), biases,
     )  # fmt: skip
     return sum(edges)
 
 
-def _per_vote(step: int, votes: NDArray[np.int32]) -> int:
-    """Rate that makes the mean step `step`: step / mean(|votes|), fixed point."""
-    total = int(np.abs(votes).sum(dtype=np.int64))  # votes stay above -2^31
-    return step * votes.size // total if total else 0
+def _per_vote(step: int, size: int, votes: int) -> int:
+    """Rate that makes the mean step of so many votes `step`, from the sum of |vote|: fixed point."""
+    return step * votes // size if size else 0

@@ -28,8 +28,10 @@ CASES = {
     "rank 4": WEIGHTS.model_copy(update={"rank": 4}),
     "rank 8": WEIGHTS.model_copy(update={"rank": 8}),
     "rank 1, graded": WEIGHTS.model_copy(update={"noise": "graded"}),
+    "rank 1, one-sided": WEIGHTS.model_copy(update={"estimator": "one-sided"}),
     "full rank": WEIGHTS.model_copy(update={"method": "full-rank", "pairs": 256}),
     "event-aligned": EVENTS,
+    "event-aligned, one-sided": EVENTS.model_copy(update={"estimator": "one-sided"}),
     "event-aligned, credit by error": EVENTS.model_copy(update={"credit": "error"}),
 }
 """4,096 pairs on 8 of 512 samples each; 256 pairs of full rank; event-aligned 4 pairs on each of 1,024."""

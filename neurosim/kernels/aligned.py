@@ -99,13 +99,13 @@ def aligned_current(chain, noise, layer, steps, gates, gates_at, out_at, room):
 @kernel
 def aligned_terms(
     begin, end, layer, neurons, graded, period, window, turn, turns, credits_array,
-    groups, pairs, generation, seed, gates_array, gate_row, steps, planes_array, terms_array,
+    groups, directions, generation, seed, gates_array, gate_row, steps, planes_array, terms_array,
 ):  # fmt: skip
-    """What a synapse adds for a spike: sum over the pairs of a group of c_ik xi_ik(t).
+    """What a synapse adds for a spike: sum over the directions of a group of c_ik xi_ik(t).
 
     Groups `begin` .. `end` - 1 of int64 groups (group,), the sample that the pairs of a group saw.
-    credits       int16 (pair, lane), divided among the groups evenly and in order
-    pairs         int64 (pair,) their numbers
+    credits       int16 (direction, lane), divided among the groups evenly and in order
+    directions    int64 (direction,) their numbers
     planes        uint64 scratch: the noise of all steps, or `noise_words` of one if graded
     gates         uint16 (sample, layer, step, lane / 16), `gate_row` a step
     terms         int16, written: lanes in columns of COLUMN, of each (moment, lane); a moment is a step
@@ -120,19 +120,19 @@ def aligned_terms(
     for group in range(begin, end):
         gate_at = groups[group] * gates_of_sample + layer * steps * gate_row
         for index in range(group * each, (group + 1) * each):
-            pair = pairs[index]
-            if pair % turns != turn:
+            direction = directions[index]
+            if direction % turns != turn:
                 continue
             if not graded:
                 draw_words(
-                    planes, FIRST, FIRST, steps * words, ALIGNED, layer, pair, generation, seed
+                    planes, FIRST, FIRST, steps * words, ALIGNED, layer, direction, generation, seed
                 )
             for t in range(0, steps, period):
                 drawn_at = t * words
                 if graded:
                     drawn_at = FIRST
                     draw_noise(
-                        planes, FIRST, words, FIRST, words, int64(t), graded, ALIGNED, layer, pair,
+                        planes, FIRST, words, FIRST, words, int64(t), graded, ALIGNED, layer, direction,
                         generation, seed,
                     )  # fmt: skip
                 for first in range(0, neurons, WIDTH):

@@ -328,6 +328,15 @@ def gather_momentum(begin, end, momentum, decay_bits, votes):
 
 
 @kernel
+def absolute_sum(votes):
+    """Sum of |vote| of int32 votes, 0 in the lanes that are no neurons."""
+    size = int64(0)
+    for vote in votes.flat:
+        size += abs(int64(vote))
+    return size
+
+
+@kernel
 def move(state, direction, rate, decay, random, low, high):
     """state + (direction * rate - state * decay) / 2^32, rounded by 16 random bits, inside the register."""
     exact = direction * rate - state * decay + (random << (RATE_BITS - RANDOM_BITS))
@@ -360,6 +369,15 @@ def move_synapses(
             state[source, neuron] = int16(moved)
             edge += int64(moved in (low, high))
     return edge
+
+
+@kernel
+def round_states(states_array, fraction_bits, mantissas_array):
+    """Write the mantissas int8 that states int16 are nearest to; both lie in C order."""
+    states, mantissas = pointer(states_array), pointer(mantissas_array)
+    half = (int32(1) << int32(fraction_bits)) >> int32(1)
+    for place in range(states_array.size):
+        mantissas[place] = np.int8((int32(states[place]) + half) >> int32(fraction_bits))
 
 
 @kernel

@@ -138,7 +138,7 @@ def _compile_run_first(factor, apart):
         v = decay_unless(spiked, v, decay) + arriving
         return v, v > edge
 
-    @inlined
+    @(kernel if apart else inlined)
     def run_first(chain, steps, current, at, minus_noise_at, room, other):
         """Run the first layer; arrays as for `run_pair`."""
         lanes = chain.lanes[0]

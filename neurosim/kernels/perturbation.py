@@ -191,7 +191,7 @@ def perturbs(noise, layer, direction):
     return noise.scale[layer] != 0 and (turn < 0 or direction % noise.turns == turn)
 
 
-@inlined
+@kernel
 def draw_direction(chain, noise, steps, direction, generation, room):
     """Draw the noise of one direction, of all layers, to the scratch arrays of `room`.
 

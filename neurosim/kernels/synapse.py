@@ -56,11 +56,7 @@ def quad_sums(weights: NDArray[np.int8]) -> NDArray[np.int16] | None:
     """
     sources, lanes = weights.shape
     quads = -(-sources // 64) * QUADS
-    if (
-        quads * SUMS * lanes * 2 > TABLE_BYTES
-        or np.abs(weights, dtype=np.int16).sum(axis=0, dtype=np.int64).max()
-        > np.iinfo(np.int16).max
-    ):
+    if quads * SUMS * lanes * 2 > TABLE_BYTES or largest_sum(weights) > np.iinfo(np.int16).max:
         return None
     filled = np.zeros((quads, QUAD, lanes // WIDTH, WIDTH), np.int16)
     filled.reshape(-1, lanes)[:sources] = weights
@@ -70,6 +66,16 @@ def quad_sums(weights: NDArray[np.int8]) -> NDArray[np.int16] | None:
             if subset >> bit & 1:
                 sums[:, :, subset] += filled[:, bit].transpose(1, 0, 2)
     return sums
+
+
+@kernel
+def largest_sum(weights):
+    """The largest sum of |weight| that any lane of int8 weights (source, lane) has."""
+    sums = np.zeros(weights.shape[1], np.int32)
+    for source in range(weights.shape[0]):
+        for lane in range(weights.shape[1]):
+            sums[lane] += abs(int32(weights[source, lane]))
+    return sums.max()
 
 
 @inlined
