@@ -30,8 +30,8 @@ _BY_ERROR = Settings(
 
 RECIPES: dict[str, tuple[int, Settings]] = {
     "eggroll": (
-        2,
-        Settings(generations=5000, learning_rate=0.7, final_learning_rate=0, schedule="linear"),
+        3,
+        Settings(generations=10000, learning_rate=0.25, final_learning_rate=0, schedule="linear"),
     ),
     "paper": (
         1,

@@ -24,12 +24,12 @@ def few(monkeypatch):
     bits = accuracy.Variant("8 bits a synapse", "fast", {**TINY, **accuracy.EIGHT_BITS})
     slow = accuracy.Variant("EGGROLL, 1,000 generations", "eggroll", SLOW)
     monkeypatch.setattr(accuracy, "CLAIMS", claims)
-    monkeypatch.setattr(accuracy, "FAST_CHOICES", (bits,))
-    monkeypatch.setattr(
-        accuracy,
-        "EGGROLL_CHOICES",
-        (slow, slow._replace(name="rank 2", changed={**SLOW, "rank": 2})),
-    )
+    changed = slow, slow._replace(name="rank 2", changed={**SLOW, "rank": 2})
+    families = {
+        "fast": accuracy.Family("fast", (bits,)),
+        "EGGROLL": accuracy.Family(f"EGGROLL: {slow.name}", changed),
+    }
+    monkeypatch.setattr(accuracy, "FAMILIES", families)
     monkeypatch.setattr(accuracy_page, "CLAIMED", [one.name for one in claims])
 
 
@@ -89,6 +89,6 @@ def test_a_page_is_made_of_what_is_there(few, tmp_path, capsys):
 
 def test_learning_choices_are_settings_that_can_be():
     """Each changes something, and the choices of a family are distinct."""
-    for family in (accuracy.CLAIMS, accuracy.FAST_CHOICES, accuracy.EGGROLL_CHOICES):
-        made = [accuracy.settings_of(one, "digits", 0) for one in family]
+    for variants in (accuracy.CLAIMS, *(family.choices for family in accuracy.FAMILIES.values())):
+        made = [accuracy.settings_of(one, "digits", 0) for one in variants]
         assert len(set(made)) == len(made)

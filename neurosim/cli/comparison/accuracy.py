@@ -34,6 +34,11 @@ class Variant(NamedTuple):
 
 BY_FITNESS = {"credit": "fitness", "pairs": 4096, "sigma": 256, "noise_window": 0}
 """Event-aligned noise with one fitness for all neurons: it needs more pairs, and less noise."""
+COUNTED = {
+    "readout": "count", "generations": 5000, "learning_rate": 0.5, "temperature": 0.25, "vth_mant": 256,
+}  # fmt: skip
+"""The paper's spike count, whose classes die where noise cannot reach a threshold, or a class asks for more
+spikes than ten steps hold: a low threshold and a sharp softmax keep them."""
 EIGHT_BITS = {"fraction_bits": 0, "momentum_bits": 0}
 """All that a synapse keeps is its weight, rounded at random in every step."""
 CLAIMS = (
@@ -42,11 +47,12 @@ CLAIMS = (
     Variant("8 bits a synapse", "fast", {**EIGHT_BITS, "generations": 3000}),
     Variant("event-aligned, credit by fitness", "fast", BY_FITNESS),
     Variant("EGGROLL alone", "eggroll", {}),
-    Variant("EGGROLL alone, spike count", "eggroll", {"readout": "count", "generations": 2000}),
+    Variant("EGGROLL alone, spike count", "eggroll", COUNTED),
 )  # fmt: skip
 """What the README and docs claim."""
 FAST_CHOICES = (
     Variant("credit by fitness, 4 pairs a sample", "fast", BY_FITNESS),
+    Variant("the same, one-sided members", "fast", {**BY_FITNESS, "estimator": "one-sided"}),
     Variant("event-aligned noise on the readout too", "fast", {**BY_FITNESS, "output_rule": "same",
                                                               "sigma_output": 256}),
     Variant("readout not trained", "fast", {"output_rule": "frozen"}),
@@ -67,6 +73,8 @@ FAST_CHOICES = (
     Variant("biases do not learn", "fast", {"bias_rate": 0}),
     Variant("temperature halved", "fast", {"temperature": 0.5}),
     Variant("temperature doubled", "fast", {"temperature": 2}),
+    Variant("temperature falls to half", "fast", {"final_temperature": 0.5}),
+    Variant("noise falls to half", "fast", {"final_noise": 0.5}),
     Variant("spike-count readout", "fast", {"readout": "count"}),
     Variant("64 hidden neurons", "fast", {"hidden": (64,)}),
     Variant("256 hidden neurons", "fast", {"hidden": (256,)}),
@@ -76,10 +84,11 @@ FAST_CHOICES = (
     Variant("12 bits a synapse", "fast", {"fraction_bits": 4, "momentum_bits": 0}),
     Variant("16 bits a synapse", "fast", {"momentum_bits": 0}),
 )  # fmt: skip
-SHORT = {"generations": 1000}
+SHORT = {"generations": 1000, "learning_rate": 0.7}
 EGGROLL_CHOICES = (
     Variant("EGGROLL, 1,000 generations", "eggroll", SHORT),
     Variant("delta rule on the readout", "eggroll", {**SHORT, "output_rule": "delta"}),
+    Variant("one-sided members", "eggroll", {**SHORT, "estimator": "one-sided"}),
     Variant("rank 2", "eggroll", {**SHORT, "rank": 2}),
     Variant("rank 4", "eggroll", {**SHORT, "rank": 4}),
     Variant("rank 8", "eggroll", {**SHORT, "rank": 8}),
@@ -90,7 +99,36 @@ EGGROLL_CHOICES = (
     Variant("twice the pairs, half the samples", "eggroll", {**SHORT, "pairs": 4096, "batch": 4}),
     Variant("half the noise", "eggroll", {**SHORT, "sigma": 8, "sigma_output": 4}),
     Variant("twice the noise", "eggroll", {**SHORT, "sigma": 32, "sigma_output": 16}),
+    Variant("noise falls to half", "eggroll", {**SHORT, "final_noise": 0.5}),
+    Variant("biases perturbed", "eggroll", {**SHORT, "sigma_bias": 16}),
+    Variant("temperature halved", "eggroll", {**SHORT, "temperature": 0.5}),
+    Variant("temperature doubled", "eggroll", {**SHORT, "temperature": 2}),
+    Variant("temperature falls to half", "eggroll", {**SHORT, "final_temperature": 0.5}),
+    Variant("samples moved", "eggroll", {**SHORT, "shift": 1}),
+    Variant("learning rate of 10,000 generations", "eggroll", {"generations": 1000}),
 )  # fmt: skip
+COUNT_CHOICES = (
+    Variant("temperature 1 (the paper's)", "eggroll", {**COUNTED, "temperature": 1}),
+    Variant("temperature 0.5", "eggroll", {**COUNTED, "temperature": 0.5}),
+    Variant("threshold 512", "eggroll", {**COUNTED, "vth_mant": 512}),
+    Variant("both", "eggroll", {**COUNTED, "temperature": 1, "vth_mant": 512}),
+    Variant("biases perturbed", "eggroll", {**COUNTED, "sigma_bias": 16}),
+    Variant("2,000 generations", "eggroll", {**COUNTED, "generations": 2000}),
+)  # fmt: skip
+
+
+class Family(NamedTuple):
+    """Choices of which one at a time is changed, and the method that they are held against."""
+
+    base: str
+    choices: tuple[Variant, ...]
+
+
+FAMILIES = {
+    "fast": Family("fast", FAST_CHOICES),
+    "EGGROLL": Family("EGGROLL: EGGROLL, 1,000 generations", EGGROLL_CHOICES),
+    "spike count": Family("EGGROLL alone, spike count", COUNT_CHOICES),
+}
 
 
 def plan(arguments: "Study", data: Dataset, real: Dataset | None, store: Store) -> list[Part]:
@@ -108,10 +146,10 @@ def plan(arguments: "Study", data: Dataset, real: Dataset | None, store: Store) 
         if seed < arguments.bptt_seeds:
             parts += _bptt(arguments, data, store, seed)
     if arguments.choices:
-        for family, choices in (("fast", FAST_CHOICES), ("EGGROLL", EGGROLL_CHOICES)):
+        for name, family in FAMILIES.items():
             parts += [
-                _part(one._replace(name=f"{family}: {one.name}"), arguments, data, store, 0)
-                for one in choices
+                _part(one._replace(name=f"{name}: {one.name}"), arguments, data, store, 0)
+                for one in family.choices
             ]
     return parts
 

@@ -70,7 +70,7 @@ def _sections(
     bits = _bits(trained)
     if bits:
         told += ["## Bits a synapse", bits, "![accuracy over bits a synapse](bits.png)"]
-    for family, base in (("fast", "fast"), ("EGGROLL", "EGGROLL: EGGROLL, 1,000 generations")):
+    for family, (base, _) in accuracy.FAMILIES.items():
         table = _choices(trained, family, base)
         if table:
             told += [f"## One choice changed: {family}", table, _caution(trained, family)]
