@@ -148,7 +148,7 @@ async def generation(dut):
         bench.same(drawn[layer]["A"], f"perturbation_A_L{layer}")
         bench.same(drawn[layer]["B"], f"perturbation_B_L{layer}")
     bench.same(fitness, "fitness")
-    worth = coefficients(np.array(fitness), about["groups"], about["shaping"])
+    worth = coefficients(np.array(fitness), about["groups"], about["shaping"], "antithetic")
     bench.same(worth, "coefficients")
 
     begun = bench.clock()

@@ -1,6 +1,6 @@
 """Event-aligned perturbations: how large is noise on a neuron's current, and what does it need?
 
-    input_k(t) += scale * xi_k(t)        dW = sum over pairs of f * sum_t xi(t) x(t)^T
+    input_k(t) += scale * xi_k(t)        dW = sum over directions of f * sum_t xi(t) x(t)^T
 
 The noise is the neurons', so the samples decide which weights it stands for; each pair needs one
 sample of its own (its f belongs to those spikes alone). neurosim/kernels/aligned.py.

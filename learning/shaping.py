@@ -28,7 +28,7 @@ def coefficients(
     fitness: NDArray[np.int64],
     groups: int,
     shaping: Literal["scaled", "rank", "sign"],
-    estimator: Literal["antithetic", "one-sided"] = "antithetic",
+    estimator: Literal["antithetic", "one-sided"],
 ) -> NDArray[np.int8]:
     """f int8 (direction,) from fitness int64 (pair, member); `groups` groups of pairs, in order."""
     members = fitness.reshape(groups, -1)
@@ -62,14 +62,15 @@ def _doubled_ranks(group: NDArray[np.int64]) -> NDArray[np.int64]:
 def _scaled(worth: NDArray[np.int64]) -> NDArray[np.int8]:
     """Multiples of mean |worth| / MEAN, rounded as by `_divide`: how many of 127 borders |worth| reaches.
 
-    A product of worth and size could pass 64 bits; the borders are worked out in Python's integers.
+    Sum and product could pass 64 bits: the borders are worked out in Python's integers.
     """
-    total = int(np.abs(worth).sum())
+    size = np.abs(worth)
+    total = (int((size >> 32).sum()) << 32) + int((size & 0xFFFFFFFF).sum())
     if total == 0:
         return np.zeros(len(worth), np.int8)
     twice = 2 * MEAN * len(worth)
     borders = [-(-(2 * f - 1) * total // twice) for f in range(1, LARGEST + 1)]
-    reached = np.searchsorted(np.array(borders, np.int64), np.abs(worth), "right")
+    reached = np.searchsorted(np.array(borders, np.int64), size, "right")
     return (np.sign(worth) * reached).astype(np.int8)
 
 

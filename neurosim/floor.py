@@ -31,7 +31,7 @@ STEP = 7
 BLOCK = 10 * 8 * WIDTH // 8
 """Operations of 128 random bits: ten rounds of eight, of eight blocks in the time of sixteen lanes."""
 QUAD = 4
-"""Axons or pairs of one look-up."""
+"""Axons or directions of one look-up."""
 
 
 class Work(NamedTuple):
@@ -134,7 +134,7 @@ def voting(network: Network, spec: NoiseSpec) -> Work:
         sources, lanes = network.sizes[connection.source], padded(population.neurons)
         fields = population.neurons if spec.full_rank else spec.rank
         work += drawing(sources, fields, spec.graded)
-        if spec.full_rank:  # eight bits of f of 64 pairs: a popcount for each
+        if spec.full_rank:  # eight bits of f of 64 directions: a popcount for each
             work += Work(words=8 * planes * sources * fields / 64)
         else:
             work += drawing(population.neurons, fields, spec.graded)
@@ -149,7 +149,7 @@ def presenting(network: Network, spec: NoiseSpec, steps: int, spikes: float) -> 
         return Work()
     lanes = padded(population.neurons)
     terms = drawing(population.neurons, steps, spec.graded) + Work(lanes=2 * steps * lanes)
-    return terms.times(spec.directions) + Work(sums=spikes * lanes)
+    return terms.times(spec.directions) + Work(lanes=spikes * lanes)
 
 
 def moving(network: Network) -> Work:

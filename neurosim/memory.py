@@ -87,7 +87,7 @@ def weights(memory: Memory, fraction_bits: int) -> Weights:
     """The weights as the cores use them: the state, rounded to the nearest mantissa."""
     mantissas = tuple(np.empty(state.shape, np.int8) for state in memory.synapses)
     for state, rounded in zip(memory.synapses, mantissas, strict=True):
-        consolidate.round_states(state, fraction_bits, rounded)
+        consolidate.round_states(np.ascontiguousarray(state), fraction_bits, rounded)
     bias_half = 1 << (BIAS_FRACTION_BITS - 1)
     return Weights(
         mantissas,

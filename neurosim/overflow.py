@@ -1,6 +1,6 @@
 """Which choices could overflow an integer, or ask a rule for what it cannot know? Checked before learning.
 
-A vote of a synapse is 32 bits wide, what a group of pairs adds for a spike 16, a coefficient 8.
+A vote of a synapse is 32 bits wide, what the directions of a group add for a spike 16, a coefficient 8.
 """
 
 import numpy as np
@@ -20,13 +20,15 @@ def _number(spec: NoiseSpec) -> int:
     return int(perturbation.GRADED_OFFSET) if spec.graded else 1
 
 
-def check_votes(spec: NoiseSpec, pairs: int) -> None:
-    """Raise NetworkError if the votes of noise on weights could pass 32 bits."""
-    largest = spec.directions * spec.rank * _number(spec) ** 2 * COEFFICIENT
+def check_votes(spec: NoiseSpec, pairs: int, steps: int) -> None:
+    """Raise NetworkError if the votes of noise on weights, or along the events, could pass 32 bits."""
+    on_weights = spec.rank * _number(spec) ** 2
+    along = steps * _number(spec) if any(spec.aligned) else 0
+    largest = spec.directions * COEFFICIENT * max(on_weights, along)
     if pairs * largest > INT32_MAX:
         raise NetworkError(
-            f"{pairs} pairs of rank {spec.rank} could overflow a 32-bit vote; "
-            f"allowed are {INT32_MAX // largest}"
+            f"{pairs} pairs of rank {spec.rank} on {steps} steps could overflow a 32-bit vote; "
+            f"allowed are {INT32_MAX // largest} pairs"
         )
 
 

@@ -186,6 +186,10 @@ class LearningChip:
         seen, first, places = np.unique(groups, return_index=True, return_inverse=True)
         order = np.argsort(first)  # samples lie in memory as groups meet them
         seen, places = seen[order], np.argsort(order)[places.reshape(-1)]
+        if seen.min() < 0 or seen.max() >= len(frames.labels):
+            raise NetworkError(
+                f"groups see samples {seen.min()}..{seen.max()}; there are 0..{len(frames.labels) - 1}"
+            )
         steps = frames.bits.shape[1]
         chain = lay_out(self.network, self.weights(), self.spec, steps)
         samples = self._samples(chain, frames, seen)
@@ -301,7 +305,7 @@ class LearningChip:
         fitness, saturated, credits = seen
         steps, spec = shown.samples.frames.shape[1], self.spec
 
-        def room() -> population.Room:
+        def make() -> population.Room:
             return population.make_room(shown.chain, spec.rank, steps, spec.directions)
 
         def work(begin: int, end: int, room: population.Room) -> None:
@@ -319,7 +323,7 @@ class LearningChip:
                 )  # fmt: skip
 
         count = wanted[1] - wanted[0]
-        in_pieces(count, max(16, min(1024, count // 16)), work, room)
+        in_pieces(count, max(16, min(1024, count // 16)), work, make)
         if credits is not None:
             fitness[:] = np.repeat(shown.fitness[shown.groups[:, 0]], each)[:, None]
 
@@ -348,7 +352,8 @@ class LearningChip:
                 f"coefficients are {coefficients.dtype} {coefficients.shape}; "
                 f"needed is {np.dtype(kind)} {shape}"
             )
-        check_votes(self.spec, len(pairs))
+        if not self.error_credit:  # credits are kept small enough
+            check_votes(self.spec, len(pairs), 1 if frames is None else frames.bits.shape[1])
         votes = [
             self.votes(layer, coefficients, pairs, generation)
             for layer in range(len(self.network.layers))

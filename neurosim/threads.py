@@ -20,6 +20,13 @@ def use(threads: int) -> None:
     numba.set_num_threads(max(1, min(threads, numba.config.NUMBA_NUM_THREADS)))
 
 
+def piece_of(count: int, most: int) -> int:
+    """Items of a piece, no more than `most`, so that every thread gets as many and as large pieces."""
+    threads = numba.get_num_threads()
+    rounds = -(-count // (most * threads))
+    return -(-count // (rounds * threads)) if count else 1
+
+
 def in_pieces(
     count: int,
     piece: int,

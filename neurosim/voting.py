@@ -19,12 +19,12 @@ from neurosim.kernels import population as members
 from neurosim.kernels.lanes import TWIN, WIDTH, WORDS, zeros
 from neurosim.memory import BIAS_FRACTION_BITS, Memory, padded, state_range
 from neurosim.network import Network
-from neurosim.threads import in_pieces
+from neurosim.threads import in_pieces, piece_of
 
-VOTE_WORDS = 20
-"""Votes are counted for 1280 sources at a time: what is read again and again then stays in the nearest
-cache, and the widest layer of the usual network makes a piece for each of two threads. Pieces share no
-source: two threads that wrote to the two ends of the same rows would wait for each other's lines."""
+VOTE_WORDS, VOTE_LANES = 20, 256
+"""Votes are counted for at most 1280 sources and 256 neurons at a time: their noise, and the sums that it
+looks up, then stay in the nearest cache, and the votes in the next. Pieces share no source: two threads that
+wrote to the two ends of the same rows would wait for each other's lines."""
 
 Coefficients = NDArray[np.int8] | NDArray[np.int16]
 """What directions were worth: int8 (direction,), or where neurons are given credit by error int16
@@ -89,18 +89,19 @@ def weight_votes(
     field = int(perturbation.noise_words(((lanes + 127) >> 7) << 1, True))
     planes = int(perturbation.planes_of(graded))
     used = -(-sources // 128) * 2
-    twins = -(-lanes // TWIN) * TWIN
     bit_words = -(-VOTE_WORDS // WORDS) * WORDS
 
     def low_rank(begin: int, end: int) -> None:
-        """Votes for a range of blocks of two words."""
-        last = min(2 * end, used)
-        consolidate.low_rank_votes(
-            2 * begin, last, layer, sources, neurons, words, rank, graded, coefficients, first_direction,
-            generation, seed, zeros(6 * VOTE_WORDS, np.uint64),
-            zeros(planes * 64 * bit_words, np.uint64), zeros((64, twins), np.int16),
-            zeros((256, 2 * TWIN), np.int16), zeros(field, np.uint64), votes,
-        )  # fmt: skip
+        """Votes for a range of pairs of words of sources."""
+        drawn, bits = zeros(6 * VOTE_WORDS, np.uint64), zeros(planes * 64 * bit_words, np.uint64)
+        sums, raw = zeros((256, 2 * TWIN), np.int16), zeros(field, np.uint64)
+        for left in range(0, lanes, VOTE_LANES):
+            right = min(left + VOTE_LANES, lanes)
+            terms = zeros((64, -(-(right - left) // TWIN) * TWIN), np.int16)
+            consolidate.low_rank_votes(
+                2 * begin, 2 * end, left, right, layer, sources, neurons, words, rank, graded,
+                coefficients, first_direction, generation, seed, drawn, bits, terms, sums, raw, votes,
+            )  # fmt: skip
 
     def full_rank(begin: int, end: int) -> None:
         wide = words_for(sources)
@@ -113,7 +114,7 @@ def weight_votes(
     if spec.scale[layer] and spec.full_rank:
         in_pieces(neurons, max(1, -(-neurons // 8)), full_rank)
     elif spec.scale[layer]:
-        in_pieces(used // 2, VOTE_WORDS // 2, low_rank)
+        in_pieces(used // 2, piece_of(used // 2, VOTE_WORDS // 2), low_rank)
     if spec.bias_scale[layer]:
         consolidate.bias_votes(
             layer, neurons, graded, coefficients, first_direction, generation, seed,
@@ -273,6 +274,6 @@ def move(
     return sum(edges)
 
 
-def _per_vote(step: int, size: int, votes: int) -> int:
-    """Rate that makes the mean step of so many votes `step`, from the sum of |vote|: fixed point."""
-    return step * votes // size if size else 0
+def _per_vote(step: int, total: int, count: int) -> int:
+    """Rate that makes the mean step `step`: step / (total / count), total the sum of |vote|; fixed point."""
+    return step * count // total if total else 0

@@ -17,7 +17,7 @@ class Bench(BaseModel):
     repeats: Annotated[int, Field(ge=1)] = 7
     """rounds; medians of them are printed"""
     pairs: Annotated[int | None, Field(ge=1, le=1 << 20)] = None
-    """antithetic pairs of each case; by default 4,096, and 256 of full rank"""
+    """pairs of each case; by default 4,096, and 256 of full rank"""
     threads: int | None = None
     """processor threads; by default all"""
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False

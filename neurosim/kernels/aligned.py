@@ -1,16 +1,16 @@
 """What is noise that is drawn along the events worth? Event-aligned perturbations, and their update.
 
     input_k(t) += scale * xi_k(t)                     one number a neuron and step, from the counter
-    votes[j, k]  = sum over pairs i of c_ik * sum_t xi_ik(t) * x_ij(t)
+    votes[j, k]  = sum over directions i of c_ik * sum_t xi_ik(t) * x_ij(t)
 
-c_ik is what the pair's noise was worth: its coefficient f_i, the same for all neurons, or what each
+c_ik is what the direction's noise was worth: its coefficient f_i, the same for all neurons, or what each
 neuron's own noise was worth (credit.py).
 
 In step t the noise acts as the rank-1 weight perturbation xi(t) x(t)^T / |x(t)|^2, whose right factor is
 the spikes that arrive: no noise is spent on synapses that the sample does not use. The update
 presents the same spikes a second time; every synapse that one visits adds c_ik xi_ik(t), the noise drawn
-again, and keeps no trace. x is the unperturbed input of the layer: a pair perturbs one event-aligned
-layer only (`perturbs`), so what reaches that layer is the same for both members and the estimate has
+again, and keeps no trace. x is the unperturbed input of the layer: a direction perturbs one event-aligned
+layer only (`perturbs`), so what reaches that layer is what reaches it without noise, and the estimate has
 no cross terms.
 
 The noise may be left out where it can do nothing: in all but every `period`-th step, or wherever the

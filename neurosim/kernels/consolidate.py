@@ -1,17 +1,17 @@
-"""What becomes of the weights once every pair has been scored? Each core draws the noise again.
+"""What becomes of the weights once every direction has been scored? Each core draws the noise again.
 
-    votes[j, k]  = sum over pairs i of f_i * sum_r A_irk * B_irj          (low rank)
-                 = sum over pairs i of f_i * E_ikj                        (full rank)
+    votes[j, k]  = sum over directions i of f_i * sum_r A_irk * B_irj          (low rank)
+                 = sum over directions i of f_i * E_ikj                        (full rank)
     step[j, k]   = (votes * rate - state * decay) >> 32                   stochastically rounded
     state[j, k] += step[j, k]                                             stops at the register's edge
 
-f_i is the one small integer a pair sends to every core (int8). Paper, appendix B, equation 6.
+f_i is the one small integer a direction sends to every core (int8). Paper, appendix B, equation 6.
 
-Noise numbers are bits (perturbation.py), so with c_ik = f_i * A_ik a vote is a sum of c over the pairs whose
-bit is set, less those whose bit is not. Four pairs have sixteen such sums: made once, looked up for every
-source (the "method of four Russians", Arlazarov et al. 1970). Sixteen lookups then add 64 pairs, in 16 bits
-where |f| of the 64 allows it and 32 pairs at a time where it does not. Full rank has one f for all its
-neurons and no A: bits of f instead of sums, and a popcount for each.
+Noise numbers are bits (perturbation.py), so with c_ik = f_i * A_ik a vote is a sum of c over the directions
+whose bit is set, less those whose bit is not. Four directions have sixteen such sums: made once, looked up
+for every source (the "method of four Russians", Arlazarov et al. 1970). Sixteen lookups then add 64
+directions, in 16 bits where |f| of the 64 allows it and 32 directions at a time where it does not. Full rank
+has one f for all its neurons and no A: bits of f instead of sums, and a popcount for each.
 """
 
 import numpy as np
@@ -59,11 +59,11 @@ from neurosim.kernels.perturbation import (
 )
 from neurosim.kernels.transpose import transpose_blocks
 
-PAIRS = 64
-"""Pairs taken together: the bits of one word."""
+DIRECTIONS = 64
+"""Directions taken together: the bits of one word."""
 QUAD = 4
 SUMS = 1 << QUAD
-QUADS = PAIRS // QUAD
+QUADS = DIRECTIONS // QUAD
 SHORT_MAX = (1 << 15) - 1
 COEFFICIENT_BITS = 8
 RATE_BITS = 32
@@ -75,42 +75,42 @@ ONE = np.int64(1)
 
 @kernel
 def gather_bits(
-    bits, planes, words, begin, count, component, graded, stream, layer, first_pair, last_pair,
+    bits, planes, words, begin, count, component, graded, stream, layer, first_direction, last_direction,
     generation, seed,
 ):  # fmt: skip
-    """Draw words `begin` .. `begin + count - 1` (even) of 64 pairs; pair i's bit of a source is bit i.
+    """Draw words `begin` .. `begin + count - 1` (even) of 64 directions: bit i of a source is direction i's.
 
-    bits    uint64 (plane, block of words, source of a word, word of the block), written; what no pair
+    bits    uint64 (plane, block of words, source of a word, word of the block), written; what no direction
             has drawn is left as it was
     planes  uint64, scratch: `noise_words` of the words, and a block more
     """
     blocks = (count + WORDS - 1) // WORDS
-    for place in range(min(PAIRS, last_pair - first_pair)):
+    for place in range(min(DIRECTIONS, last_direction - first_direction)):
         draw_noise(
             planes, FIRST, words, begin, count, component, graded, stream, layer,
-            first_pair + place, generation, seed,
+            first_direction + place, generation, seed,
         )  # fmt: skip
         for plane in range(planes_of(graded)):
             for block in range(blocks):
-                to = ((plane * blocks + block) * PAIRS + place) * WORDS
+                to = ((plane * blocks + block) * DIRECTIONS + place) * WORDS
                 store_words(bits, to, load_words(planes, plane * count + block * WORDS))
     for block in range(planes_of(graded) * blocks):
-        transpose_blocks(bits, block * PAIRS * WORDS)
+        transpose_blocks(bits, block * DIRECTIONS * WORDS)
 
 
 @kernel
 def draw_terms(
-    terms, raw, neurons, lanes, component, graded, layer, coefficients, first, first_pair, generation,
-    seed,
+    terms, raw, neurons, left, lanes, component, graded, layer, coefficients, first, first_direction,
+    generation, seed,
 ):  # fmt: skip
-    """Write f_i * A_ik of pairs `first` .. `first + 63` to int16 `terms` (pair, lane), whole twins.
+    """Write f_i * A_ik of directions `first` .. `first + 63` to int16 `terms` (direction, lane), whole twins.
 
-    Returns the sum of |f_i|.
+    Of the `lanes` neurons from `left` on; 0 where there are no more. Returns the sum of |f_i|.
     """
     rows = ((neurons + 127) >> 7) << 1
     size = int64(0)
     zero = splat(int32(0))
-    for place in range(PAIRS):
+    for place in range(DIRECTIONS):
         f = int64(0)
         if first + place < coefficients.size:
             f = int64(coefficients[first + place])
@@ -118,23 +118,23 @@ def draw_terms(
         if f != 0:
             draw_noise(
                 raw, FIRST, rows, FIRST, rows, component, graded, OUTPUT_FACTOR, layer,
-                first_pair + first + place, generation, seed,
+                first_direction + first + place, generation, seed,
             )  # fmt: skip
         for lane in range(0, lanes, WIDTH):
             term = zero
-            if f != 0 and lane < neurons:
-                term = noise_lanes(raw, FIRST, rows, lane, graded) * splat(int32(f))
-                term = select(splat(int32(neurons - lane)) > lane_index(), term, zero)
+            if f != 0 and left + lane < neurons:
+                term = noise_lanes(raw, FIRST, rows, left + lane, graded) * splat(int32(f))
+                term = select(splat(int32(neurons - left - lane)) > lane_index(), term, zero)
             store(terms, place * lanes + lane, term)
     return size
 
 
 @kernel
 def make_sums(sums, terms, lanes, lane_a, lane_b, begin, end, graded):
-    """Write int16 sums (quad, subset, lane of two twins) of terms (pair, lane); return the sums of all.
+    """Write int16 sums (quad, subset, lane of two twins) of terms (direction, lane); return the sums of all.
 
-    The two twins start at `lane_a` and `lane_b`. A subset's pairs count positive; the others count
-    negative, or for graded noise nothing. Only pairs `begin` .. `end` - 1 have terms.
+    The two twins start at `lane_a` and `lane_b`. A subset's directions count positive; the others count
+    negative, or for graded noise nothing. Only directions `begin` .. `end` - 1 have terms.
     """
     all_a, all_b = no_twins(), no_twins()
     for quad in range(QUADS):
@@ -169,14 +169,14 @@ def make_sums(sums, terms, lanes, lane_a, lane_b, begin, end, graded):
 def add_sums(
     votes, row, at, vectors, bits, bits_at, count, sources, sums, plane, graded, all_a, all_b
 ):  # fmt: skip
-    """Add to the votes of `sources` sources (`row` apart) what 64 pairs' bits look up: `vectors`, up to 4."""
+    """Add to up to 4 `vectors` of votes of `sources` sources, `row` apart, what 64 directions look up."""
     weight = splat(int32(1 << plane))
     offset = splat(int32(GRADED_OFFSET if graded and plane == 0 else 0))
     less_0, less_1 = widen_first(all_a) * offset, widen_second(all_a) * offset
     less_2, less_3 = widen_first(all_b) * offset, widen_second(all_b) * offset
     for word in range(count):
-        here = bits_at + (word // WORDS) * PAIRS * WORDS + word % WORDS
-        for place in range(min(PAIRS, sources - word * PAIRS)):
+        here = bits_at + (word // WORDS) * DIRECTIONS * WORDS + word % WORDS
+        for place in range(min(DIRECTIONS, sources - word * DIRECTIONS)):
             pattern = bits[here + place * WORDS]
             if graded and plane > 0 and pattern == uint64(0):
                 continue
@@ -186,7 +186,7 @@ def add_sums(
                 entry = (quad * SUMS + subset) * 2 * TWIN
                 total_a = total_a + load_twins(sums, entry)
                 total_b = total_b + load_twins(sums, entry + TWIN)
-            to = (word * PAIRS + place) * row + at
+            to = (word * DIRECTIONS + place) * row + at
             _add_to(votes, to, widen_first(total_a) * weight - less_0)
             if vectors > 1:
                 _add_to(votes, to + WIDTH, widen_second(total_a) * weight - less_1)
@@ -203,12 +203,12 @@ def _add_to(votes, at, value):
 
 @kernel
 def low_rank_votes(
-    begin, end, layer, sources, neurons, words, rank, graded, coefficients, first_pair, generation,
-    seed, planes_array, bits_array, terms_array, sums_array, raw_array, votes_array,
+    begin, end, left, right, layer, sources, neurons, words, rank, graded, coefficients, first_direction,
+    generation, seed, planes_array, bits_array, terms_array, sums_array, raw_array, votes_array,
 ):  # fmt: skip
-    """Add the pairs' votes for sources of words `begin` .. `end` - 1 (even).
+    """Add votes for sources of words `begin` .. `end` - 1 (even) and lanes `left` .. `right` - 1.
 
-    coefficients  int8 (pair,): f of pairs first_pair, first_pair + 1, ...
+    coefficients  int8 (direction,): f of directions first_direction, first_direction + 1, ...
     votes         int32 (source, lane), added to
     planes, bits, terms, sums, raw: scratch, see the functions that write them
     """
@@ -218,56 +218,57 @@ def low_rank_votes(
     used = min(end * 64, sources) - begin * 64
     blocks = (end - begin + WORDS - 1) // WORDS
     largest = GRADED_OFFSET * ONE if graded else ONE
-    for chunk in range(0, coefficients.size, PAIRS):
+    for chunk in range(0, coefficients.size, DIRECTIONS):
         for r in range(rank):
             size = draw_terms(
-                terms, raw, neurons, lanes, r, graded, layer, coefficients, chunk, first_pair,
-                generation, seed,
+                terms, raw, neurons, left, lanes, r, graded, layer, coefficients, chunk,
+                first_direction, generation, seed,
             )  # fmt: skip
             if size == 0:
                 continue
             gather_bits(
                 bits, planes, words, begin, end - begin, r, graded, INPUT_FACTOR, layer,
-                first_pair + chunk, first_pair + coefficients.size, generation, seed,
+                first_direction + chunk, first_direction + coefficients.size, generation, seed,
             )  # fmt: skip
-            at_once = PAIRS if size * largest <= SHORT_MAX else PAIRS // 2
-            for part in range(0, PAIRS, at_once):
-                for first in range(0, row, 2 * TWIN):
+            at_once = DIRECTIONS if size * largest <= SHORT_MAX else DIRECTIONS // 2
+            for part in range(0, DIRECTIONS, at_once):
+                for first in range(0, right - left, 2 * TWIN):
                     second = min(first + TWIN, lanes - TWIN)
+                    vectors = (right - left - first) // WIDTH
                     all_a, all_b = make_sums(
                         sums, terms, lanes, first, second, part, part + at_once, graded
                     )
                     for plane in range(planes_of(graded)):
                         add_sums(
-                            votes, row, begin * 64 * row + first, (row - first) // WIDTH, bits,
-                            plane * blocks * PAIRS * WORDS, end - begin, used, sums, plane, graded,
+                            votes, row, begin * 64 * row + left + first, vectors, bits,
+                            plane * blocks * DIRECTIONS * WORDS, end - begin, used, sums, plane, graded,
                             all_a, all_b,
                         )  # fmt: skip
 
 
 @kernel
 def full_rank_votes(
-    begin, end, layer, sources, words, graded, coefficients, first_pair, generation, seed,
+    begin, end, layer, sources, words, graded, coefficients, first_direction, generation, seed,
     planes_array, bits_array, totals_array, votes,
 ):  # fmt: skip
-    """Add the pairs' votes for neurons `begin` .. `end` - 1; arrays as for `low_rank_votes`.
+    """Add the directions' votes for neurons `begin` .. `end` - 1; arrays as for `low_rank_votes`.
 
     totals  uint64 (block of words, source of a word, word of the block), scratch: signed sums
     """
     planes, bits, totals = pointer(planes_array), pointer(bits_array), pointer(totals_array)
-    last_pair = first_pair + coefficients.size
+    last_direction = first_direction + coefficients.size
     used = ((sources + 127) >> 7) << 1
-    size = (used + WORDS - 1) // WORDS * PAIRS * WORDS
+    size = (used + WORDS - 1) // WORDS * DIRECTIONS * WORDS
     everyone = int64(0)
     for index in range(coefficients.size):
         everyone += int64(coefficients[index])
     for neuron in range(begin, end):
         for at in range(0, size, WORDS):
             store_words(totals, at, splat_words(uint64(0)))
-        for chunk in range(0, coefficients.size, PAIRS):
+        for chunk in range(0, coefficients.size, DIRECTIONS):
             gather_bits(
                 bits, planes, words, FIRST, used, neuron, graded, FULL_RANK, layer,
-                first_pair + chunk, last_pair, generation, seed,
+                first_direction + chunk, last_direction, generation, seed,
             )  # fmt: skip
             for plane in range(planes_of(graded)):
                 shift = splat_words(uint64(plane))
@@ -282,15 +283,15 @@ def full_rank_votes(
                         store_words(totals, at, new)
         for source in range(sources):
             word, place = source >> 6, source & 63
-            at = ((word // WORDS) * PAIRS + place) * WORDS + word % WORDS
+            at = ((word // WORDS) * DIRECTIONS + place) * WORDS + word % WORDS
             votes[source, neuron] += int32(weighted(int64(totals[at]), everyone, graded))
 
 
 @kernel
 def coefficient_bits(coefficients, first, bit):
-    """Bit `bit` of the 8-bit f of 64 pairs from `first` on: a word, bit i for pair `first` + i."""
+    """Bit `bit` of the 8-bit f of 64 directions from `first` on: a word, bit i for direction `first` + i."""
     word = uint64(0)
-    for place in range(min(PAIRS, coefficients.size - first)):
+    for place in range(min(DIRECTIONS, coefficients.size - first)):
         one = uint64(int64(coefficients[first + place]) >> bit) & uint64(1)
         word |= one << uint64(place)
     return word
@@ -298,15 +299,15 @@ def coefficient_bits(coefficients, first, bit):
 
 @kernel
 def bias_votes(
-    layer, neurons, graded, coefficients, first_pair, generation, seed, terms_array, raw_array, votes
+    layer, neurons, graded, coefficients, first_direction, generation, seed, terms_array, raw_array, votes
 ):  # fmt: skip
-    """Add the pairs' votes for the biases of a layer; votes int32 (lane,), added to."""
+    """Add the directions' votes for the biases of a layer; votes int32 (lane,), added to."""
     terms, raw = pointer(terms_array), pointer(raw_array)
     for index in range(coefficients.size):
         f = int64(coefficients[index])
         if f != 0:
             draw_lanes(
-                terms, FIRST, neurons, FIRST, graded, f, BIAS, layer, first_pair + index, generation,
+                terms, FIRST, neurons, FIRST, graded, f, BIAS, layer, first_direction + index, generation,
                 seed, raw,
             )  # fmt: skip
             for neuron in range(neurons):

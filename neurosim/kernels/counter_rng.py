@@ -1,6 +1,6 @@
 """What random bits does a core draw? A pure function of a counter and the run's seed: Philox4x32-10.
 
-    bits(block | stream, layer | pair | generation ; seed)        four 32-bit words a block
+    bits(block | stream, layer | direction | generation ; seed)        four 32-bit words a block
 
 Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011; the constants are
 those of Random123. A generator without state can draw the same noise twice: once to evaluate a
@@ -67,7 +67,7 @@ def philox4x32_lanes(c0, c1, c2, c3, k0, k1):
 
 
 @kernel
-def draw_words(out, offset, first, count, stream, layer, pair, generation, seed):
+def draw_words(out, offset, first, count, stream, layer, direction, generation, seed):
     """Write 64-bit words `first` .. `first + count - 1` of one noise field to the flat array `out`.
 
     Words 2b and 2b + 1 are block b; `first` is even. `out` is uint64, C-contiguous.
@@ -82,7 +82,7 @@ def draw_words(out, offset, first, count, stream, layer, pair, generation, seed)
     for block in range(0, whole, WORDS):
         w0, w1, w2, w3 = philox4x32_lanes(
             splat_words(uint64((first >> 1) + block)) + word_index(),
-            splat_words(field), splat_words(uint64(pair)), splat_words(uint64(generation)), k0, k1,
+            splat_words(field), splat_words(uint64(direction)), splat_words(uint64(generation)), k0, k1,
         )  # fmt: skip
         store_interleaved(
             elements, offset + 2 * block, w0 | shift_words_left(w1, half),
@@ -90,7 +90,7 @@ def draw_words(out, offset, first, count, stream, layer, pair, generation, seed)
         )  # fmt: skip
     for block in range(whole, blocks):
         w0, w1, w2, w3 = philox4x32(
-            uint64((first >> 1) + block), field, uint64(pair), uint64(generation), k0, k1
+            uint64((first >> 1) + block), field, uint64(direction), uint64(generation), k0, k1
         )
         out[offset + 2 * block] = w0 | (w1 << HALF)
         if 2 * block + 1 < count:
@@ -98,8 +98,16 @@ def draw_words(out, offset, first, count, stream, layer, pair, generation, seed)
 
 
 @kernel
-def draw_blocks(out, stream, layer, pair, generation, seed):
+def draw_blocks(out, stream, layer, direction, generation, seed):
     """Fill all of the one-dimensional uint64 array `out` with the words of one noise field."""
     draw_words(
-        out, np.int64(0), np.int64(0), np.int64(out.size), stream, layer, pair, generation, seed
+        out,
+        np.int64(0),
+        np.int64(0),
+        np.int64(out.size),
+        stream,
+        layer,
+        direction,
+        generation,
+        seed,
     )

@@ -24,6 +24,7 @@ import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.core.datamodel import models
+from numba.core.errors import TypingError
 from numba.core.extending import lower_builtin, register_model
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numpy.typing import NDArray
@@ -189,7 +190,13 @@ def store(elements: Any, offset: int, value: Any) -> None:
     elements[offset : offset + WIDTH] = value
 
 
-@_compiled(pointer, types.Array, lambda array: types.CPointer(array.dtype))
+def _elements(array: types.Array) -> types.CPointer:
+    if array.layout != "C":
+        raise TypingError(f"a pointer to {array}: only an array in C order lies as kernels read it")
+    return types.CPointer(array.dtype)
+
+
+@_compiled(pointer, types.Array, _elements)
 def _pointer(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     return context.make_array(sig.args[0])(context, builder, args[0]).data
 

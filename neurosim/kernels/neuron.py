@@ -138,7 +138,7 @@ def _compile_run_first(factor, apart):
         v = decay_unless(spiked, v, decay) + arriving
         return v, v > edge
 
-    @(kernel if apart else inlined)
+    @(kernel if apart else inlined)  # one-sided members are rarer than their code is long
     def run_first(chain, steps, current, at, minus_noise_at, room, other):
         """Run the first layer; arrays as for `run_pair`."""
         lanes = chain.lanes[0]
@@ -152,9 +152,9 @@ def _compile_run_first(factor, apart):
             second = min(first + WIDTH, lanes - WIDTH)
             edge_a, edge_b = load(chain.threshold, first), load(chain.threshold, second)
             bias_a, bias_b = load(chain.bias, first), load(chain.bias, second)
-            apart_a, apart_b = load(room.bias_noise, first), load(room.bias_noise, second)
+            of_bias_a, of_bias_b = load(room.bias_noise, first), load(room.bias_noise, second)
             factor_a, factor_b = load(room.outputs, first), load(room.outputs, second)
-            minus_apart_a, minus_apart_b = (
+            minus_of_bias_a, minus_of_bias_b = (
                 load(other.bias_noise, first),
                 load(other.bias_noise, second),
             )
@@ -164,12 +164,12 @@ def _compile_run_first(factor, apart):
             for t in range(steps):
                 a, b = t * lanes + first, t * lanes + second
                 place_a, place_b = t * row + first // WIDTH, t * row + second // WIDTH
-                noise_a = noise_of(room, factor_a, apart_a, t, a)
-                noise_b = noise_of(room, factor_b, apart_b, t, b)
+                noise_a = noise_of(room, factor_a, of_bias_a, t, a)
+                noise_b = noise_of(room, factor_b, of_bias_b, t, b)
                 less_a, less_b = noise_a, noise_b
                 if apart:
-                    less_a = noise_of(other, minus_factor_a, minus_apart_a, t, minus_noise_at + a)
-                    less_b = noise_of(other, minus_factor_b, minus_apart_b, t, minus_noise_at + b)
+                    less_a = noise_of(other, minus_factor_a, minus_of_bias_a, t, minus_noise_at + a)
+                    less_b = noise_of(other, minus_factor_b, minus_of_bias_b, t, minus_noise_at + b)
                 current_a = load(current, at + a) + bias_a
                 current_b = load(current, at + b) + bias_b
                 plus_a, up_a = plain_step(plus_a, up_a, current_a + noise_a, edge_a, decay)

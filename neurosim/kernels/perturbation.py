@@ -71,16 +71,16 @@ def weighted(planes_sum, ones, graded):
 
 @kernel
 def draw_noise(
-    out, at, words, begin, count, component, graded, stream, layer, pair, generation, seed
+    out, at, words, begin, count, component, graded, stream, layer, direction, generation, seed
 ):  # fmt: skip
     """Write the planes of words `begin` .. `begin + count - 1` of a noise field to uint64 `out`.
 
     A field has 64 * `words` numbers; `words`, `begin` and `count` are even. Planes follow each other,
-    `count` words each. `component` counts the fields of one stream, layer and pair (the rank).
+    `count` words each. `component` counts the fields of one stream, layer and direction (the rank).
     """
     if not graded:
         first = component * words + begin
-        draw_words(out, at, first, count, stream, layer, pair, generation, seed)
+        draw_words(out, at, first, count, stream, layer, direction, generation, seed)
         return
     planes, raw = pointer(out), at + GRADED_PLANES * count
     for index in range(GRADED_PLANES * count):
@@ -88,7 +88,7 @@ def draw_noise(
     together = count == words and words <= FEW
     if together:  # the bits' fields follow each other: one call draws them all
         first = component * GRADED_BITS * words
-        draw_words(out, raw, first, GRADED_BITS * words, stream, layer, pair, generation, seed)
+        draw_words(out, raw, first, GRADED_BITS * words, stream, layer, direction, generation, seed)
     whole = count // WORDS * WORDS
     for bit in range(GRADED_BITS):
         if together:
@@ -96,7 +96,7 @@ def draw_noise(
         else:
             from_ = raw
             first = (component * GRADED_BITS + bit) * words + begin
-            draw_words(out, raw, first, count, stream, layer, pair, generation, seed)
+            draw_words(out, raw, first, count, stream, layer, direction, generation, seed)
         reached = bit_length(uint64(bit + 1))  # planes that bit + 1 ones can reach
         for word in range(0, whole, WORDS):
             carries = load_words(planes, from_ + word)
@@ -170,12 +170,23 @@ def dot(spikes, at, planes, offset, words, graded):
 
 @kernel
 def draw_lanes(
-    out, at, neurons, component, graded, scale, stream, layer, pair, generation, seed, raw
+    out, at, neurons, component, graded, scale, stream, layer, direction, generation, seed, raw
 ):  # fmt: skip
     """Write `scale` times one noise number a neuron to `out`, whole vectors; `raw` is scratch."""
     words = ((neurons + 127) >> 7) << 1
     draw_noise(
-        raw, FIRST, words, FIRST, words, component, graded, stream, layer, pair, generation, seed
+        raw,
+        FIRST,
+        words,
+        FIRST,
+        words,
+        component,
+        graded,
+        stream,
+        layer,
+        direction,
+        generation,
+        seed,
     )
     size = splat(int32(scale))
     for first in range(0, neurons, WIDTH):

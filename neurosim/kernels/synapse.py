@@ -136,6 +136,9 @@ def synaptic_current(
             if lanes - first >= TOGETHER:
                 _add_axons(weights, row, lanes, axons, count, scale, current, place)
                 first += TOGETHER
+            elif lanes - first >= TWIN:
+                _add_few_axons(weights, row, lanes, axons, count, scale, current, place)
+                first += TWIN
             else:
                 total = zero
                 for index in range(count):
@@ -161,6 +164,18 @@ def _add_axons(weights, row, lanes, axons, count, scale, current, place):
         _add_scaled(current, place + TWIN, part_1, scale)
         _add_scaled(current, place + 2 * TWIN, part_2, scale)
         _add_scaled(current, place + 3 * TWIN, part_3, scale)
+
+
+@kernel
+def _add_few_axons(weights, row, lanes, axons, count, scale, current, place):
+    """`_add_axons` of one twin."""
+    store(current, place, splat(int32(0)))
+    store(current, place + WIDTH, splat(int32(0)))
+    for begin in range(0, count, SHORT_SPIKES):
+        part = no_twins()
+        for index in range(begin, min(begin + SHORT_SPIKES, count)):
+            part = part + load_twins(weights, row + axons[index] * lanes)
+        _add_scaled(current, place, part, scale)
 
 
 @kernel

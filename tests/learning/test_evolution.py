@@ -19,11 +19,11 @@ def test_what_is_asked_is_numbers():
     assert np.array_equal(ask.samples, batch(50, 7, 4, 3, 6))
 
 
-def test_what_is_told_is_one_small_integer_a_pair_and_the_rates():
+def test_what_is_told_is_one_small_integer_a_direction_and_the_rates():
     evolution = Evolution(SETTINGS, 50, 2)
     fitness = np.random.default_rng(0).integers(-9999, 0, (12, 2))
     update = evolution.tell(3, Rehearsal(fitness, np.zeros_like(fitness)))
-    assert np.array_equal(update.coefficients, coefficients(fitness, 4, "rank"))
+    assert np.array_equal(update.coefficients, coefficients(fitness, 4, "rank", "antithetic"))
     assert update.coefficients.dtype == np.int8
     assert update.rates == evolution.schedule.rates(3)
     assert len(update.rates) == 2

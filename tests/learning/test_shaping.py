@@ -47,14 +47,14 @@ def test_ranks_are_exact(population):
     wanted = [
         nearest(LARGEST * rank) for part in np.split(fitness, groups) for rank in ranked(part)
     ]
-    assert coefficients(fitness, groups, "rank").tolist() == wanted
+    assert coefficients(fitness, groups, "rank", "antithetic").tolist() == wanted
 
 
 @given(populations())
 def test_signs_are_signs(population):
     fitness, groups = population
     wanted = [(plus > minus) - (plus < minus) for plus, minus in fitness.tolist()]
-    assert coefficients(fitness, groups, "sign").tolist() == wanted
+    assert coefficients(fitness, groups, "sign", "antithetic").tolist() == wanted
 
 
 @given(populations())
@@ -66,15 +66,15 @@ def test_scaled_differences_are_multiples_of_their_mean(population):
         max(-LARGEST, min(LARGEST, nearest(MEAN * one / mean))) if mean else 0
         for one in differences
     ]
-    assert coefficients(fitness, groups, "scaled").tolist() == wanted
+    assert coefficients(fitness, groups, "scaled", "antithetic").tolist() == wanted
 
 
 @pytest.mark.parametrize("way", WAYS)
 @given(population=populations())
 def test_swapping_members_negates(way, population):
     fitness, groups = population
-    swapped = coefficients(fitness[:, ::-1], groups, way)
-    assert (swapped == -coefficients(fitness, groups, way)).all()
+    swapped = coefficients(fitness[:, ::-1], groups, way, "antithetic")
+    assert (swapped == -coefficients(fitness, groups, way, "antithetic")).all()
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)
@@ -105,7 +105,7 @@ def test_members_that_tie_are_worth_nothing(way, estimator):
 def test_ranks_are_taken_within_a_group():
     """A group with easy samples is not worth more than one with hard samples."""
     hard = np.array([[-900, -800], [-700, -1000]], np.int64)
-    both = coefficients(np.concatenate([hard, hard + 600]), 2, "rank")
+    both = coefficients(np.concatenate([hard, hard + 600]), 2, "rank", "antithetic")
     assert both[:2].tolist() == both[2:].tolist()
 
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neurosim.chain import NoiseSpec
+from neurosim.frames import words_for
 from neurosim.kernels import aligned, delta
 from neurosim.kernels.lanes import zeros
 from neurosim.network import NetworkError
@@ -133,13 +134,15 @@ def test_votes_of_many_moments_and_wide_layers_are_whole(hidden, samples):
 
 
 @given(
-    st.sampled_from([16, 128, 144]), st.integers(1, 40), st.integers(0, 15), st.floats(0, 1),
-    st.integers(0, 1 << 30),
+    st.sampled_from([16, 128, 144]), st.sampled_from([200, 600, 1500]), st.integers(1, 40),
+    st.integers(0, 15), st.floats(0, 1), st.integers(0, 1 << 30),
 )  # fmt: skip
-def test_presented_votes_are_the_product_of_spikes_and_terms(lanes, samples, most, density, seed):
+def test_presented_votes_are_the_product_of_spikes_and_terms(
+    lanes, sources, samples, most, density, seed
+):  # fmt: skip
     """Of few spikes and many, and terms up to the largest."""
     numbers = np.random.default_rng(seed)
-    steps, sources, words = 5, 200, 8
+    steps, words = 5, words_for(sources)
     dense = numbers.random((samples, steps, words * 64)) < density
     dense[:, :, sources:] = False
     frames = np.packbits(dense, axis=-1, bitorder="little").view(np.uint64)
@@ -154,7 +157,8 @@ def test_presented_votes_are_the_product_of_spikes_and_terms(lanes, samples, mos
     votes, biases = zeros(before.shape, np.int32), np.zeros(lanes, np.int32)
     votes[:] = before
     bits = zeros(aligned.MOMENTS * 8, np.uint64)
-    for begin, end in ((0, 1), (1, 4)):
+    used = -(-sources // 64)
+    for begin, end in ((0, 3), *((word, min(word + 5, used)) for word in range(3, used, 5))):
         aligned.aligned_votes(
             begin, end, sources, words, frames, steps * words, 0, groups, steps, terms, bits, votes
         )

@@ -66,7 +66,10 @@ def test_a_layer_without_noise_costs_no_votes():
     net = network(20, 9, 3)
     assert floor.voting(net, NoiseSpec((0, 0), (0, 0))) == Work()
     assert floor.presenting(net, NoiseSpec((5, 5), (0, 0)), 10, 50) == Work()
-    assert floor.presenting(net, NoiseSpec((5, 0), (0, 0), aligned=(True, False)), 10, 50).lanes > 0
+    aligned = NoiseSpec((5, 0), (0, 0), aligned=(True, False))
+    shown, silent = (floor.presenting(net, aligned, 10, spikes) for spikes in (50, 0))
+    assert shown.lanes - silent.lanes == 50 * 16
+    assert silent.lanes > 0
 
 
 def test_ceilings_are_rates_and_seconds_are_work_over_them():

@@ -113,7 +113,7 @@ def test_recall_is_what_the_oracle_says(case):
 
 
 @given(st.data())
-def test_votes_are_the_sum_over_pairs(data):
+def test_votes_are_the_sum_over_directions(data):
     network = data.draw(strategies.chains(largest=20))
     spec = data.draw(strategies.noises(network))
     count = data.draw(st.integers(1, 5)) * spec.directions
@@ -124,7 +124,8 @@ def test_votes_are_the_sum_over_pairs(data):
 @pytest.mark.parametrize("graded", [False, True])
 @pytest.mark.parametrize("full_rank", [False, True])
 @pytest.mark.parametrize(
-    ("sizes", "pairs"), [((9, 520, 18, 5), 2), ((300, 17, 5), 3), ((10, 3), 130)]
+    ("sizes", "pairs"),
+    [((9, 520, 18, 5), 2), ((300, 17, 5), 3), ((10, 3), 130), ((1300, 40), 2), ((2700, 3), 2)],
 )
 def test_votes_meet_the_noise_that_was_evaluated(sizes, pairs, full_rank, graded):
     network = example(sizes).network
@@ -169,14 +170,15 @@ def wide(case, **more):
     return NoiseSpec((900,) * count, (500,) * count, rank=2, **more)
 
 
+ALIGNED = {"aligned": (True, True, True), "bias_scale": (0, 0, 0)}
 KINDS = [{}, {"full_rank": True}, {"one_sided": True}]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*KINDS, ALIGNED])
 def test_division_of_work_changes_nothing(kind, monkeypatch):
-    case = example((70, 40, 19, 5), samples=6)
-    groups = np.arange(12).reshape(6, 2) % 6
-    spec = wide(case, **kind)
+    case = example((600, 40, 19, 5), samples=6)
+    groups = np.arange(6).reshape(6, 1) if kind is ALIGNED else np.arange(12).reshape(6, 2) % 6
+    spec = wide(case)._replace(**kind)
     f = np.random.default_rng(0).integers(-127, 128, 90 * spec.directions).astype(np.int8)
     rates = [Rates(1 << 33, 1 << 33, 1 << 20)] * 3
     pieces = []
@@ -193,9 +195,9 @@ def test_division_of_work_changes_nothing(kind, monkeypatch):
             pieces.append(piece)
             monkeypatch.setattr(population, "in_pieces", in_pieces)
             monkeypatch.setattr(voting, "in_pieces", in_pieces)
-        chip = chip_of(case, spec)
+        chip = chip_of(case, spec, delta_rule=kind is ALIGNED)
         seen = chip.rehearse(case.frames, groups, range(90), GENERATION)
-        chip.consolidate(f, range(90), GENERATION, rates)
+        chip.consolidate(f, range(90), GENERATION, rates, case.frames, groups)
         recall = chip.recall(case.frames)
         outcomes.append(
             [
@@ -215,7 +217,7 @@ def test_division_of_work_changes_nothing(kind, monkeypatch):
 @pytest.mark.skipif(numba.config.NUMBA_NUM_THREADS < 2, reason="one processor")
 @pytest.mark.parametrize("kind", KINDS)
 def test_threads_change_nothing(kind):
-    case = example((70, 40, 5), samples=6)
+    case = example((600, 40, 5), samples=6)
     groups = np.arange(6).reshape(6, 1)
     spec = wide(case, **kind)
     f = np.random.default_rng(0).integers(-127, 128, 96 * spec.directions).astype(np.int8)
@@ -244,6 +246,47 @@ def test_blocks_of_samples_change_nothing(monkeypatch):
             np.array_equal(x, y) for x, y in zip(a, b, strict=True) if not isinstance(x, tuple)
         )
     assert all(map(np.array_equal, whole[1].spikes, parts[1].spikes))
+
+
+@pytest.mark.parametrize("one_sided", [False, True])
+def test_blocks_of_samples_move_weights_by_the_same_bits(one_sided, monkeypatch):
+    case = example((70, 20, 5), samples=6)
+    groups = np.array([[3], [1], [3], [0], [5], [1]])
+    spec = NoiseSpec((900, 300), (0, 0), aligned=(True, True), one_sided=one_sided)
+    f = np.random.default_rng(0).integers(-127, 128, 12 * spec.directions).astype(np.int8)
+    moved = []
+    for at_once in (2048, 1, 4):
+        monkeypatch.setattr(population, "SAMPLES_AT_ONCE", at_once)
+        chip = chip_of(case, spec, delta_rule=True)
+        rates = [Rates(1 << 33, 1 << 33, 0)] * 2
+        chip.consolidate(f, range(12), GENERATION, rates, case.frames, groups)
+        moved.append([*chip.memory.synapses, *chip.memory.biases])
+    for other in moved[1:]:
+        assert all(np.array_equal(a, b) for a, b in zip(moved[0], other, strict=True))
+
+
+@pytest.mark.parametrize("sizes", [(600, 130, 3), (400, 70, 3), (300, 180, 3)])
+def test_more_spikes_than_short_sums_hold_are_added_whole(sizes):
+    case = example(sizes, samples=1, steps=2, density=0.95)
+    seen = naive.run(case.network, case.weights, case.dense[0])
+    recall = chip_of(case, still(case.network)).recall(case.frames)
+    assert recall.potentials[0].tolist() == seen.potentials
+    assert recall.spikes[0][0].tolist() == np.sum(seen.spikes[0], axis=0).tolist()
+
+
+@pytest.mark.parametrize("groups", [[[0, -1]], [[3, 0]]])
+def test_samples_that_are_not_there_are_refused(groups):
+    case = example((70, 20, 5), samples=3)
+    with pytest.raises(NetworkError, match=r"there are 0\.\.2"):
+        chip_of(case, wide(case)).rehearse(case.frames, np.array(groups), range(2), GENERATION)
+
+
+def test_weights_may_lie_in_any_order():
+    case = example((70, 20, 5))
+    turned = case.weights._replace(mantissas=tuple(map(np.asfortranarray, case.weights.mantissas)))
+    chip = chip_of(case._replace(weights=turned), still(case.network))
+    for mine, given_ in zip(chip.weights().mantissas, case.weights.mantissas, strict=True):
+        assert np.array_equal(mine, given_)
 
 
 def test_pairs_can_be_rehearsed_apart():
@@ -471,7 +514,7 @@ def test_coefficients_of_another_shape_are_refused(coefficients, one_sided):
 def test_votes_beyond_32_bits_are_refused(one_sided, allowed):
     case = example((70, 20, 5))
     spec, many = wide(case, one_sided=one_sided), allowed + 1
-    with pytest.raises(NetworkError, match=f"overflow.*allowed are {allowed}$"):
+    with pytest.raises(NetworkError, match=f"overflow.*allowed are {allowed} pairs$"):
         chip_of(case, spec).consolidate(
             np.zeros(many * spec.directions, np.int8), range(many), 0, [Rates(0, 0, 0)] * 2
         )

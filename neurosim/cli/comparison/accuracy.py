@@ -52,7 +52,7 @@ CLAIMS = (
 """What the README and docs claim."""
 FAST_CHOICES = (
     Variant("credit by fitness, 4 pairs a sample", "fast", BY_FITNESS),
-    Variant("the same, one-sided members", "fast", {**BY_FITNESS, "estimator": "one-sided"}),
+    Variant("credit by fitness, one-sided members", "fast", {**BY_FITNESS, "estimator": "one-sided"}),
     Variant("event-aligned noise on the readout too", "fast", {**BY_FITNESS, "output_rule": "same",
                                                               "sigma_output": 256}),
     Variant("readout not trained", "fast", {"output_rule": "frozen"}),
@@ -85,6 +85,7 @@ FAST_CHOICES = (
     Variant("16 bits a synapse", "fast", {"momentum_bits": 0}),
 )  # fmt: skip
 SHORT = {"generations": 1000, "learning_rate": 0.7}
+"""A tenth of the recipe's generations need larger steps."""
 EGGROLL_CHOICES = (
     Variant("EGGROLL, 1,000 generations", "eggroll", SHORT),
     Variant("delta rule on the readout", "eggroll", {**SHORT, "output_rule": "delta"}),
@@ -111,7 +112,7 @@ COUNT_CHOICES = (
     Variant("temperature 1 (the paper's)", "eggroll", {**COUNTED, "temperature": 1}),
     Variant("temperature 0.5", "eggroll", {**COUNTED, "temperature": 0.5}),
     Variant("threshold 512", "eggroll", {**COUNTED, "vth_mant": 512}),
-    Variant("both", "eggroll", {**COUNTED, "temperature": 1, "vth_mant": 512}),
+    Variant("temperature 1, threshold 512", "eggroll", {**COUNTED, "temperature": 1, "vth_mant": 512}),
     Variant("biases perturbed", "eggroll", {**COUNTED, "sigma_bias": 16}),
     Variant("2,000 generations", "eggroll", {**COUNTED, "generations": 2000}),
 )  # fmt: skip
