@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neurosim.threads import in_pieces
+from neurosim.threads import in_pieces, piece_of
 
 
 @pytest.fixture(params=[1, numba.config.NUMBA_NUM_THREADS], ids="{} threads".format)
@@ -26,6 +26,13 @@ def test_pieces_cover_everything_once(count, piece):
         range(count)
     )
     assert all(0 < end - begin <= piece for begin, end in done)
+
+
+@given(count=st.integers(0, 5000), most=st.integers(1, 100))
+def test_pieces_are_for_every_thread_and_none_too_large(count, most):
+    piece, threads = piece_of(count, most), numba.get_num_threads()
+    assert 1 <= piece <= most
+    assert piece == 1 or -(-count // (piece - 1)) > threads * -(-count // (threads * most))
 
 
 def test_a_thread_makes_its_scratch_once_and_shares_it_with_none(threads):
