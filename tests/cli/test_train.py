@@ -60,7 +60,7 @@ def test_threads_and_processes_change_nothing(done, runs):
 def wait_for_checkpoint(folder, process):
     """Until the run stands somewhere in its middle."""
     until = time.monotonic() + 120
-    while not (folder / WEIGHTS).exists():
+    while not ((folder / WEIGHTS).exists() and (folder / CONFIG).exists()):
         assert time.monotonic() < until
         assert process.poll() is None, process.communicate()
         time.sleep(0.005)
