@@ -130,7 +130,7 @@ class Training:
         self.evolution = Evolution(
             config.settings, len(data.train.labels), len(self.chip.network.layers)
         )
-        self._noise = noise(config.settings, self.chip.network)
+        self._noise = self.chip.spec  # of the first generation
         self.generation = checkpoint.generation if checkpoint else 0
         self.seconds = checkpoint.seconds if checkpoint else 0.0
         self._saved = (self.generation, time.perf_counter())

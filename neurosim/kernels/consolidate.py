@@ -1,7 +1,7 @@
 """What becomes of the weights once every direction has been scored? Each core draws the noise again.
 
-    votes[j, k]  = sum over directions i of f_i * sum_r A_irk * B_irj          (low rank)
-                 = sum over directions i of f_i * E_ikj                        (full rank)
+    votes[j, k]  = sum over directions i of f_i * sum_r A_irk * B_irj     (low rank)
+                 = sum over directions i of f_i * E_ikj                   (full rank)
     step[j, k]   = (votes * rate - state * decay) >> 32                   stochastically rounded
     state[j, k] += step[j, k]                                             stops at the register's edge
 

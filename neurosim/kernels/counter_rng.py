@@ -101,13 +101,5 @@ def draw_words(out, offset, first, count, stream, layer, direction, generation, 
 def draw_blocks(out, stream, layer, direction, generation, seed):
     """Fill all of the one-dimensional uint64 array `out` with the words of one noise field."""
     draw_words(
-        out,
-        np.int64(0),
-        np.int64(0),
-        np.int64(out.size),
-        stream,
-        layer,
-        direction,
-        generation,
-        seed,
-    )
+        out, np.int64(0), np.int64(0), np.int64(out.size), stream, layer, direction, generation, seed
+    )  # fmt: skip

@@ -175,19 +175,8 @@ def draw_lanes(
     """Write `scale` times one noise number a neuron to `out`, whole vectors; `raw` is scratch."""
     words = ((neurons + 127) >> 7) << 1
     draw_noise(
-        raw,
-        FIRST,
-        words,
-        FIRST,
-        words,
-        component,
-        graded,
-        stream,
-        layer,
-        direction,
-        generation,
-        seed,
-    )
+        raw, FIRST, words, FIRST, words, component, graded, stream, layer, direction, generation, seed
+    )  # fmt: skip
     size = splat(int32(scale))
     for first in range(0, neurons, WIDTH):
         number = noise_lanes(raw, FIRST, words, first, graded) * size

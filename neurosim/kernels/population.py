@@ -357,12 +357,12 @@ def forward(
     """
     chain = _point_chain(chain_arrays)
     noise = _point_noise(noise_arrays)
-    room, other = _point_room(room_arrays, PLUS), _point_room(room_arrays, MINUS)
+    room = _point_room(room_arrays, PLUS)  # both members', whose noise is none or shared
     samples = _point_samples(sample_arrays)
     steps, row = sample_arrays.frames.shape[1], chain.spike_words
     for sample in range(begin, end):
         saturated[sample], _ = _run_sample(
-            chain, noise, samples, sample, steps, FROM_START, room, other
+            chain, noise, samples, sample, steps, FROM_START, room, room
         )
         for index in range(potentials.shape[1]):
             potentials[sample, index] = room.potentials[index]
@@ -391,7 +391,7 @@ def present(
     """
     chain = _point_chain(chain_arrays)
     noise = _point_noise(noise_arrays)
-    room, other = _point_room(room_arrays, PLUS), _point_room(room_arrays, MINUS)
+    room = _point_room(room_arrays, PLUS)  # both members', whose noise is none or shared
     samples = _point_samples(sample_arrays)
     powers, logs = pointer(readout.powers), pointer(readout.logs)
     steps = sample_arrays.frames.shape[1]
@@ -400,7 +400,7 @@ def present(
     kept, opened, wrong = pointer(trains), pointer(gates), pointer(errors)
     row = steps * chain.spike_words
     for sample in range(begin, end):
-        _run_sample(chain, noise, samples, sample, steps, FROM_START, room, other)
+        _run_sample(chain, noise, samples, sample, steps, FROM_START, room, room)
         softmax_errors(
             scores, FROM_START, chain.neurons[last], int64(samples.labels[sample]),
             readout.multiplier, readout.shift, powers, ERROR_ONE, wrong, sample * chain.lanes[last],
@@ -440,7 +440,7 @@ def credit_pairs(
     """
     chain = _point_chain(chain_arrays)
     noise = _point_noise(noise_arrays)
-    room, other = _point_room(room_arrays, PLUS), _point_room(room_arrays, MINUS)
+    room = _point_room(room_arrays, PLUS)  # both members', whose noise is none or shared
     samples = _point_samples(sample_arrays)
     errors, blame, credits = pointer(errors_array), pointer(blame_array), pointer(credits_array)
     steps, lanes = sample_arrays.frames.shape[1], chain.lanes[0]
@@ -454,10 +454,10 @@ def credit_pairs(
             blamed, told = tell_blame(chain, errors, sample * chain.lanes[1], blame), sample
         if not blamed:
             continue
-        direction = _draw_pair(chain, noise, steps, first_pair + index, generation, room, other)
+        direction = _draw_pair(chain, noise, steps, first_pair + index, generation, room, room)
         gates_at = sample * chain.layers * row * steps
         plus, minus = _run_first_layer(
-            chain, noise, samples, sample, gates_at, steps, direction, room, other
+            chain, noise, samples, sample, gates_at, steps, direction, room, room
         )
         saturated[index, 0] += plus
         saturated[index, 1] += minus
