@@ -16,8 +16,8 @@ from neurosim.frames import words_for
 from neurosim.kernels import perturbation, population
 from neurosim.kernels.aligned import NO_NEURON
 from neurosim.kernels.arithmetic import LIMIT, decay_factors
-from neurosim.kernels.lanes import zeros
-from neurosim.kernels.synapse import largest_sum, quad_sums
+from neurosim.kernels.lanes import LOOKS_UP, zeros
+from neurosim.kernels.synapse import largest_sum, quad_sums, subset_sums
 from neurosim.memory import padded
 from neurosim.network import Network, NetworkError, Population, Weights
 
@@ -209,7 +209,16 @@ def lay_out(network: Network, weights: Weights, noise: NoiseSpec, steps: int) ->
         largest = int(np.abs(bias[index]).max())
         largest += noise.bias_scale[index] * (perturbation.GRADED_OFFSET if noise.graded else 1)
         headroom[index] = _headroom(decay_u, decay_v, largest, steps)
-    tables = [quad_sums(part) if index else None for index, part in enumerate(filled)]
+    found = None
+    if LOOKS_UP and count > 1:
+        found = subset_sums(filled[-1][:, : layers[-1][1].neurons])
+    subsets = zeros(0 if found is None else found.size, np.int16)
+    if found is not None:
+        subsets[:] = found.reshape(-1)
+    tables = [
+        quad_sums(part) if index and (index < count - 1 or found is None) else None
+        for index, part in enumerate(filled)
+    ]
     sums_at = np.cumsum([0, *(0 if table is None else table.size for table in tables)])[:-1]
     sums = zeros(sum(table.size for table in tables if table is not None), np.int16)
     for table, at in zip(tables, sums_at, strict=True):
@@ -233,6 +242,8 @@ def lay_out(network: Network, weights: Weights, noise: NoiseSpec, steps: int) ->
         weight_at=weight_at[:-1].astype(np.int64),
         sums=sums,
         sums_at=np.where([table is None for table in tables], -1, sums_at).astype(np.int64),
+        looks_up=found is not None,
+        subsets=subsets,
         noise_at=np.cumsum(noise_words).astype(np.int64),
         shift=np.array([connection.current_shift for connection, _ in layers], np.int64),
         bias=bias,

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from neurosim import limits
 from neurosim.chain import NoiseSpec, check_noise, check_trainable, lay_out
 from neurosim.frames import Frames
-from neurosim.kernels import population, readout, synapse
+from neurosim.kernels import panel, population, readout, synapse
 from neurosim.kernels.lanes import zeros
 from neurosim.memory import (
     Memory,
@@ -42,6 +42,8 @@ from neurosim.voting import (
 
 STEPS = limits.Range(1, 255)
 """Time steps of a sample: 255 sums of a 24-bit v still fit 32 bits."""
+Scratch = tuple[population.Room, panel.Panel]
+"""Memory that one thread writes to while it evaluates."""
 SAMPLES_AT_ONCE = 2048
 """Samples whose shared currents are held at a time: 10 MB at 10 steps and 128 neurons."""
 
@@ -198,18 +200,21 @@ class LearningChip:
         errors = np.zeros((0, 0), np.int32)
         fitness = np.zeros(len(seen), np.int64)
         if self.delta or any(self.spec.aligned):
-            row = chain.layers * steps * chain.spike_words
-            trains = np.zeros((len(seen), row), np.uint64)
-            gates = np.zeros((len(seen), 4 * row if self.spec.window else 1), np.uint16)
+            row = steps * chain.spike_words
+            trains = np.zeros((len(seen), (chain.layers - 1) * row), np.uint64)
+            gates = np.zeros(
+                (len(seen), 4 * chain.layers * row if self.spec.window else 1), np.uint16
+            )
             errors = np.zeros((len(seen), int(chain.lanes[-1])), np.int32)
+            saturated = np.zeros(len(seen), np.int64)
 
-            def work(begin: int, end: int, room: population.Room) -> None:
+            def work(begin: int, end: int, scratch: Scratch) -> None:
                 population.present(
-                    begin, end, chain, self._still, self._readout, room, samples, self.spec.window,
-                    trains, gates, errors, fitness,
+                    begin, end, chain, self._still, self._readout, *scratch, samples, self.spec.window,
+                    trains, gates, errors, fitness, saturated,
                 )  # fmt: skip
 
-            in_pieces(len(seen), 64, work, lambda: population.make_room(chain, 1, steps))
+            in_pieces(len(seen), 64, work, lambda: _scratch(chain, self._still, steps))
             samples = samples._replace(gates=gates)
         return Shown(chain, samples, local, trains, errors, fitness)
 
@@ -303,27 +308,29 @@ class LearningChip:
     ) -> None:
         """Write to `seen` what becomes of the pairs from wanted[0] up to wanted[1] of those shown."""
         fitness, saturated, credits = seen
-        steps, spec = shown.samples.frames.shape[1], self.spec
+        steps = shown.samples.frames.shape[1]
 
-        def make() -> population.Room:
-            return population.make_room(shown.chain, spec.rank, steps, spec.directions)
-
-        def work(begin: int, end: int, room: population.Room) -> None:
+        def work(begin: int, end: int, scratch: Scratch) -> None:
             begin, end = wanted[0] + begin, wanted[0] + end
             if credits is None:
                 population.evaluate_pairs(
-                    begin, end, shown.chain, self._noise, self._readout, room, shown.samples,
+                    begin, end, shown.chain, self._noise, self._readout, *scratch, shown.samples,
                     shown.groups, each, first_pair, generation, fitness, saturated,
                 )  # fmt: skip
             else:
                 population.credit_pairs(
-                    begin, end, shown.chain, self._noise, room, shown.samples, shown.groups, each,
+                    begin, end, shown.chain, self._noise, scratch[0], shown.samples, shown.groups, each,
                     first_pair, generation, shown.errors, np.zeros(shown.chain.width, np.int32), largest,
                     credits, saturated,
                 )  # fmt: skip
 
         count = wanted[1] - wanted[0]
-        in_pieces(count, max(16, min(1024, count // 16)), work, make)
+        in_pieces(
+            count,
+            max(16, min(1024, count // 16)),
+            work,
+            lambda: _scratch(shown.chain, self._noise, steps),
+        )
         if credits is not None:
             fitness[:] = np.repeat(shown.fitness[shown.groups[:, 0]], each)[:, None]
 
@@ -403,18 +410,31 @@ class LearningChip:
             samples = self._samples(chain, frames, np.arange(part.start, part.stop))
             views = (potentials[part], counts[part], spikes[part], saturated[part])
 
+            trains = np.zeros(
+                (len(views[0]), (chain.layers - 1) * steps * chain.spike_words), np.uint64
+            )
+
             def work(
                 begin: int,
                 end: int,
-                room: population.Room,
+                scratch: Scratch,
                 samples: population.Samples = samples,
+                trains: NDArray[np.uint64] = trains,
                 views: tuple[NDArray[np.generic], ...] = views,
             ) -> None:
-                population.forward(begin, end, chain, self._still, room, samples, *views)
+                potentials, counts, spikes, saturated = views
+                population.forward(
+                    begin, end, chain, self._still, *scratch, samples, potentials, counts, trains,
+                    spikes, saturated,
+                )  # fmt: skip
 
-            in_pieces(len(views[0]), 128, work, lambda: population.make_room(chain, 1, steps))
+            in_pieces(len(views[0]), 128, work, lambda: _scratch(chain, self._still, steps))
         edges = np.cumsum(chain.neurons)[:-1]
         return Recall(potentials, counts, tuple(np.split(spikes, edges, axis=1)), saturated)
+
+
+def _scratch(chain: population.Chain, noise: population.Noise, steps: int) -> Scratch:
+    return population.make_room(chain, noise, steps), panel.make_panel(chain, noise, steps)
 
 
 def _part(seen: Rehearsal, pairs: slice) -> Rehearsal:

@@ -55,7 +55,7 @@ class Shown(NamedTuple):
     """Samples as the network without noise meets them: what members share and what rules read.
 
     groups  int64 (group, place) numbers of `samples`
-    trains  uint64 (sample, layer * step * word) spikes of all layers; errors int32 (sample, lane)
+    trains  uint64 (sample, layer * step * word) spikes of the hidden layers; errors int32 (sample, lane)
     fitness int64 (sample,) log-likelihood of the label
     """
 

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from neurosim import limits
 from neurosim.chain import NoiseSpec
 from neurosim.frames import Frames, pack
-from neurosim.memory import memory_of  # noqa: F401 - tests take it from here
+from neurosim.memory import memory_of
 from neurosim.network import Connection, Network, Population, Weights
-from neurosim.population import ReadoutSpec
+from neurosim.population import LearningChip, ReadoutSpec
 
 SEEDS = st.integers(0, (1 << 64) - 1)
 WORDS32 = st.integers(0, (1 << 32) - 1)
@@ -122,3 +122,38 @@ def noises(draw, network: Network):
 READOUTS = st.builds(
     ReadoutSpec, st.booleans(), st.integers(1, 1 << 20), st.integers(0, 20)
 ) | st.sampled_from([ReadoutSpec(True, 256, 16), ReadoutSpec(False, 9_682_000, 16)])
+
+SEED = 0xFEDCBA9876543210
+READOUT = ReadoutSpec(True, 256, 16)
+
+
+def still(network):
+    """Noise of no layer."""
+    return NoiseSpec((0,) * len(network.layers), (0,) * len(network.layers))
+
+
+def chip_of(case, spec, readout=READOUT, **more):
+    """A chip that holds a case's weights."""
+    memory = memory_of(case.weights)
+    return LearningChip(
+        case.network, memory, seed=SEED, noise=spec, readout_spec=readout, fraction_bits=0,
+        **{"momentum_bits": 0, **more},
+    )  # fmt: skip
+
+
+def example(sizes, samples=3, steps=3, density=0.3, seed=0, **registers):
+    """A network of given sizes, drawn once."""
+    numbers = np.random.default_rng(seed)
+    registers = {"vth_mant": 60, "dv": 400, "du": 4095, **registers}
+    layers = [Population(f"layer{i}", size, **registers) for i, size in enumerate(sizes[1:])]
+    network = Network.chain(sizes[0], layers)
+    dense = (numbers.random((samples, steps, sizes[0])) < density).astype(np.uint8)
+    labels = numbers.integers(0, sizes[-1], samples).astype(np.uint8)
+    weights = random_weights(network, numbers, narrow=True)
+    return Case(network, weights, dense, labels)
+
+
+def wide(case, **more):
+    """Noise of rank 2 on all layers and biases."""
+    count = len(case.network.layers)
+    return NoiseSpec((900,) * count, (500,) * count, rank=2, **more)

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from neurosim.chain import NoiseSpec, lay_out
-from neurosim.kernels import population, readout
+from neurosim.kernels import panel, population, readout
 from neurosim.memory import initial_memory, weights
 from neurosim.network import Network, Population
+from neurosim.population import LearningChip, ReadoutSpec
 
 FLOAT = re.compile(
     r"\b(?:double|float|half|bfloat|x86_fp80|fadd|fsub|fmul|fdiv|frem|fneg|fcmp|fpext|fptrunc"
@@ -86,9 +87,12 @@ def test_every_array_is_of_integers(full_rank):
     network = Network.chain(20, [Population("hidden", 9, 60), Population("output", 3, 60)])
     memory = initial_memory(network, [16, 16], seed=0, fraction_bits=8, momentum=True)
     held = weights(memory, 8)
-    chain = lay_out(network, held, NoiseSpec((5, 5), (1, 1), full_rank=full_rank), 4)
-    room = population.make_room(chain, 2, 4)
+    spec = NoiseSpec((5, 5), (1, 1), full_rank=full_rank)
+    chip = LearningChip(network, memory, seed=1, noise=spec, readout_spec=ReadoutSpec(True, 1, 0))
+    chain = lay_out(network, held, spec, 4)
+    room = population.make_room(chain, chip._noise, 4)
+    side_by_side = panel.make_panel(chain, chip._noise, 4)
     tables = (readout.exp2_table(), readout.log2_table())
-    found = list(arrays((memory, held, chain, room, tables)))
+    found = list(arrays((memory, held, chain, room, side_by_side, tables)))
     assert len(found) > 25
     assert {array.dtype.kind for array in found} <= {"i", "u"}

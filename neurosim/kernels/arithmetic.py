@@ -6,6 +6,9 @@
 The product needs 35 bits. (4096 - d) = multiplier << zeros, so (|x| * multiplier) >> (12 - zeros)
 is the same number, and fits 31 bits for every |x| <= LIMIT where multiplier < 256: each decay that is a
 multiple of 16. Otherwise |x| is multiplied in two parts, |x| = high << 12 | low, exactly.
+
+A shift rounds down. Below zero it rounds up if 2^shift - 1 is added first: `shift` ones, which are the
+highest `shift` bits of such an x, as those of the others are zeros.
 """
 
 from typing import Any, NamedTuple
@@ -14,21 +17,23 @@ from numba import int32
 
 from neurosim import limits
 from neurosim.kernels.compilation import kernel
-from neurosim.kernels.lanes import select, shift_right, splat
+from neurosim.kernels.lanes import select, shift_right, shift_right_unsigned, splat
 
 ONE_PRODUCT = 256
 """Multipliers below this keep |x| * multiplier under 2^31 for 24-bit registers."""
+SIGN_BITS = 32 - limits.STATE_BITS
+"""The highest bits of 24-bit registers, which are all their sign's."""
 LIMIT = limits.STATE_MAX
 HIGH_SHIFT = limits.DECAY_BITS
 LOW_MASK = limits.DECAY_ONE - 1
 
 
 def decay_factors(decay: int) -> tuple[int, int]:
-    """(multiplier, shift) for a decay 0..4096: D(x) = sign(x) * ((|x| * multiplier) >> shift)."""
+    """(multiplier, shift) for a decay 0..4096: D(x) = sign(x) * ((|x| * multiplier) >> shift); shift >= 1."""
     kept = limits.DECAY_ONE - decay
     if kept == 0:
-        return 0, 0
-    zeros = min((kept & -kept).bit_length() - 1, limits.DECAY_BITS)
+        return 0, 1
+    zeros = min((kept & -kept).bit_length(), limits.DECAY_BITS) - 1
     return kept >> zeros, limits.DECAY_BITS - zeros
 
 
@@ -39,8 +44,14 @@ class Decay(NamedTuple):
     wide: bool  # |x| is multiplied in two parts
     multiplier: Any
     shift: Any
-    below: Any  # 2^shift - 1
+    rest: Any  # 32 - shift
     high_multiplier: Any
+
+
+@kernel
+def takes_one_product(multiplier, shift):
+    """Is `decay_by_one_product` exact for these `decay_factors`? For every decay that is a multiple of 16."""
+    return multiplier < ONE_PRODUCT and shift <= SIGN_BITS
 
 
 @kernel
@@ -49,39 +60,33 @@ def prepare_decay(multiplier, shift):
     # |x| * m >> s with s <= 12: the high part of |x| loses nothing when shifted
     return Decay(
         multiplier == 0,
-        multiplier >= ONE_PRODUCT,
+        not takes_one_product(multiplier, shift),
         splat(multiplier),
         splat(shift),
-        splat(int32((int32(1) << shift) - int32(1))),
+        splat(int32(32 - shift)),
         splat(int32(multiplier << int32(HIGH_SHIFT - shift))),
     )
 
 
 @kernel
+def decay_by_one_product(x, decay):
+    """D(x) for sixteen registers, of a decay that is not `wide`."""
+    below = shift_right_unsigned(x, decay.rest)
+    return shift_right(x * decay.multiplier + below, decay.shift)
+
+
+@kernel
 def decay_towards_zero(x, decay):
     """D(x) for sixteen registers."""
+    if not decay.wide:
+        return decay_by_one_product(x, decay)
     zero = splat(int32(0))
     negative = zero > x
-    if not decay.wide:
-        # a shift rounds down; what 2^shift - 1 is added to first, it rounds up
-        product = x * decay.multiplier
-        return shift_right(select(negative, product + decay.below, product), decay.shift)
     size = select(negative, zero - x, x)
     low = size & splat(int32(LOW_MASK))
     high = shift_right(size, splat(int32(HIGH_SHIFT)))
     kept = high * decay.high_multiplier + shift_right(low * decay.multiplier, decay.shift)
     return select(negative, zero - kept, kept)
-
-
-@kernel
-def decay_unless(spiked, x, decay):
-    """D(x), 0 in the lanes that `spiked` (x >= 0 there), of decays by one product (not `decay.wide`).
-
-    One instruction resets and multiplies.
-    """
-    zero = splat(int32(0))
-    product = select(spiked, zero, x * decay.multiplier)
-    return shift_right(select(zero > x, product + decay.below, product), decay.shift)
 
 
 @kernel

@@ -67,7 +67,7 @@ def delta_votes(
     """Add the votes of the samples in `groups` (flat int64) for the last layer, number `layer`.
 
     Of the sources `begin` * 16 .. `end` * 16 - 1, as far as there are `neurons_in`.
-    trains   uint16 (sample, layer, step, lane / 16) spikes of the unperturbed presentation
+    trains   uint16 (sample, hidden layer, step, lane / 16) spikes of the unperturbed presentation
     errors   int32 (sample, lane)
     traces   int32 (16,), scratch
     votes    int32 (source, lane), added to

@@ -1,7 +1,7 @@
 """How does a kernel say "these sixteen neurons at once"?
 
 A `Lanes` value is one machine vector: sixteen int32 (neurons), sixteen or thirty-two int16 (neurons whose
-sums are known to fit) or eight uint64 (words of spikes).
+sums are known to fit, or sixteen spike bits of thirty-two presentations) or eight uint64 (words of spikes).
 Left to itself the compiler promotes int32 to int64, checks every pair of arrays for overlap and
 keeps membranes in memory; written with lanes, a membrane stays in a register over all time steps
 and comparison gives sixteen spike bits in one instruction. Any processor runs the same code: a
@@ -26,6 +26,7 @@ from numba.core import cgutils, types
 from numba.core.datamodel import models
 from numba.core.errors import TypingError
 from numba.core.extending import lower_builtin, register_model
+from numba.core.registry import cpu_target
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numpy.typing import NDArray
 
@@ -37,6 +38,8 @@ LINE = 64
 """Bytes of a line of the cache."""
 WORDS = 8
 """Words of spikes in one value: 8 x 64 bits."""
+LOOKS_UP = "+avx512bw" in cpu_target.target_context.codegen().magic_tuple()[2].split(",")
+"""Is `look_up` one instruction of this processor? Elsewhere it takes a hundred."""
 
 
 class LanesType(types.Type):
@@ -185,6 +188,15 @@ def store_interleaved(elements: Any, offset: int, even: Any, odd: Any) -> None:
     elements[offset + 1 : offset + 2 * WORDS : 2] = odd
 
 
+def store_alternating(elements: Any, offset: int, first: Any, even: Any, odd: Any) -> None:
+    """Write `even` and `odd` in turn to thirty-two int32 or uint16 elements, from place `first` on.
+
+    `first` is even; the elements before it are left as they are.
+    """
+    elements[offset + first : offset + TWIN : 2] = even
+    elements[offset + first + 1 : offset + TWIN : 2] = odd
+
+
 def store(elements: Any, offset: int, value: Any) -> None:
     """Write sixteen int32 neurons to int32 or int16 elements (the caller knows that they fit)."""
     elements[offset : offset + WIDTH] = value
@@ -251,6 +263,33 @@ _compiled(store_twins, types.CPointer, types.intp, TWINS, types.void)(_store(TWI
 _compiled(store_words, types.CPointer, types.intp, SPIKE_WORDS, types.void)(_store(SPIKE_WORDS))
 
 
+@_compiled(
+    store_alternating, types.CPointer, types.intp, types.intp, types.int64, types.int64, types.void
+)
+def _store_alternating(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    elements, offset, first, even, odd = args
+    kind = ir.IntType(sig.args[0].dtype.bitwidth)
+    two = ir.Constant(ir.VectorType(kind, 2), ir.Undefined)
+    for place, value in enumerate((even, odd)):
+        part = builder.trunc(value, kind)
+        two = builder.insert_element(two, part, ir.Constant(ir.IntType(32), place))
+    order = ir.Constant(ir.VectorType(ir.IntType(32), TWIN), [place % 2 for place in range(TWIN)])
+    value = builder.shuffle_vector(two, two, order)
+    number = ir.IntType(32)
+    begin = _broadcast(builder, builder.trunc(first, number), TWIN)
+    places = ir.Constant(ir.VectorType(number, TWIN), list(range(TWIN)))
+    address = _address(builder, elements, offset, kind.width, TWIN)
+    name = f"llvm.masked.store.v{TWIN}i{kind.width}.p0"
+    mask = builder.icmp_signed(">=", places, begin)
+    line = ir.Constant(number, kind.width // 8)
+    wanted = ir.FunctionType(
+        ir.VoidType(), [value.type, address.type, number, ir.VectorType(ir.IntType(1), TWIN)]
+    )
+    store = cgutils.get_or_insert_function(builder.module, wanted, name)
+    builder.call(store, [value, address, line, mask])
+    return context.get_dummy_value()
+
+
 @_compiled(store_interleaved, types.CPointer, types.intp, SPIKE_WORDS, SPIKE_WORDS, types.void)
 def _store_interleaved(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     elements, offset, even, odd = args
@@ -309,9 +348,29 @@ def widen_second(twins: Any) -> Any:
     return twins[WIDTH:].astype(np.int32)
 
 
+def shift_twins_right(twins: Any, bits: int) -> Any:
+    """Shift of thirty-two uint16, zeros from above, all by `bits`."""
+    return (twins.view(np.uint16) >> np.uint16(bits)).view(np.int16)
+
+
+def look_up(table: Any, places: Any) -> Any:
+    """Of thirty-two int16, those at the lowest five bits of each of thirty-two places."""
+    return table[places & (TWIN - 1)]
+
+
+def look_up_in_two(first: Any, second: Any, places: Any) -> Any:
+    """`look_up` in two tables, by the lowest six bits."""
+    return np.concatenate([first, second])[places & (2 * TWIN - 1)]
+
+
 def shift_right(value: Any, bits: Any) -> Any:
     """Arithmetic shift of every lane, by the lanes of `bits`."""
     return value >> bits
+
+
+def shift_right_unsigned(value: Any, bits: Any) -> Any:
+    """Shift of every int32 lane, zeros from above, by the lanes of `bits` (0..31)."""
+    return (value.view(np.uint32) >> bits.view(np.uint32)).view(np.int32)
 
 
 def shift_words_right(words: Any, bits: Any) -> Any:
@@ -340,13 +399,13 @@ def spikes_of(bits: Any) -> Any:
 
 
 def popcounts(words: Any) -> Any:
-    """Ones in each word."""
-    return np.bitwise_count(words).astype(np.uint64)
+    """Ones in each word of spikes, or in each of thirty-two int16."""
+    return np.bitwise_count(words.view(f"u{words.itemsize}")).astype(words.dtype)
 
 
 def total(words: Any) -> Any:
-    """Sum over the words, as signed numbers."""
-    return int(words.view(np.int64).sum())
+    """Sum over the words, or over sixteen int32 (which fits 32 bits), as signed numbers."""
+    return int(words.view(f"i{words.itemsize}").sum(dtype=np.int64))
 
 
 def greatest(value: Any) -> int:
@@ -375,14 +434,15 @@ def trailing_zeros(word: Any) -> int:
     return (word & -word).bit_length() - 1 if word else 64
 
 
-def _splat(lanes: LanesType) -> Codegen:
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        empty = ir.Constant(lanes.vector, ir.Undefined)
-        first = builder.insert_element(empty, args[0], ir.Constant(ir.IntType(32), 0))
-        places = ir.Constant(ir.VectorType(ir.IntType(32), lanes.count), None)
-        return builder.shuffle_vector(first, first, places)
+def _broadcast(builder: Any, scalar: Any, count: int) -> Any:
+    empty = ir.Constant(ir.VectorType(scalar.type, count), ir.Undefined)
+    first = builder.insert_element(empty, scalar, ir.Constant(ir.IntType(32), 0))
+    places = ir.Constant(ir.VectorType(ir.IntType(32), count), None)
+    return builder.shuffle_vector(first, first, places)
 
-    return codegen
+
+def _splat(lanes: LanesType) -> Codegen:
+    return lambda context, builder, sig, args: _broadcast(builder, args[0], lanes.count)
 
 
 _compiled(splat, types.int32, NEURONS)(_splat(NEURONS))
@@ -435,6 +495,52 @@ def _shift_words_left(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     return builder.shl(*args)
 
 
+@_compiled(shift_right_unsigned, NEURONS, NEURONS, NEURONS)
+def _shift_right_unsigned(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    return builder.lshr(*args)
+
+
+@_compiled(shift_twins_right, TWINS, types.intp, TWINS)
+def _shift_twins_right(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    bits = builder.trunc(args[1], ir.IntType(TWINS.bits))
+    return builder.lshr(args[0], _broadcast(builder, bits, TWIN))
+
+
+@_compiled(look_up, TWINS, TWINS, TWINS)
+def _look_up(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    return _permute(builder, args[0], args[1])
+
+
+@_compiled(look_up_in_two, TWINS, TWINS, TWINS, TWINS)
+def _look_up_in_two(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    first, second, places = args
+    if LOOKS_UP:
+        kind = ir.FunctionType(TWINS.vector, [TWINS.vector] * 3)
+        name = "llvm.x86.avx512.vpermi2var.hi.512"
+        called = cgutils.get_or_insert_function(builder.module, kind, name)
+        return builder.call(called, [first, places, second])
+    above = builder.and_(places, ir.Constant(TWINS.vector, [TWIN] * TWIN))
+    in_second = builder.icmp_signed("!=", above, ir.Constant(TWINS.vector, None))
+    return builder.select(
+        in_second, _permute(builder, second, places), _permute(builder, first, places)
+    )
+
+
+def _permute(builder: Any, table: Any, places: Any) -> Any:
+    if LOOKS_UP:
+        kind = ir.FunctionType(TWINS.vector, [TWINS.vector] * 2)
+        name = "llvm.x86.avx512.permvar.hi.512"
+        called = cgutils.get_or_insert_function(builder.module, kind, name)
+        return builder.call(called, [table, places])
+    places = builder.and_(places, ir.Constant(TWINS.vector, [TWIN - 1] * TWIN))
+    result = ir.Constant(TWINS.vector, ir.Undefined)
+    for lane in range(TWIN):
+        here = ir.Constant(ir.IntType(32), lane)
+        found = builder.extract_element(table, builder.extract_element(places, here))
+        result = builder.insert_element(result, found, here)
+    return result
+
+
 @_compiled(shift_right, NEURONS, NEURONS, NEURONS)
 def _shift_right(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     return builder.ashr(*args)
@@ -455,14 +561,27 @@ def _spikes_of(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     return builder.bitcast(args[0], SPIKES.vector)
 
 
-@_compiled(popcounts, SPIKE_WORDS, SPIKE_WORDS)
-def _popcounts(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-    return _llvm(builder, f"llvm.ctpop.v{WORDS}i64", SPIKE_WORDS.vector, args[0])
+def _counts(lanes: LanesType) -> Codegen:
+    name = f"llvm.ctpop.v{lanes.count}i{lanes.bits}"
+    return lambda context, builder, sig, args: _llvm(builder, name, lanes.vector, args[0])
 
 
-@_compiled(total, SPIKE_WORDS, types.int64)
-def _total(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-    return _llvm(builder, f"llvm.vector.reduce.add.v{WORDS}i64", ir.IntType(64), args[0])
+_compiled(popcounts, SPIKE_WORDS, SPIKE_WORDS)(_counts(SPIKE_WORDS))
+_compiled(popcounts, TWINS, TWINS)(_counts(TWINS))
+
+
+def _totals(lanes: LanesType) -> Codegen:
+    name = f"llvm.vector.reduce.add.v{lanes.count}i{lanes.bits}"
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        result = _llvm(builder, name, ir.IntType(lanes.bits), args[0])
+        return builder.sext(result, ir.IntType(64)) if lanes.bits < 64 else result
+
+    return codegen
+
+
+_compiled(total, SPIKE_WORDS, types.int64)(_totals(SPIKE_WORDS))
+_compiled(total, NEURONS, types.int64)(_totals(NEURONS))
 
 
 @_compiled(greatest, NEURONS, types.int64)

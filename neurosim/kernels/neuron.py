@@ -13,173 +13,237 @@ Where the largest current there is cannot drive u or v to its edge within the st
 nothing is compared with the edges.
 """
 
+from typing import Any, NamedTuple
+
 import numpy as np
-from numba import int32, uint64
+from numba import int32
 
 from neurosim.kernels.arithmetic import (
-    ONE_PRODUCT,
+    decay_by_one_product,
     decay_towards_zero,
-    decay_unless,
     prepare_decay,
     saturate,
+    takes_one_product,
 )
 from neurosim.kernels.compilation import inlined, kernel
-from neurosim.kernels.lanes import WIDTH, load, popcount, select, spike_bits, splat, store
+from neurosim.kernels.lanes import WIDTH, load, select, spike_bits, splat, total
 
 U_MULTIPLIER, U_SHIFT, V_MULTIPLIER, V_SHIFT = range(4)
 """Places in a layer's row of four decay numbers (int32): `arithmetic.decay_factors` of du + 1 and of dv."""
 NOTHING = np.int64(0)
 
 
-def _compile_run_pair(checked):
-    """`run_pair` for registers that may saturate, or provably cannot."""
+class Place(NamedTuple):
+    """Where a layer's spikes are written, uint16 with a bit a neuron: a member, a step, sixteen neurons."""
+
+    plus: int  # of the first member in step 0
+    minus: int
+    step: int  # from one step to the next
+    sixteen: int  # from sixteen neurons to the next
+
+
+def _compile_step(checked):
+    """One step of registers that may saturate, or provably cannot."""
 
     @kernel
     def step(u, v, arriving, bias, threshold, decay_u, decay_v):
-        """One step of sixteen neurons -> (u, v before reset, spikes, saturated registers)."""
+        """One step of sixteen neurons -> (u, v after reset, spikes, registers that met their edge)."""
+        zero, one = splat(int32(0)), splat(int32(1))
         current = arriving
         if not decay_u.forgets:
             current = arriving + decay_towards_zero(u, decay_u)
         if not checked:
             v = decay_towards_zero(v, decay_v) + current + bias
-            return current, v, v > threshold, NOTHING
+            spikes = v > threshold
+            return current, select(spikes, zero, v), spikes, zero
         u = saturate(current)
         full = decay_towards_zero(v, decay_v) + u + bias
         v = saturate(full)
-        edges = popcount(uint64(spike_bits(u != current))) + popcount(uint64(spike_bits(v != full)))
-        return u, v, v > threshold, edges
+        edges = select(u != current, one, zero) + select(v != full, one, zero)
+        spikes = v > threshold
+        return u, select(spikes, zero, v), spikes, edges
 
+    return step
+
+
+step_checked = _compile_step(checked=True)
+step_free = _compile_step(checked=False)
+
+
+def _compile_run_pair(step):
     @inlined
-    def run_pair(chain, layer, steps, plus, plus_at, minus, minus_at, minus_noise_at, room, other):
-        """Run one layer of both members for all steps; return the saturated registers of each.
+    def run_pair(
+        chain, layer, steps, plus, plus_at, minus, minus_at, minus_noise_at, room, other, out, place
+    ):
+        """Run one hidden layer of both members for all steps; return the saturated registers of each.
 
         plus, minus   int32 currents (step, lane), from `plus_at` and `minus_at` on
         room.noise    int32 (step, lane): added for plus, from 0 on; subtracted for minus, from
                       `minus_noise_at` on
         room.bias_noise                  added to the bias for plus; other.bias_noise: subtracted for minus
-        room.spike_bits                  written: one bit a neuron, the row of the layer's output
-        room.potentials, room.counts     written (member, lane): sum over steps of v after reset, and
-                                         of spikes
+        out           uint16, written at `place`
         """
         lanes = chain.lanes[layer]
-        row = 4 * chain.spike_words
-        spikes_plus = layer * steps * row
-        spikes_minus = (chain.layers + layer) * steps * row
         decay_u = prepare_decay(
             chain.decays[4 * layer + U_MULTIPLIER], chain.decays[4 * layer + U_SHIFT]
         )
         decay_v = prepare_decay(
             chain.decays[4 * layer + V_MULTIPLIER], chain.decays[4 * layer + V_SHIFT]
         )
-        saturated_plus = NOTHING
-        saturated_minus = NOTHING
         zero = splat(int32(0))
-        one = splat(int32(1))
+        saturated_plus, saturated_minus = zero, zero
         for first in range(0, lanes, WIDTH):
             at = layer * chain.width + first
             edge = load(chain.threshold, at)
             bias_plus = load(chain.bias, at) + load(room.bias_noise, at)
             bias_minus = load(chain.bias, at) - load(other.bias_noise, at)
             u_plus, v_plus, u_minus, v_minus = zero, zero, zero, zero
-            sum_plus, sum_minus, count_plus, count_minus = zero, zero, zero, zero
+            to = first // WIDTH * place.sixteen
             for t in range(steps):
                 now = t * lanes + first
-                place = t * row + first // WIDTH
                 arriving = load(plus, plus_at + now) + load(room.noise, now)
                 u_plus, v_plus, spikes, edges = step(
                     u_plus, v_plus, arriving, bias_plus, edge, decay_u, decay_v
                 )
-                v_plus = select(spikes, zero, v_plus)
-                saturated_plus += edges
-                room.spike_bits[spikes_plus + place] = spike_bits(spikes)
-                sum_plus = sum_plus + v_plus
-                count_plus = count_plus + select(spikes, one, zero)
+                saturated_plus = saturated_plus + edges
+                out[place.plus + to] = spike_bits(spikes)
 
                 arriving = load(minus, minus_at + now) - load(room.noise, minus_noise_at + now)
                 u_minus, v_minus, spikes, edges = step(
                     u_minus, v_minus, arriving, bias_minus, edge, decay_u, decay_v
                 )
-                v_minus = select(spikes, zero, v_minus)
-                saturated_minus += edges
-                room.spike_bits[spikes_minus + place] = spike_bits(spikes)
-                sum_minus = sum_minus + v_minus
-                count_minus = count_minus + select(spikes, one, zero)
-            store(room.potentials, first, sum_plus)
-            store(room.potentials, chain.width + first, sum_minus)
-            store(room.counts, first, count_plus)
-            store(room.counts, chain.width + first, count_minus)
-        return saturated_plus, saturated_minus
+                saturated_minus = saturated_minus + edges
+                out[place.minus + to] = spike_bits(spikes)
+                to += place.step
+        return total(saturated_plus), total(saturated_minus)
 
     return run_pair
 
 
-run_checked = _compile_run_pair(checked=True)
-run_free = _compile_run_pair(checked=False)
+run_checked = _compile_run_pair(step_checked)
+run_free = _compile_run_pair(step_free)
+
+
+class Sixteen(NamedTuple):
+    """Neurons of a vector, and what does not change while they run."""
+
+    lane: int  # of the first
+    to: int  # from a `Place` to their spikes
+    edge: Any
+    bias: Any
+    plus_bias: Any  # noise on it, of each member
+    minus_bias: Any
+    plus_factor: Any  # noise on u for a drive of 1
+    minus_factor: Any
 
 
 def _compile_run_first(factor, apart):
     """The first layer's `run_pair`, plain, where both members get the same current.
 
-    Two vectors of both members run at once: a step waits for the last one's comparison. `factor`: the
+    Four vectors of both members run at once: a step waits for the last one's product. `factor`: the
     noise is one factor a neuron (room.outputs) times one drive a step (room.drives), multiplied here.
-    `apart`: the second member's noise is its own, not the first's.
+    `apart`: the second member's noise and current are its own, not the first's.
     """
 
-    @kernel
+    @inlined
+    def sixteen(chain, first, place, room, other):
+        lane = min(first, chain.lanes[0] - WIDTH)  # a vector too many repeats the last one
+        return Sixteen(
+            lane,
+            lane // WIDTH * place.sixteen,
+            load(chain.threshold, lane),
+            load(chain.bias, lane),
+            load(room.bias_noise, lane),
+            load(other.bias_noise, lane),
+            load(room.outputs, lane),
+            load(other.outputs, lane),
+        )
+
+    @inlined
     def noise_of(room, factors, of_bias, t, at):
         """What noise adds to sixteen neurons in a step."""
         if factor:
             return factors * splat(room.drives[t]) + of_bias
         return load(room.noise, at) + of_bias
 
-    @kernel
-    def plain_step(v, spiked, arriving, edge, decay):
-        """One step of sixteen neurons that keep no u -> (v before reset, spikes)."""
-        v = decay_unless(spiked, v, decay) + arriving
-        return v, v > edge
+    @inlined
+    def arriving(one, t, now, current, plus_at, minus_at, minus_noise_at, room, other):
+        """What reaches both members' membranes in step t, whose row starts at `now`."""
+        at = now + one.lane
+        shared = load(current, plus_at + at) + one.bias
+        more = noise_of(room, one.plus_factor, one.plus_bias, t, at)
+        if not apart:
+            return shared + more, shared - more
+        less = noise_of(other, one.minus_factor, one.minus_bias, t, minus_noise_at + at)
+        return shared + more, load(current, minus_at + at) + one.bias - less
+
+    @inlined
+    def tell(one, plus, minus, at, out, place):
+        """Write the spikes of both members' membranes before the reset, `at` past those of step 0."""
+        out[place.plus + one.to + at] = spike_bits(plus > one.edge)
+        out[place.minus + one.to + at] = spike_bits(minus > one.edge)
+
+    @inlined
+    def go_on(
+        one, plus, minus, t, decay, lanes, current, plus_at, minus_at, minus_noise_at, room, other, out,
+        place,
+    ):  # fmt: skip
+        """Tell the spikes of step t - 1; return both members' v of step t, before the reset."""
+        tell(one, plus, minus, (t - 1) * place.step, out, place)
+        more, less = arriving(
+            one, t, t * lanes, current, plus_at, minus_at, minus_noise_at, room, other
+        )
+        return (
+            select(plus > one.edge, more, decay_by_one_product(plus, decay) + more),
+            select(minus > one.edge, less, decay_by_one_product(minus, decay) + less),
+        )
 
     @(kernel if apart else inlined)  # one-sided members are rarer than their code is long
-    def run_first(chain, steps, current, at, minus_noise_at, room, other):
+    def run_first(
+        chain, steps, current, plus_at, minus_at, minus_noise_at, room, other, out, place
+    ):
         """Run the first layer; arrays as for `run_pair`."""
         lanes = chain.lanes[0]
-        row = 4 * chain.spike_words
-        to_minus = chain.layers * steps * row
         decay = prepare_decay(chain.decays[V_MULTIPLIER], chain.decays[V_SHIFT])
-        zero = splat(int32(0))
-        none = zero > zero
-        out = room.spike_bits
-        for first in range(0, lanes, 2 * WIDTH):
-            second = min(first + WIDTH, lanes - WIDTH)
-            edge_a, edge_b = load(chain.threshold, first), load(chain.threshold, second)
-            bias_a, bias_b = load(chain.bias, first), load(chain.bias, second)
-            of_bias_a, of_bias_b = load(room.bias_noise, first), load(room.bias_noise, second)
-            factor_a, factor_b = load(room.outputs, first), load(room.outputs, second)
-            minus_of_bias_a, minus_of_bias_b = (
-                load(other.bias_noise, first),
-                load(other.bias_noise, second),
+        past = (steps - 1) * place.step
+        for first in range(0, lanes, 4 * WIDTH):
+            a = sixteen(chain, first, place, room, other)
+            b = sixteen(chain, first + WIDTH, place, room, other)
+            c = sixteen(chain, first + 2 * WIDTH, place, room, other)
+            d = sixteen(chain, first + 3 * WIDTH, place, room, other)
+            plus_a, minus_a = arriving(
+                a, NOTHING, NOTHING, current, plus_at, minus_at, minus_noise_at, room, other
             )
-            minus_factor_a, minus_factor_b = load(other.outputs, first), load(other.outputs, second)
-            plus_a, plus_b, minus_a, minus_b = zero, zero, zero, zero
-            up_a, up_b, down_a, down_b = none, none, none, none
-            for t in range(steps):
-                a, b = t * lanes + first, t * lanes + second
-                place_a, place_b = t * row + first // WIDTH, t * row + second // WIDTH
-                noise_a = noise_of(room, factor_a, of_bias_a, t, a)
-                noise_b = noise_of(room, factor_b, of_bias_b, t, b)
-                less_a, less_b = noise_a, noise_b
-                if apart:
-                    less_a = noise_of(other, minus_factor_a, minus_of_bias_a, t, minus_noise_at + a)
-                    less_b = noise_of(other, minus_factor_b, minus_of_bias_b, t, minus_noise_at + b)
-                current_a = load(current, at + a) + bias_a
-                current_b = load(current, at + b) + bias_b
-                plus_a, up_a = plain_step(plus_a, up_a, current_a + noise_a, edge_a, decay)
-                plus_b, up_b = plain_step(plus_b, up_b, current_b + noise_b, edge_b, decay)
-                minus_a, down_a = plain_step(minus_a, down_a, current_a - less_a, edge_a, decay)
-                minus_b, down_b = plain_step(minus_b, down_b, current_b - less_b, edge_b, decay)
-                out[place_a] = spike_bits(up_a)
-                out[place_b] = spike_bits(up_b)
-                out[to_minus + place_a] = spike_bits(down_a)
-                out[to_minus + place_b] = spike_bits(down_b)
+            plus_b, minus_b = arriving(
+                b, NOTHING, NOTHING, current, plus_at, minus_at, minus_noise_at, room, other
+            )
+            plus_c, minus_c = arriving(
+                c, NOTHING, NOTHING, current, plus_at, minus_at, minus_noise_at, room, other
+            )
+            plus_d, minus_d = arriving(
+                d, NOTHING, NOTHING, current, plus_at, minus_at, minus_noise_at, room, other
+            )
+            for t in range(1, steps):
+                plus_a, minus_a = go_on(
+                    a, plus_a, minus_a, t, decay, lanes, current, plus_at, minus_at, minus_noise_at,
+                    room, other, out, place,
+                )  # fmt: skip
+                plus_b, minus_b = go_on(
+                    b, plus_b, minus_b, t, decay, lanes, current, plus_at, minus_at, minus_noise_at,
+                    room, other, out, place,
+                )  # fmt: skip
+                plus_c, minus_c = go_on(
+                    c, plus_c, minus_c, t, decay, lanes, current, plus_at, minus_at, minus_noise_at,
+                    room, other, out, place,
+                )  # fmt: skip
+                plus_d, minus_d = go_on(
+                    d, plus_d, minus_d, t, decay, lanes, current, plus_at, minus_at, minus_noise_at,
+                    room, other, out, place,
+                )  # fmt: skip
+            tell(a, plus_a, minus_a, past, out, place)
+            tell(b, plus_b, minus_b, past, out, place)
+            tell(c, plus_c, minus_c, past, out, place)
+            tell(d, plus_d, minus_d, past, out, place)
 
     return run_first
 
@@ -193,38 +257,47 @@ run_apart_factor = _compile_run_first(factor=True, apart=True)
 @inlined
 def is_plain(chain, layer, reach):
     """Does this layer keep no u, decay by one product, and saturate at no current up to `reach`?"""
+    multiplier, shift = chain.decays[4 * layer + V_MULTIPLIER], chain.decays[4 * layer + V_SHIFT]
     return (
         reach <= chain.headroom[layer]
         and chain.decays[4 * layer + U_MULTIPLIER] == 0
-        and chain.decays[4 * layer + V_MULTIPLIER] < ONE_PRODUCT
+        and takes_one_product(multiplier, shift)
     )
 
 
 @inlined
-def run_first(chain, steps, current, at, factor, minus_noise_at, room, other):
+def run_first(
+    chain, steps, current, plus_at, minus_at, factor, minus_noise_at, room, other, out, place
+):
     """The variant of `_compile_run_first` for this noise; members share it where `minus_noise_at` is 0."""
     if minus_noise_at == NOTHING and factor:
-        run_shared_factor(chain, steps, current, at, minus_noise_at, room, other)
+        run_shared_factor(
+            chain, steps, current, plus_at, minus_at, minus_noise_at, room, other, out, place
+        )
     elif minus_noise_at == NOTHING:
-        run_shared(chain, steps, current, at, minus_noise_at, room, other)
+        run_shared(
+            chain, steps, current, plus_at, minus_at, minus_noise_at, room, other, out, place
+        )
     elif factor:
-        run_apart_factor(chain, steps, current, at, minus_noise_at, room, other)
+        run_apart_factor(
+            chain, steps, current, plus_at, minus_at, minus_noise_at, room, other, out, place
+        )
     else:
-        run_apart(chain, steps, current, at, minus_noise_at, room, other)
+        run_apart(chain, steps, current, plus_at, minus_at, minus_noise_at, room, other, out, place)
 
 
 @inlined
 def run_pair(
-    chain, layer, steps, plus, plus_at, minus, minus_at, minus_noise_at, reach, room, other
-):
+    chain, layer, steps, plus, plus_at, minus, minus_at, minus_noise_at, reach, room, other, out, place
+):  # fmt: skip
     """`run_free` where no current exceeds the layer's headroom, else `run_checked`."""
     if reach <= chain.headroom[layer]:
         return run_free(
-            chain, layer, steps, plus, plus_at, minus, minus_at, minus_noise_at, room, other
-        )
+            chain, layer, steps, plus, plus_at, minus, minus_at, minus_noise_at, room, other, out, place
+        )  # fmt: skip
     return run_checked(
-        chain, layer, steps, plus, plus_at, minus, minus_at, minus_noise_at, room, other
-    )
+        chain, layer, steps, plus, plus_at, minus, minus_at, minus_noise_at, room, other, out, place
+    )  # fmt: skip
 
 
 @kernel

@@ -2,8 +2,10 @@
 
     for each pair:                        draw its directions once                    perturbation.py
         for each sample of its group:     current every member shares                 synapse.py
-            for each layer:               noise current, both members side by side    neuron.py
-            fitness of each member        log-likelihood of the label                 readout.py
+            for each hidden layer:        noise current, both members side by side    neuron.py
+    for thirty-two of these presentations:
+        the last layer, side by side                                                  panel.py
+        fitness of each member            log-likelihood of the label                 readout.py
 
 A spike acts on the next layer in the same step: layer l at step t here is layer l of the chip at step
 t + l, where every spike travels for one step. Nothing is shared between pairs but what none of them
@@ -20,16 +22,26 @@ from neurosim.kernels.aligned import aligned_current
 from neurosim.kernels.arithmetic import prepare_decay
 from neurosim.kernels.compilation import inlined, kernel
 from neurosim.kernels.credit import give_credit, tell_blame
-from neurosim.kernels.lanes import pointer, pointer_to_halves, zeros
+from neurosim.kernels.lanes import WIDTH, pointer, pointer_to_halves, zeros
 from neurosim.kernels.neuron import (
     U_MULTIPLIER,
     U_SHIFT,
     V_MULTIPLIER,
     V_SHIFT,
+    Place,
     is_plain,
     open_gates,
     run_first,
     run_pair,
+)
+from neurosim.kernels.panel import (
+    PANEL,
+    carry_noise,
+    find_logits,
+    place_of,
+    place_rows,
+    point_panel,
+    run_panel,
 )
 from neurosim.kernels.perturbation import (
     draw_direction,
@@ -46,6 +58,8 @@ FROM_START = np.int64(0)
 """A place in memory; a literal 0 would compile the callee once more."""
 PLUS, MINUS = np.int64(0), np.int64(1)
 """Members of a pair."""
+PLUS_SIGN, MINUS_SIGN = np.int64(1), np.int64(-1)
+"""With which they carry their noise."""
 ERROR_ONE = np.int64(127)
 """Largest error that a class is told, int8 (delta.py)."""
 
@@ -64,6 +78,8 @@ class Chain(NamedTuple):
     weight_at: NDArray[np.int64]  # (layer,) where its weights start
     sums: NDArray[np.int16]  # `synapse.quad_sums` of layers one after another
     sums_at: NDArray[np.int64]  # (layer,) where its sums start, or -1: none were made
+    looks_up: bool  # does the last layer look up `synapse.subset_sums`?
+    subsets: NDArray[np.int16]  # these sums
     noise_at: NDArray[np.int64]  # (layer + 1,) where its noise planes start in the scratch
     shift: NDArray[np.int64]  # (layer,) `Connection.current_shift`
     bias: NDArray[np.int32]  # (layer, lane) added to v in each step
@@ -113,6 +129,7 @@ class Room(NamedTuple):
     """Scratch of one thread, for one pair at a time."""
 
     inputs: NDArray[np.uint64]  # (direction, word) noise planes of all layers
+    input_bits: NDArray[np.uint16]  # the same memory, four to a word
     outputs: NDArray[np.int32]  # (direction, layer * rank * lane) A times scale
     bias_noise: NDArray[np.int32]  # (direction, layer * lane)
     raw: NDArray[np.uint64]  # one noise field of the widest layer
@@ -120,10 +137,8 @@ class Room(NamedTuple):
     drives: NDArray[np.int32]  # (direction, rank * step) x . B of low-rank noise
     currents: NDArray[np.int32]  # (member, step, lane)
     noise: NDArray[np.int32]  # (member, step, lane)
-    spikes: NDArray[np.uint64]  # (member, layer, step, word)
+    spikes: NDArray[np.uint64]  # (member, layer, step, word) of layers whose spikes reach no panel
     spike_bits: NDArray[np.uint16]  # the same memory, four to a word
-    potentials: NDArray[np.int32]  # (member, lane) of the layer that ran last
-    counts: NDArray[np.int32]  # (member, lane)
 
 
 @kernel
@@ -131,7 +146,8 @@ def _point_chain(chain):
     return Chain(
         chain.layers, chain.width, chain.spike_words, pointer(chain.sources), pointer(chain.neurons),
         pointer(chain.lanes), pointer(chain.words), pointer(chain.weights), pointer(chain.weight_at),
-        pointer(chain.sums), pointer(chain.sums_at), pointer(chain.noise_at), pointer(chain.shift),
+        pointer(chain.sums), pointer(chain.sums_at), chain.looks_up, pointer(chain.subsets),
+        pointer(chain.noise_at), pointer(chain.shift),
         pointer(chain.bias), pointer(chain.threshold), pointer(chain.decays), pointer(chain.reach),
         pointer(chain.headroom),
     )  # fmt: skip
@@ -158,31 +174,30 @@ def _point_room(room, member):
     """The scratch as a member of the pair has it: with the noise of its direction."""
     own = min(member, room.inputs.shape[0] - 1)
     return Room(
-        pointer(room.inputs[own]), pointer(room.outputs[own]), pointer(room.bias_noise[own]),
-        pointer(room.raw), pointer(room.axons), pointer(room.drives[own]), pointer(room.currents),
-        pointer(room.noise), pointer(room.spikes), pointer_to_halves(room.spikes),
-        pointer(room.potentials), pointer(room.counts),
+        pointer(room.inputs[own]), pointer_to_halves(room.inputs[own]), pointer(room.outputs[own]),
+        pointer(room.bias_noise[own]), pointer(room.raw), pointer(room.axons), pointer(room.drives[own]),
+        pointer(room.currents), pointer(room.noise), pointer(room.spikes), pointer_to_halves(room.spikes),
     )  # fmt: skip
 
 
-def make_room(chain: Chain, rank: int, steps: int, directions: int = 1) -> Room:
-    """Scratch for one thread; `spike_bits` is made from `spikes` by the kernels."""
+def make_room(chain: Chain, noise: Noise, steps: int) -> Room:
+    """Scratch for one thread; `spike_bits` and `input_bits` are made by the kernels."""
     lanes, layers = chain.width, chain.layers
     field = noise_words(((lanes + 127) >> 7) << 1, True)
     spikes = zeros(2 * layers * steps * chain.spike_words, np.uint64)
+    inputs = zeros((noise.directions, max(int(chain.noise_at[layers]), 1)), np.uint64)
     return Room(
-        inputs=zeros((directions, max(int(chain.noise_at[layers]), 1)), np.uint64),
-        outputs=zeros((directions, layers * rank * lanes), np.int32),
-        bias_noise=zeros((directions, layers * lanes), np.int32),
+        inputs=inputs,
+        input_bits=inputs.view(np.uint16),
+        outputs=zeros((noise.directions, layers * noise.rank * lanes), np.int32),
+        bias_noise=zeros((noise.directions, layers * lanes), np.int32),
         raw=zeros(field, np.uint64),
         axons=zeros(int(chain.sources.max()) + FLATTENED, np.int64),
-        drives=zeros((directions, rank * steps), np.int32),
+        drives=zeros((noise.directions, noise.rank * steps), np.int32),
         currents=zeros(2 * steps * lanes, np.int32),
         noise=zeros(2 * steps * lanes, np.int32),
         spikes=spikes,
         spike_bits=spikes.view(np.uint16),
-        potentials=zeros(2 * lanes, np.int32),
-        counts=zeros(2 * lanes, np.int32),
     )
 
 
@@ -193,19 +208,19 @@ def _silence(noise, begin, end):
 
 
 @inlined
-def layer_current(chain, layer, steps, at, out_at, room):
-    """Current int32 (step, lane) of a layer above the first, from spikes at `at` of room.spikes.
+def layer_current(chain, layer, steps, spikes, at, out_at, room):
+    """Current int32 (step, lane) of a layer above the first, from `at` of spikes uint64 (step, word) on.
 
     Written to room.currents from `out_at` on.
     """
     if chain.sums_at[layer] >= 0:
         tabled_current(
-            room.spikes, at, chain.spike_words, chain.sources[layer], steps, chain.sums,
+            spikes, at, chain.spike_words, chain.sources[layer], steps, chain.sums,
             chain.sums_at[layer], chain.shift[layer], chain.lanes[layer], room.currents, out_at,
         )  # fmt: skip
         return
     synaptic_current(
-        room.spikes, at, chain.spike_words, steps, chain.weights, chain.weight_at[layer],
+        spikes, at, chain.spike_words, steps, chain.weights, chain.weight_at[layer],
         chain.shift[layer], chain.lanes[layer], room.axons, room.currents, out_at,
     )  # fmt: skip
 
@@ -234,86 +249,181 @@ def _member_noise(
 
 
 @inlined
-def _run_first_layer(chain, noise, samples, sample, gates_at, steps, direction, room, other):
-    """Run the first layer, whose synaptic current both members share; return saturated registers."""
+def _rows_of(chain, layer, steps):
+    """Where spikes of a layer go that are read as rows: to room.spike_bits, a row a step."""
+    row = 4 * chain.spike_words
+    return Place(layer * steps * row, (chain.layers + layer) * steps * row, row, int64(1))
+
+
+@inlined
+def _run_first_layer(
+    chain, noise, samples, first, second, steps, direction, room, other, out, place
+):  # fmt: skip
+    """Run a hidden first layer, of one member on sample `first` and the other on `second`.
+
+    Members on the same sample share its synaptic current. Returns saturated registers of each.
+    """
     half = steps * chain.lanes[0]
-    begin = sample * half
-    frames_at = sample * steps * chain.words[0]
-    apart = noise.directions > 1
-    minus_at = half if apart else FROM_START
+    plus_at, minus_at = first * half, second * half
+    gates_of = chain.layers * steps * 4 * chain.spike_words
+    apart = noise.directions > 1 or first != second
+    minus_noise_at = half if apart else FROM_START
     on_weights = noise.scale[0] != 0 and noise.turn[0] < 0
     single = on_weights and not noise.full_rank and noise.rank == 1
     of_plus, of_minus = FROM_START, FROM_START
+    frames_at = first * steps * chain.words[0]
+    minus_frames_at = second * steps * chain.words[0]
     if single:  # one factor a neuron times one drive a step: the drives alone
         of_plus = find_drives(chain, noise, FROM_START, steps, samples.frames, frames_at, room)
         if apart:
             of_minus = find_drives(
-                chain, noise, FROM_START, steps, samples.frames, frames_at, other
+                chain, noise, FROM_START, steps, samples.frames, minus_frames_at, other
             )
     else:
         of_plus = _member_noise(
             chain, noise, FROM_START, steps, direction, samples.frames, frames_at, samples.gates,
-            gates_at, FROM_START, room,
+            first * gates_of, FROM_START, room,
         )  # fmt: skip
         if apart:
             of_minus = _member_noise(
-                chain, noise, FROM_START, steps, direction + 1, samples.frames, frames_at,
-                samples.gates, gates_at, minus_at, other,
+                chain, noise, FROM_START, steps, direction + noise.directions - 1, samples.frames,
+                minus_frames_at, samples.gates, second * gates_of, half, other,
             )  # fmt: skip
-    reach = samples.reach[sample] + max(of_plus, of_minus)
-    if chain.layers > 1 and is_plain(chain, FROM_START, reach):
-        run_first(chain, steps, samples.currents, begin, single, minus_at, room, other)
+    reach = max(samples.reach[first], samples.reach[second]) + max(of_plus, of_minus)
+    if is_plain(chain, FROM_START, reach):
+        run_first(
+            chain, steps, samples.currents, plus_at, minus_at, single, minus_noise_at, room, other, out,
+            place,
+        )  # fmt: skip
         return FROM_START, FROM_START
     if single:
         low_rank_current(chain, noise, FROM_START, steps, FROM_START, room)
         if apart:
-            low_rank_current(chain, noise, FROM_START, steps, minus_at, other)
+            low_rank_current(chain, noise, FROM_START, steps, minus_noise_at, other)
     return run_pair(
-        chain, FROM_START, steps, samples.currents, begin, samples.currents, begin, minus_at, reach,
-        room, other,
+        chain, FROM_START, steps, samples.currents, plus_at, samples.currents, minus_at,
+        minus_noise_at, reach, room, other, out, place,
     )  # fmt: skip
 
 
 @inlined
-def _run_sample(chain, noise, samples, sample, steps, direction, room, other):
-    """Run all layers of both members of a pair on one sample; return their saturated registers.
+def _run_hidden(
+    chain, noise, samples, first, second, steps, direction, lane, room, other, panel
+):  # fmt: skip
+    """Run all layers but the last of two presentations: of one member on sample `first`, one on `second`.
 
     direction  number of the first member's; `room` and `other` hold what each member carries
+    lane       of the panel, where the first's spikes go; the second's go to the next
+    Returns the saturated registers of each.
     """
     row = steps * chain.spike_words
-    gates_at = sample * chain.layers * row * 4
+    gates_of = chain.layers * row * 4
     saturated_plus = int64(0)
     saturated_minus = int64(0)
-    for layer in range(chain.layers):
+    for layer in range(chain.layers - 1):
+        out, place = panel.patterns, place_of(lane, steps)
+        if layer < chain.layers - 2:
+            out, place = room.spike_bits, _rows_of(chain, layer, steps)
         half = steps * chain.lanes[layer]
         if layer == 0:
             plus, minus = _run_first_layer(
-                chain, noise, samples, sample, gates_at, steps, direction, room, other
+                chain, noise, samples, first, second, steps, direction, room, other, out, place
             )
         else:
             noise_reach = int64(0)
             for side in range(2):
-                own = other if side else room
+                own, sample = (other, second) if side else (room, first)
                 at = (side * chain.layers + layer - 1) * row
-                layer_current(chain, layer, steps, at, side * half, room)
+                layer_current(chain, layer, steps, room.spikes, at, side * half, room)
                 side_reach = _member_noise(
                     chain, noise, layer, steps, direction + side * (noise.directions - 1),
-                    room.spikes, at, samples.gates, gates_at, side * half, own,
+                    room.spikes, at, samples.gates, sample * gates_of, side * half, own,
                 )  # fmt: skip
                 noise_reach = max(noise_reach, side_reach)
             plus, minus = run_pair(
                 chain, layer, steps, room.currents, FROM_START, room.currents, half, half,
-                chain.reach[layer] + noise_reach, room, other,
+                chain.reach[layer] + noise_reach, room, other, out, place,
             )  # fmt: skip
         saturated_plus += plus
         saturated_minus += minus
     return saturated_plus, saturated_minus
 
 
+@inlined
+def _rows_needed(chain, noise):
+    """Does the last layer need currents or noise that a panel does not make?"""
+    last = chain.layers - 1
+    return last == 0 or not chain.looks_up or (noise.scale[last] != 0 and noise.turn[last] >= 0)
+
+
+@kernel
+def _show_rows(chain, noise, samples, sample, steps, direction, lane, sign, room, panel):
+    """Bring to a presentation's lane what `_rows_needed`; return a bound on it.
+
+    room, sign  what the member carries, and with which sign
+    """
+    last = chain.layers - 1
+    lanes, neurons = chain.lanes[last], chain.neurons[last]
+    gates_at = sample * chain.layers * steps * 4 * chain.spike_words
+    bound, adds = FROM_START, False
+    if last == 0:
+        at = sample * steps * lanes
+        place_rows(samples.currents, at, lanes, neurons, steps, int64(1), adds, lane, panel)
+        bound, adds = samples.reach[sample], True
+    elif not chain.looks_up:
+        at = (last - 1) * steps * chain.spike_words
+        spikes = place_of(lane, steps)
+        keep_spikes(chain, last - 1, steps, panel.patterns, spikes, room.spike_bits, 4 * at)
+        layer_current(chain, last, steps, room.spikes, at, FROM_START, room)
+        place_rows(room.currents, FROM_START, lanes, neurons, steps, int64(1), adds, lane, panel)
+        adds = True
+    if last == 0 or noise.turn[last] >= 0:
+        frames_at = sample * steps * chain.words[0]
+        bound += _member_noise(
+            chain, noise, last, steps, direction, samples.frames, frames_at, samples.gates, gates_at,
+            FROM_START, room,
+        )  # fmt: skip
+        place_rows(room.noise, FROM_START, lanes, neurons, steps, sign, adds, lane, panel)
+    return bound
+
+
+@inlined
+def keep_spikes(chain, layer, steps, spikes, place, rows, at):
+    """Copy the first member's spikes of a layer to uint16 rows (step, sixteen neurons) from `at` on."""
+    for t in range(steps):
+        for sixteen in range(chain.lanes[layer] // WIDTH):
+            to = at + t * 4 * chain.spike_words + sixteen
+            rows[to] = spikes[place.plus + t * place.step + sixteen * place.sixteen]
+
+
+@inlined
+def _place_of_hidden(chain, layer, steps, side, lane):
+    """Where `_run_hidden` left the spikes of one of its two presentations."""
+    if layer == chain.layers - 2:
+        return place_of(lane + side, steps)
+    place = _rows_of(chain, layer, steps)
+    return Place(place.minus if side else place.plus, place.minus, place.step, place.sixteen)
+
+
+@kernel
+def _score_pairs(chain, noise, steps, readout, samples, lanes, reach, panel, fitness, saturated):
+    """Run the last layer on the first `lanes` of a panel, and add what its pairs get for it."""
+    run_panel(chain, noise, steps, reach, _rows_needed(chain, noise), panel)
+    find_logits(readout, chain.neurons[chain.layers - 1], panel)
+    logs = pointer(readout.logs)
+    for lane in range(lanes):
+        index, side = panel.pairs[lane >> 1], lane & 1
+        saturated[index, side] += panel.saturated[lane]
+        fitness[index, side] += log_likelihood(
+            panel.logits, PANEL, lane, int64(samples.labels[panel.shown[lane >> 1]]), panel.tops,
+            panel.totals, logs,
+        )  # fmt: skip
+
+
 @kernel
 def evaluate_pairs(
-    begin, end, chain_arrays, noise_arrays, readout, room_arrays, sample_arrays, groups, pairs,
-    first_pair, generation, fitness, saturated,
+    begin, end, chain_arrays, noise_arrays, readout, room_arrays, panel_arrays, sample_arrays, groups,
+    pairs, first_pair, generation, fitness, saturated,
 ):  # fmt: skip
     """Fitness of both members of pairs `begin` .. `end` - 1, summed over the samples of their group.
 
@@ -324,105 +434,164 @@ def evaluate_pairs(
     chain = _point_chain(chain_arrays)
     noise = _point_noise(noise_arrays)
     room, other = _point_room(room_arrays, PLUS), _point_room(room_arrays, MINUS)
+    panel = point_panel(panel_arrays)
     samples = _point_samples(sample_arrays)
     steps = sample_arrays.frames.shape[1]
-    powers, logs = pointer(readout.powers), pointer(readout.logs)
-    classes = chain.neurons[chain.layers - 1]
-    scores = room.potentials if readout.membrane else room.counts
+    rows = _rows_needed(chain, noise)
+    batch = groups.shape[1]
+    lane, reach = FROM_START, FROM_START
     for index in range(begin, end):
         direction = _draw_pair(chain, noise, steps, first_pair + index, generation, room, other)
-        group = index // pairs
-        for place in range(groups.shape[1]):
-            sample = groups[group, place]
-            plus, minus = _run_sample(chain, noise, samples, sample, steps, direction, room, other)
+        for place in range(batch):
+            sample = groups[index // pairs, place]
+            if place == 0 or lane == 0:
+                carry_noise(chain, noise, lane, room, other, panel)
+            plus, minus = _run_hidden(
+                chain, noise, samples, sample, sample, steps, direction, lane, room, other, panel
+            )
             saturated[index, 0] += plus
             saturated[index, 1] += minus
-            for side in range(2):
-                fitness[index, side] += log_likelihood(
-                    scores, side * chain.width, classes, int64(samples.labels[sample]),
-                    readout.multiplier, readout.shift, powers, logs,
+            if rows:
+                second = direction + noise.directions - 1
+                of_plus = _show_rows(
+                    chain, noise, samples, sample, steps, direction, lane, PLUS_SIGN, room, panel
+                )
+                of_minus = _show_rows(
+                    chain, noise, samples, sample, steps, second, lane + 1, MINUS_SIGN, other, panel
+                )
+                reach = max(reach, of_plus, of_minus)
+            panel.shown[lane >> 1], panel.pairs[lane >> 1] = sample, index
+            lane += 2
+            if lane == PANEL or (index == end - 1 and place == batch - 1):
+                _score_pairs(
+                    chain, noise, steps, readout, samples, lane, reach, panel, fitness, saturated
+                )
+                lane, reach = FROM_START, FROM_START
+
+
+@kernel
+def _run_unperturbed(chain, noise, samples, begin, end, steps, room, panel, saturated, spikes):
+    """Run samples `begin` .. `end` - 1, at most PANEL, without noise, and leave their scores on the panel.
+
+    spikes     uint16 (sample, layer, step, lane / 16), written: of the hidden layers
+    saturated  int64 (sample,), written: registers that met their edge
+    """
+    row = 4 * steps * chain.spike_words
+    reach = FROM_START
+    carry_noise(chain, noise, FROM_START, room, room, panel)
+    for first in range(begin, end, 2):
+        lane, second = first - begin, min(first + 1, end - 1)
+        plus, minus = _run_hidden(
+            chain, noise, samples, first, second, steps, FROM_START, lane, room, room, panel
+        )
+        saturated[first], saturated[second] = plus, minus if second > first else plus
+        for side in range(second - first + 1):
+            sample = first + side
+            for layer in range(chain.layers - 1):
+                out, place = panel.patterns, _place_of_hidden(chain, layer, steps, side, lane)
+                if layer < chain.layers - 2:
+                    out = room.spike_bits
+                at = (sample * (chain.layers - 1) + layer) * row
+                keep_spikes(chain, layer, steps, out, place, spikes, at)
+            if _rows_needed(chain, noise):
+                bound = _show_rows(
+                    chain, noise, samples, sample, steps, FROM_START, lane + side, PLUS_SIGN, room, panel
                 )  # fmt: skip
+                reach = max(reach, bound)
+    run_panel(chain, noise, steps, reach, _rows_needed(chain, noise), panel)
+    for sample in range(begin, end):
+        saturated[sample] += panel.saturated[sample - begin]
 
 
 @kernel
 def forward(
-    begin, end, chain_arrays, noise_arrays, room_arrays, sample_arrays, potentials, counts, spikes,
-    saturated,
+    begin, end, chain_arrays, noise_arrays, room_arrays, panel_arrays, sample_arrays, potentials,
+    counts, trains, spikes, saturated,
 ):  # fmt: skip
     """Run the unperturbed network (all scales of the noise 0) on samples `begin` .. `end` - 1.
 
     potentials, counts  int32 (sample, class), written: sum over steps of the last layer's v, spikes
+    trains              uint64 (sample, layer, step, word), written: spikes of the hidden layers
     spikes              uint16 (sample, neuron of all layers), added to: spikes of each neuron
     saturated           int64 (sample,), written
     """
     chain = _point_chain(chain_arrays)
     noise = _point_noise(noise_arrays)
     room = _point_room(room_arrays, PLUS)  # both members', whose noise is none or shared
+    panel = point_panel(panel_arrays)
     samples = _point_samples(sample_arrays)
+    kept, bits = pointer(trains), pointer_to_halves(trains)
     steps, row = sample_arrays.frames.shape[1], chain.spike_words
-    for sample in range(begin, end):
-        saturated[sample], _ = _run_sample(
-            chain, noise, samples, sample, steps, FROM_START, room, room
-        )
-        for index in range(potentials.shape[1]):
-            potentials[sample, index] = room.potentials[index]
-            counts[sample, index] = room.counts[index]
-        place = int64(0)
-        for layer in range(chain.layers):
-            for t in range(steps):
-                at = (layer * steps + t) * row
-                for neuron in range(chain.neurons[layer]):
-                    spike = (room.spikes[at + (neuron >> 6)] >> uint64(neuron & 63)) & uint64(1)
-                    spikes[sample, place + neuron] += np.uint16(spike)
-            place += chain.neurons[layer]
+    last = chain.layers - 1
+    for first in range(begin, end, PANEL):
+        past = min(first + PANEL, end)
+        _run_unperturbed(chain, noise, samples, first, past, steps, room, panel, saturated, bits)
+        for sample in range(first, past):
+            place = int64(0)
+            for layer in range(last):
+                for t in range(steps):
+                    at = ((sample * last + layer) * steps + t) * row
+                    for neuron in range(chain.neurons[layer]):
+                        spike = (kept[at + (neuron >> 6)] >> uint64(neuron & 63)) & uint64(1)
+                        spikes[sample, place + neuron] += np.uint16(spike)
+                place += chain.neurons[layer]
+            for index in range(chain.neurons[last]):
+                at = index * PANEL + sample - first
+                potentials[sample, index] = panel.potentials[at]
+                counts[sample, index] = panel.counts[at]
+                spikes[sample, place + index] = np.uint16(panel.counts[at])
 
 
 @kernel
 def present(
-    begin, end, chain_arrays, noise_arrays, readout, room_arrays, sample_arrays, window, trains,
-    gates, errors, fitness,
+    begin, end, chain_arrays, noise_arrays, readout, room_arrays, panel_arrays, sample_arrays, window,
+    trains, gates, errors, fitness, saturated,
 ):  # fmt: skip
     """The unperturbed presentation of samples `begin` .. `end` - 1, and what rules read of it.
 
-    trains  uint64 (sample, layer, step, word), written: spikes of all layers
-    gates   uint16 (sample, layer, step, lane / 16), written where `window` is not 0
-    errors  int32 (sample, lane of the last layer), written: `readout.softmax_errors`
-    fitness int64 (sample,), written: log-likelihood of the label
+    trains     uint64 (sample, layer, step, word), written: spikes of the hidden layers
+    gates      uint16 (sample, layer, step, lane / 16), written where `window` is not 0
+    errors     int32 (sample, lane of the last layer), written: `readout.softmax_errors`
+    fitness    int64 (sample,), written: log-likelihood of the label
+    saturated  int64 (sample,), written
     """
     chain = _point_chain(chain_arrays)
     noise = _point_noise(noise_arrays)
     room = _point_room(room_arrays, PLUS)  # both members', whose noise is none or shared
+    panel = point_panel(panel_arrays)
     samples = _point_samples(sample_arrays)
     powers, logs = pointer(readout.powers), pointer(readout.logs)
     steps = sample_arrays.frames.shape[1]
     last = chain.layers - 1
-    scores = room.potentials if readout.membrane else room.counts
     kept, opened, wrong = pointer(trains), pointer(gates), pointer(errors)
     row = steps * chain.spike_words
+    for first in range(begin, end, PANEL):
+        past = min(first + PANEL, end)
+        _run_unperturbed(
+            chain, noise, samples, first, past, steps, room, panel, saturated,
+            pointer_to_halves(trains),
+        )  # fmt: skip
+        find_logits(readout, chain.neurons[last], panel)
+        for sample in range(first, past):
+            lane, label = sample - first, int64(samples.labels[sample])
+            softmax_errors(
+                panel.logits, PANEL, lane, chain.neurons[last], label, panel.tops, panel.totals, powers,
+                ERROR_ONE, wrong, sample * chain.lanes[last],
+            )  # fmt: skip
+            fitness[sample] = log_likelihood(
+                panel.logits, PANEL, lane, label, panel.tops, panel.totals, logs
+            )
+    if window == 0:
+        return
     for sample in range(begin, end):
-        _run_sample(chain, noise, samples, sample, steps, FROM_START, room, room)
-        softmax_errors(
-            scores, FROM_START, chain.neurons[last], int64(samples.labels[sample]),
-            readout.multiplier, readout.shift, powers, ERROR_ONE, wrong, sample * chain.lanes[last],
-        )  # fmt: skip
-        fitness[sample] = log_likelihood(
-            scores, FROM_START, chain.neurons[last], int64(samples.labels[sample]),
-            readout.multiplier, readout.shift, powers, logs,
-        )  # fmt: skip
-        for index in range(chain.layers * row):
-            kept[sample * chain.layers * row + index] = room.spikes[index]
-        if window == 0:
-            continue
         for layer in range(chain.layers):
             at = (sample * chain.layers + layer) * row * 4
-            if layer == 0:
-                driven = samples.currents
-                open_gates(
-                    chain, 0, steps, driven, sample * steps * chain.lanes[0], window, opened, at
-                )
-            else:
-                layer_current(chain, layer, steps, (layer - 1) * row, FROM_START, room)
-                open_gates(chain, layer, steps, room.currents, FROM_START, window, opened, at)
+            driven, driven_at = samples.currents, sample * steps * chain.lanes[0]
+            if layer > 0:
+                spikes_at = (sample * last + layer - 1) * row
+                layer_current(chain, layer, steps, kept, spikes_at, FROM_START, room)
+                driven, driven_at = room.currents, FROM_START
+            open_gates(chain, layer, steps, driven, driven_at, window, opened, at)
 
 
 @kernel
@@ -444,7 +613,7 @@ def credit_pairs(
     samples = _point_samples(sample_arrays)
     errors, blame, credits = pointer(errors_array), pointer(blame_array), pointer(credits_array)
     steps, lanes = sample_arrays.frames.shape[1], chain.lanes[0]
-    row = 4 * chain.spike_words
+    spikes = _rows_of(chain, FROM_START, steps)
     decay_u = prepare_decay(chain.decays[4 + U_MULTIPLIER], chain.decays[4 + U_SHIFT])
     decay_v = prepare_decay(chain.decays[4 + V_MULTIPLIER], chain.decays[4 + V_SHIFT])
     told, blamed = int64(-1), False
@@ -455,13 +624,12 @@ def credit_pairs(
         if not blamed:
             continue
         direction = _draw_pair(chain, noise, steps, first_pair + index, generation, room, room)
-        gates_at = sample * chain.layers * row * steps
         plus, minus = _run_first_layer(
-            chain, noise, samples, sample, gates_at, steps, direction, room, room
-        )
+            chain, noise, samples, sample, sample, steps, direction, room, room, room.spike_bits, spikes
+        )  # fmt: skip
         saturated[index, 0] += plus
         saturated[index, 1] += minus
         give_credit(
-            room.spike_bits, FROM_START, chain.layers * steps * row, row, steps, decay_u, decay_v, blame,
+            room.spike_bits, spikes.plus, spikes.minus, spikes.step, steps, decay_u, decay_v, blame,
             largest, credits, index * lanes, lanes,
         )  # fmt: skip

@@ -91,32 +91,44 @@ def _power_below(below, powers):
 
 
 @inlined
-def _partition(scores, offset, classes, multiplier, shift, powers):
-    """The largest logit, and the sum over classes of 2^(logit - largest)."""
-    top = (int64(scores[offset]) * multiplier) >> shift
-    for index in range(1, classes):
-        top = max(top, (int64(scores[offset + index]) * multiplier) >> shift)
-    total = int64(0)
-    for index in range(classes):
-        total += _power_below(top - ((int64(scores[offset + index]) * multiplier) >> shift), powers)
-    return top, total
+def softmax(scores, lanes, classes, multiplier, shift, powers, logits, tops, totals):
+    """Write what presentations side by side have in common for all classes, a lane each.
+
+    scores  int32 (class, lane), flat
+    logits  int64 (class, lane), flat, written
+    tops    int64 (lane,), written: the largest logit
+    totals  int64 (lane,), written: the sum over classes of 2^(logit - largest), ONE fraction bits
+    """
+    for lane in range(lanes):
+        logit = (int64(scores[lane]) * multiplier) >> shift
+        logits[lane], tops[lane], totals[lane] = logit, logit, 0
+    for index in range(lanes, classes * lanes, lanes):
+        for lane in range(lanes):
+            logit = (int64(scores[index + lane]) * multiplier) >> shift
+            logits[index + lane] = logit
+            tops[lane] = max(tops[lane], logit)
+    for index in range(0, classes * lanes, lanes):
+        for lane in range(lanes):
+            totals[lane] += _power_below(tops[lane] - logits[index + lane], powers)
 
 
 @inlined
-def log_likelihood(scores, offset, classes, label, multiplier, shift, powers, logs):
-    """F of `label` for int32 scores at `offset` of a flat array, in units of 2^-FRACTION bit."""
-    top, total = _partition(scores, offset, classes, multiplier, shift, powers)
-    mine = (int64(scores[offset + label]) * multiplier) >> shift
-    return mine - top - (log2(total, logs) - (ONE << FRACTION))
+def log_likelihood(logits, lanes, lane, label, tops, totals, logs):
+    """F of `label` in units of 2^-FRACTION bit, for a lane of `softmax`."""
+    mine = logits[label * lanes + lane]
+    return mine - tops[lane] - (log2(totals[lane], logs) - (ONE << FRACTION))
 
 
 @kernel
 def softmax_errors(
-    scores, offset, classes, label, multiplier, shift, powers, one, errors, errors_at
+    logits, lanes, lane, classes, label, tops, totals, powers, one, errors, errors_at
 ):  # fmt: skip
-    """Write one * (1 where the class is the label, else 0) - one * softmax to int32 `errors`."""
-    top, total = _partition(scores, offset, classes, multiplier, shift, powers)
+    """Write one * (1 where the class is the label, else 0) - one * softmax to int32 `errors`.
+
+    Of a lane of `softmax`, one for each class from `errors_at` on.
+    """
     for index in range(classes):
-        power = _power_below(top - ((int64(scores[offset + index]) * multiplier) >> shift), powers)
+        power = _power_below(tops[lane] - logits[index * lanes + lane], powers)
         wanted = one if index == label else 0
+        total = totals[lane]
         errors[errors_at + index] = int32(wanted - (2 * one * power + total) // (2 * total))

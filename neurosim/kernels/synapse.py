@@ -2,9 +2,10 @@
 
     input[t, k] = (sum over spiking j of mantissa[j, k]) << current_shift
 
-Four axons can spike in sixteen ways. Where a layer is small, the sums of all sixteen are made once a
-generation and looked up for every member, sample and step, spikes or none: no list of spikes and no branch
-that their pattern decides.
+Few axons can spike in few ways. Where a layer is small, the sums of all subsets are made once a generation
+and looked up for every member, sample and step, spikes or none: no list of spikes and no branch that their
+pattern decides. Four axons have sixteen subsets, whose sums lie in memory (`quad_sums`); those of five or
+six fill one or two vectors, in which thirty-two presentations look at once (`subset_sums`, panel.py).
 """
 
 import numpy as np
@@ -45,6 +46,12 @@ FLATTENED = 8
 """Spikes of a word that are listed without asking whether each is there; chosen here."""
 TABLE_BYTES = 1 << 16
 """Larger tables leave the nearest caches (chosen here); spikes then visit their synapses one by one."""
+FIVE = 5
+"""Axons whose subsets' sums fill a vector; sixteen are two fives and a six."""
+SUBSETS = 4 << FIVE
+"""Sums of sixteen axons: 32, 32 and 64."""
+SUBSET_BYTES = 1 << 20
+"""As TABLE_BYTES for `subset_sums`, each of which thirty-two presentations read at once (chosen here)."""
 
 
 def quad_sums(weights: NDArray[np.int8]) -> NDArray[np.int16] | None:
@@ -60,11 +67,32 @@ def quad_sums(weights: NDArray[np.int8]) -> NDArray[np.int16] | None:
         return None
     filled = np.zeros((quads, QUAD, lanes // WIDTH, WIDTH), np.int16)
     filled.reshape(-1, lanes)[:sources] = weights
-    sums = np.zeros((lanes // WIDTH, quads, SUMS, WIDTH), np.int16)
-    for subset in range(SUMS):
-        for bit in range(QUAD):
-            if subset >> bit & 1:
-                sums[:, :, subset] += filled[:, bit].transpose(1, 0, 2)
+    return np.ascontiguousarray(np.moveaxis(_sums(filled.transpose(2, 0, 3, 1)), -1, 2))
+
+
+def subset_sums(weights: NDArray[np.int8]) -> NDArray[np.int16] | None:
+    """Sums of the synapses of every subset of five, the next five and the next six axons, or None.
+
+    weights  int8 (source, neuron)
+    returns  int16 (neuron, sixteen axons, SUBSETS); None where they are too large
+    """
+    sources, neurons = weights.shape
+    sixteens = -(-sources // 16)
+    if neurons * sixteens * SUBSETS * 2 > SUBSET_BYTES:
+        return None
+    filled = np.zeros((sixteens * 16, neurons), np.int16)
+    filled[:sources] = weights
+    filled = filled.T.reshape(neurons, sixteens, 16)
+    parts = (filled[:, :, :FIVE], filled[:, :, FIVE : 2 * FIVE], filled[:, :, 2 * FIVE :])
+    return np.concatenate([_sums(part) for part in parts], axis=2)
+
+
+def _sums(weights: NDArray[np.int16]) -> NDArray[np.int16]:
+    """Sums over every subset of the last axis: entry i of those whose bit of i is set."""
+    sums = np.zeros((*weights.shape[:-1], 1 << weights.shape[-1]), np.int16)
+    for bit in range(weights.shape[-1]):
+        one = 1 << bit
+        sums[..., one : 2 * one] = sums[..., :one] + weights[..., bit, None]
     return sums
 
 

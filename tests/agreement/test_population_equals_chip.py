@@ -14,7 +14,7 @@ from neurosim import profiles
 from neurosim.chain import NoiseSpec, lay_out
 from neurosim.chip import Chip, Perturbation, Probe, pipelined
 from neurosim.frames import pack
-from neurosim.kernels import perturbation, population
+from neurosim.kernels import panel, perturbation, population
 from neurosim.memory import Memory
 from neurosim.network import Connection, Network, Population, Weights
 from neurosim.population import LearningChip, ReadoutSpec
@@ -64,7 +64,7 @@ def members(draw):
 
 
 def evaluated(network, weights, noise, spikes, sample):
-    """Spikes of both members, (member, layer) -> (step, neuron), and the noise they carried."""
+    """Spikes of both members, (member, hidden layer) -> (step, neuron), and the noise they carried."""
     memory = Memory(
         tuple(m.astype(np.int16) for m in weights.mantissas),
         tuple(b.astype(np.int32) << 8 for b in weights.biases),
@@ -75,22 +75,28 @@ def evaluated(network, weights, noise, spikes, sample):
     )
     steps = spikes.shape[1]
     chain = lay_out(network, chip.weights(), noise, steps)
-    room = population.make_room(chain, noise.rank, steps)
+    room = population.make_room(chain, chip._noise, steps)
+    side_by_side = panel.make_panel(chain, chip._noise, steps)
     frames = pack(spikes, np.zeros(len(spikes), np.uint8))
     saturated = np.zeros((1, 2), np.int64)
     shown = chip._samples(chain, frames, np.arange(len(spikes)))
     population.evaluate_pairs(
-        0, 1, chain, chip._noise, chip._readout, room, shown,
+        0, 1, chain, chip._noise, chip._readout, room, side_by_side, shown,
         np.array([[sample]]), 1, PAIR, GENERATION, np.zeros((1, 2), np.int64), saturated,
     )  # fmt: skip
-    rows = room.spikes.reshape(2, chain.layers, steps, chain.spike_words)
-    bits = np.unpackbits(rows.view(np.uint8), axis=-1, bitorder="little")
-    fired = [
-        [bits[side, layer, :, : p.neurons] for layer, p in enumerate(network.populations)]
-        for side in range(2)
-    ]
+    rows = room.spikes.reshape(2, chain.layers, steps, chain.spike_words).view(np.uint16)
+    patterns = side_by_side.patterns.reshape(-1, steps, panel.PANEL)
+    fired = []
+    for side in range(2):
+        fired.append([])
+        for layer, p in enumerate(network.populations[:-1]):
+            words = rows[side, layer]
+            if layer == chain.layers - 2:
+                words = np.ascontiguousarray(patterns[:, :, side].T)
+            bits = np.unpackbits(words.view(np.uint8), axis=-1, bitorder="little")
+            fired[side].append(bits[:, : p.neurons])
     changes, biases = noise_of(network, chain, noise, room)
-    return fired, changes, biases, room, saturated[0]
+    return fired, changes, biases, side_by_side, saturated[0]
 
 
 def noise_of(network, chain, noise, room):
@@ -130,7 +136,7 @@ def noise_of(network, chain, noise, room):
 @settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 def test_a_member_is_the_chip_with_its_perturbation(case, sample):
     network, weights, _noise, spikes = case
-    fired, changes, biases, room, saturated = evaluated(*case, sample)
+    fired, changes, biases, answer, saturated = evaluated(*case, sample)
     last = network.populations[-1]
     layers, steps = len(network.populations), spikes.shape[1]
     one = spikes[sample : sample + 1]
@@ -144,12 +150,14 @@ def test_a_member_is_the_chip_with_its_perturbation(case, sample):
         }
         same_step = layered.run(one, [Probe(last.name, "v")], **noisy)
         delayed = default.run(late, [Probe(last.name, "v")], **noisy)
-        for layer, p in enumerate(network.populations):
-            wanted = fired[side][layer]
+        for layer, (p, wanted) in enumerate(zip(network.populations, fired[side], strict=False)):
             assert np.array_equal(same_step.spikes[p.name][0], wanted)
             first = layer + 1
             assert np.array_equal(delayed.spikes[p.name][0, first : first + steps], wanted)
-        potential = room.potentials.reshape(2, -1)[side, : last.neurons]
+        count = answer.counts.reshape(last.neurons, -1)[:, side]
+        assert np.array_equal(same_step.spikes[last.name][0].sum(axis=0), count)
+        assert np.array_equal(delayed.spikes[last.name][0, layers:].sum(axis=0), count)
+        potential = answer.potentials.reshape(last.neurons, -1)[:, side]
         assert np.array_equal(same_step.probed[0][0].sum(axis=0), potential)
         assert np.array_equal(delayed.probed[0][0, layers:].sum(axis=0), potential)
         counters = same_step.counters.total()

@@ -1,5 +1,6 @@
 """Do sixteen neurons at once do what sixteen neurons one by one do, compiled and not?"""
 
+import numba
 import numpy as np
 import pytest
 from hypothesis import given
@@ -33,6 +34,7 @@ def arithmetic(a, b, shifts, out):
     lanes.store(to, 112, lanes.select(x != y, x, y))
     lanes.store(to, 128, lanes.shift_right(x, by))
     lanes.store(to, 144, lanes.splat(int32(-7)))
+    lanes.store(to, 160, lanes.shift_right_unsigned(x, by))
 
 
 @kernel
@@ -91,9 +93,10 @@ def test_operators_naive_is_py_func_is_compiled(a, b, shifts):
         [x if x != y else y for x, y, _ in pairs],
         [x >> by for x, _, by in pairs],
         [-7] * 16,
+        [wrapped(x % (1 << 32) >> by) for x, _, by in pairs],
     ]
     for way in (arithmetic, arithmetic.py_func):
-        out = np.zeros((10, 16), np.int32)
+        out = np.zeros((11, 16), np.int32)
         way(a, b, shifts, out)
         assert out.tolist() == wanted
 
@@ -210,6 +213,71 @@ def test_shorts_naive_is_py_func_is_compiled(a, b):
         assert wide[:32].tolist() == sums[:16] + less[:16]
         assert wide[32:].tolist() == a[1:]
         assert twins.tolist() == sums + less
+
+
+@kernel
+def look_up(tables, places, out):
+    """Thirty-two places in a table, in two tables, and in two by other bits of the places."""
+    t, to = lanes.pointer(tables), lanes.pointer(out)
+    first, second = lanes.load_twins(t, 0), lanes.load_twins(t, 32)
+    where = lanes.load_twins(lanes.pointer(places), 0)
+    lanes.store_twins(to, 0, lanes.look_up(first, where))
+    lanes.store_twins(to, 32, lanes.look_up_in_two(first, second, where))
+    high = lanes.shift_twins_right(where, 10)
+    lanes.store_twins(to, 64, high)
+    lanes.store_twins(to, 96, lanes.look_up_in_two(first, second, high))
+    lanes.store_twins(to, 128, lanes.popcounts(where))
+
+
+PLACES = st.lists(st.integers(0, (1 << 16) - 1), min_size=32, max_size=32)
+
+
+@pytest.mark.parametrize("in_one", [lanes.LOOKS_UP, False])
+def test_look_ups_naive_is_py_func_is_compiled(in_one, monkeypatch):
+    monkeypatch.setattr(lanes, "LOOKS_UP", in_one)
+    compiled = numba.njit(look_up.py_func)  # not kept: the other way has the same name
+
+    @given(st.lists(st.integers(-(1 << 15), (1 << 15) - 1), min_size=64, max_size=64), PLACES)
+    def is_table(tables, places):
+        wanted = [
+            [tables[place % 32] for place in places],
+            [tables[place % 64] for place in places],
+            [place >> 10 for place in places],
+            [tables[place >> 10] for place in places],
+            [place.bit_count() for place in places],
+        ]
+        for way in (compiled, look_up.py_func):
+            out = np.zeros((5, 32), np.int16)
+            way(np.array(tables, np.int16), np.array(places, np.uint16), out)
+            assert out.tolist() == wanted
+
+    is_table()
+
+
+@kernel
+def alternate(numbers, bits, first, even, odd):
+    lanes.store_alternating(lanes.pointer(numbers), 1, first, even, odd)
+    lanes.store_alternating(lanes.pointer(bits), 1, first, even, odd)
+
+
+@given(st.integers(0, 15), st.integers(0, 65535), st.integers(0, 65535))
+def test_alternating_lanes_begin_where_they_are_told(half, even, odd):
+    wanted = [9] * (1 + 2 * half) + [even, odd] * (16 - half) + [9]
+    for way in (alternate, alternate.py_func):
+        numbers, bits = np.full(34, 9, np.int32), np.full(34, 9, np.uint16)
+        way(numbers, bits, 2 * half, even, odd)
+        assert numbers.tolist() == bits.tolist() == wanted
+
+
+@kernel
+def sum_of(numbers):
+    return lanes.total(lanes.load(lanes.pointer(numbers), 0))
+
+
+@given(st.lists(st.integers(-(1 << 27), (1 << 27) - 1), min_size=16, max_size=16))
+def test_neurons_are_summed(numbers):
+    for way in (sum_of, sum_of.py_func):
+        assert way(np.array(numbers, np.int32)) == sum(numbers)
 
 
 @given(

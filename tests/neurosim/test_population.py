@@ -7,6 +7,7 @@ import pytest
 import strategies
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from strategies import READOUT, SEED, chip_of, example, still, wide
 
 from neurosim import chain as chains
 from neurosim import population, voting
@@ -15,33 +16,7 @@ from neurosim.network import Connection, Input, Network, NetworkError, Noise, Po
 from neurosim.population import LearningChip, ReadoutSpec
 from neurosim.voting import Rates
 
-GENERATION, SEED = 5, 0xFEDCBA9876543210
-READOUT = ReadoutSpec(True, 256, 16)
-
-
-def still(network):
-    """Noise of no layer."""
-    return NoiseSpec((0,) * len(network.layers), (0,) * len(network.layers))
-
-
-def chip_of(case, spec, readout=READOUT, **more):
-    memory = strategies.memory_of(case.weights)
-    return LearningChip(
-        case.network, memory, seed=SEED, noise=spec, readout_spec=readout, fraction_bits=0,
-        **{"momentum_bits": 0, **more},
-    )  # fmt: skip
-
-
-def example(sizes, samples=3, steps=3, density=0.3, seed=0, **registers):
-    """A network of given sizes, drawn once."""
-    numbers = np.random.default_rng(seed)
-    registers = {"vth_mant": 60, "dv": 400, "du": 4095, **registers}
-    layers = [Population(f"layer{i}", size, **registers) for i, size in enumerate(sizes[1:])]
-    network = Network.chain(sizes[0], layers)
-    dense = (numbers.random((samples, steps, sizes[0])) < density).astype(np.uint8)
-    labels = numbers.integers(0, sizes[-1], samples).astype(np.uint8)
-    weights = strategies.random_weights(network, numbers, narrow=True)
-    return strategies.Case(network, weights, dense, labels)
+GENERATION = 5
 
 
 def assert_as_the_oracle(case, spec, readout, groups, pairs):
@@ -163,11 +138,6 @@ def test_swapping_the_members_of_pairs_negates_the_votes(data):
         plus = chip.votes(layer, f, range(len(f)), GENERATION)
         minus = chip.votes(layer, -f, range(len(f)), GENERATION)
         assert all((a == -b).all() for a, b in zip(plus, minus, strict=True))
-
-
-def wide(case, **more):
-    count = len(case.network.layers)
-    return NoiseSpec((900,) * count, (500,) * count, rank=2, **more)
 
 
 ALIGNED = {"aligned": (True, True, True), "bias_scale": (0, 0, 0)}

@@ -18,9 +18,30 @@ SCORES = st.lists(
 MULTIPLIERS, SHIFTS = st.integers(1, 1 << 24), st.integers(0, 30)
 
 
-def likelihood(scores, label, multiplier, shift, way=readout.log_likelihood, offset=0):
-    flat = np.array([7] * offset + scores, np.int32)
-    return int(way(flat, offset, len(scores), label, multiplier, shift, POWERS, LOGS))
+def softmax_of(scores, multiplier, shift, compiled, lanes=1, lane=0):
+    """Logits, tops and totals of scores in a lane among others."""
+    side_by_side = np.full((len(scores), lanes), 7, np.int32)
+    side_by_side[:, lane] = scores
+    logits, tops, totals = np.zeros(side_by_side.size, np.int64), *np.zeros((2, lanes), np.int64)
+    way = readout.softmax if compiled else readout.softmax.py_func
+    way(
+        side_by_side.reshape(-1),
+        lanes,
+        len(scores),
+        multiplier,
+        shift,
+        POWERS,
+        logits,
+        tops,
+        totals,
+    )
+    return logits, tops, totals
+
+
+def likelihood(scores, label, multiplier, shift, compiled=True, lanes=1, lane=0):
+    logits, tops, totals = softmax_of(scores, multiplier, shift, compiled, lanes, lane)
+    way = readout.log_likelihood if compiled else readout.log_likelihood.py_func
+    return int(way(logits, lanes, lane, label, tops, totals, LOGS))
 
 
 def test_powers_of_two_are_rounded_to_nearest():
@@ -42,7 +63,9 @@ def test_likelihood_naive_is_py_func_is_compiled(scores, multiplier, shift, data
     label = data.draw(st.integers(0, len(scores) - 1))
     wanted = naive.log_likelihood(scores, label, multiplier, shift)
     assert likelihood(scores, label, multiplier, shift) == wanted
-    assert likelihood(scores, label, multiplier, shift, readout.log_likelihood.py_func, 3) == wanted
+    assert likelihood(scores, label, multiplier, shift, compiled=False) == wanted
+    for compiled in (True, False):
+        assert likelihood(scores, label, multiplier, shift, compiled, lanes=5, lane=3) == wanted
 
 
 @given(SCORES, MULTIPLIERS, SHIFTS, st.data())
@@ -85,9 +108,10 @@ def test_errors_of_a_softmax_naive_is_py_func_is_compiled(scores, data):
         127 * (k == label) - (2 * 127 * power + sum(powers)) // (2 * sum(powers))
         for k, power in enumerate(powers)
     ]
-    flat = np.array(scores, np.int32)
-    for way in (readout.softmax_errors, readout.softmax_errors.py_func):
+    for compiled in (True, False):
         errors = np.zeros(len(scores), np.int32)
-        way(flat, 0, len(scores), label, 1, 0, POWERS, 127, errors, 0)
+        logits, tops, totals = softmax_of(scores, 1, 0, compiled, 4, 2)
+        way = readout.softmax_errors if compiled else readout.softmax_errors.py_func
+        way(logits, 4, 2, len(scores), label, tops, totals, POWERS, 127, errors, 0)
         assert errors.tolist() == wanted
         assert max(wanted) <= 127
