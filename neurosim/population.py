@@ -169,12 +169,12 @@ class LearningChip:
         currents = zeros((count, steps, int(chain.lanes[0])), np.int32)
         reach = np.zeros(count, np.int64)
 
-        def work(begin: int, end: int, axons: NDArray[np.int64]) -> None:
+        def work(begin: int, end: int, axons: NDArray[np.int32]) -> None:
             np.take(frames.bits, seen[begin:end], axis=0, out=bits[begin:end], mode="clip")
             synapse.base_currents(begin, end, chain, bits, axons, currents, reach)
 
-        axons = int(chain.sources[0]) + synapse.FLATTENED
-        in_pieces(count, 64, work, lambda: np.zeros(axons, np.int64))
+        axons = int(chain.sources[0]) + synapse.LISTED
+        in_pieces(count, 64, work, lambda: np.zeros(axons, np.int32))
         return population.Samples(
             bits,
             frames.labels[seen],

@@ -17,6 +17,7 @@ a kernel's `py_func` can be stepped through.
 
 import operator
 from collections.abc import Callable
+from itertools import accumulate
 from math import prod
 from typing import Any
 
@@ -38,8 +39,11 @@ LINE = 64
 """Bytes of a line of the cache."""
 WORDS = 8
 """Words of spikes in one value: 8 x 64 bits."""
-LOOKS_UP = "+avx512bw" in cpu_target.target_context.codegen().magic_tuple()[2].split(",")
+FEATURES = cpu_target.target_context.codegen().magic_tuple()[2].split(",")
+LOOKS_UP = "+avx512bw" in FEATURES
 """Is `look_up` one instruction of this processor? Elsewhere it takes a hundred."""
+LISTS = "+avx512f" in FEATURES
+"""Does `store_places` take four instructions of this processor? Elsewhere it takes two hundred."""
 
 
 class LanesType(types.Type):
@@ -142,6 +146,20 @@ def zeros(shape: int | tuple[int, ...], kind: Any) -> NDArray[Any]:
     return room[begin : begin + size].view(kind).reshape(shape)
 
 
+def zeros_together(*parts: tuple[int | tuple[int, ...], Any]) -> list[NDArray[Any]]:
+    """`zeros` for each (shape, kind), in one piece of memory: asking for it is what takes the time."""
+    sizes = [
+        (prod(shape) if isinstance(shape, tuple) else shape) * np.dtype(kind).itemsize
+        for shape, kind in parts
+    ]
+    places = list(accumulate((-(-size // LINE) * LINE for size in sizes), initial=0))
+    memory = zeros(places[-1], np.uint8)
+    return [
+        memory[place : place + size].view(kind).reshape(shape)
+        for place, size, (shape, kind) in zip(places, sizes, parts, strict=False)
+    ]
+
+
 def pointer(array: Any) -> Any:
     """The elements of a C-contiguous array, in order; a pointer stays one."""
     return array.reshape(-1)
@@ -186,6 +204,16 @@ def store_interleaved(elements: Any, offset: int, even: Any, odd: Any) -> None:
     """Write sixteen words to uint64 elements, those of `even` and `odd` in turn."""
     elements[offset : offset + 2 * WORDS : 2] = even
     elements[offset + 1 : offset + 2 * WORDS : 2] = odd
+
+
+def store_places(elements: Any, offset: int, word: Any, first: int) -> None:
+    """Write the places of the ones of a 64-bit word, counted from `first`, to int32 elements.
+
+    Up to 16 elements past the last one are written too.
+    """
+    word = int(word)
+    places = [first + place for place in range(64) if word >> place & 1]
+    elements[offset : offset + len(places)] = places
 
 
 def store_alternating(elements: Any, offset: int, first: Any, even: Any, odd: Any) -> None:
@@ -287,6 +315,26 @@ def _store_alternating(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     )
     store = cgutils.get_or_insert_function(builder.module, wanted, name)
     builder.call(store, [value, address, line, mask])
+    return context.get_dummy_value()
+
+
+@_compiled(store_places, types.CPointer, types.intp, types.uint64, types.int64, types.void)
+def _store_places(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    elements, offset, word, first = args
+    long, kind = ir.IntType(64), NEURONS.vector
+    mask = ir.VectorType(ir.IntType(1), WIDTH)
+    name = f"llvm.experimental.vector.compress.v{WIDTH}i32"
+    wanted = ir.FunctionType(kind, [kind, mask, kind])
+    compress = cgutils.get_or_insert_function(builder.module, wanted, name)
+    start = _broadcast(builder, builder.trunc(first, ir.IntType(32)), WIDTH)
+    for part in range(0, 64, WIDTH):
+        places = builder.add(start, ir.Constant(kind, list(range(part, part + WIDTH))))
+        shifted = builder.lshr(word, ir.Constant(long, part))
+        bits = builder.trunc(shifted, ir.IntType(WIDTH))
+        ones = builder.bitcast(bits, mask)
+        found = builder.call(compress, [places, ones, ir.Constant(kind, ir.Undefined)])
+        builder.store(found, _address(builder, elements, offset, 32, WIDTH)).align = 4
+        offset = builder.add(offset, builder.zext(builder.ctpop(bits), long))
     return context.get_dummy_value()
 
 

@@ -36,7 +36,7 @@ from neurosim.kernels.lanes import (
     store_alternating,
     widen_first,
     widen_second,
-    zeros,
+    zeros_together,
 )
 from neurosim.kernels.neuron import (
     U_MULTIPLIER,
@@ -94,20 +94,22 @@ def make_panel(chain, noise, steps):
     fields = neurons if noise.full_rank else noise.rank
     planes = GRADED_PLANES if noise.graded else 1
     return Panel(
-        patterns=zeros(sixteens * steps * PANEL, np.uint16),
-        planes=zeros(fields * planes * sixteens * PANEL, np.uint16),
-        factors=zeros((1 if noise.full_rank else fields) * neurons * PANEL, np.int32),
-        bias_noise=zeros(neurons * PANEL, np.int32),
-        drives=zeros(fields * steps * PANEL, np.int32),
-        currents=zeros(neurons * steps * PANEL, np.int32),
-        potentials=zeros(neurons * PANEL, np.int32),
-        counts=zeros(neurons * PANEL, np.int32),
-        saturated=zeros(PANEL, np.int32),
-        logits=zeros(neurons * PANEL, np.int64),
-        tops=zeros(PANEL, np.int64),
-        totals=zeros(PANEL, np.int64),
-        shown=np.zeros(PANEL // 2, np.int64),
-        pairs=np.zeros(PANEL // 2, np.int64),
+        *zeros_together(
+            (sixteens * steps * PANEL, np.uint16),
+            (fields * planes * sixteens * PANEL, np.uint16),
+            ((1 if noise.full_rank else fields) * neurons * PANEL, np.int32),
+            (neurons * PANEL, np.int32),
+            (fields * steps * PANEL, np.int32),
+            (neurons * steps * PANEL, np.int32),
+            (neurons * PANEL, np.int32),
+            (neurons * PANEL, np.int32),
+            (PANEL, np.int32),
+            (neurons * PANEL, np.int64),
+            (PANEL, np.int64),
+            (PANEL, np.int64),
+            (PANEL // 2, np.int64),
+            (PANEL // 2, np.int64),
+        )
     )
 
 

@@ -22,7 +22,7 @@ from neurosim.kernels.aligned import aligned_current
 from neurosim.kernels.arithmetic import prepare_decay
 from neurosim.kernels.compilation import inlined, kernel
 from neurosim.kernels.credit import give_credit, tell_blame
-from neurosim.kernels.lanes import WIDTH, pointer, pointer_to_halves, zeros
+from neurosim.kernels.lanes import WIDTH, pointer, pointer_to_halves, zeros_together
 from neurosim.kernels.neuron import (
     U_MULTIPLIER,
     U_SHIFT,
@@ -52,7 +52,7 @@ from neurosim.kernels.perturbation import (
     perturbs,
 )
 from neurosim.kernels.readout import log_likelihood, softmax_errors
-from neurosim.kernels.synapse import FLATTENED, synaptic_current, tabled_current
+from neurosim.kernels.synapse import LISTED, synaptic_current, tabled_current
 
 FROM_START = np.int64(0)
 """A place in memory; a literal 0 would compile the callee once more."""
@@ -133,7 +133,7 @@ class Room(NamedTuple):
     outputs: NDArray[np.int32]  # (direction, layer * rank * lane) A times scale
     bias_noise: NDArray[np.int32]  # (direction, layer * lane)
     raw: NDArray[np.uint64]  # one noise field of the widest layer
-    axons: NDArray[np.int64]  # numbers of spiking sources
+    axons: NDArray[np.int32]  # numbers of spiking sources
     drives: NDArray[np.int32]  # (direction, rank * step) x . B of low-rank noise
     currents: NDArray[np.int32]  # (member, step, lane)
     noise: NDArray[np.int32]  # (member, step, lane)
@@ -184,21 +184,21 @@ def make_room(chain: Chain, noise: Noise, steps: int) -> Room:
     """Scratch for one thread; `spike_bits` and `input_bits` are made by the kernels."""
     lanes, layers = chain.width, chain.layers
     field = noise_words(((lanes + 127) >> 7) << 1, True)
-    spikes = zeros(2 * layers * steps * chain.spike_words, np.uint64)
-    inputs = zeros((noise.directions, max(int(chain.noise_at[layers]), 1)), np.uint64)
-    return Room(
-        inputs=inputs,
-        input_bits=inputs.view(np.uint16),
-        outputs=zeros((noise.directions, layers * noise.rank * lanes), np.int32),
-        bias_noise=zeros((noise.directions, layers * lanes), np.int32),
-        raw=zeros(field, np.uint64),
-        axons=zeros(int(chain.sources.max()) + FLATTENED, np.int64),
-        drives=zeros((noise.directions, noise.rank * steps), np.int32),
-        currents=zeros(2 * steps * lanes, np.int32),
-        noise=zeros(2 * steps * lanes, np.int32),
-        spikes=spikes,
-        spike_bits=spikes.view(np.uint16),
+    inputs, outputs, bias_noise, raw, axons, drives, currents, noises, spikes = zeros_together(
+        ((noise.directions, max(int(chain.noise_at[layers]), 1)), np.uint64),
+        ((noise.directions, layers * noise.rank * lanes), np.int32),
+        ((noise.directions, layers * lanes), np.int32),
+        (field, np.uint64),
+        (int(chain.sources.max()) + LISTED, np.int32),
+        ((noise.directions, noise.rank * steps), np.int32),
+        (2 * steps * lanes, np.int32),
+        (2 * steps * lanes, np.int32),
+        (2 * layers * steps * chain.spike_words, np.uint64),
     )
+    return Room(
+        inputs, inputs.view(np.uint16), outputs, bias_noise, raw, axons, drives, currents, noises, spikes,
+        spikes.view(np.uint16),
+    )  # fmt: skip
 
 
 @kernel

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from neurosim.kernels.compilation import inlined, kernel
 from neurosim.kernels.lanes import (
+    LISTS,
     TWIN,
     WIDTH,
     greatest,
@@ -27,6 +28,7 @@ from neurosim.kernels.lanes import (
     select,
     splat,
     store,
+    store_places,
     trailing_zeros,
     widen,
     widen_first,
@@ -43,7 +45,10 @@ SHORT_SPIKES = 255
 TOGETHER = 4 * TWIN
 """Lanes whose sums stay in registers while spikes visit their synapses."""
 FLATTENED = 8
-"""Spikes of a word that are listed without asking whether each is there; chosen here."""
+"""Spikes of a word that are listed without asking whether each is there, where the processor does not
+list them itself; chosen here."""
+LISTED = WIDTH
+"""How far behind a list may be written."""
 TABLE_BYTES = 1 << 16
 """Larger tables leave the nearest caches (chosen here); spikes then visit their synapses one by one."""
 FIVE = 5
@@ -131,17 +136,20 @@ def tabled_current(
 def list_spikes(spikes, at, words, axons):
     """Write the numbers of the set bits of a row of spike words to `axons`; return how many.
 
-    `axons` has room for FLATTENED more: so many are written at a time, spikes or not, since a branch that the
-    number of spikes decides costs more.
+    `axons` has room for LISTED more: so many may be written at a time, spikes or not, since a branch that
+    the number of spikes decides costs more.
     """
-    count = 0
+    count = int64(0)
     for index in range(words):
         word = spikes[at + index]
         more = popcount(word)
-        for begin in range(0, more, FLATTENED):
-            for place in range(begin, begin + FLATTENED):
-                axons[count + place] = (index << 6) + trailing_zeros(word)
-                word = without_lowest(word)
+        if LISTS:
+            store_places(axons, count, word, index << 6)
+        else:
+            for begin in range(0, more, FLATTENED):
+                for place in range(begin, begin + FLATTENED):
+                    axons[count + place] = int32((index << 6) + trailing_zeros(word))
+                    word = without_lowest(word)
         count += more
     return count
 
@@ -152,7 +160,7 @@ def synaptic_current(
 ):  # fmt: skip
     """Current int32 (step, lane) of spikes uint64 (step, word) through int8 weights (source, lane).
 
-    All are `pointer`s, used from the given places on; `axons` is scratch, int64 (source + FLATTENED,).
+    All are `pointer`s, used from the given places on; `axons` is scratch, int32 (source + LISTED,).
     """
     scale = splat(int32(1) << int32(shift))
     zero = splat(int32(0))
@@ -170,7 +178,7 @@ def synaptic_current(
             else:
                 total = zero
                 for index in range(count):
-                    total = total + load(weights, row + axons[index] * lanes)
+                    total = total + load(weights, row + int64(axons[index]) * lanes)
                 store(current, place, total * scale)
                 first += WIDTH
 
@@ -183,7 +191,7 @@ def _add_axons(weights, row, lanes, axons, count, scale, current, place):
     for begin in range(0, count, SHORT_SPIKES):
         part_0, part_1, part_2, part_3 = no_twins(), no_twins(), no_twins(), no_twins()
         for index in range(begin, min(begin + SHORT_SPIKES, count)):
-            at = row + axons[index] * lanes
+            at = row + int64(axons[index]) * lanes
             part_0 = part_0 + load_twins(weights, at)
             part_1 = part_1 + load_twins(weights, at + TWIN)
             part_2 = part_2 + load_twins(weights, at + 2 * TWIN)
@@ -202,7 +210,7 @@ def _add_few_axons(weights, row, lanes, axons, count, scale, current, place):
     for begin in range(0, count, SHORT_SPIKES):
         part = no_twins()
         for index in range(begin, min(begin + SHORT_SPIKES, count)):
-            part = part + load_twins(weights, row + axons[index] * lanes)
+            part = part + load_twins(weights, row + int64(axons[index]) * lanes)
         _add_scaled(current, place, part, scale)
 
 
@@ -217,7 +225,7 @@ def _add_scaled(current, place, part, scale):
 def base_currents(begin, end, chain, frames, axons, currents, reach):
     """The current that all members share: first-layer synapses under each sample's frames.
 
-    frames uint64 (sample, step, word); axons int64 (source + FLATTENED,), scratch; written for samples
+    frames uint64 (sample, step, word); axons int32 (source + LISTED,), scratch; written for samples
     `begin` .. `end` - 1: currents int32 (sample, step, lane), and reach int64 (sample,) the largest of them
     """
     steps, words, lanes = frames.shape[1], frames.shape[2], chain.lanes[0]
