@@ -15,7 +15,7 @@ import numpy as np
 
 from neurosim.chain import NoiseSpec
 from neurosim.kernels import ceilings, perturbation
-from neurosim.kernels.lanes import TWIN, WIDTH, zeros
+from neurosim.kernels.lanes import LOOKS_UP, TWIN, WIDTH, zeros
 from neurosim.memory import padded
 from neurosim.network import Network
 from neurosim.threads import in_pieces
@@ -31,7 +31,9 @@ STEP = 7
 BLOCK = 10 * 8 * WIDTH // 8
 """Operations of 128 random bits: ten rounds of eight, of eight blocks in the time of sixteen lanes."""
 QUAD = 4
-"""Axons or directions of one look-up."""
+"""Directions of one look-up, and axons where a processor looks up in memory only."""
+SIXTEEN = 2 * 3
+"""Operations on 16 bits for the current of sixteen axons: three look-ups and their additions."""
 
 
 class Work(NamedTuple):
@@ -100,9 +102,14 @@ def evaluating(network: Network, spec: NoiseSpec, steps: int, batch: int) -> Wor
         sources, lanes = network.sizes[connection.source], padded(population.neurons)
         shares = layer == 0 and not spec.one_sided  # above, members do not share what arrives
         apart = 1 if shares else 2
+        last = layer == len(network.layers) - 1
+        if last:
+            lanes = population.neurons  # presentations are side by side, and leave no lane empty
         shown += Work(lanes=2 * STEP * steps * lanes)
         if layer:
-            shown += Work(sums=2 * steps * lanes * -(-sources // QUAD))
+            in_vectors = last and LOOKS_UP
+            of_neuron = SIXTEEN * -(-sources // 16) if in_vectors else -(-sources // QUAD)
+            shown += Work(sums=2 * steps * lanes * of_neuron)
         if not spec.scale[layer]:
             continue
         if spec.of_layer(layer):

@@ -6,7 +6,6 @@ import pytest
 import strategies
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 from strategies import chip_of, example, still, wide
 
 from neurosim import chain as chains
@@ -28,29 +27,6 @@ def way(request, monkeypatch):
 def choose(way, monkeypatch):
     monkeypatch.setattr(chains, "LOOKS_UP", way == "look-ups")
     monkeypatch.setattr(synapse, "TABLE_BYTES", 0 if way == "lists" else 1 << 16)
-
-
-@given(
-    arrays(np.int8, st.tuples(st.integers(1, 70), st.integers(1, 4))),
-    st.lists(st.integers(0, (1 << 70) - 1), min_size=1, max_size=5),
-)
-def test_subset_sums_are_those_of_the_axons_that_spike(weights, patterns):
-    sources, neurons = weights.shape
-    sums = synapse.subset_sums(weights)
-    assert sums.shape == (neurons, -(-sources // 16), synapse.SUBSETS)
-    for pattern in patterns:
-        spiking = [pattern >> axon & 1 == 1 for axon in range(sources)]
-        found = np.zeros(neurons, np.int64)
-        for sixteen in range(sums.shape[1]):
-            bits = pattern >> 16 * sixteen & 0xFFFF & ((1 << max(0, sources - 16 * sixteen)) - 1)
-            for first, width, place in ((0, 5, 0), (5, 5, 32), (10, 6, 64)):
-                found += sums[:, sixteen, place + (bits >> first) % (1 << width)]
-        assert found.tolist() == weights[spiking].sum(axis=0, dtype=np.int64).tolist()
-
-
-def test_sums_beyond_the_caches_are_not_made():
-    assert synapse.subset_sums(np.zeros((1024, 64), np.int8)).nbytes == synapse.SUBSET_BYTES
-    assert synapse.subset_sums(np.zeros((1024, 65), np.int8)) is None
 
 
 def test_the_way_is_taken_that_is_asked_for(way):
