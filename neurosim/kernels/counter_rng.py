@@ -56,8 +56,8 @@ def philox4x32_lanes(c0, c1, c2, c3, k0, k1):
     """`philox4x32` of eight counters (words of lanes) and one key (uint64)."""
     low, half = splat_words(LOW), splat_words(HALF)
     for _ in range(ROUNDS):
-        p0 = splat_words(MULTIPLIER_0) * c0
-        p1 = splat_words(MULTIPLIER_1) * c2
+        p0 = splat_words(MULTIPLIER_0) * (c0 & low)
+        p1 = splat_words(MULTIPLIER_1) * (c2 & low)
         c0 = shift_words_right(p1, half) ^ c1 ^ splat_words(k0)
         c2 = shift_words_right(p0, half) ^ c3 ^ splat_words(k1)
         c1, c3 = p1 & low, p0 & low
@@ -76,25 +76,24 @@ def draw_words(out, offset, first, count, stream, layer, direction, generation, 
     k0 = uint64(seed) & LOW
     k1 = uint64(seed) >> HALF
     elements = pointer(out)
-    blocks = (count + 1) >> 1
-    whole = (count >> 1) // WORDS * WORDS
     half = splat_words(HALF)
-    for block in range(0, whole, WORDS):
+    if count <= 2:
+        w0, w1, w2, w3 = philox4x32(
+            uint64(first >> 1), field, uint64(direction), uint64(generation), k0, k1
+        )
+        out[offset] = w0 | (w1 << HALF)
+        if count == 2:
+            out[offset + 1] = w2 | (w3 << HALF)
+        return
+    for word in range(0, count, 2 * WORDS):
         w0, w1, w2, w3 = philox4x32_lanes(
-            splat_words(uint64((first >> 1) + block)) + word_index(),
+            splat_words(uint64((first + word) >> 1)) + word_index(),
             splat_words(field), splat_words(uint64(direction)), splat_words(uint64(generation)), k0, k1,
         )  # fmt: skip
         store_interleaved(
-            elements, offset + 2 * block, w0 | shift_words_left(w1, half),
-            w2 | shift_words_left(w3, half),
+            elements, offset + word, w0 | shift_words_left(w1, half), w2 | shift_words_left(w3, half),
+            count - word,
         )  # fmt: skip
-    for block in range(whole, blocks):
-        w0, w1, w2, w3 = philox4x32(
-            uint64((first >> 1) + block), field, uint64(direction), uint64(generation), k0, k1
-        )
-        out[offset + 2 * block] = w0 | (w1 << HALF)
-        if 2 * block + 1 < count:
-            out[offset + 2 * block + 1] = w2 | (w3 << HALF)
 
 
 @kernel

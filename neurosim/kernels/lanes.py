@@ -200,10 +200,10 @@ def store_words(elements: Any, offset: int, value: Any) -> None:
     elements[offset : offset + WORDS] = value
 
 
-def store_interleaved(elements: Any, offset: int, even: Any, odd: Any) -> None:
-    """Write sixteen words to uint64 elements, those of `even` and `odd` in turn."""
-    elements[offset : offset + 2 * WORDS : 2] = even
-    elements[offset + 1 : offset + 2 * WORDS : 2] = odd
+def store_interleaved(elements: Any, offset: int, even: Any, odd: Any, most: int) -> None:
+    """Write words of `even` and `odd` in turn to uint64 elements: all sixteen, or the first `most`."""
+    words = np.stack([even, odd], axis=1).reshape(-1)[:most]
+    elements[offset : offset + len(words)] = words
 
 
 def store_places(elements: Any, offset: int, word: Any, first: int) -> None:
@@ -306,15 +306,8 @@ def _store_alternating(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     number = ir.IntType(32)
     begin = _broadcast(builder, builder.trunc(first, number), TWIN)
     places = ir.Constant(ir.VectorType(number, TWIN), list(range(TWIN)))
-    address = _address(builder, elements, offset, kind.width, TWIN)
-    name = f"llvm.masked.store.v{TWIN}i{kind.width}.p0"
     mask = builder.icmp_signed(">=", places, begin)
-    line = ir.Constant(number, kind.width // 8)
-    wanted = ir.FunctionType(
-        ir.VoidType(), [value.type, address.type, number, ir.VectorType(ir.IntType(1), TWIN)]
-    )
-    store = cgutils.get_or_insert_function(builder.module, wanted, name)
-    builder.call(store, [value, address, line, mask])
+    _store_where(builder, mask, value, _address(builder, elements, offset, kind.width, TWIN))
     return context.get_dummy_value()
 
 
@@ -338,14 +331,28 @@ def _store_places(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     return context.get_dummy_value()
 
 
-@_compiled(store_interleaved, types.CPointer, types.intp, SPIKE_WORDS, SPIKE_WORDS, types.void)
+@_compiled(
+    store_interleaved, types.CPointer, types.intp, SPIKE_WORDS, SPIKE_WORDS, types.int64, types.void
+)
 def _store_interleaved(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-    elements, offset, even, odd = args
+    elements, offset, even, odd, most = args
     order = [place // 2 + WORDS * (place % 2) for place in range(2 * WORDS)]
-    kind = ir.VectorType(ir.IntType(32), 2 * WORDS)
-    both = builder.shuffle_vector(even, odd, ir.Constant(kind, order))
-    builder.store(both, _address(builder, elements, offset, 64, 2 * WORDS)).align = 8
+    both = builder.shuffle_vector(
+        even, odd, ir.Constant(ir.VectorType(ir.IntType(32), 2 * WORDS), order)
+    )
+    places = ir.Constant(ir.VectorType(ir.IntType(64), 2 * WORDS), list(range(2 * WORDS)))
+    mask = builder.icmp_signed("<", places, _broadcast(builder, most, 2 * WORDS))
+    _store_where(builder, mask, both, _address(builder, elements, offset, 64, 2 * WORDS))
     return context.get_dummy_value()
+
+
+def _store_where(builder: Any, mask: Any, value: Any, address: Any) -> None:
+    """Store the lanes that `mask` has; memory of the others is not touched."""
+    number, bits, count = ir.IntType(32), value.type.element.width, value.type.count
+    wanted = ir.FunctionType(ir.VoidType(), [value.type, address.type, number, mask.type])
+    name = f"llvm.masked.store.v{count}i{bits}.p0"
+    store = cgutils.get_or_insert_function(builder.module, wanted, name)
+    builder.call(store, [value, address, ir.Constant(number, bits // 8), mask])
 
 
 # --- lanes from and to scalars -----------------------------------------------------------------

@@ -151,7 +151,7 @@ def test_halves_lie_in_words_from_the_lowest_bits_up(place):
 
 
 @kernel
-def word_operations(a, b, shifts, out):
+def word_operations(a, b, shifts, most, out):
     """Every operator of words alone, one a row of out; the last two rows interleave."""
     to = lanes.pointer(out)
     x, y = lanes.load_words(lanes.pointer(a), 0), lanes.load_words(lanes.pointer(b), 0)
@@ -160,7 +160,7 @@ def word_operations(a, b, shifts, out):
     lanes.store_words(to, 8, lanes.shift_words_right(x, by))
     lanes.store_words(to, 16, x * y)
     lanes.store_words(to, 24, lanes.splat_words(b[0]) + lanes.word_index())
-    lanes.store_interleaved(lanes.pointer(to), 32, x, y)
+    lanes.store_interleaved(lanes.pointer(to), 32, x, y, most)
 
 
 @kernel
@@ -181,8 +181,8 @@ def bits_of_word(word):
     return lanes.bit_length(word), lanes.without_lowest(word)
 
 
-@given(WORDS, WORDS, st.lists(st.integers(0, 63), min_size=8, max_size=8))
-def test_word_operators_naive_is_py_func_is_compiled(a, b, shifts):
+@given(WORDS, WORDS, st.lists(st.integers(0, 63), min_size=8, max_size=8), st.integers(0, 20))
+def test_word_operators_naive_is_py_func_is_compiled(a, b, shifts, most):
     low = (1 << 64) - 1
     x, y = a.tolist(), b.tolist()
     wanted = [
@@ -191,10 +191,11 @@ def test_word_operators_naive_is_py_func_is_compiled(a, b, shifts):
         [one * other & low for one, other in zip(x, y, strict=True)],
         [y[0] + place & low for place in range(8)],
     ]
-    mixed = [one for both in zip(x, y, strict=True) for one in both]
+    mixed = [one for both in zip(x, y, strict=True) for one in both][:most]
+    mixed += [0] * (16 - len(mixed))
     for way in (word_operations, word_operations.py_func):
         out = np.zeros((6, 8), np.uint64)
-        way(a, b, np.array(shifts, np.uint64), out)
+        way(a, b, np.array(shifts, np.uint64), most, out)
         assert out[:4].tolist() == wanted
         assert out[4:].reshape(-1).tolist() == mixed
 
