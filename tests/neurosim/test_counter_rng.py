@@ -56,11 +56,12 @@ def test_naive_is_py_func_is_compiled(words):
     assert answers == [naive.philox4x32(words[:4], words[4:])] * 2
 
 
-@given(FIELDS, st.integers(0, 1 << 20), st.integers(1, 9))
+@given(FIELDS, st.integers(0, 1 << 20), st.integers(1, 40))
 def test_words_are_those_of_the_named_counter(field, block, count):
     wanted = [naive.word(field, 2 * block + index) for index in range(count)]
     assert drawn(field, 2 * block, count) == wanted
-    assert drawn(field, 2 * block, count, counter_rng.draw_words.py_func) == wanted
+    few = wanted[:2]  # more are drawn in lanes, which py_func cannot (test_uncompiled.py)
+    assert drawn(field, 2 * block, len(few), counter_rng.draw_words.py_func) == few
 
 
 @given(FIELDS, st.integers(1, 12))
