@@ -31,6 +31,8 @@ from neurosim.kernels.lanes import WIDTH, load, select, spike_bits, splat, total
 U_MULTIPLIER, U_SHIFT, V_MULTIPLIER, V_SHIFT = range(4)
 """Places in a layer's row of four decay numbers (int32): `arithmetic.decay_factors` of du + 1 and of dv."""
 NOTHING = np.int64(0)
+NONE, ONE, MANY = range(3)
+"""Ranks of noise that the first layer multiplies itself."""
 
 
 class Place(NamedTuple):
@@ -124,6 +126,22 @@ run_checked = _compile_run_pair(step_checked)
 run_free = _compile_run_pair(step_free)
 
 
+class Presented(NamedTuple):
+    """A sample shown to both members of a pair, and what they carry: arrays as for `run_pair`."""
+
+    chain: Any
+    rank: int
+    steps: int
+    current: Any
+    plus_at: int
+    minus_at: int
+    minus_noise_at: int
+    room: Any
+    other: Any
+    out: Any
+    place: Place
+
+
 class Sixteen(NamedTuple):
     """Neurons of a vector, and what does not change while they run."""
 
@@ -137,121 +155,104 @@ class Sixteen(NamedTuple):
     minus_factor: Any
 
 
-def _compile_run_first(factor, apart):
+@inlined
+def _sixteen(shown, first):
+    lane = min(first, shown.chain.lanes[0] - WIDTH)  # a vector too many repeats the last one
+    return Sixteen(
+        lane,
+        lane // WIDTH * shown.place.sixteen,
+        load(shown.chain.threshold, lane),
+        load(shown.chain.bias, lane),
+        load(shown.room.bias_noise, lane),
+        load(shown.other.bias_noise, lane),
+        load(shown.room.outputs, lane),
+        load(shown.other.outputs, lane),
+    )
+
+
+@inlined
+def _tell(shown, one, plus, minus, t):
+    """Write the spikes of step t, of both members' membranes before the reset."""
+    to = one.to + t * shown.place.step
+    shown.out[shown.place.plus + to] = spike_bits(plus > one.edge)
+    shown.out[shown.place.minus + to] = spike_bits(minus > one.edge)
+
+
+def _compile_run_first(factors, apart):
     """The first layer's `run_pair`, plain, where both members get the same current.
 
-    Four vectors of both members run at once: a step waits for the last one's product. `factor`: the
-    noise is one factor a neuron (room.outputs) times one drive a step (room.drives), multiplied here.
-    `apart`: the second member's noise and current are its own, not the first's.
+    Four vectors of both members run at once: a step waits for the last one's product. `factors`: the
+    noise is one factor a neuron (room.outputs) times one drive a step (room.drives), multiplied here, for
+    ONE rank or MANY; or NONE: it lies in room.noise. `apart`: the second member's noise and current are its
+    own, not the first's.
     """
 
     @inlined
-    def sixteen(chain, first, place, room, other):
-        lane = min(first, chain.lanes[0] - WIDTH)  # a vector too many repeats the last one
-        return Sixteen(
-            lane,
-            lane // WIDTH * place.sixteen,
-            load(chain.threshold, lane),
-            load(chain.bias, lane),
-            load(room.bias_noise, lane),
-            load(other.bias_noise, lane),
-            load(room.outputs, lane),
-            load(other.outputs, lane),
-        )
-
-    @inlined
-    def noise_of(room, factors, of_bias, t, at):
+    def noise_of(shown, room, lane, factor, of_bias, t, at):
         """What noise adds to sixteen neurons in a step."""
-        if factor:
-            return factors * splat(room.drives[t]) + of_bias
-        return load(room.noise, at) + of_bias
+        if factors == NONE:
+            return load(room.noise, at) + of_bias
+        add = factor * splat(room.drives[t]) + of_bias
+        if factors == MANY:
+            for r in range(1, shown.rank):
+                drive = splat(room.drives[r * shown.steps + t])
+                add = add + load(room.outputs, r * shown.chain.width + lane) * drive
+        return add
 
     @inlined
-    def arriving(one, t, now, current, plus_at, minus_at, minus_noise_at, room, other):
-        """What reaches both members' membranes in step t, whose row starts at `now`."""
-        at = now + one.lane
-        shared = load(current, plus_at + at) + one.bias
-        more = noise_of(room, one.plus_factor, one.plus_bias, t, at)
+    def arriving(shown, one, t):
+        """What reaches both members' membranes in step t."""
+        at = t * shown.chain.lanes[0] + one.lane
+        shared = load(shown.current, shown.plus_at + at) + one.bias
+        more = noise_of(shown, shown.room, one.lane, one.plus_factor, one.plus_bias, t, at)
         if not apart:
             return shared + more, shared - more
-        less = noise_of(other, one.minus_factor, one.minus_bias, t, minus_noise_at + at)
-        return shared + more, load(current, minus_at + at) + one.bias - less
+        own = load(shown.current, shown.minus_at + at) + one.bias
+        at += shown.minus_noise_at
+        less = noise_of(shown, shown.other, one.lane, one.minus_factor, one.minus_bias, t, at)
+        return shared + more, own - less
 
     @inlined
-    def tell(one, plus, minus, at, out, place):
-        """Write the spikes of both members' membranes before the reset, `at` past those of step 0."""
-        out[place.plus + one.to + at] = spike_bits(plus > one.edge)
-        out[place.minus + one.to + at] = spike_bits(minus > one.edge)
-
-    @inlined
-    def go_on(
-        one, plus, minus, t, decay, lanes, current, plus_at, minus_at, minus_noise_at, room, other, out,
-        place,
-    ):  # fmt: skip
+    def go_on(shown, one, plus, minus, t, decay):
         """Tell the spikes of step t - 1; return both members' v of step t, before the reset."""
-        tell(one, plus, minus, (t - 1) * place.step, out, place)
-        more, less = arriving(
-            one, t, t * lanes, current, plus_at, minus_at, minus_noise_at, room, other
-        )
+        _tell(shown, one, plus, minus, t - 1)
+        more, less = arriving(shown, one, t)
         return (
             select(plus > one.edge, more, decay_by_one_product(plus, decay) + more),
             select(minus > one.edge, less, decay_by_one_product(minus, decay) + less),
         )
 
-    @(kernel if apart else inlined)  # one-sided members are rarer than their code is long
-    def run_first(
-        chain, steps, current, plus_at, minus_at, minus_noise_at, room, other, out, place
-    ):
-        """Run the first layer; arrays as for `run_pair`."""
-        lanes = chain.lanes[0]
+    @(kernel if apart or factors == MANY else inlined)  # these are rarer than their code is long
+    def run_first(shown):
+        """Run the first layer."""
+        chain, last = shown.chain, shown.steps - 1
         decay = prepare_decay(chain.decays[V_MULTIPLIER], chain.decays[V_SHIFT])
-        past = (steps - 1) * place.step
-        for first in range(0, lanes, 4 * WIDTH):
-            a = sixteen(chain, first, place, room, other)
-            b = sixteen(chain, first + WIDTH, place, room, other)
-            c = sixteen(chain, first + 2 * WIDTH, place, room, other)
-            d = sixteen(chain, first + 3 * WIDTH, place, room, other)
-            plus_a, minus_a = arriving(
-                a, NOTHING, NOTHING, current, plus_at, minus_at, minus_noise_at, room, other
-            )
-            plus_b, minus_b = arriving(
-                b, NOTHING, NOTHING, current, plus_at, minus_at, minus_noise_at, room, other
-            )
-            plus_c, minus_c = arriving(
-                c, NOTHING, NOTHING, current, plus_at, minus_at, minus_noise_at, room, other
-            )
-            plus_d, minus_d = arriving(
-                d, NOTHING, NOTHING, current, plus_at, minus_at, minus_noise_at, room, other
-            )
-            for t in range(1, steps):
-                plus_a, minus_a = go_on(
-                    a, plus_a, minus_a, t, decay, lanes, current, plus_at, minus_at, minus_noise_at,
-                    room, other, out, place,
-                )  # fmt: skip
-                plus_b, minus_b = go_on(
-                    b, plus_b, minus_b, t, decay, lanes, current, plus_at, minus_at, minus_noise_at,
-                    room, other, out, place,
-                )  # fmt: skip
-                plus_c, minus_c = go_on(
-                    c, plus_c, minus_c, t, decay, lanes, current, plus_at, minus_at, minus_noise_at,
-                    room, other, out, place,
-                )  # fmt: skip
-                plus_d, minus_d = go_on(
-                    d, plus_d, minus_d, t, decay, lanes, current, plus_at, minus_at, minus_noise_at,
-                    room, other, out, place,
-                )  # fmt: skip
-            tell(a, plus_a, minus_a, past, out, place)
-            tell(b, plus_b, minus_b, past, out, place)
-            tell(c, plus_c, minus_c, past, out, place)
-            tell(d, plus_d, minus_d, past, out, place)
+        for first in range(0, chain.lanes[0], 4 * WIDTH):
+            a, b = _sixteen(shown, first), _sixteen(shown, first + WIDTH)
+            c, d = _sixteen(shown, first + 2 * WIDTH), _sixteen(shown, first + 3 * WIDTH)
+            plus_a, minus_a = arriving(shown, a, NOTHING)
+            plus_b, minus_b = arriving(shown, b, NOTHING)
+            plus_c, minus_c = arriving(shown, c, NOTHING)
+            plus_d, minus_d = arriving(shown, d, NOTHING)
+            for t in range(1, shown.steps):
+                plus_a, minus_a = go_on(shown, a, plus_a, minus_a, t, decay)
+                plus_b, minus_b = go_on(shown, b, plus_b, minus_b, t, decay)
+                plus_c, minus_c = go_on(shown, c, plus_c, minus_c, t, decay)
+                plus_d, minus_d = go_on(shown, d, plus_d, minus_d, t, decay)
+            _tell(shown, a, plus_a, minus_a, last)
+            _tell(shown, b, plus_b, minus_b, last)
+            _tell(shown, c, plus_c, minus_c, last)
+            _tell(shown, d, plus_d, minus_d, last)
 
     return run_first
 
 
-run_shared = _compile_run_first(factor=False, apart=False)
-run_shared_factor = _compile_run_first(factor=True, apart=False)
-run_apart = _compile_run_first(factor=False, apart=True)
-run_apart_factor = _compile_run_first(factor=True, apart=True)
+run_shared = _compile_run_first(NONE, apart=False)
+run_shared_one = _compile_run_first(ONE, apart=False)
+run_shared_many = _compile_run_first(MANY, apart=False)
+run_apart = _compile_run_first(NONE, apart=True)
+run_apart_one = _compile_run_first(ONE, apart=True)
+run_apart_many = _compile_run_first(MANY, apart=True)
 
 
 @inlined
@@ -266,24 +267,24 @@ def is_plain(chain, layer, reach):
 
 
 @inlined
-def run_first(
-    chain, steps, current, plus_at, minus_at, factor, minus_noise_at, room, other, out, place
-):
-    """The variant of `_compile_run_first` for this noise; members share it where `minus_noise_at` is 0."""
-    if minus_noise_at == NOTHING and factor:
-        run_shared_factor(
-            chain, steps, current, plus_at, minus_at, minus_noise_at, room, other, out, place
-        )
-    elif minus_noise_at == NOTHING:
-        run_shared(
-            chain, steps, current, plus_at, minus_at, minus_noise_at, room, other, out, place
-        )
-    elif factor:
-        run_apart_factor(
-            chain, steps, current, plus_at, minus_at, minus_noise_at, room, other, out, place
-        )
+def run_first(shown):
+    """The variant of `_compile_run_first` for noise of this rank, 0 where it lies in room.noise.
+
+    Members share it where `minus_noise_at` is 0.
+    """
+    if shown.minus_noise_at == NOTHING:
+        if shown.rank == 0:
+            run_shared(shown)
+        elif shown.rank == 1:
+            run_shared_one(shown)
+        else:
+            run_shared_many(shown)
+    elif shown.rank == 0:
+        run_apart(shown)
+    elif shown.rank == 1:
+        run_apart_one(shown)
     else:
-        run_apart(chain, steps, current, plus_at, minus_at, minus_noise_at, room, other, out, place)
+        run_apart_many(shown)
 
 
 @inlined

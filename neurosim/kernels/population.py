@@ -29,6 +29,7 @@ from neurosim.kernels.neuron import (
     V_MULTIPLIER,
     V_SHIFT,
     Place,
+    Presented,
     is_plain,
     open_gates,
     run_first,
@@ -269,11 +270,11 @@ def _run_first_layer(
     apart = noise.directions > 1 or first != second
     minus_noise_at = half if apart else FROM_START
     on_weights = noise.scale[0] != 0 and noise.turn[0] < 0
-    single = on_weights and not noise.full_rank and noise.rank == 1
+    rank = noise.rank if on_weights and not noise.full_rank else 0
     of_plus, of_minus = FROM_START, FROM_START
     frames_at = first * steps * chain.words[0]
     minus_frames_at = second * steps * chain.words[0]
-    if single:  # one factor a neuron times one drive a step: the drives alone
+    if rank:  # factors of neurons times drives of steps: the drives alone
         of_plus = find_drives(chain, noise, FROM_START, steps, samples.frames, frames_at, room)
         if apart:
             of_minus = find_drives(
@@ -292,11 +293,13 @@ def _run_first_layer(
     reach = max(samples.reach[first], samples.reach[second]) + max(of_plus, of_minus)
     if is_plain(chain, FROM_START, reach):
         run_first(
-            chain, steps, samples.currents, plus_at, minus_at, single, minus_noise_at, room, other, out,
-            place,
+            Presented(
+                chain, rank, steps, samples.currents, plus_at, minus_at, minus_noise_at, room, other, out,
+                place,
+            )
         )  # fmt: skip
         return FROM_START, FROM_START
-    if single:
+    if rank:
         low_rank_current(chain, noise, FROM_START, steps, FROM_START, room)
         if apart:
             low_rank_current(chain, noise, FROM_START, steps, minus_noise_at, other)
