@@ -85,6 +85,18 @@ class Recall(NamedTuple):
     saturated: NDArray[np.int64]
 
 
+class Forward(NamedTuple):
+    """What `population.forward` writes: potentials, counts and saturated as in `Recall`.
+
+    trains  uint64 (sample, layer * step * word): spikes of the hidden layers
+    """
+
+    potentials: NDArray[np.int32]
+    counts: NDArray[np.int32]
+    trains: NDArray[np.uint64]
+    saturated: NDArray[np.int64]
+
+
 class LearningChip:
     """A chain of dense layers that learns by evolution strategies, in integers throughout."""
 
@@ -200,19 +212,23 @@ class LearningChip:
         errors = np.zeros((0, 0), np.int32)
         fitness = np.zeros(len(seen), np.int64)
         if self.delta or any(self.spec.aligned):
-            row = steps * chain.spike_words
-            trains = np.zeros((len(seen), (chain.layers - 1) * row), np.uint64)
-            gates = np.zeros(
-                (len(seen), 4 * chain.layers * row if self.spec.window else 1), np.uint16
-            )
+            forward = _forward_of(chain, len(seen), steps)
+            trains = forward.trains
+            scores = forward.potentials if self.readout_spec.membrane else forward.counts
+            row = 4 * chain.layers * steps * chain.spike_words
+            gates = np.zeros((len(seen), row if self.spec.window else 1), np.uint16)
             errors = np.zeros((len(seen), int(chain.lanes[-1])), np.int32)
-            saturated = np.zeros(len(seen), np.int64)
 
             def work(begin: int, end: int, scratch: Scratch) -> None:
-                population.present(
-                    begin, end, chain, self._still, self._readout, *scratch, samples, self.spec.window,
-                    trains, gates, errors, fitness, saturated,
+                population.forward(begin, end, chain, self._still, *scratch, samples, *forward)
+                population.judge(
+                    begin, end, self._readout, scores, samples.labels,
+                    np.zeros(scores.shape[1] + 2, np.int64), errors, fitness,
                 )  # fmt: skip
+                if self.spec.window:
+                    population.find_gates(
+                        begin, end, chain, scratch[0], samples, self.spec.window, trains, gates
+                    )
 
             in_pieces(len(seen), 64, work, lambda: _scratch(chain, self._still, steps))
             samples = samples._replace(gates=gates)
@@ -408,29 +424,35 @@ class LearningChip:
         for first in range(0, count, SAMPLES_AT_ONCE):
             part = slice(first, min(first + SAMPLES_AT_ONCE, count))
             samples = self._samples(chain, frames, np.arange(part.start, part.stop))
-            views = (potentials[part], counts[part], spikes[part], saturated[part])
-
-            trains = np.zeros(
-                (len(views[0]), (chain.layers - 1) * steps * chain.spike_words), np.uint64
-            )
+            block, counted = _forward_of(chain, len(samples.labels), steps), spikes[part]
 
             def work(
                 begin: int,
                 end: int,
                 scratch: Scratch,
                 samples: population.Samples = samples,
-                trains: NDArray[np.uint64] = trains,
-                views: tuple[NDArray[np.generic], ...] = views,
+                block: Forward = block,
+                counted: NDArray[np.uint16] = counted,
             ) -> None:
-                potentials, counts, spikes, saturated = views
-                population.forward(
-                    begin, end, chain, self._still, *scratch, samples, potentials, counts, trains,
-                    spikes, saturated,
-                )  # fmt: skip
+                population.forward(begin, end, chain, self._still, *scratch, samples, *block)
+                population.count_spikes(begin, end, chain, block.trains, block.counts, counted)
 
-            in_pieces(len(views[0]), 128, work, lambda: _scratch(chain, self._still, steps))
+            in_pieces(len(counted), 128, work, lambda: _scratch(chain, self._still, steps))
+            potentials[part], counts[part] = block.potentials, block.counts
+            saturated[part] = block.saturated
         edges = np.cumsum(chain.neurons)[:-1]
         return Recall(potentials, counts, tuple(np.split(spikes, edges, axis=1)), saturated)
+
+
+def _forward_of(chain: population.Chain, samples: int, steps: int) -> Forward:
+    """Room for what becomes of so many samples."""
+    classes, row = int(chain.neurons[-1]), (chain.layers - 1) * steps * chain.spike_words
+    return Forward(
+        np.zeros((samples, classes), np.int32),
+        np.zeros((samples, classes), np.int32),
+        np.zeros((samples, row), np.uint64),
+        np.zeros(samples, np.int64),
+    )
 
 
 def _scratch(chain: population.Chain, noise: population.Noise, steps: int) -> Scratch:

@@ -26,13 +26,13 @@ from neurosim.kernels.arithmetic import (
     takes_one_product,
 )
 from neurosim.kernels.compilation import inlined, kernel
-from neurosim.kernels.lanes import WIDTH, load, select, spike_bits, splat, total
+from neurosim.kernels.lanes import WIDTH, load, select, spike_bits, spikes_of, splat, total
 
 U_MULTIPLIER, U_SHIFT, V_MULTIPLIER, V_SHIFT = range(4)
 """Places in a layer's row of four decay numbers (int32): `arithmetic.decay_factors` of du + 1 and of dv."""
 NOTHING = np.int64(0)
-NONE, ONE, MANY = range(3)
-"""Ranks of noise that the first layer multiplies itself."""
+ALONG, NONE, ONE, MANY = range(-1, 3)
+"""Noise that the first layer finds itself: along the events, none, or of one rank or many."""
 
 
 class Place(NamedTuple):
@@ -130,7 +130,8 @@ class Presented(NamedTuple):
     """A sample shown to both members of a pair, and what they carry: arrays as for `run_pair`."""
 
     chain: Any
-    rank: int
+    rank: int  # of the noise, NONE where it lies in room.noise, ALONG
+    scale: int  # of noise along the events
     steps: int
     current: Any
     plus_at: int
@@ -183,8 +184,8 @@ def _compile_run_first(factors, apart):
 
     Four vectors of both members run at once: a step waits for the last one's product. `factors`: the
     noise is one factor a neuron (room.outputs) times one drive a step (room.drives), multiplied here, for
-    ONE rank or MANY; or NONE: it lies in room.noise. `apart`: the second member's noise and current are its
-    own, not the first's.
+    ONE rank or MANY; or one bit a neuron and step, ALONG the events (room.input_bits); or NONE: it lies in
+    room.noise. `apart`: the second member's noise and current are its own, not the first's.
     """
 
     @inlined
@@ -192,6 +193,11 @@ def _compile_run_first(factors, apart):
         """What noise adds to sixteen neurons in a step."""
         if factors == NONE:
             return load(room.noise, at) + of_bias
+        if factors == ALONG:
+            eighths = ((shown.chain.neurons[0] + 127) >> 7) << 3
+            up = splat(int32(shown.scale))
+            bits = spikes_of(room.input_bits[t * eighths + lane // WIDTH])
+            return select(bits, of_bias + up, of_bias - up)
         add = factor * splat(room.drives[t]) + of_bias
         if factors == MANY:
             for r in range(1, shown.rank):
@@ -222,7 +228,7 @@ def _compile_run_first(factors, apart):
             select(minus > one.edge, less, decay_by_one_product(minus, decay) + less),
         )
 
-    @(kernel if apart or factors == MANY else inlined)  # these are rarer than their code is long
+    @kernel
     def run_first(shown):
         """Run the first layer."""
         chain, last = shown.chain, shown.steps - 1
@@ -247,9 +253,11 @@ def _compile_run_first(factors, apart):
     return run_first
 
 
+run_shared_along = _compile_run_first(ALONG, apart=False)
 run_shared = _compile_run_first(NONE, apart=False)
 run_shared_one = _compile_run_first(ONE, apart=False)
 run_shared_many = _compile_run_first(MANY, apart=False)
+run_apart_along = _compile_run_first(ALONG, apart=True)
 run_apart = _compile_run_first(NONE, apart=True)
 run_apart_one = _compile_run_first(ONE, apart=True)
 run_apart_many = _compile_run_first(MANY, apart=True)
@@ -268,20 +276,21 @@ def is_plain(chain, layer, reach):
 
 @inlined
 def run_first(shown):
-    """The variant of `_compile_run_first` for noise of this rank, 0 where it lies in room.noise.
-
-    Members share it where `minus_noise_at` is 0.
-    """
+    """The variant of `_compile_run_first` for this noise; members share it where `minus_noise_at` is 0."""
     if shown.minus_noise_at == NOTHING:
-        if shown.rank == 0:
+        if shown.rank == ALONG:
+            run_shared_along(shown)
+        elif shown.rank == NONE:
             run_shared(shown)
-        elif shown.rank == 1:
+        elif shown.rank == ONE:
             run_shared_one(shown)
         else:
             run_shared_many(shown)
-    elif shown.rank == 0:
+    elif shown.rank == ALONG:
+        run_apart_along(shown)
+    elif shown.rank == NONE:
         run_apart(shown)
-    elif shown.rank == 1:
+    elif shown.rank == ONE:
         run_apart_one(shown)
     else:
         run_apart_many(shown)

@@ -24,6 +24,8 @@ from neurosim.kernels.compilation import inlined, kernel
 from neurosim.kernels.credit import give_credit, tell_blame
 from neurosim.kernels.lanes import WIDTH, pointer, pointer_to_halves, zeros_together
 from neurosim.kernels.neuron import (
+    ALONG,
+    NONE,
     U_MULTIPLIER,
     U_SHIFT,
     V_MULTIPLIER,
@@ -52,7 +54,7 @@ from neurosim.kernels.perturbation import (
     noise_words,
     perturbs,
 )
-from neurosim.kernels.readout import log_likelihood, softmax_errors
+from neurosim.kernels.readout import log_likelihood, softmax, softmax_errors
 from neurosim.kernels.synapse import LISTED, synaptic_current, tabled_current
 
 FROM_START = np.int64(0)
@@ -236,7 +238,7 @@ def _draw_pair(chain, noise, steps, pair, generation, room, other):
     return direction
 
 
-@inlined
+@kernel
 def _member_noise(
     chain, noise, layer, steps, direction, spikes, at, gates, gates_at, out_at, room
 ):  # fmt: skip
@@ -257,6 +259,16 @@ def _rows_of(chain, layer, steps):
 
 
 @inlined
+def _noise_of_first(noise, direction, other_direction):
+    """Which noise the first layer can find itself: its rank, ALONG the events, or NONE."""
+    if noise.turn[0] < 0:
+        return noise.rank if noise.scale[0] != 0 and not noise.full_rank else NONE
+    plain = not noise.graded and noise.period == 1 and noise.window == 0
+    both = perturbs(noise, FROM_START, direction) and perturbs(noise, FROM_START, other_direction)
+    return ALONG if plain and both else NONE
+
+
+@inlined
 def _run_first_layer(
     chain, noise, samples, first, second, steps, direction, room, other, out, place
 ):  # fmt: skip
@@ -268,41 +280,44 @@ def _run_first_layer(
     plus_at, minus_at = first * half, second * half
     gates_of = chain.layers * steps * 4 * chain.spike_words
     apart = noise.directions > 1 or first != second
-    minus_noise_at = half if apart else FROM_START
-    on_weights = noise.scale[0] != 0 and noise.turn[0] < 0
-    rank = noise.rank if on_weights and not noise.full_rank else 0
-    of_plus, of_minus = FROM_START, FROM_START
+    minus_noise_at = int64(half if apart else 0)
+    other_direction = direction + noise.directions - 1
     frames_at = first * steps * chain.words[0]
     minus_frames_at = second * steps * chain.words[0]
-    if rank:  # factors of neurons times drives of steps: the drives alone
+    rank = _noise_of_first(noise, direction, other_direction)
+    of_plus, of_minus = noise.scale[0], noise.scale[0]
+    if rank > NONE:  # factors of neurons times drives of steps: the drives alone
         of_plus = find_drives(chain, noise, FROM_START, steps, samples.frames, frames_at, room)
         if apart:
             of_minus = find_drives(
                 chain, noise, FROM_START, steps, samples.frames, minus_frames_at, other
             )
-    else:
+    elif rank == NONE:
         of_plus = _member_noise(
             chain, noise, FROM_START, steps, direction, samples.frames, frames_at, samples.gates,
             first * gates_of, FROM_START, room,
         )  # fmt: skip
         if apart:
             of_minus = _member_noise(
-                chain, noise, FROM_START, steps, direction + noise.directions - 1, samples.frames,
-                minus_frames_at, samples.gates, second * gates_of, half, other,
+                chain, noise, FROM_START, steps, other_direction, samples.frames, minus_frames_at,
+                samples.gates, second * gates_of, half, other,
             )  # fmt: skip
+    of_minus = of_minus if apart else of_plus
     reach = max(samples.reach[first], samples.reach[second]) + max(of_plus, of_minus)
     if is_plain(chain, FROM_START, reach):
         run_first(
             Presented(
-                chain, rank, steps, samples.currents, plus_at, minus_at, minus_noise_at, room, other, out,
-                place,
+                chain, rank, noise.scale[0], steps, samples.currents, plus_at, minus_at, minus_noise_at,
+                room, other, out, place,
             )
         )  # fmt: skip
         return FROM_START, FROM_START
-    if rank:
-        low_rank_current(chain, noise, FROM_START, steps, FROM_START, room)
-        if apart:
-            low_rank_current(chain, noise, FROM_START, steps, minus_noise_at, other)
+    for side in range(2 if apart else 1):
+        own, at = (other, minus_noise_at) if side else (room, FROM_START)
+        if rank > NONE:
+            low_rank_current(chain, noise, FROM_START, steps, at, own)
+        elif rank == ALONG:
+            aligned_current(chain, noise, FROM_START, steps, samples.gates, FROM_START, at, own)
     return run_pair(
         chain, FROM_START, steps, samples.currents, plus_at, samples.currents, minus_at,
         minus_noise_at, reach, room, other, out, place,
@@ -473,125 +488,119 @@ def evaluate_pairs(
 
 
 @kernel
-def _run_unperturbed(chain, noise, samples, begin, end, steps, room, panel, saturated, spikes):
-    """Run samples `begin` .. `end` - 1, at most PANEL, without noise, and leave their scores on the panel.
-
-    spikes     uint16 (sample, layer, step, lane / 16), written: of the hidden layers
-    saturated  int64 (sample,), written: registers that met their edge
-    """
-    row = 4 * steps * chain.spike_words
-    reach = FROM_START
-    carry_noise(chain, noise, FROM_START, room, room, panel)
-    for first in range(begin, end, 2):
-        lane, second = first - begin, min(first + 1, end - 1)
-        plus, minus = _run_hidden(
-            chain, noise, samples, first, second, steps, FROM_START, lane, room, room, panel
-        )
-        saturated[first], saturated[second] = plus, minus if second > first else plus
-        for side in range(second - first + 1):
-            sample = first + side
-            for layer in range(chain.layers - 1):
-                out, place = panel.patterns, _place_of_hidden(chain, layer, steps, side, lane)
-                if layer < chain.layers - 2:
-                    out = room.spike_bits
-                at = (sample * (chain.layers - 1) + layer) * row
-                keep_spikes(chain, layer, steps, out, place, spikes, at)
-            if _rows_needed(chain, noise):
-                bound = _show_rows(
-                    chain, noise, samples, sample, steps, FROM_START, lane + side, PLUS_SIGN, room, panel
-                )  # fmt: skip
-                reach = max(reach, bound)
-    run_panel(chain, noise, steps, reach, _rows_needed(chain, noise), panel)
-    for sample in range(begin, end):
-        saturated[sample] += panel.saturated[sample - begin]
-
-
-@kernel
 def forward(
     begin, end, chain_arrays, noise_arrays, room_arrays, panel_arrays, sample_arrays, potentials,
-    counts, trains, spikes, saturated,
+    counts, trains, saturated,
 ):  # fmt: skip
     """Run the unperturbed network (all scales of the noise 0) on samples `begin` .. `end` - 1.
 
     potentials, counts  int32 (sample, class), written: sum over steps of the last layer's v, spikes
     trains              uint64 (sample, layer, step, word), written: spikes of the hidden layers
-    spikes              uint16 (sample, neuron of all layers), added to: spikes of each neuron
-    saturated           int64 (sample,), written
+    saturated           int64 (sample,), written: registers that met their edge
     """
     chain = _point_chain(chain_arrays)
     noise = _point_noise(noise_arrays)
-    room = _point_room(room_arrays, PLUS)  # both members', whose noise is none or shared
+    room = _point_room(room_arrays, PLUS)  # both members', whose noise is none
     panel = point_panel(panel_arrays)
     samples = _point_samples(sample_arrays)
-    kept, bits = pointer(trains), pointer_to_halves(trains)
-    steps, row = sample_arrays.frames.shape[1], chain.spike_words
-    last = chain.layers - 1
-    for first in range(begin, end, PANEL):
-        past = min(first + PANEL, end)
-        _run_unperturbed(chain, noise, samples, first, past, steps, room, panel, saturated, bits)
-        for sample in range(first, past):
-            place = int64(0)
-            for layer in range(last):
-                for t in range(steps):
-                    at = ((sample * last + layer) * steps + t) * row
-                    for neuron in range(chain.neurons[layer]):
-                        spike = (kept[at + (neuron >> 6)] >> uint64(neuron & 63)) & uint64(1)
-                        spikes[sample, place + neuron] += np.uint16(spike)
-                place += chain.neurons[layer]
+    steps, last = sample_arrays.frames.shape[1], chain.layers - 1
+    row, kept = 4 * steps * chain.spike_words, pointer_to_halves(trains)
+    rows = _rows_needed(chain, noise)
+    carry_noise(chain, noise, FROM_START, room, room, panel)
+    for begun in range(begin, end, PANEL):
+        past, reach = min(begun + PANEL, end), FROM_START
+        for first in range(begun, past, 2):
+            lane, second = first - begun, min(first + 1, past - 1)
+            plus, minus = _run_hidden(
+                chain, noise, samples, first, second, steps, FROM_START, lane, room, room, panel
+            )
+            saturated[first], saturated[second] = plus, minus if second > first else plus
+            for side in range(second - first + 1):
+                sample = first + side
+                for layer in range(last):
+                    out, place = panel.patterns, _place_of_hidden(chain, layer, steps, side, lane)
+                    if layer < last - 1:
+                        out = room.spike_bits
+                    keep_spikes(
+                        chain, layer, steps, out, place, kept, (sample * last + layer) * row
+                    )
+                if rows:
+                    bound = _show_rows(
+                        chain, noise, samples, sample, steps, FROM_START, lane + side, PLUS_SIGN, room,
+                        panel,
+                    )  # fmt: skip
+                    reach = max(reach, bound)
+        run_panel(chain, noise, steps, reach, rows, panel)
+        for sample in range(begun, past):
+            lane = sample - begun
+            saturated[sample] += panel.saturated[lane]
             for index in range(chain.neurons[last]):
-                at = index * PANEL + sample - first
-                potentials[sample, index] = panel.potentials[at]
-                counts[sample, index] = panel.counts[at]
-                spikes[sample, place + index] = np.uint16(panel.counts[at])
+                potentials[sample, index] = panel.potentials[index * PANEL + lane]
+                counts[sample, index] = panel.counts[index * PANEL + lane]
 
 
 @kernel
-def present(
-    begin, end, chain_arrays, noise_arrays, readout, room_arrays, panel_arrays, sample_arrays, window,
-    trains, gates, errors, fitness, saturated,
-):  # fmt: skip
-    """The unperturbed presentation of samples `begin` .. `end` - 1, and what rules read of it.
+def count_spikes(begin, end, chain, trains, counts, spikes):
+    """Write the spikes of each neuron of all layers, uint16 (sample, neuron), of what `forward` wrote."""
+    last, row = chain.layers - 1, chain.spike_words
+    steps = trains.shape[1] // max(1, last * row)
+    for sample in range(begin, end):
+        place = int64(0)
+        for layer in range(last):
+            for neuron in range(chain.neurons[layer]):
+                count = uint64(0)
+                for t in range(steps):
+                    word = trains[sample, (layer * steps + t) * row + (neuron >> 6)]
+                    count += (word >> uint64(neuron & 63)) & uint64(1)
+                spikes[sample, place + neuron] = np.uint16(count)
+            place += chain.neurons[layer]
+        for index in range(chain.neurons[last]):
+            spikes[sample, place + index] = np.uint16(counts[sample, index])
 
-    trains     uint64 (sample, layer, step, word), written: spikes of the hidden layers
-    gates      uint16 (sample, layer, step, lane / 16), written where `window` is not 0
-    errors     int32 (sample, lane of the last layer), written: `readout.softmax_errors`
-    fitness    int64 (sample,), written: log-likelihood of the label
-    saturated  int64 (sample,), written
+
+@kernel
+def judge(begin, end, readout, scores, labels, room, errors, fitness):
+    """What rules read of the scores int32 (sample, class) of `forward`.
+
+    room     int64 (class + 2,), scratch
+    errors   int32 (sample, lane of the last layer), written: `readout.softmax_errors`
+    fitness  int64 (sample,), written: log-likelihood of the label
     """
-    chain = _point_chain(chain_arrays)
-    noise = _point_noise(noise_arrays)
-    room = _point_room(room_arrays, PLUS)  # both members', whose noise is none or shared
-    panel = point_panel(panel_arrays)
-    samples = _point_samples(sample_arrays)
-    powers, logs = pointer(readout.powers), pointer(readout.logs)
-    steps = sample_arrays.frames.shape[1]
-    last = chain.layers - 1
-    kept, opened, wrong = pointer(trains), pointer(gates), pointer(errors)
-    row = steps * chain.spike_words
-    for first in range(begin, end, PANEL):
-        past = min(first + PANEL, end)
-        _run_unperturbed(
-            chain, noise, samples, first, past, steps, room, panel, saturated,
-            pointer_to_halves(trains),
+    classes, alone = scores.shape[1], np.int64(1)
+    logits, tops, totals = room, room[classes:], room[classes + 1 :]
+    for sample in range(begin, end):
+        softmax(
+            scores[sample], alone, classes, readout.multiplier, readout.shift, readout.powers, logits,
+            tops, totals,
         )  # fmt: skip
-        find_logits(readout, chain.neurons[last], panel)
-        for sample in range(first, past):
-            lane, label = sample - first, int64(samples.labels[sample])
-            softmax_errors(
-                panel.logits, PANEL, lane, chain.neurons[last], label, panel.tops, panel.totals, powers,
-                ERROR_ONE, wrong, sample * chain.lanes[last],
-            )  # fmt: skip
-            fitness[sample] = log_likelihood(
-                panel.logits, PANEL, lane, label, panel.tops, panel.totals, logs
-            )
-    if window == 0:
-        return
+        label = int64(labels[sample])
+        softmax_errors(
+            logits, alone, FROM_START, classes, label, tops, totals, readout.powers, ERROR_ONE,
+            errors[sample], FROM_START,
+        )  # fmt: skip
+        fitness[sample] = log_likelihood(
+            logits, alone, FROM_START, label, tops, totals, readout.logs
+        )
+
+
+@kernel
+def find_gates(begin, end, chain_arrays, room_arrays, sample_arrays, window, trains, gates):
+    """Write where the unperturbed membranes of samples `begin` .. `end` - 1 are near their thresholds.
+
+    trains  uint64 (sample, layer, step, word) of `forward`
+    gates   uint16 (sample, layer, step, lane / 16), written: `neuron.open_gates`
+    """
+    chain, room = _point_chain(chain_arrays), _point_room(room_arrays, PLUS)
+    samples = _point_samples(sample_arrays)
+    kept, opened = pointer(trains), pointer(gates)
+    steps = sample_arrays.frames.shape[1]
+    row = steps * chain.spike_words
     for sample in range(begin, end):
         for layer in range(chain.layers):
             at = (sample * chain.layers + layer) * row * 4
             driven, driven_at = samples.currents, sample * steps * chain.lanes[0]
             if layer > 0:
-                spikes_at = (sample * last + layer - 1) * row
+                spikes_at = (sample * (chain.layers - 1) + layer - 1) * row
                 layer_current(chain, layer, steps, kept, spikes_at, FROM_START, room)
                 driven, driven_at = room.currents, FROM_START
             open_gates(chain, layer, steps, driven, driven_at, window, opened, at)
@@ -604,7 +613,7 @@ def credit_pairs(
 ):  # fmt: skip
     """What the event-aligned noise of pairs `begin` .. `end` - 1 was worth to each hidden neuron (credit.py).
 
-    For two layers: the members need not go on to the readout, whose errors are those of `present`.
+    For two layers: the members need not go on to the readout, whose errors are those of `judge`.
     groups     int64 (group, 1): the sample a group sees; `pairs` pairs a group, in order
     blame      int32 scratch, a lane a neuron
     credits    int16 (pair, lane), written unless the sample has nothing to blame; at most ±largest
@@ -612,7 +621,7 @@ def credit_pairs(
     """
     chain = _point_chain(chain_arrays)
     noise = _point_noise(noise_arrays)
-    room = _point_room(room_arrays, PLUS)  # both members', whose noise is none or shared
+    room = _point_room(room_arrays, PLUS)  # both members', who share their noise
     samples = _point_samples(sample_arrays)
     errors, blame, credits = pointer(errors_array), pointer(blame_array), pointer(credits_array)
     steps, lanes = sample_arrays.frames.shape[1], chain.lanes[0]
