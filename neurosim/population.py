@@ -28,7 +28,7 @@ from neurosim.memory import (
 )
 from neurosim.network import Network, NetworkError, Weights, check_weights
 from neurosim.overflow import check_credit, check_terms, check_traces, check_votes, largest_credit
-from neurosim.threads import in_pieces
+from neurosim.threads import balanced, in_pieces
 from neurosim.voting import (
     Coefficients,
     Rates,
@@ -186,7 +186,7 @@ class LearningChip:
             synapse.base_currents(begin, end, chain, bits, axons, currents, reach)
 
         axons = int(chain.sources[0]) + synapse.LISTED
-        in_pieces(count, 64, work, lambda: np.zeros(axons, np.int32))
+        in_pieces(count, balanced(count, 64), work, lambda: np.zeros(axons, np.int32))
         return population.Samples(
             bits,
             frames.labels[seen],
@@ -230,7 +230,8 @@ class LearningChip:
                         begin, end, chain, scratch[0], samples, self.spec.window, trains, gates
                     )
 
-            in_pieces(len(seen), 64, work, lambda: _scratch(chain, self._still, steps))
+            piece = balanced(len(seen), 2 * panel.PANEL)
+            in_pieces(len(seen), piece, work, lambda: _scratch(chain, self._still, steps))
             samples = samples._replace(gates=gates)
         return Shown(chain, samples, local, trains, errors, fitness)
 
@@ -343,7 +344,7 @@ class LearningChip:
         count = wanted[1] - wanted[0]
         in_pieces(
             count,
-            max(16, min(1024, count // 16)),
+            balanced(count, 16),
             work,
             lambda: _scratch(shown.chain, self._noise, steps),
         )
@@ -437,7 +438,8 @@ class LearningChip:
                 population.forward(begin, end, chain, self._still, *scratch, samples, *block)
                 population.count_spikes(begin, end, chain, block.trains, block.counts, counted)
 
-            in_pieces(len(counted), 128, work, lambda: _scratch(chain, self._still, steps))
+            piece = balanced(len(counted), 2 * panel.PANEL)
+            in_pieces(len(counted), piece, work, lambda: _scratch(chain, self._still, steps))
             potentials[part], counts[part] = block.potentials, block.counts
             saturated[part] = block.saturated
         edges = np.cumsum(chain.neurons)[:-1]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neurosim.threads import in_pieces, piece_of
+from neurosim.threads import PIECES, balanced, in_pieces, piece_of
 
 
 @pytest.fixture(params=[1, numba.config.NUMBA_NUM_THREADS], ids="{} threads".format)
@@ -33,6 +33,14 @@ def test_pieces_are_for_every_thread_and_none_too_large(count, most):
     piece, threads = piece_of(count, most), numba.get_num_threads()
     assert 1 <= piece <= most
     assert piece == 1 or -(-count // (piece - 1)) > threads * -(-count // (threads * most))
+
+
+@given(count=st.integers(0, 5000), least=st.integers(1, 100))
+def test_balanced_pieces_are_few_for_every_thread_and_none_too_small(count, least):
+    piece, threads = balanced(count, least), numba.get_num_threads()
+    assert piece >= least
+    assert -(-count // piece) <= PIECES * threads
+    assert piece == least or -(-count // (piece - 1)) > PIECES * threads
 
 
 def test_a_thread_makes_its_scratch_once_and_shares_it_with_none(threads):
