@@ -128,12 +128,16 @@ def plain_loop(w0, w1, a0, b0, a1, b1, s0, s1, e0, e1, frames, groups, pairs):
 def fitness(chip, scores, labels):
     """(pair, member) of scores (pair, member, place, class) and labels (pair, place)."""
     spec, powers, logs = chip.readout_spec, readout.exp2_table(), readout.log2_table()
-    found = np.zeros(scores.shape[:2], np.int64)
-    for pair, member, place in np.ndindex(scores.shape[:3]):
-        row = scores[pair, member, place].astype(np.int32)
+    found, count = np.zeros(scores.shape[:2], np.int64), scores[..., 0].size
+    by_class = np.ascontiguousarray(scores.reshape(count, CLASSES).T, np.int32).reshape(-1)
+    logits, (tops, totals) = np.zeros(by_class.size, np.int64), np.zeros((2, count), np.int64)
+    readout.softmax(
+        by_class, count, CLASSES, spec.multiplier, spec.shift, powers, logits, tops, totals
+    )
+    for lane, (pair, member, place) in enumerate(np.ndindex(scores.shape[:3])):
         label = int(labels[pair, place])
         found[pair, member] += readout.log_likelihood(
-            row, 0, CLASSES, label, spec.multiplier, spec.shift, powers, logs
+            logits, count, lane, label, tops, totals, logs
         )
     return found
 

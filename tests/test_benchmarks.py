@@ -1,0 +1,29 @@
+"""Do the benchmarks still run? What the ways find is held to be equal inside them, before it is timed."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def run(name, *arguments):
+    command = [sys.executable, f"benchmarks/{name}.py", *map(str, arguments)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_peers():
+    pytest.importorskip("torch")
+    ways = json.loads(run("peers", "--rounds", 1, "--json"))["ways"]
+    assert {"this evaluator", "a plain Numba loop", "plain NumPy"} < {way["way"] for way in ways}
+    assert all(way["rate"] > 0 for way in ways)
+
+
+def test_growth(tmp_path):
+    run("growth", tmp_path / "growth.png", "--repeats", 1)
+    assert (tmp_path / "growth.png").read_bytes()[:4] == b"\x89PNG"
