@@ -119,6 +119,23 @@ def noises(draw, network: Network):
     )
 
 
+@st.composite
+def aligned_noises(draw, network, all_layers=False):
+    """Event-aligned noise of some layers, noise on weights or none of the others."""
+    count = len(network.layers)
+    return NoiseSpec(
+        scale=tuple(draw(st.sampled_from([0, 64, 5000, 40_000])) for _ in range(count)),
+        bias_scale=(0,) * count,
+        rank=draw(st.integers(1, 2)),
+        graded=draw(st.booleans()),
+        full_rank=draw(st.booleans()),
+        aligned=tuple(all_layers or draw(st.booleans()) for _ in range(count)),
+        period=draw(st.integers(1, 3)),
+        window=draw(st.sampled_from([0, 1, 3000, 100_000])),
+        one_sided=draw(st.booleans()),
+    )
+
+
 READOUTS = st.builds(
     ReadoutSpec, st.booleans(), st.integers(1, 1 << 20), st.integers(0, 20)
 ) | st.sampled_from([ReadoutSpec(True, 256, 16), ReadoutSpec(False, 9_682_000, 16)])
@@ -141,15 +158,15 @@ def chip_of(case, spec, readout=READOUT, **more):
     )  # fmt: skip
 
 
-def example(sizes, samples=3, steps=3, density=0.3, seed=0, **registers):
-    """A network of given sizes, drawn once."""
+def example(sizes, samples=3, steps=3, density=0.3, seed=0, form=None, narrow=True, **registers):
+    """A network of given sizes, drawn once; `form` of all its connections, `narrow` weights."""
     numbers = np.random.default_rng(seed)
     registers = {"vth_mant": 60, "dv": 400, "du": 4095, **registers}
     layers = [Population(f"layer{i}", size, **registers) for i, size in enumerate(sizes[1:])]
-    network = Network.chain(sizes[0], layers)
+    network = Network.chain(sizes[0], layers, *([] if form is None else [form]))
     dense = (numbers.random((samples, steps, sizes[0])) < density).astype(np.uint8)
     labels = numbers.integers(0, sizes[-1], samples).astype(np.uint8)
-    weights = random_weights(network, numbers, narrow=True)
+    weights = random_weights(network, numbers, narrow)
     return Case(network, weights, dense, labels)
 
 

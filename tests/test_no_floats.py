@@ -11,6 +11,7 @@ import numba
 import numpy as np
 import pytest
 
+from neurosim import kernels
 from neurosim.chain import NoiseSpec, lay_out
 from neurosim.kernels import panel, population, readout
 from neurosim.memory import initial_memory, weights
@@ -22,10 +23,12 @@ FLOAT = re.compile(
     r"|fptosi|fptoui|sitofp|uitofp)\b"
 )
 """Types and instructions of floating point in LLVM's language."""
-MODULES = (
-    "aligned", "arithmetic", "consolidate", "counter_rng", "delta", "neuron", "perturbation",
-    "population", "readout", "synapse", "transpose",
-)  # fmt: skip
+ELSEWHERE = {
+    "__init__", "binning", "camera", "ceilings", "chip_neuron", "chip_step", "chip_synapse",
+    "compilation", "lanes", "moves", "scene",
+}  # fmt: skip
+"""What makes frames or runs one network, and what holds no kernel."""
+MODULES = sorted({path.stem for path in Path(kernels.__path__[0]).glob("*.py")} - ELSEWHERE)
 """Kernels from frames to weights."""
 SCRIPT = """
 import importlib, json, sys

@@ -53,7 +53,10 @@ def philox4x32(c0, c1, c2, c3, k0, k1):
 
 @kernel
 def philox4x32_lanes(c0, c1, c2, c3, k0, k1):
-    """`philox4x32` of eight counters (words of lanes) and one key (uint64)."""
+    """`philox4x32` of eight counters (words of lanes) and one key (uint64).
+
+    Nothing is above the lowest 32 bits; where that is said, 32-bit products are taken.
+    """
     low, half = splat_words(LOW), splat_words(HALF)
     for _ in range(ROUNDS):
         p0 = splat_words(MULTIPLIER_0) * (c0 & low)
@@ -72,15 +75,14 @@ def draw_words(out, offset, first, count, stream, layer, direction, generation, 
 
     Words 2b and 2b + 1 are block b; `first` is even. `out` is uint64, C-contiguous.
     """
-    field = (uint64(stream) << LAYER_BITS) | uint64(layer)
+    field = ((uint64(stream) << LAYER_BITS) | uint64(layer)) & LOW
+    who, when = uint64(direction) & LOW, uint64(generation) & LOW
     k0 = uint64(seed) & LOW
     k1 = uint64(seed) >> HALF
     elements = pointer(out)
     half = splat_words(HALF)
-    if count <= 2:
-        w0, w1, w2, w3 = philox4x32(
-            uint64(first >> 1), field, uint64(direction), uint64(generation), k0, k1
-        )
+    if 0 < count <= 2:
+        w0, w1, w2, w3 = philox4x32(uint64(first >> 1) & LOW, field, who, when, k0, k1)
         out[offset] = w0 | (w1 << HALF)
         if count == 2:
             out[offset + 1] = w2 | (w3 << HALF)
@@ -88,7 +90,7 @@ def draw_words(out, offset, first, count, stream, layer, direction, generation, 
     for word in range(0, count, 2 * WORDS):
         w0, w1, w2, w3 = philox4x32_lanes(
             splat_words(uint64((first + word) >> 1)) + word_index(),
-            splat_words(field), splat_words(uint64(direction)), splat_words(uint64(generation)), k0, k1,
+            splat_words(field), splat_words(who), splat_words(when), k0, k1,
         )  # fmt: skip
         store_interleaved(
             elements, offset + word, w0 | shift_words_left(w1, half), w2 | shift_words_left(w3, half),

@@ -40,10 +40,11 @@ LINE = 64
 WORDS = 8
 """Words of spikes in one value: 8 x 64 bits."""
 FEATURES = cpu_target.target_context.codegen().magic_tuple()[2].split(",")
+"""What the processor that kernels are compiled for has (+) and has not (-), in LLVM's names."""
 LOOKS_UP = "+avx512bw" in FEATURES
-"""Is `look_up` one instruction of this processor? Elsewhere it takes a hundred."""
+"""Has it an instruction for `look_up`? Elsewhere that is one lane after another."""
 LISTS = "+avx512f" in FEATURES
-"""Does `store_places` take four instructions of this processor? Elsewhere it takes two hundred."""
+"""Has it an instruction that `store_places` is made of? Elsewhere that is one bit after another."""
 
 
 class LanesType(types.Type):
@@ -181,7 +182,7 @@ def load_shorts(elements: Any, offset: int) -> Any:
 
 
 def load_twins(elements: Any, offset: int) -> Any:
-    """Thirty-two int16 neurons, two vectors in one, from int8 or int16 elements (sign kept)."""
+    """Thirty-two int16, two vectors in one, from int8 (sign kept), int16 or uint16 elements (same bits)."""
     return elements[offset : offset + TWIN].astype(np.int16)
 
 

@@ -127,7 +127,7 @@ run_free = _compile_run_pair(step_free)
 
 
 class Presented(NamedTuple):
-    """A sample shown to both members of a pair, and what they carry: arrays as for `run_pair`."""
+    """What both members of a pair are shown, and what they carry: arrays as for `run_pair`."""
 
     chain: Any
     rank: int  # of the noise, NONE where it lies in room.noise, ALONG
@@ -180,7 +180,7 @@ def _tell(shown, one, plus, minus, t):
 
 
 def _compile_run_first(factors, apart):
-    """The first layer's `run_pair`, plain, where both members get the same current.
+    """The first layer's `run_pair`, of neurons that are plain (`is_plain`).
 
     Four vectors of both members run at once: a step waits for the last one's product. `factors`: the
     noise is one factor a neuron (room.outputs) times one drive a step (room.drives), multiplied here, for

@@ -3,6 +3,7 @@
     carry_noise    what a pair adds to the last layer, to the lanes that its members will take
     patterns       spikes of the layer before, to each presentation's lane (neuron.py writes them)
     run_panel      currents, noise and all steps of every neuron, of all lanes at once
+    find_logits    what a softmax needs of all lanes' scores (readout.py)
 
 A presentation is one sample met by one member; even lanes are first members, odd lanes second ones. A class
 is one of few neurons: side by side they leave lanes empty, and each step waits for the one before. As

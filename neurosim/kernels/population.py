@@ -135,12 +135,12 @@ class Room(NamedTuple):
     input_bits: NDArray[np.uint16]  # the same memory, four to a word
     outputs: NDArray[np.int32]  # (direction, layer * rank * lane) A times scale
     bias_noise: NDArray[np.int32]  # (direction, layer * lane)
-    raw: NDArray[np.uint64]  # one noise field of the widest layer
+    raw: NDArray[np.uint64]  # one noise field of any layer
     axons: NDArray[np.int32]  # numbers of spiking sources
     drives: NDArray[np.int32]  # (direction, rank * step) x . B of low-rank noise
     currents: NDArray[np.int32]  # (member, step, lane)
     noise: NDArray[np.int32]  # (member, step, lane)
-    spikes: NDArray[np.uint64]  # (member, layer, step, word) of layers whose spikes reach no panel
+    spikes: NDArray[np.uint64]  # (member, layer, step, word) of hidden layers, where rows are read
     spike_bits: NDArray[np.uint16]  # the same memory, four to a word
 
 
@@ -150,9 +150,8 @@ def _point_chain(chain):
         chain.layers, chain.width, chain.spike_words, pointer(chain.sources), pointer(chain.neurons),
         pointer(chain.lanes), pointer(chain.words), pointer(chain.weights), pointer(chain.weight_at),
         pointer(chain.sums), pointer(chain.sums_at), chain.looks_up, pointer(chain.subsets),
-        pointer(chain.noise_at), pointer(chain.shift),
-        pointer(chain.bias), pointer(chain.threshold), pointer(chain.decays), pointer(chain.reach),
-        pointer(chain.headroom),
+        pointer(chain.noise_at), pointer(chain.shift), pointer(chain.bias), pointer(chain.threshold),
+        pointer(chain.decays), pointer(chain.reach), pointer(chain.headroom),
     )  # fmt: skip
 
 
@@ -184,9 +183,9 @@ def _point_room(room, member):
 
 
 def make_room(chain: Chain, noise: Noise, steps: int) -> Room:
-    """Scratch for one thread; `spike_bits` and `input_bits` are made by the kernels."""
+    """Scratch for one thread."""
     lanes, layers = chain.width, chain.layers
-    field = noise_words(((lanes + 127) >> 7) << 1, True)
+    field = max(noise_words(((int(count) + 127) >> 7) << 1, True) for count in chain.neurons)
     inputs, outputs, bias_noise, raw, axons, drives, currents, noises, spikes = zeros_together(
         ((noise.directions, max(int(chain.noise_at[layers]), 1)), np.uint64),
         ((noise.directions, layers * noise.rank * lanes), np.int32),
@@ -330,7 +329,8 @@ def _run_hidden(
 ):  # fmt: skip
     """Run all layers but the last of two presentations: of one member on sample `first`, one on `second`.
 
-    direction  number of the first member's; `room` and `other` hold what each member carries
+    direction  number of the first member's; `room` and `other` hold what each member carries: two samples
+               need two of them, or no noise
     lane       of the panel, where the first's spikes go; the second's go to the next
     Returns the saturated registers of each.
     """
@@ -424,9 +424,11 @@ def _place_of_hidden(chain, layer, steps, side, lane):
 
 
 @kernel
-def _score_pairs(chain, noise, steps, readout, samples, lanes, reach, panel, fitness, saturated):
+def _score_pairs(
+    chain, noise, steps, readout, samples, lanes, reach, rows, panel, fitness, saturated
+):  # fmt: skip
     """Run the last layer on the first `lanes` of a panel, and add what its pairs get for it."""
-    run_panel(chain, noise, steps, reach, _rows_needed(chain, noise), panel)
+    run_panel(chain, noise, steps, reach, rows, panel)
     find_logits(readout, chain.neurons[chain.layers - 1], panel)
     logs = pointer(readout.logs)
     for lane in range(lanes):
@@ -482,7 +484,17 @@ def evaluate_pairs(
             lane += 2
             if lane == PANEL or (index == end - 1 and place == batch - 1):
                 _score_pairs(
-                    chain, noise, steps, readout, samples, lane, reach, panel, fitness, saturated
+                    chain,
+                    noise,
+                    steps,
+                    readout,
+                    samples,
+                    lane,
+                    reach,
+                    rows,
+                    panel,
+                    fitness,
+                    saturated,
                 )
                 lane, reach = FROM_START, FROM_START
 
@@ -506,7 +518,6 @@ def forward(
     steps, last = sample_arrays.frames.shape[1], chain.layers - 1
     row, kept = 4 * steps * chain.spike_words, pointer_to_halves(trains)
     rows = _rows_needed(chain, noise)
-    carry_noise(chain, noise, FROM_START, room, room, panel)
     for begun in range(begin, end, PANEL):
         past, reach = min(begun + PANEL, end), FROM_START
         for first in range(begun, past, 2):
@@ -514,7 +525,7 @@ def forward(
             plus, minus = _run_hidden(
                 chain, noise, samples, first, second, steps, FROM_START, lane, room, room, panel
             )
-            saturated[first], saturated[second] = plus, minus if second > first else plus
+            saturated[first], saturated[second] = plus, (minus if second > first else plus)
             for side in range(second - first + 1):
                 sample = first + side
                 for layer in range(last):

@@ -18,23 +18,6 @@ from neurosim.voting import Rates
 GENERATION, SEED = 6, 0x0123456789ABCDEF
 
 
-@st.composite
-def aligned_noises(draw, network, all_layers=False):
-    """Event-aligned noise of some layers, noise on weights or none of the others."""
-    count = len(network.layers)
-    return NoiseSpec(
-        scale=tuple(draw(st.sampled_from([0, 64, 5000, 40_000])) for _ in range(count)),
-        bias_scale=(0,) * count,
-        rank=draw(st.integers(1, 2)),
-        graded=draw(st.booleans()),
-        full_rank=draw(st.booleans()),
-        aligned=tuple(all_layers or draw(st.booleans()) for _ in range(count)),
-        period=draw(st.integers(1, 3)),
-        window=draw(st.sampled_from([0, 1, 3000, 100_000])),
-        one_sided=draw(st.booleans()),
-    )
-
-
 def chip_of(case, spec, readout, delta=False):
     return LearningChip(
         case.network, strategies.memory_of(case.weights, momentum=True), seed=SEED, noise=spec,
@@ -45,7 +28,10 @@ def chip_of(case, spec, readout, delta=False):
 @given(st.data())
 def test_members_score_what_the_oracle_says(data):
     case = data.draw(strategies.cases())
-    spec, readout = data.draw(aligned_noises(case.network)), data.draw(strategies.READOUTS)
+    spec, readout = (
+        data.draw(strategies.aligned_noises(case.network)),
+        data.draw(strategies.READOUTS),
+    )
     groups = [[data.draw(st.integers(0, len(case.labels) - 1))] for _ in range(2)]
     pairs = range(begin := data.draw(st.integers(0, 1000)), begin + 4)
     seen = chip_of(case, spec, readout).rehearse(case.frames, np.array(groups), pairs, GENERATION)
@@ -60,7 +46,10 @@ def test_members_score_what_the_oracle_says(data):
 @given(st.data())
 def test_votes_are_the_sum_over_pairs_steps_and_spikes(data):
     case = data.draw(strategies.cases(largest=20))
-    spec, readout = data.draw(aligned_noises(case.network)), data.draw(strategies.READOUTS)
+    spec, readout = (
+        data.draw(strategies.aligned_noises(case.network)),
+        data.draw(strategies.READOUTS),
+    )
     delta = len(case.network.layers) > 1 and data.draw(st.booleans())
     if delta:
         spec = spec._replace(

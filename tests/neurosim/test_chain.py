@@ -6,8 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neurosim.chain import NoiseSpec, lay_out, source_words
+from neurosim.kernels import perturbation, population
 from neurosim.kernels.aligned import NO_NEURON
 from neurosim.kernels.arithmetic import decay_factors
+from neurosim.network import Network, Population
 
 
 @given(strategies.cases(), st.data())
@@ -62,3 +64,17 @@ def test_rows_and_noise_have_room(case, data):
         fields = chain.neurons[index] if spec.full_rank else spec.rank
         room = int(chain.noise_at[index + 1] - chain.noise_at[index])
         assert room >= fields * chain.words[index] * (6 if spec.graded else 1)
+
+
+@given(st.lists(st.integers(1, 600), min_size=2, max_size=4), st.booleans())
+def test_a_thread_has_room_for_one_noise_field_of_any_layer(sizes, graded):
+    """A narrow graded field is drawn all bits at once, and is longer than one of three times its width."""
+    layers = [Population(f"layer{index}", size, 60) for index, size in enumerate(sizes)]
+    network = Network.chain(3, layers)
+    weights = strategies.random_weights(network, np.random.default_rng(0))
+    spec = NoiseSpec((5,) * len(sizes), (5,) * len(sizes), graded=graded)
+    chip = strategies.chip_of(strategies.Case(network, weights, None, None), spec)
+    room = population.make_room(lay_out(network, weights, spec, 2), chip._noise, 2)
+    for size in sizes:
+        words = ((size + 127) >> 7) << 1
+        assert room.raw.size >= perturbation.noise_words(words, graded)

@@ -256,18 +256,19 @@ def test_look_ups_naive_is_py_func_is_compiled(in_one, monkeypatch):
 
 
 @kernel
-def alternate(numbers, bits, first, even, odd):
-    lanes.store_alternating(lanes.pointer(numbers), 1, first, even, odd)
-    lanes.store_alternating(lanes.pointer(bits), 1, first, even, odd)
+def alternate(wide, narrow, first, number, bits):
+    lanes.store_alternating(lanes.pointer(wide), 1, first, number, number ^ -1)
+    lanes.store_alternating(lanes.pointer(narrow), 1, first, bits, bits ^ 1)
 
 
-@given(st.integers(0, 15), st.integers(0, 65535), st.integers(0, 65535))
-def test_alternating_lanes_begin_where_they_are_told(half, even, odd):
-    wanted = [9] * (1 + 2 * half) + [even, odd] * (16 - half) + [9]
+@given(st.integers(0, 15), st.integers(0, 65535), st.integers(-(1 << 31), (1 << 31) - 1))
+def test_alternating_lanes_begin_where_they_are_told(half, bits, number):
+    before, times = [9] * (1 + 2 * half), 16 - half
     for way in (alternate, alternate.py_func):
-        numbers, bits = np.full(34, 9, np.int32), np.full(34, 9, np.uint16)
-        way(numbers, bits, 2 * half, even, odd)
-        assert numbers.tolist() == bits.tolist() == wanted
+        wide, narrow = np.full(34, 9, np.int32), np.full(34, 9, np.uint16)
+        way(wide, narrow, 2 * half, number, bits)
+        assert wide.tolist() == [*before, *[number, number ^ -1] * times, 9]
+        assert narrow.tolist() == [*before, *[bits, bits ^ 1] * times, 9]
 
 
 @kernel
@@ -297,3 +298,15 @@ def test_zeros_begin_with_a_cache_line(size, kind):
     assert made.shape == (size, 3)
     assert made.dtype == kind
     assert not made.any()
+
+
+@given(st.lists(st.tuples(st.integers(0, 40), st.sampled_from([np.int8, np.int32, np.uint64]))))
+def test_zeros_together_lie_apart_at_cache_lines(parts):
+    made = lanes.zeros_together(*parts)
+    for number, (one, (size, kind)) in enumerate(zip(made, parts, strict=True), 1):
+        assert (one.shape, one.dtype) == ((size,), kind)
+        assert one.ctypes.data % lanes.LINE == 0 or size == 0
+        assert not one.any()
+        one[:] = number
+    for number, one in enumerate(made, 1):
+        assert (one == number).all()

@@ -1,16 +1,18 @@
 """Does the last layer act on presentations side by side as it acts on each of them alone?"""
 
 import naive
+import numba
 import numpy as np
 import pytest
 import strategies
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import chip_of, example, still, wide
+from strategies import chip_of, example, still
 
 from neurosim import chain as chains
 from neurosim.chain import NoiseSpec, lay_out
-from neurosim.kernels import synapse
+from neurosim.kernels import lanes, panel, synapse
+from neurosim.kernels.panel import COUNTED_SIXTEENS, PANEL
 from neurosim.network import Connection, Network, Population, Weights
 
 GENERATION = 5
@@ -76,37 +78,92 @@ def test_sums_of_many_large_weights_are_whole(way, hidden, mantissa):
     assert recall.saturated.tolist() == [seen.saturated] * 2
 
 
-@pytest.mark.parametrize("aligned", [(), (False, True), (True, True)])
-@pytest.mark.parametrize("one_sided", [False, True])
-@pytest.mark.parametrize(("pairs", "batch"), [(5, 7), (3, 16), (2, 17), (1, 40), (33, 1)])
-def test_presentations_side_by_side_do_not_meet(way, pairs, batch, one_sided, aligned):
+HOT = {
+    "du": 3, "dv": 16, "vth_mant": 3000, "steps": 6, "narrow": False,
+    "form": Connection("", "", weight_exp=7),
+}  # fmt: skip
+"""Registers that meet their edges."""
+KINDS = [
+    {},
+    {"one_sided": True},
+    {"graded": True},
+    {"full_rank": True},
+    {"aligned": (False, True)},
+    {"aligned": (True, True), "one_sided": True},
+]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+@pytest.mark.parametrize("registers", [{}, HOT], ids=["plain", "hot"])
+@pytest.mark.parametrize(("pairs", "batch"), [(5, 7), (2, 17), (33, 1)])
+def test_presentations_side_by_side_do_not_meet(way, pairs, batch, registers, kind):
     """Panels that are full, part full, and shared by several pairs."""
-    case = example((70, 20, 5), samples=batch)
-    spec = wide(case, one_sided=one_sided, aligned=aligned)
+    case = example((70, 20, 5), samples=batch, **registers)
+    scale = 30_000 if registers else 900
+    spec = NoiseSpec((scale,) * 2, (500,) * 2, rank=2, **kind)
     chip = chip_of(case, spec)
     together = chip.rehearse(case.frames, np.arange(batch)[None], range(pairs), GENERATION)
-    apart = np.zeros_like(together.fitness)
+    apart = np.zeros((2, *together.fitness.shape), np.int64)
     for pair in range(pairs):
         for sample in range(batch):
             alone = chip.rehearse(
                 case.frames, np.array([[sample]]), range(pair, pair + 1), GENERATION
             )
-            apart[pair] += alone.fitness[0]
-    assert np.array_equal(together.fitness, apart)
+            apart[:, pair] += alone.fitness[0], alone.saturated[0]
+    assert np.array_equal(together.fitness, apart[0])
+    assert np.array_equal(together.saturated, apart[1])
     assert len(np.unique(together.fitness)) > 1
+    assert together.saturated.any() == bool(registers)
 
 
-@pytest.mark.parametrize("samples", [1, 2, 31, 32, 33, 65])
-def test_samples_side_by_side_do_not_meet(way, samples):
-    case = example((70, 20, 5), samples=samples)
+@pytest.mark.parametrize("sizes", [(70, 20, 5), (70, 5), (70, 33, 20, 18, 5)])
+@pytest.mark.parametrize("registers", [{}, HOT], ids=["plain", "hot"])
+@pytest.mark.parametrize("samples", [1, 2, 31, 33, 65])
+def test_samples_side_by_side_do_not_meet(way, samples, registers, sizes):
+    case = example(sizes, samples=samples, **registers)
     chip = chip_of(case, still(case.network))
     together = chip.recall(case.frames)
     for sample in range(samples):
         alone = naive.run(case.network, case.weights, case.dense[sample])
         assert together.potentials[sample].tolist() == alone.potentials
         assert together.counts[sample].tolist() == alone.counts
-        hidden = np.sum(alone.spikes[0], axis=0)
-        assert together.spikes[0][sample].tolist() == hidden.tolist()
+        assert together.saturated[sample] == alone.saturated
+        for mine, his in zip(together.spikes, alone.spikes, strict=True):
+            assert mine[sample].tolist() == np.sum(his, axis=0).tolist()
+    assert together.saturated.any() == bool(registers)
+
+
+@given(st.data())
+def test_noise_along_the_events_reaches_the_last_layer_in_all_ways(data):
+    case = data.draw(strategies.cases())
+    spec = data.draw(strategies.aligned_noises(case.network))
+    readout = data.draw(strategies.READOUTS)
+    groups = np.arange(len(case.labels))[:, None]
+    found = []
+    for one in WAYS:
+        with pytest.MonkeyPatch.context() as patch:
+            choose(one, patch)
+            chip = chip_of(case, spec, readout)
+            seen = chip.rehearse(case.frames, groups, range(2 * len(groups)), GENERATION)
+            found.append([seen.fitness, seen.saturated])
+    for other in found[1:]:
+        assert all(np.array_equal(a, b) for a, b in zip(found[0], other, strict=True))
+
+
+@pytest.mark.parametrize("rows", [1, COUNTED_SIXTEENS, COUNTED_SIXTEENS + 1, 2100])
+def test_ones_of_many_words_are_counted_whole(rows):
+    ones = np.full((rows, PANEL), 0xFFFF, np.uint16)
+    out = np.zeros(PANEL, np.int32)
+
+    @numba.njit
+    def count(ones, out):
+        words, to = lanes.pointer(ones), lanes.pointer(out)
+        first, second = panel._ones(words, 0, PANEL, words, 0, PANEL, rows)
+        lanes.store(to, 0, first)
+        lanes.store(to, lanes.WIDTH, second)
+
+    count(ones, out)
+    assert out.tolist() == [16 * rows] * PANEL
 
 
 def test_noise_of_a_wide_last_layer_is_its_own(way):

@@ -44,7 +44,7 @@ def test_members_score_what_the_oracle_says(data):
 @pytest.mark.parametrize("one_sided", [False, True])
 @pytest.mark.parametrize("graded", [False, True])
 @pytest.mark.parametrize("full_rank", [False, True])
-@pytest.mark.parametrize("sizes", [(530, 17, 3), (40, 520, 18, 5)])
+@pytest.mark.parametrize("sizes", [(530, 17, 3), (40, 520, 18, 5), (40, 33, 20, 18, 5)])
 def test_rows_of_different_lengths_keep_their_noise(sizes, full_rank, graded, one_sided):
     if graded and full_rank:
         sizes = (*sizes[:1], 17, 3)
@@ -54,12 +54,14 @@ def test_rows_of_different_lengths_keep_their_noise(sizes, full_rank, graded, on
     assert_as_the_oracle(case, spec, READOUT, [[0]], range(7, 8))
 
 
+@pytest.mark.parametrize("one_sided", [False, True])
 @pytest.mark.parametrize("aligned", [(), (True, False)])
 @pytest.mark.parametrize("rank", [1, 3])
-def test_one_sided_members_of_a_plain_layer_score_what_the_oracle_says(rank, aligned):
-    """The first layer as it usually is, run two vectors at once: wide, without u, far from the edges."""
-    case = example((90, 50, 5))
-    spec = NoiseSpec((900, 200), (700, 300), rank, aligned=aligned, one_sided=True)
+@pytest.mark.parametrize("hidden", [50, 70, 9])
+def test_members_of_a_plain_layer_score_what_the_oracle_says(hidden, rank, aligned, one_sided):
+    """The first layer as it usually is, run four vectors at once: without u, far from the edges."""
+    case = example((90, hidden, 5))
+    spec = NoiseSpec((900, 200), (700, 300), rank, aligned=aligned, one_sided=one_sided)
     assert_as_the_oracle(case, spec, READOUT, [[0, 1], [2, 0]], range(5, 9))
 
 
