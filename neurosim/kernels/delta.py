@@ -12,7 +12,7 @@ class k is linear in its weights. Unperturbed presentation; paper section 7, "lo
 from numba import int32, int64, uint16
 
 from neurosim import limits
-from neurosim.kernels.arithmetic import decay_towards_zero, prepare_decay
+from neurosim.kernels.arithmetic import decay_towards_zero
 from neurosim.kernels.compilation import inlined, kernel
 from neurosim.kernels.lanes import (
     WIDTH,
@@ -24,7 +24,7 @@ from neurosim.kernels.lanes import (
     splat,
     store,
 )
-from neurosim.kernels.neuron import U_MULTIPLIER, U_SHIFT, V_MULTIPLIER, V_SHIFT
+from neurosim.kernels.neuron import decays_of
 
 SPIKE = 64
 """What a spike adds to a trace: 2^STATE_SHIFT, as to u."""
@@ -77,8 +77,7 @@ def delta_votes(
     lanes = votes_array.shape[1]
     row = 4 * spike_words
     train = trains_array.size // max(1, trains_array.shape[0])
-    decay_u = prepare_decay(decays[4 * layer + U_MULTIPLIER], decays[4 * layer + U_SHIFT])
-    decay_v = prepare_decay(decays[4 * layer + V_MULTIPLIER], decays[4 * layer + V_SHIFT])
+    decay_u, decay_v = decays_of(decays, layer)
     for index in range(groups.size):
         sample = groups[index]
         for vector in range(begin, end):

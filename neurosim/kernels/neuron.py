@@ -44,6 +44,16 @@ class Place(NamedTuple):
     sixteen: int  # from sixteen neurons to the next
 
 
+@kernel
+def decays_of(decays, layer):
+    """The prepared decays of u and of v, from int32 (layer, 4)."""
+    at = 4 * layer
+    return (
+        prepare_decay(decays[at + U_MULTIPLIER], decays[at + U_SHIFT]),
+        prepare_decay(decays[at + V_MULTIPLIER], decays[at + V_SHIFT]),
+    )
+
+
 def _compile_step(checked):
     """One step of registers that may saturate, or provably cannot."""
 
@@ -86,12 +96,7 @@ def _compile_run_pair(step):
         out           uint16, written at `place`
         """
         lanes = chain.lanes[layer]
-        decay_u = prepare_decay(
-            chain.decays[4 * layer + U_MULTIPLIER], chain.decays[4 * layer + U_SHIFT]
-        )
-        decay_v = prepare_decay(
-            chain.decays[4 * layer + V_MULTIPLIER], chain.decays[4 * layer + V_SHIFT]
-        )
+        decay_u, decay_v = decays_of(chain.decays, layer)
         zero = splat(int32(0))
         saturated_plus, saturated_minus = zero, zero
         for first in range(0, lanes, WIDTH):
@@ -232,7 +237,7 @@ def _compile_run_first(factors, apart):
     def run_first(shown):
         """Run the first layer."""
         chain, last = shown.chain, shown.steps - 1
-        decay = prepare_decay(chain.decays[V_MULTIPLIER], chain.decays[V_SHIFT])
+        _, decay = decays_of(chain.decays, NOTHING)
         for first in range(0, chain.lanes[0], 4 * WIDTH):
             a, b = _sixteen(shown, first), _sixteen(shown, first + WIDTH)
             c, d = _sixteen(shown, first + 2 * WIDTH), _sixteen(shown, first + 3 * WIDTH)
@@ -318,12 +323,7 @@ def open_gates(chain, layer, steps, current, at, window, gates, gates_at):
     """
     lanes = chain.lanes[layer]
     row = 4 * chain.spike_words
-    decay_u = prepare_decay(
-        chain.decays[4 * layer + U_MULTIPLIER], chain.decays[4 * layer + U_SHIFT]
-    )
-    decay_v = prepare_decay(
-        chain.decays[4 * layer + V_MULTIPLIER], chain.decays[4 * layer + V_SHIFT]
-    )
+    decay_u, decay_v = decays_of(chain.decays, layer)
     zero = splat(int32(0))
     near = splat(int32(window))
     for first in range(0, lanes, WIDTH):

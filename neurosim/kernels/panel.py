@@ -17,7 +17,6 @@ import numpy as np
 from numba import int32, int64
 from numpy.typing import NDArray
 
-from neurosim.kernels.arithmetic import prepare_decay
 from neurosim.kernels.compilation import inlined, kernel
 from neurosim.kernels.lanes import (
     TWIN,
@@ -40,11 +39,8 @@ from neurosim.kernels.lanes import (
     zeros_together,
 )
 from neurosim.kernels.neuron import (
-    U_MULTIPLIER,
-    U_SHIFT,
-    V_MULTIPLIER,
-    V_SHIFT,
     Place,
+    decays_of,
     step_checked,
     step_free,
 )
@@ -316,12 +312,7 @@ def _compile_run(step):
     def run(chain, steps, panel):
         """All steps of every neuron: potentials, counts and saturated registers."""
         last = chain.layers - 1
-        decay_u = prepare_decay(
-            chain.decays[4 * last + U_MULTIPLIER], chain.decays[4 * last + U_SHIFT]
-        )
-        decay_v = prepare_decay(
-            chain.decays[4 * last + V_MULTIPLIER], chain.decays[4 * last + V_SHIFT]
-        )
+        decay_u, decay_v = decays_of(chain.decays, last)
         zero, one = splat(int32(0)), splat(int32(1))
         edges_a, edges_b = zero, zero
         for neuron in range(chain.neurons[last]):

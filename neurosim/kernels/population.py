@@ -19,19 +19,15 @@ from numba import int32, int64, uint64
 from numpy.typing import NDArray
 
 from neurosim.kernels.aligned import aligned_current
-from neurosim.kernels.arithmetic import prepare_decay
 from neurosim.kernels.compilation import inlined, kernel
 from neurosim.kernels.credit import give_credit, tell_blame
 from neurosim.kernels.lanes import WIDTH, pointer, pointer_to_halves, zeros_together
 from neurosim.kernels.neuron import (
     ALONG,
     NONE,
-    U_MULTIPLIER,
-    U_SHIFT,
-    V_MULTIPLIER,
-    V_SHIFT,
     Place,
     Presented,
+    decays_of,
     is_plain,
     open_gates,
     run_first,
@@ -63,6 +59,8 @@ PLUS, MINUS = np.int64(0), np.int64(1)
 """Members of a pair."""
 PLUS_SIGN, MINUS_SIGN = np.int64(1), np.int64(-1)
 """With which they carry their noise."""
+READOUT_LAYER = np.int64(1)
+"""Of two layers, where neurons are given credit by error."""
 ERROR_ONE = np.int64(127)
 """Largest error that a class is told, int8 (delta.py)."""
 
@@ -637,8 +635,7 @@ def credit_pairs(
     errors, blame, credits = pointer(errors_array), pointer(blame_array), pointer(credits_array)
     steps, lanes = sample_arrays.frames.shape[1], chain.lanes[0]
     spikes = _rows_of(chain, FROM_START, steps)
-    decay_u = prepare_decay(chain.decays[4 + U_MULTIPLIER], chain.decays[4 + U_SHIFT])
-    decay_v = prepare_decay(chain.decays[4 + V_MULTIPLIER], chain.decays[4 + V_SHIFT])
+    decay_u, decay_v = decays_of(chain.decays, READOUT_LAYER)
     told, blamed = int64(-1), False
     for index in range(begin, end):
         sample = groups[index // pairs, 0]
