@@ -19,12 +19,14 @@ from neurosim.kernels import population as members
 from neurosim.kernels.lanes import TWIN, WIDTH, WORDS, zeros
 from neurosim.memory import BIAS_FRACTION_BITS, Memory, padded, state_range
 from neurosim.network import Network
-from neurosim.threads import in_pieces, piece_of
+from neurosim.threads import balanced, in_pieces, piece_of
 
 VOTE_WORDS, VOTE_LANES = 20, 256
 """Votes are counted for at most 1280 sources and 256 neurons at a time: their noise, and the sums that it
 looks up, then stay in the nearest cache, and the votes in the next. Pieces share no source: two threads that
 wrote to the two ends of the same rows would wait for each other's lines."""
+MOVED = 1 << 15
+"""Synapses that one thread moves about as soon as another wakes: 50 microseconds."""
 
 Coefficients = NDArray[np.int8] | NDArray[np.int16]
 """What directions were worth: int8 (direction,), or where neurons are given credit by error int16
@@ -151,7 +153,7 @@ def add_presented(
         spikes_row = spikes[0].size
         spikes_at = 0 if layer == 0 else (layer - 1) * row
         of_synapses, of_biases = votes[layer]
-        worth = coefficients[numbers].astype(np.int16)
+        worth = np.take(coefficients, numbers, axis=0).astype(np.int16, copy=False)
         if worth.ndim == 1:  # of a direction: the same for all neurons
             worth = np.repeat(worth[:, None], of_synapses.shape[1], axis=1)
         directions = first_direction + numbers
@@ -241,7 +243,7 @@ def move(
     connection, population = network.layers[layer]
     neurons = population.neurons
     state, biases = memory.synapses[layer], memory.biases[layer]
-    piece = max(64, -(-len(state) // 8))
+    piece = balanced(len(state), -(-MOVED // direction.shape[1]))
     if memory.momentum:
         kept, voted = memory.momentum[layer], direction
         in_pieces(
