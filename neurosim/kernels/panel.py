@@ -5,10 +5,10 @@
     run_panel      currents, noise and all steps of every neuron, of all lanes at once
     find_logits    what a softmax needs of all lanes' scores (readout.py)
 
-A presentation is one sample met by one member; even lanes are first members, odd lanes second ones. A class
-is one of few neurons: side by side they leave lanes empty, and each step waits for the one before. As
-presentations they fill every lane, sixteen axons need three look-ups for thirty-two of them, and ten
-neurons' steps wait for nothing but their own.
+A presentation is one sample met by one member; even lanes are first members, odd lanes second ones. The last
+layer has few neurons, one a class: side by side they would leave lanes empty, and each step wait for the one
+before. Presentations fill every lane, and find in three look-ups what sixteen axons bring to a neuron of
+thirty-two of them. (Runs without noise have a sample a lane.)
 """
 
 from typing import NamedTuple
@@ -59,7 +59,6 @@ PANEL = TWIN
 """Presentations side by side."""
 SHORT_SIXTEENS = 16
 """Sums of the weights of so many sixteens of axons fit 16 bits: from 256 * -128 to 256 * 127."""
-
 COUNTED_SIXTEENS = 2047
 """Ones of so many words of sixteen bits fit 16 bits."""
 

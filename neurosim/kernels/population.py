@@ -282,7 +282,7 @@ def _run_first_layer(
     frames_at = first * steps * chain.words[0]
     minus_frames_at = second * steps * chain.words[0]
     rank = _noise_of_first(noise, direction, other_direction)
-    of_plus, of_minus = noise.scale[0], noise.scale[0]
+    of_plus, of_minus = noise.scale[0], noise.scale[0]  # what noise ALONG the events reaches
     if rank > NONE:  # factors of neurons times drives of steps: the drives alone
         of_plus = find_drives(chain, noise, FROM_START, steps, samples.frames, frames_at, room)
         if apart:
