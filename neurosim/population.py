@@ -9,7 +9,7 @@ never a perturbation: each core draws its noise from the counter generator, twic
 antithetic pair share one direction, one-sided members have one each.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -173,27 +173,33 @@ class LearningChip:
         return weights(self.memory, self.fraction_bits)
 
     def _samples(
-        self, chain: population.Chain, frames: Frames, seen: NDArray[np.int64]
+        self,
+        chain: population.Chain,
+        frames: Frames,
+        seen: NDArray[np.int64],
+        then: Callable[[int, int, population.Samples, Scratch], object] | None = None,
     ) -> population.Samples:
-        """What all members share of the samples `seen`, computed once."""
+        """What all members share of the samples `seen`, computed once.
+
+        then  called with pieces of them (begin, end, samples, scratch) as soon as they are at hand
+        """
         count, steps = len(seen), frames.bits.shape[1]
         bits = zeros((count, *frames.bits.shape[1:]), np.uint64)
         currents = zeros((count, steps, int(chain.lanes[0])), np.int32)
         reach = np.zeros(count, np.int64)
+        no_gates = np.zeros(0, np.uint16)
+        samples = population.Samples(bits, frames.labels[seen], currents, reach, no_gates)
 
-        def work(begin: int, end: int, axons: NDArray[np.int32]) -> None:
+        def work(begin: int, end: int, scratch: Scratch) -> None:
             np.take(frames.bits, seen[begin:end], axis=0, out=bits[begin:end], mode="clip")
+            axons = scratch[0].axons
             synapse.base_currents(begin, end, chain, bits, axons, currents, reach)
+            if then is not None:
+                then(begin, end, samples, scratch)
 
-        axons = int(chain.sources[0]) + synapse.LISTED
-        in_pieces(count, balanced(count, 64), work, lambda: np.zeros(axons, np.int32))
-        return population.Samples(
-            bits,
-            frames.labels[seen],
-            currents,
-            reach,
-            np.zeros(0, np.uint16),
-        )
+        piece = balanced(count, 2 * panel.PANEL)
+        in_pieces(count, piece, work, lambda: _scratch(chain, self._still, steps))
+        return samples
 
     def _show(self, frames: Frames, groups: NDArray[np.int64]) -> Shown:
         """Present the samples of some groups to the unperturbed network, and keep what is shared."""
@@ -206,12 +212,13 @@ class LearningChip:
             )
         steps = frames.bits.shape[1]
         chain = lay_out(self.network, self.weights(), self.spec, steps)
-        samples = self._samples(chain, frames, seen)
         local = np.ascontiguousarray(places.reshape(groups.shape), np.int64)
         trains = np.zeros((0, 0), np.uint64)
         errors = np.zeros((0, 0), np.int32)
         fitness = np.zeros(len(seen), np.int64)
-        if self.delta or any(self.spec.aligned):
+        if not self.delta and not any(self.spec.aligned):
+            samples = self._samples(chain, frames, seen)
+        else:
             forward = _forward_of(chain, len(seen), steps)
             trains = forward.trains
             scores = forward.potentials if self.readout_spec.membrane else forward.counts
@@ -219,20 +226,18 @@ class LearningChip:
             gates = np.zeros((len(seen), row if self.spec.window else 1), np.uint16)
             errors = np.zeros((len(seen), int(chain.lanes[-1])), np.int32)
 
-            def work(begin: int, end: int, scratch: Scratch) -> None:
-                population.forward(begin, end, chain, self._still, *scratch, samples, *forward)
+            def then(begin: int, end: int, shared: population.Samples, scratch: Scratch) -> None:
+                population.forward(begin, end, chain, self._still, *scratch, shared, *forward)
                 population.judge(
-                    begin, end, self._readout, scores, samples.labels,
+                    begin, end, self._readout, scores, shared.labels,
                     np.zeros(scores.shape[1] + 2, np.int64), errors, fitness,
                 )  # fmt: skip
                 if self.spec.window:
                     population.find_gates(
-                        begin, end, chain, scratch[0], samples, self.spec.window, trains, gates
+                        begin, end, chain, scratch[0], shared, self.spec.window, trains, gates
                     )
 
-            piece = balanced(len(seen), 2 * panel.PANEL)
-            in_pieces(len(seen), piece, work, lambda: _scratch(chain, self._still, steps))
-            samples = samples._replace(gates=gates)
+            samples = self._samples(chain, frames, seen, then)._replace(gates=gates)
         return Shown(chain, samples, local, trains, errors, fitness)
 
     def _blocks(self, frames: Frames, groups: NDArray[np.int64]) -> Iterator[tuple[int, Shown]]:
@@ -424,22 +429,21 @@ class LearningChip:
         saturated = np.zeros(count, np.int64)
         for first in range(0, count, SAMPLES_AT_ONCE):
             part = slice(first, min(first + SAMPLES_AT_ONCE, count))
-            samples = self._samples(chain, frames, np.arange(part.start, part.stop))
-            block, counted = _forward_of(chain, len(samples.labels), steps), spikes[part]
+            seen = np.arange(part.start, part.stop)
+            block, counted = _forward_of(chain, len(seen), steps), spikes[part]
 
-            def work(
+            def then(
                 begin: int,
                 end: int,
+                shared: population.Samples,
                 scratch: Scratch,
-                samples: population.Samples = samples,
                 block: Forward = block,
                 counted: NDArray[np.uint16] = counted,
             ) -> None:
-                population.forward(begin, end, chain, self._still, *scratch, samples, *block)
+                population.forward(begin, end, chain, self._still, *scratch, shared, *block)
                 population.count_spikes(begin, end, chain, block.trains, block.counts, counted)
 
-            piece = balanced(len(counted), 2 * panel.PANEL)
-            in_pieces(len(counted), piece, work, lambda: _scratch(chain, self._still, steps))
+            self._samples(chain, frames, seen, then)
             potentials[part], counts[part] = block.potentials, block.counts
             saturated[part] = block.saturated
         edges = np.cumsum(chain.neurons)[:-1]
