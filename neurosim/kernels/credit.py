@@ -13,7 +13,7 @@ neurons, which learns as the readout does, from the same errors, traces and coun
 from numba import int32, int64
 
 from neurosim.kernels.compilation import inlined
-from neurosim.kernels.delta import trace_of
+from neurosim.kernels.delta import filter_spikes, no_spikes, trace_of
 from neurosim.kernels.lanes import WIDTH, load, select, shift_right, splat, store
 
 CREDIT_SHIFT = 5
@@ -47,11 +47,25 @@ def give_credit(
 
     spikes  uint16 of both members, `row` a step: of +noise from `plus` on, of -noise from `minus` on
     """
+    for first in range(0, lanes, 2 * WIDTH):
+        second = min(first + WIDTH, lanes - WIDTH)  # a vector too many repeats the last one
+        a, b = first // WIDTH, second // WIDTH
+        plus_a, plus_b, minus_a, minus_b = no_spikes(), no_spikes(), no_spikes(), no_spikes()
+        for t in range(steps):
+            to_plus, to_minus = plus + t * row, minus + t * row
+            plus_a = filter_spikes(plus_a, spikes[to_plus + a], decay_u, decay_v)
+            plus_b = filter_spikes(plus_b, spikes[to_plus + b], decay_u, decay_v)
+            minus_a = filter_spikes(minus_a, spikes[to_minus + a], decay_u, decay_v)
+            minus_b = filter_spikes(minus_b, spikes[to_minus + b], decay_u, decay_v)
+        change = trace_of(plus_a) - trace_of(minus_a)
+        store(credits, at + first, _credit_of(change, load(blame, first), largest))
+        change = trace_of(plus_b) - trace_of(minus_b)
+        store(credits, at + second, _credit_of(change, load(blame, second), largest))
+
+
+@inlined
+def _credit_of(change, blame, largest):
     high, low = splat(int32(largest)), splat(int32(-largest))
-    shift = splat(int32(CREDIT_SHIFT))
-    for first in range(0, lanes, WIDTH):
-        change = trace_of(spikes, plus + first // WIDTH, row, steps, decay_u, decay_v)
-        change = change - trace_of(spikes, minus + first // WIDTH, row, steps, decay_u, decay_v)
-        credit = shift_right(change * load(blame, first), shift)
-        credit = select(credit > high, high, credit)
-        store(credits, at + first, select(low > credit, low, credit))
+    credit = shift_right(change * blame, splat(int32(CREDIT_SHIFT)))
+    credit = select(credit > high, high, credit)
+    return select(low > credit, low, credit)

@@ -9,6 +9,8 @@ For a readout by membrane this is the gradient of the log-likelihood but for rou
 class k is linear in its weights. Unperturbed presentation; paper section 7, "local plasticity rules".
 """
 
+from typing import Any, NamedTuple
+
 from numba import int32, int64, uint16
 
 from neurosim import limits
@@ -43,20 +45,35 @@ def largest_trace(decay_u: int, decay_v: int, steps: int) -> int:
     return total >> TRACE_SHIFT
 
 
+class Filtered(NamedTuple):
+    """What sixteen neurons' spikes leave in the readout: u, v, and the sum over steps of v."""
+
+    current: Any
+    potential: Any
+    total: Any
+
+
 @inlined
-def trace_of(trains, at, row, steps, decay_u, decay_v):
-    """Trace of sixteen neurons, from uint16 spikes `row` apart from `at` on."""
+def filter_spikes(before, bits, decay_u, decay_v):
+    """One step of sixteen neurons' spikes (uint16)."""
+    arriving = select(spikes_of(uint16(bits)), splat(int32(SPIKE)), splat(int32(0)))
+    if not decay_u.forgets:
+        arriving = arriving + decay_towards_zero(before.current, decay_u)
+    potential = decay_towards_zero(before.potential, decay_v) + arriving
+    return Filtered(arriving, potential, before.total + potential)
+
+
+@inlined
+def no_spikes():
+    """Before the first step."""
     zero = splat(int32(0))
-    spike = splat(int32(SPIKE))
-    current, filtered, total = zero, zero, zero
-    for t in range(steps):
-        arriving = select(spikes_of(uint16(trains[at + t * row])), spike, zero)
-        if not decay_u.forgets:
-            arriving = arriving + decay_towards_zero(current, decay_u)
-        current = arriving
-        filtered = decay_towards_zero(filtered, decay_v) + current
-        total = total + filtered
-    return shift_right(total, splat(int32(TRACE_SHIFT)))
+    return Filtered(zero, zero, zero)
+
+
+@inlined
+def trace_of(filtered):
+    """The trace of sixteen neurons, after the last step."""
+    return shift_right(filtered.total, splat(int32(TRACE_SHIFT)))
 
 
 @kernel
@@ -82,7 +99,10 @@ def delta_votes(
         sample = groups[index]
         for vector in range(begin, end):
             at = sample * train + (layer - 1) * steps * row + vector
-            store(traces, 0, trace_of(trains, at, row, steps, decay_u, decay_v))
+            filtered = no_spikes()
+            for t in range(steps):
+                filtered = filter_spikes(filtered, trains[at + t * row], decay_u, decay_v)
+            store(traces, 0, trace_of(filtered))
             for first in range(0, lanes, WIDTH):
                 error = load(errors, sample * lanes + first)
                 for place in range(min(WIDTH, neurons_in - vector * WIDTH)):
