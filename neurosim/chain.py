@@ -209,14 +209,11 @@ def lay_out(network: Network, weights: Weights, noise: NoiseSpec, steps: int) ->
         largest = int(np.abs(bias[index]).max())
         largest += noise.bias_scale[index] * (perturbation.GRADED_OFFSET if noise.graded else 1)
         headroom[index] = _headroom(decay_u, decay_v, largest, steps)
-    found = None
+    subsets = None
     if LOOKS_UP and count > 1:
-        found = subset_sums(filled[-1][:, : layers[-1][1].neurons])
-    subsets = zeros(0 if found is None else found.size, np.int16)
-    if found is not None:
-        subsets[:] = found.reshape(-1)
+        subsets = subset_sums(filled[-1][:, : layers[-1][1].neurons])
     tables = [
-        quad_sums(part) if index and (index < count - 1 or found is None) else None
+        quad_sums(part) if index and (index < count - 1 or subsets is None) else None
         for index, part in enumerate(filled)
     ]
     sums_at = np.cumsum([0, *(0 if table is None else table.size for table in tables)])[:-1]
@@ -242,8 +239,8 @@ def lay_out(network: Network, weights: Weights, noise: NoiseSpec, steps: int) ->
         weight_at=weight_at[:-1].astype(np.int64),
         sums=sums,
         sums_at=np.where([table is None for table in tables], -1, sums_at).astype(np.int64),
-        looks_up=found is not None,
-        subsets=subsets,
+        looks_up=subsets is not None,
+        subsets=zeros(0, np.int16) if subsets is None else subsets.reshape(-1),
         noise_at=np.cumsum(noise_words).astype(np.int64),
         shift=np.array([connection.current_shift for connection, _ in layers], np.int64),
         bias=bias,

@@ -332,29 +332,29 @@ class LearningChip:
         fitness, saturated, credits = seen
         steps = shown.samples.frames.shape[1]
 
-        def work(begin: int, end: int, scratch: Scratch) -> None:
-            begin, end = wanted[0] + begin, wanted[0] + end
-            if credits is None:
-                population.evaluate_pairs(
-                    begin, end, shown.chain, self._noise, self._readout, *scratch, shown.samples,
-                    shown.groups, each, first_pair, generation, fitness, saturated,
-                )  # fmt: skip
-            else:
-                population.credit_pairs(
-                    begin, end, shown.chain, self._noise, scratch[0], shown.samples, shown.groups, each,
-                    first_pair, generation, shown.errors, np.zeros(shown.chain.width, np.int32), largest,
-                    credits, saturated,
-                )  # fmt: skip
-
         count = wanted[1] - wanted[0]
+        piece = balanced(count, 16)
+
+        def evaluate(begin: int, end: int, scratch: Scratch) -> None:
+            population.evaluate_pairs(
+                wanted[0] + begin, wanted[0] + end, shown.chain, self._noise, self._readout, *scratch,
+                shown.samples, shown.groups, each, first_pair, generation, fitness, saturated,
+            )  # fmt: skip
+
+        def credit(begin: int, end: int, room: population.Room) -> None:
+            population.credit_pairs(
+                wanted[0] + begin, wanted[0] + end, shown.chain, self._noise, room, shown.samples,
+                shown.groups, each, first_pair, generation, shown.errors,
+                np.zeros(shown.chain.width, np.int32), largest, credits, saturated,
+            )  # fmt: skip
+
+        if credits is None:
+            in_pieces(count, piece, evaluate, lambda: _scratch(shown.chain, self._noise, steps))
+            return
         in_pieces(
-            count,
-            balanced(count, 16),
-            work,
-            lambda: _scratch(shown.chain, self._noise, steps),
+            count, piece, credit, lambda: population.make_room(shown.chain, self._noise, steps)
         )
-        if credits is not None:
-            fitness[:] = np.repeat(shown.fitness[shown.groups[:, 0]], each)[:, None]
+        fitness[:] = np.repeat(shown.fitness[shown.groups[:, 0]], each)[:, None]
 
     def consolidate(
         self,

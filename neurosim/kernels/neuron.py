@@ -258,14 +258,30 @@ def _compile_run_first(factors, apart):
     return run_first
 
 
-run_shared_along = _compile_run_first(ALONG, apart=False)
-run_shared = _compile_run_first(NONE, apart=False)
-run_shared_one = _compile_run_first(ONE, apart=False)
-run_shared_many = _compile_run_first(MANY, apart=False)
-run_apart_along = _compile_run_first(ALONG, apart=True)
-run_apart = _compile_run_first(NONE, apart=True)
-run_apart_one = _compile_run_first(ONE, apart=True)
-run_apart_many = _compile_run_first(MANY, apart=True)
+def _compile_run_all(apart):
+    """`_compile_run_first` for whatever noise the members carry."""
+    run_along = _compile_run_first(ALONG, apart)
+    run_none = _compile_run_first(NONE, apart)
+    run_one = _compile_run_first(ONE, apart)
+    run_many = _compile_run_first(MANY, apart)
+
+    @inlined
+    def run_all(shown):
+        """The variant for this noise."""
+        if shown.rank == ALONG:
+            run_along(shown)
+        elif shown.rank == NONE:
+            run_none(shown)
+        elif shown.rank == ONE:
+            run_one(shown)
+        else:
+            run_many(shown)
+
+    return run_all
+
+
+run_shared = _compile_run_all(apart=False)
+run_apart = _compile_run_all(apart=True)
 
 
 @inlined
@@ -281,24 +297,11 @@ def is_plain(chain, layer, reach):
 
 @inlined
 def run_first(shown):
-    """The variant of `_compile_run_first` for this noise; members share it where `minus_noise_at` is 0."""
+    """Run a plain first layer; members share its noise and current where `minus_noise_at` is 0."""
     if shown.minus_noise_at == NOTHING:
-        if shown.rank == ALONG:
-            run_shared_along(shown)
-        elif shown.rank == NONE:
-            run_shared(shown)
-        elif shown.rank == ONE:
-            run_shared_one(shown)
-        else:
-            run_shared_many(shown)
-    elif shown.rank == ALONG:
-        run_apart_along(shown)
-    elif shown.rank == NONE:
-        run_apart(shown)
-    elif shown.rank == ONE:
-        run_apart_one(shown)
+        run_shared(shown)
     else:
-        run_apart_many(shown)
+        run_apart(shown)
 
 
 @inlined

@@ -128,6 +128,12 @@ def place_of(lane, steps):
 
 
 @inlined
+def _sixteens(chain):
+    """Words of sixteen bits that hold a spike of every source of the last layer."""
+    return (chain.sources[chain.layers - 1] + 15) >> 4
+
+
+@inlined
 def carries_drives(chain, noise):
     """Is noise on the last layer's weights, and are its sources the patterns?"""
     last = chain.layers - 1
@@ -148,7 +154,7 @@ def carry_noise(chain, noise, lane, room, other, panel):
             )  # fmt: skip
     if not carries_drives(chain, noise):
         return
-    words, sixteens = chain.words[last], (chain.sources[last] + 15) >> 4
+    words, sixteens = chain.words[last], _sixteens(chain)
     row = noise_words(words, noise.graded)
     to = int64(0)
     for field in range(neurons if noise.full_rank else noise.rank):
@@ -202,7 +208,7 @@ def _ones(rows, at, row, others, others_at, others_row, sixteens):
 def _find_drives(chain, noise, steps, panel):
     """Write x . B of every field for the patterns; return a bound on the current that they drive."""
     last = chain.layers - 1
-    sixteens = (chain.sources[last] + 15) >> 4
+    sixteens = _sixteens(chain)
     planes, row = planes_of(noise.graded), steps * PANEL
     largest = noise.scale[last]
     if noise.graded and not noise.full_rank:
@@ -292,7 +298,7 @@ def _bring(noise, neuron, neurons, t, steps, adds, driven, first, second, panel)
 def _bring_currents(chain, noise, steps, adds, panel):
     """Write what reaches every neuron in every step to panel.currents; add it to what is there if `adds`."""
     neurons = chain.neurons[chain.layers - 1]
-    sixteens = (chain.sources[chain.layers - 1] + 15) >> 4
+    sixteens = _sixteens(chain)
     zero = splat(int32(0))
     driven = carries_drives(chain, noise)
     for neuron in range(0, neurons, 2):

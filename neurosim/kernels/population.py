@@ -256,6 +256,14 @@ def _rows_of(chain, layer, steps):
 
 
 @inlined
+def _spikes_of(chain, layer, steps, lane, room, panel):
+    """Where two presentations' spikes of a hidden layer go: the last one's to the panel, others' to rows."""
+    if layer == chain.layers - 2:
+        return panel.patterns, place_of(lane, steps)
+    return room.spike_bits, _rows_of(chain, layer, steps)
+
+
+@inlined
 def _noise_of_first(noise, direction, other_direction):
     """Which noise the first layer can find itself: its rank, ALONG the events, or NONE."""
     if noise.turn[0] < 0:
@@ -337,9 +345,7 @@ def _run_hidden(
     saturated_plus = int64(0)
     saturated_minus = int64(0)
     for layer in range(chain.layers - 1):
-        out, place = panel.patterns, place_of(lane, steps)
-        if layer < chain.layers - 2:
-            out, place = room.spike_bits, _rows_of(chain, layer, steps)
+        out, place = _spikes_of(chain, layer, steps, lane, room, panel)
         half = steps * chain.lanes[layer]
         if layer == 0:
             plus, minus = _run_first_layer(
@@ -388,8 +394,8 @@ def _show_rows(chain, noise, samples, sample, steps, direction, lane, sign, room
         bound, adds = samples.reach[sample], True
     elif not chain.looks_up:
         at = (last - 1) * steps * chain.spike_words
-        spikes = place_of(lane, steps)
-        keep_spikes(chain, last - 1, steps, panel.patterns, spikes, room.spike_bits, 4 * at)
+        place = place_of(lane, steps)
+        keep_spikes(chain, last - 1, steps, panel.patterns, PLUS, place, room.spike_bits, 4 * at)
         layer_current(chain, last, steps, room.spikes, at, FROM_START, room)
         place_rows(room.currents, FROM_START, lanes, neurons, steps, int64(1), adds, lane, panel)
         adds = True
@@ -404,21 +410,13 @@ def _show_rows(chain, noise, samples, sample, steps, direction, lane, sign, room
 
 
 @inlined
-def keep_spikes(chain, layer, steps, spikes, place, rows, at):
-    """Copy the first member's spikes of a layer to uint16 rows (step, sixteen neurons) from `at` on."""
+def keep_spikes(chain, layer, steps, spikes, member, place, rows, at):
+    """Copy a member's spikes of a layer to uint16 rows (step, sixteen neurons) from `at` on."""
+    begin = place.plus if member == PLUS else place.minus
     for t in range(steps):
         for sixteen in range(chain.lanes[layer] // WIDTH):
             to = at + t * 4 * chain.spike_words + sixteen
-            rows[to] = spikes[place.plus + t * place.step + sixteen * place.sixteen]
-
-
-@inlined
-def _place_of_hidden(chain, layer, steps, side, lane):
-    """Where `_run_hidden` left the spikes of one of its two presentations."""
-    if layer == chain.layers - 2:
-        return place_of(lane + side, steps)
-    place = _rows_of(chain, layer, steps)
-    return Place(place.minus if side else place.plus, place.minus, place.step, place.sixteen)
+            rows[to] = spikes[begin + t * place.step + sixteen * place.sixteen]
 
 
 @kernel
@@ -482,18 +480,8 @@ def evaluate_pairs(
             lane += 2
             if lane == PANEL or (index == end - 1 and place == batch - 1):
                 _score_pairs(
-                    chain,
-                    noise,
-                    steps,
-                    readout,
-                    samples,
-                    lane,
-                    reach,
-                    rows,
-                    panel,
-                    fitness,
-                    saturated,
-                )
+                    chain, noise, steps, readout, samples, lane, reach, rows, panel, fitness, saturated
+                )  # fmt: skip
                 lane, reach = FROM_START, FROM_START
 
 
@@ -527,12 +515,9 @@ def forward(
             for side in range(second - first + 1):
                 sample = first + side
                 for layer in range(last):
-                    out, place = panel.patterns, _place_of_hidden(chain, layer, steps, side, lane)
-                    if layer < last - 1:
-                        out = room.spike_bits
-                    keep_spikes(
-                        chain, layer, steps, out, place, kept, (sample * last + layer) * row
-                    )
+                    out, place = _spikes_of(chain, layer, steps, lane, room, panel)
+                    at = (sample * last + layer) * row
+                    keep_spikes(chain, layer, steps, out, side, place, kept, at)
                 if rows:
                     bound = _show_rows(
                         chain, noise, samples, sample, steps, FROM_START, lane + side, PLUS_SIGN, room,

@@ -34,6 +34,7 @@ from neurosim.kernels.lanes import (
     widen_first,
     widen_second,
     without_lowest,
+    zeros,
 )
 
 QUAD = 4
@@ -79,7 +80,7 @@ def subset_sums(weights: NDArray[np.int8]) -> NDArray[np.int16] | None:
     """Sums of the synapses of every subset of five, the next five and the next six axons, or None.
 
     weights  int8 (source, neuron)
-    returns  int16 (neuron, sixteen axons, SUBSETS); None where they are too large
+    returns  int16 (neuron, sixteen axons, SUBSETS), as `zeros` lie; None where they are too large
     """
     sources, neurons = weights.shape
     sixteens = -(-sources // 16)
@@ -89,7 +90,8 @@ def subset_sums(weights: NDArray[np.int8]) -> NDArray[np.int16] | None:
     filled[:sources] = weights
     filled = filled.T.reshape(neurons, sixteens, 16)
     parts = (filled[:, :, :FIVE], filled[:, :, FIVE : 2 * FIVE], filled[:, :, 2 * FIVE :])
-    return np.concatenate([_sums(part) for part in parts], axis=2)
+    sums = zeros((neurons, sixteens, SUBSETS), np.int16)
+    return np.concatenate([_sums(part) for part in parts], axis=2, out=sums)
 
 
 def _sums(weights: NDArray[np.int16]) -> NDArray[np.int16]:
