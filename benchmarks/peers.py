@@ -158,7 +158,7 @@ def ways() -> dict[str, tuple[Callable[[], object], int]]:
 
     def this():
         chip._shown_last = None  # else what members share would be there already
-        return chip.rehearse(samples, ask.samples, ask.pairs, 0)
+        return chip.evaluate(samples, ask.samples, ask.pairs, 0)
 
     def loop():
         return plain_loop(*weights, a0, b0, a1, b1, *scales, *thresholds, dense, groups, LOOP_PAIRS)

@@ -234,7 +234,7 @@ def readout(settings: Settings) -> ReadoutSpec:
     return ReadoutSpec(settings.readout == "membrane", multiplier, MULTIPLIER_BITS)
 
 
-class Course:
+class Schedule:
     """A number that goes from first to last over the generations: RATE_BITS fraction bits, only integers."""
 
     def __init__(self, first: float, last: float, settings: Settings) -> None:
@@ -253,13 +253,13 @@ class Course:
         return self._first + (self._last - self._first) * generation // self._of
 
 
-class Schedule:
+class TrainingSchedules:
     """Rates, noise and temperature of each generation, in fixed point: only integers from here on."""
 
     def __init__(self, settings: Settings, layers: int) -> None:
-        self._rate = Course(settings.learning_rate, settings.final_learning_rate, settings)
-        self._noise = Course(1, settings.final_noise, settings)
-        self._temperature = Course(1, settings.last_temperature / settings.temperature, settings)
+        self._rate = Schedule(settings.learning_rate, settings.final_learning_rate, settings)
+        self._noise = Schedule(1, settings.final_noise, settings)
+        self._temperature = Schedule(1, settings.last_temperature / settings.temperature, settings)
         self._multiplier = Fraction(_multiplier(settings))
         self._readout = readout(settings)
         self._decay = round(settings.decay * (1 << RATE_BITS))

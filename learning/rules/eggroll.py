@@ -3,7 +3,7 @@
     E = scale * sum_r A_r B_r^T / sqrt(rank)      every weight moves by sigma, whatever the rank
 
 Sarkar et al., arXiv 2511.16652, section 4; paper section 2.5, equation 3. The noise is drawn and the
-update made in neurosim/kernels/noise/weight_noise.py and consolidate.py.
+update made in neurosim/kernels/noise/weight_noise.py and apply_update.py.
 """
 
 from math import sqrt

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from learning.settings import Schedule, Settings, network, noise, readout
+from learning.settings import Settings, TrainingSchedules, network, noise, readout
 from neurosim.kernels.rules.weight_update import RATE_BITS
 from neurosim.population.layout import NoiseSpec, check_noise, check_trainable
 
@@ -146,7 +146,7 @@ def test_settings_survive_json():
 
 
 def rates(first, last, generations, kind, **more):
-    schedule = Schedule(
+    schedule = TrainingSchedules(
         Settings(
             learning_rate=first, final_learning_rate=last, generations=generations, schedule=kind,
             fraction_bits=0, **more,
@@ -168,7 +168,7 @@ def test_rates_start_where_they_should_and_fall(kind, first, last):
 @given(st.integers(1, 10_000), st.floats(0.01, 127), st.floats(0.001, 1))
 def test_geometric_rates_are_powers_within_a_thousandth(generation, first, ratio):
     """The one comparison with a real power: 2^10 steps of a table to each factor of two."""
-    schedule = Schedule(
+    schedule = TrainingSchedules(
         Settings(
             learning_rate=first, final_learning_rate=first * ratio, generations=10_000,
             fraction_bits=0,
@@ -193,10 +193,10 @@ def test_constant_rates_stay():
 
 
 def test_rates_are_in_units_of_the_state():
-    (rate, output) = Schedule(Settings(fraction_bits=8, output_rate=0.5), 2).rates(0)
+    (rate, output) = TrainingSchedules(Settings(fraction_bits=8, output_rate=0.5), 2).rates(0)
     assert rate.step == 2 << RATE_BITS + 8
     assert output.step == 1 << RATE_BITS + 8
-    assert Schedule(Settings(decay=0.25), 1).rates(0)[0].decay == 1 << RATE_BITS - 2
+    assert TrainingSchedules(Settings(decay=0.25), 1).rates(0)[0].decay == 1 << RATE_BITS - 2
 
 
 @given(
@@ -211,7 +211,7 @@ def test_noise_and_temperature_follow_the_course_of_the_rate(generation, share, 
         final_noise=share, temperature=first, final_temperature=max(first * share, 1 / 1024),
         learning_rate=1, final_learning_rate=share, generations=50, schedule=kind, fraction_bits=0,
     )  # fmt: skip
-    schedule, begun = Schedule(settings, 2), NoiseSpec((2048, 0), (1, 77))
+    schedule, begun = TrainingSchedules(settings, 2), NoiseSpec((2048, 0), (1, 77))
     left = Fraction(schedule.rates(generation)[0].step, 1 << RATE_BITS)
     found = schedule.noise(begun, generation)
     assert abs(found.scale[0] - max(1, 2048 * left)) <= Fraction(1, 2)
@@ -228,7 +228,7 @@ def test_noise_and_temperature_follow_the_course_of_the_rate(generation, share, 
 @given(st.floats(1 / 1024, 1024), st.integers(0, 999), st.sampled_from(["membrane", "count"]))
 def test_without_a_course_noise_and_temperature_stay(temperature, generation, kind):
     settings = Settings(temperature=temperature, readout=kind)
-    begun, schedule = NoiseSpec((2048, 3), (0, 77)), Schedule(settings, 2)
+    begun, schedule = NoiseSpec((2048, 3), (0, 77)), TrainingSchedules(settings, 2)
     assert schedule.noise(begun, generation) == begun
     assert schedule.readout(generation) == readout(settings)
 
@@ -236,7 +236,7 @@ def test_without_a_course_noise_and_temperature_stay(temperature, generation, ki
 def test_a_linear_course_may_take_all_the_noise_and_raise_the_temperature():
     """In the first generation all is there; before the last has passed, a unit of noise is left."""
     settings = Settings(final_noise=0, final_temperature=4, generations=1000, schedule="linear")
-    begun, schedule = NoiseSpec((2048, 16), (0, 0)), Schedule(settings, 2)
+    begun, schedule = NoiseSpec((2048, 16), (0, 0)), TrainingSchedules(settings, 2)
     noises = [schedule.noise(begun, generation).scale for generation in range(1000)]
     assert noises[0] == begun.scale
     assert noises[500] == (1024, 8)

@@ -39,9 +39,13 @@ DISCRETISATION = (
 ENDLESS = 2.0**40
 """tau_mem / dt of a neuron that does not leak beside others that do: chosen here."""
 OURS_ALONE = {
-    "refractory": 1, "vth_low_mant": None, "vmin": limits.VMIN.low, "vmax": limits.VMAX.high,
-    "noise": None, "reset_interval": 0,
-}  # fmt: skip
+    "refractory": 1,
+    "vth_low_mant": None,
+    "vmin": limits.VMIN.low,
+    "vmax": limits.VMAX.high,
+    "noise": None,
+    "reset_interval": 0,
+}
 """Registers that NIR has no word for, as they are when they do nothing."""
 
 Float = NDArray[np.float64]
@@ -218,9 +222,15 @@ def _neurons(population: Population, index: int, carried: bool) -> Any:
     synaptic = limits.DECAY_ONE / (du + 1)
     membrane = np.where(dv > 0, limits.DECAY_ONE / np.maximum(dv, 1), ENDLESS)
     return nir.CubaLIF(
-        tau_syn=DT * synaptic, tau_mem=DT * membrane, r=membrane, v_leak=left * membrane,
-        v_threshold=threshold, v_reset=zeros, w_in=synaptic, metadata=metadata,
-    )  # fmt: skip
+        tau_syn=DT * synaptic,
+        tau_mem=DT * membrane,
+        r=membrane,
+        v_leak=left * membrane,
+        v_threshold=threshold,
+        v_reset=zeros,
+        w_in=synaptic,
+        metadata=metadata,
+    )
 
 
 def _outputs(network: Network) -> list[str]:
