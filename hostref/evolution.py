@@ -146,6 +146,9 @@ class Evolution:
             for total, share in zip(sums, [*part.weights, *part.biases], strict=True):
                 total += share
             start += pairs
+        for total, mask in zip(sums, self.model.masks, strict=False):
+            if mask is not None:
+                total *= mask
         for tensor, total in zip(self._all(), sums, strict=True):
             tensor.grad = total / (-self.settings.pairs * self.settings.sigma)
         progress = self.generation / self.settings.generations

@@ -21,12 +21,12 @@ from neurosim.chip import profiles, stimulus, wiring
 from neurosim.chip.mapping import Placement, place
 from neurosim.chip.profiles import Profile
 from neurosim.chip.stimulus import Stimulus
-from neurosim.chip.synapses import Rounded, Synapses, check_synapses
+from neurosim.chip.synapses import Rounded, Synapses, check_synapses, synapses_of
 from neurosim.chip.wiring import Perturbation
 from neurosim.kernels.chip import step as chip_step
 from neurosim.kernels.chip.step import Groups, Probes, State
 from neurosim.kernels.chip.synapse import Projections
-from neurosim.network import Network, NetworkError, Weights, learned
+from neurosim.network import Network, NetworkError, Weights, with_biases
 from neurosim.threads import in_pieces
 
 Quantity = Literal["u", "v", "current"]
@@ -130,8 +130,9 @@ class Chip:
         profile: Profile = profiles.DEFAULT,
         placement: Placement | Literal["auto"] | None = "auto",
     ) -> "Chip":
-        """A chain of dense layers with learned mantissas (source, neuron) and bias mantissas."""
-        return Chip(*learned(network, weights), profile, placement)
+        """A network with learned mantissas and bias mantissas."""
+        synapses = synapses_of(network, weights)
+        return Chip(with_biases(network, weights), synapses, profile, placement)
 
     def write(self, connection: str, weights: object) -> None:
         """Replace the synapses of a connection; states of earlier runs stay usable."""

@@ -80,7 +80,9 @@ def _population_registers(population: Population, profile: Profile) -> tuple[Int
         0 if noise is None else noise.offset,
         *_adaptation(population),
     ]
-    low, vmin, vmax, where, exponent, offset, rise, fall = (np.full(population.neurons, f) for f in fill)
+    low, vmin, vmax, where, exponent, offset, rise, fall = (
+        np.full(population.neurons, f) for f in fill
+    )
     return (
         du,
         population.each("dv"),
@@ -165,7 +167,7 @@ def order(network: Network, given: Mapping[str, Synapses], profile: Profile) -> 
     within_step = {
         (c.source, c.target)
         for c in network.connections
-        if c.delay == 0 and _least_delay(given[c.name]) == 0
+        if not c.recurrent and c.delay == 0 and _least_delay(given[c.name]) == 0
     }
     done: list[Population] = []
     while waiting:
@@ -235,6 +237,9 @@ def projections(network: Network, parts: list[Piece], profile: Profile) -> Proje
     for part in parts:
         c = part.connection
         latency = profile.input_latency if c.source in inputs else profile.neuron_latency
+        latency = max(
+            latency, int(c.recurrent)
+        )  # its spikes arrive in the next step at the earliest
         sparse = isinstance(part.synapses, Sparse)
         values = np.asarray(part.synapses.weights)
         table.append(

@@ -427,15 +427,25 @@ def learned(network: Network, weights: Weights) -> tuple[Network, dict[str, NDAr
 
     The weights are int64 (target, source), `mantissa << grid_bits`: what the chip is given.
     """
+    matrices = matrices_by_name(network, weights)
+    synapses = {c.name: network.synapses(c, matrices.get(c.name)) for c in network.connections}
+    return with_biases(network, weights), synapses
+
+
+def matrices_by_name(network: Network, weights: Weights) -> dict[str, NDArray[np.int8]]:
+    """Mantissas by name of connection, of those that have a matrix."""
     check_weights(network, weights)
-    matrices = {
+    return {
         connection.name: matrix
         for (connection, _), matrix in zip(network.parameters, weights.mantissas, strict=True)
     }
-    synapses = {c.name: network.synapses(c, matrices.get(c.name)) for c in network.connections}
+
+
+def with_biases(network: Network, weights: Weights) -> Network:
+    """The network with its learned biases in the description."""
     populations = []
     for population, biases in zip(network.populations, weights.biases, strict=True):
         each = np.repeat(biases, population.neurons // len(biases))
         total = population.each("bias_mant") + each
         populations.append(replace(population, bias_mant=tuple(total.tolist())))
-    return replace(network, populations=tuple(populations)), synapses
+    return replace(network, populations=tuple(populations))

@@ -33,8 +33,6 @@ from neurosim.kernels.simd import (
     store_twins,
     trailing_zeros,
     widen,
-    widen_first,
-    widen_second,
     without_lowest,
     zeros,
 )
