@@ -1,4 +1,4 @@
-"""How far does a network of these neurons get when gradients may flow back through time?
+"""Back-propagation through time with surrogate gradients, for any graph of layers.
 
     minimise  mean -log p(label)     by Adam, with the fast sigmoid of hostref/surrogate.py
 
@@ -20,6 +20,7 @@ from hostref.inputs import Samples
 from hostref.model import Model, Parameters
 from hostref.settings import BpttSettings
 from hostref.twin import from_chip, initial
+from neurosim.network.shapes import Shape
 
 if TYPE_CHECKING:
     from neurosim.data.datasets import Dataset
@@ -43,7 +44,7 @@ class Trained(NamedTuple):
     history: list[dict[str, Any]]
 
 
-def build(settings: BpttSettings, sources: int, classes: int, device: str) -> Model:
+def build(settings: BpttSettings, sources: int | Shape, classes: int, device: str) -> Model:
     """The normalised model that `settings` describe."""
     return from_chip(
         settings.network.build(sources, classes),
@@ -139,7 +140,9 @@ class Training:
             "epoch": len(self.history) + 1,
             "loss": loss,
             "validation_accuracy": seen.accuracy,
-            "spikes_per_sample": sum(seen.spikes[:-1]),
+            "spikes_per_sample": seen.hidden_spikes,
+            "dead_neurons": seen.hidden_silent,
+            "dead_classes": int((seen.confusion.sum(0) == 0).sum()),
             "seconds": round(seconds, 3),
         }
         self.history.append(entry)
@@ -219,7 +222,7 @@ def train(
     `start` are the weights to begin from; without, they are drawn.
     """
     choose(device)
-    model = build(settings, data.train.inputs, data.classes, device)
+    model = build(settings, inputs.shape_of(data), data.classes, device)
     for part in (data.train, data.validation):
         inputs.check(model.network, part)
     run = Training(settings, model, folder, start, data.key)

@@ -236,7 +236,7 @@ def projections(network: Network, parts: list[Piece], profile: Profile) -> Proje
     filled = sparse_filled = row_filled = 0
     for part in parts:
         c = part.connection
-        latency = profile.input_latency if c.source in inputs else profile.neuron_latency
+        latency: int = profile.input_latency if c.source in inputs else profile.neuron_latency
         latency = max(
             latency, int(c.recurrent)
         )  # its spikes arrive in the next step at the earliest
