@@ -64,8 +64,7 @@ def shape_of(data: "Dataset") -> Shape:
 def check(network: Network, frames: Frames) -> None:
     """Raise NetworkError unless `network` takes these frames."""
     wanted = sum(part.size for part in network.inputs)
-    populations = {population.name: population for population in network.populations}
-    classes = populations.get("output", network.populations[-1]).neurons
+    classes = network.populations[network.output].neurons
     if frames.inputs != wanted:
         raise NetworkError(
             f"the network has {wanted} inputs, the data {frames.inputs}; "

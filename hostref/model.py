@@ -107,9 +107,8 @@ class Model:
 
     @cached_property
     def output(self) -> int:
-        """The population that is read out: the one called `output`, else the last."""
-        names = [population.name for population in self.network.populations]
-        return names.index("output") if "output" in names else len(names) - 1
+        """Number of the population that is read out."""
+        return self.network.output
 
     @property
     def classes(self) -> int:
@@ -142,16 +141,16 @@ class Model:
         seen = dict(zip([i.name for i in self.network.inputs], split(x, sizes), strict=True))
         spikes: list[Tensor] = [x] * len(self.layers)
         for k in self.order:
-            spikes[k], mem = self._layer(k, parameters, seen, noise)
+            spikes[k], mem = self.layer(k, parameters, seen, noise)
             seen[self.network.populations[k].name] = spikes[k]
             if k == self.output:
                 membranes = mem
         return Trace(tuple(spikes), membranes)
 
-    def _layer(
-        self, k: int, parameters: Parameters, seen: dict[str, Tensor], noise: Noise | None
+    def layer(
+        self, k: int, parameters: Parameters, seen: dict[str, Tensor], noise: Noise | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Spikes and membranes of population `k`."""
+        """Spikes and membranes of population `k`, from the spikes of all that feed it, by name."""
         layer = self.layers[k]
         currents = [
             perturbed_current(

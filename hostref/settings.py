@@ -6,6 +6,7 @@ import tyro
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from neurosim.network import Network, Population
+from neurosim.network.connections import SumPool2d
 from neurosim.network.layers import LayerRegisters, network_of_layers, of_text
 from neurosim.network.serialise import network_of
 from neurosim.network.shapes import Shape, size_of
@@ -16,6 +17,10 @@ Positive = Annotated[int, Field(ge=1)]
 
 HIDDEN = (128,)
 """Hidden neurons, unless others are asked for."""
+
+
+POOL_THRESHOLD = 1
+"""vth_mant of a pooling layer, whose spikes add 2 of it: any spike in a window makes its neuron spike."""
 
 
 class Settings(BaseModel):
@@ -62,7 +67,10 @@ class NetworkSettings(Settings):
         shape = (inputs,) if isinstance(inputs, int) else inputs
         if self.layers:
             layers = of_text(self.layers)
-            registers = [LayerRegisters(self.vth_mant, self.du, self.dv, 0)] * (len(layers) + 1)
+            own = LayerRegisters(self.vth_mant, self.du, self.dv, 0)
+            pooled = own._replace(vth_mant=POOL_THRESHOLD)
+            learned = (not isinstance(layer.kind, SumPool2d) for layer in layers)
+            registers = [*(own if one else pooled for one in learned), own]
             return network_of_layers(shape, layers, classes, registers)
         names = [f"hidden{k + 1}" for k in range(len(self.hidden))]
         names = ["hidden"] if len(names) == 1 else names

@@ -53,13 +53,18 @@ class Checkpoint(NamedTuple):
 
 
 class Config(NamedTuple):
-    """What a run was started with; `given`: a network that the settings do not describe."""
+    """What a run was started with.
+
+    given   a network that the settings do not describe
+    origin  how its weights came about where this project's learning did not make them, as "bptt"
+    """
 
     settings: Settings
     dataset_key: str
     inputs: int
     classes: int
     given: Network | None = None
+    origin: str = ""
 
     def network(self) -> Network:
         return self.given or network(self.settings, self.inputs, self.classes)
@@ -74,6 +79,8 @@ class Config(NamedTuple):
         }
         if self.given is not None:
             content["network"] = describe(self.given)
+        if self.origin:
+            content["origin"] = self.origin
         return json.dumps({**content, "sha256": _digest(_canonical(content))}, indent=1).encode()
 
 
@@ -276,7 +283,12 @@ def read_config(path: Path) -> Config:
         settings = _settings(content["settings"], content["format"])
         given = network_of(content["network"]) if "network" in content else None
         return Config(
-            settings, content["dataset_key"], content["inputs"], content["classes"], given
+            settings,
+            content["dataset_key"],
+            content["inputs"],
+            content["classes"],
+            given,
+            content.get("origin", ""),
         )
     except (KeyError, ValidationError, NetworkError) as error:
         raise RunError(

@@ -319,6 +319,26 @@ class Network:
         return tuple((connection, matrix) for connection, matrix in found if matrix is not None)
 
     @cached_property
+    def depths(self) -> dict[str, int]:
+        """By name of part, the connections on the longest way from an input to it, delays left out."""
+        found = {part.name: 0 for part in self.inputs}
+        for layer in self.graph:
+            before = [found[connection.source] for connection in layer.incoming]
+            found[layer.population.name] = 1 + max(before, default=0)
+        return found
+
+    @property
+    def depth(self) -> int:
+        """Connections on the longest way through the network."""
+        return max(self.depths.values())
+
+    @cached_property
+    def output(self) -> int:
+        """Number of the population that is read out: the one called `output`, else the last."""
+        names = [population.name for population in self.populations]
+        return names.index("output") if "output" in names else len(names) - 1
+
+    @cached_property
     def graph(self) -> tuple["Layer", ...]:
         """The populations in an order in which each comes after all that feed it, itself apart.
 

@@ -9,16 +9,19 @@ torch = pytest.importorskip("torch", reason='needs the extra "reference" (torch)
 
 import strategies as own  # noqa: E402
 
-from hostref import twin  # noqa: E402
+from hostref import bptt, quantise, twin  # noqa: E402
+from hostref.calibration import RATE, calibrated  # noqa: E402
 from hostref.connections import operator_of  # noqa: E402
 from hostref.connections.base import product  # noqa: E402
 from hostref.connections.expanded import ExpandedOperator  # noqa: E402
 from hostref.eggroll import LowRankStrategy  # noqa: E402
 from hostref.full_rank import FullRankStrategy  # noqa: E402
 from hostref.neuron import CHIP  # noqa: E402
+from hostref.settings import BpttSettings, NetworkSettings  # noqa: E402
 from neurosim.chip import profiles  # noqa: E402
 from neurosim.chip.emulator import Chip, Probe  # noqa: E402
-from neurosim.network import NetworkError  # noqa: E402
+from neurosim.network import NetworkError, check_weights  # noqa: E402
+from neurosim.network.connections import SumPool2d  # noqa: E402
 
 
 @settings(deadline=None, max_examples=150)
@@ -103,3 +106,94 @@ def test_gradients_are_finite_and_reach_every_matrix_of_the_output(case):
             continue
         assert bool(torch.isfinite(w.grad).all())
         assert mask is None or float(w.grad[~mask].abs().sum()) == 0
+
+
+LAYERS = (
+    "conv 3 3x3 stride 2 pad 1",
+    "conv 3 3 pad 1 recurrent, dense 7",
+    "conv 2 2, pool 2, dense 5 adaptive delay 1",
+    "recurrent 6, recurrent 5 adaptive",
+    "pool 2, conv 4 2 stride 2 adaptive",
+)
+
+
+def built(layers, readout="membrane", **more):
+    settings = BpttSettings(
+        network=NetworkSettings(layers=layers, **more), readout=readout, precision="float64"
+    )
+    return bptt.build(settings, (2, 6, 6), 4, "cpu")
+
+
+@pytest.mark.parametrize("layers", LAYERS)
+@pytest.mark.parametrize("bits", [8, 3])
+def test_what_comes_out_fits_the_chip_and_is_near_what_went_in(layers, bits):
+    model = built(layers)
+    parameters = twin.initial(model, 3, 2.0)
+    found = quantise.quantise(model, parameters, bits)
+    check_weights(found.network, found.weights)
+    assert all(c.weight_bits == bits for c, _ in found.network.parameters)
+    populations = list(found.network.populations)
+    output = populations[found.network.output]
+    assert output.vth_mant == (1 << 17) - 1
+    back = twin.parameters_from_chip(twin.from_chip(found.network), found.weights)
+    for (connection, matrix), one, other in zip(
+        found.network.parameters, back.weights, parameters.weights, strict=True
+    ):
+        ratio = float((one * other).sum() / (other * other).sum())
+        error = float((one / ratio - other).abs().max() / other.abs().max())
+        assert error <= 1.1 / max(connection.mantissa.high, 1), (connection.name, matrix)
+
+
+@pytest.mark.parametrize("layers", LAYERS)
+def test_eight_bits_spike_as_float_does(layers):
+    model = built(layers, "count")
+    draw = torch.Generator().manual_seed(5)
+    x = (torch.rand(20, 8, 72, generator=draw) < 0.3).double()
+    parameters = calibrated(model, twin.initial(model, 1, 0.5), x, 0.1)
+    found = quantise.quantise(model, parameters, 8)
+    chip = Chip.from_weights(found.network, found.weights, profiles.LAYERED, placement=None)
+    recording = chip.run(x.numpy().astype(np.uint8))
+    first = model.network.populations[0].name
+    ours = model.run(parameters, x).spk[0].numpy()
+    assert ours.mean() > 0.02
+    assert (recording.spikes[first] != ours).mean() < 0.02
+
+
+@pytest.mark.parametrize("layers", LAYERS)
+def test_no_calibrated_layer_starts_silent(layers):
+    model = built(layers)
+    x = (torch.rand(20, 8, 72, generator=torch.Generator().manual_seed(5)) < 0.1).double()
+    start = twin.initial(model, 1, 0.1)
+    parameters = calibrated(model, start, x)
+    trace = model.run(parameters, x)
+    for k, layer in enumerate(model.network.graph):
+        learned = not all(isinstance(c.kind, SumPool2d) for c in layer.incoming)
+        if learned and k != model.output:
+            assert float(trace.spk[k].mean()) >= RATE
+    assert all(
+        float(one.abs().max()) == 0 or float((one / other).std()) < 1e-9
+        for one, other in zip(parameters.weights, start.weights, strict=True)
+    )
+
+
+def test_settings_take_layers_or_hidden_and_name_what_is_wrong():
+    with pytest.raises(ValueError, match="give one of them"):
+        NetworkSettings(hidden=(4,), layers="dense 4")
+    with pytest.raises(ValueError, match=r"layer 2 is 'dance 4'"):
+        NetworkSettings(layers="dense 3, dance 4")
+    with pytest.raises(NetworkError, match=r"layer 1, 'conv 3 9'.*larger than its map"):
+        built("conv 3 9")
+    with pytest.raises(NetworkError, match="needs a map"):
+        built("dense 3, pool 2")
+
+
+def test_thresholds_within_a_map_must_be_one():
+    network = built("conv 2 3").network
+    from dataclasses import replace
+
+    first, *rest = network.populations
+    each = tuple(range(1, first.neurons + 1))
+    odd = replace(network, populations=(replace(first, vth_mant=each), *rest))
+    twin.from_chip(odd)
+    with pytest.raises(NetworkError, match="one threshold for each map"):
+        twin.from_chip(odd, normalised=True)

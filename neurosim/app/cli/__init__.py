@@ -19,6 +19,7 @@ COMMANDS = {
     "check-vectors": "hold the chip against recorded steps of another emulator",
     "check-hdl": "whether memory images are whole, and the chip still does the same",
     "bptt": "train the float reference by surrogate-gradient BPTT",
+    "quantise": "weights trained by bptt on the chip, with 8 to 3 bits a synapse",
     "compare": "a run beside float training, quantised weights and narrower registers",
     "reproduce": "the paper's table and figures, for this implementation",
     "study": "what each choice of learning is worth, beside float BPTT on the same events",
