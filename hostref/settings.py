@@ -1,5 +1,6 @@
 """Settings of the float reference. (Loads no torch: the command line reads it too.)"""
 
+import json
 from typing import Annotated, Any, Literal
 
 import tyro
@@ -51,6 +52,12 @@ class NetworkSettings(Settings):
         if text:
             of_text(text)
         return text
+
+    @field_validator("described")
+    @classmethod
+    def _as_json(cls, network: dict[str, Any] | None) -> dict[str, Any] | None:
+        plain: dict[str, Any] | None = json.loads(json.dumps(network))
+        return plain
 
     @model_validator(mode="after")
     def _one_of_both(self) -> "NetworkSettings":

@@ -315,17 +315,24 @@ class Chip:
 
 
 def pipelined(network: Network, steps: int) -> Network:
-    """The same chain, each layer starting afresh when the first step of a sample reaches it.
+    """The same graph, each layer starting afresh when the first step of a sample reaches it.
 
-    Samples of `steps` steps may follow one another without a pause. Layer l (from 1) is reset before
-    step l, l + steps, ...: what biases did before the sample came is forgotten.
+    A layer at depth l (`Network.depths`) is reset before step l, l + steps, ...: what biases did before
+    the sample came is forgotten, unless they made neurons spike into delays or recurrent synapses.
+    Connections that pass layers by get the delay with which branches arrive together. Samples of `steps`
+    steps may follow one another without a pause where no connection has a delay and none is recurrent.
+    Raises NetworkError for a cycle through several populations.
     """
-    network.layers  # noqa: B018 - refuses what is no chain
+    depths = network.depths
     populations = tuple(
-        replace(population, reset_interval=steps, reset_offset=layer + 1)
-        for layer, population in enumerate(network.populations, start=1)
+        replace(population, reset_interval=steps, reset_offset=depths[population.name] + 1)
+        for population in network.populations
     )
-    return replace(network, populations=populations)
+    connections = tuple(
+        c if c.recurrent else replace(c, delay=c.delay + depths[c.target] - depths[c.source] - 1)
+        for c in network.connections
+    )
+    return replace(network, populations=populations, connections=connections)
 
 
 def _chosen(what: str, asked: Sequence[int] | None, size: int) -> NDArray[np.int64]:
