@@ -18,6 +18,8 @@ from neurosim.kernels.data import binning, shift
 
 WINDOW_US = 300_000
 """Three saccades of 100 ms (Orchard et al. 2015); see docs/camera.md for the choice."""
+MOST_STEPS = 1000
+"""Bins of a sample, chosen here."""
 _WORD = 64
 _LINE_WORDS = 8
 _PIECE = 64
@@ -55,8 +57,8 @@ def sensor_inputs(pool: int = 1) -> int:
 
 def check_steps(steps: int) -> None:
     """Raise FramesError unless the window can be cut into `steps`."""
-    if isinstance(steps, bool) or not isinstance(steps, int) or not 1 <= steps <= 1000:
-        raise FramesError(f"steps is {steps!r}; allowed are integers 1..1000")
+    if isinstance(steps, bool) or not isinstance(steps, int) or not 1 <= steps <= MOST_STEPS:
+        raise FramesError(f"steps is {steps!r}; allowed are integers 1..{MOST_STEPS}")
 
 
 def count(events: Events, *, steps: int = 10, pool: int = 1) -> NDArray[np.int32]:
