@@ -199,7 +199,7 @@ def load(
     _check_labels(name, behind)
     if recordings_per_image > 1 and isinstance(behind, RecordedSource):
         raise DatasetError(
-            f"data set {name!r}: recordings_per_image is {recordings_per_image}; recorded files exist once, so that it must be 1"
+            f"data set {name!r}: recordings_per_image is {recordings_per_image}; recorded files have 1"
         )
     kind = name.partition(":")[0]
     parameters = (
@@ -231,7 +231,7 @@ def events(
     recording: int = 0,
     folder: Path | None = None,
 ) -> Events:
-    """Raw events of one sample: load(name, seed=seed)'s `split`, at `index`, of recording number `recording` of an image."""
+    """Events of sample `index` of a split, as load(name, seed=seed) has it; `recording` counts from 0."""
     behind = source(name, folder)
     splits = _splits(behind, seed)
     if split not in splits:
