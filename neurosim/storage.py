@@ -222,14 +222,17 @@ def folder_replaced(path: str | os.PathLike[str], check: Callable[[Path], None])
         shutil.rmtree(work, ignore_errors=True)
 
 
-def parse_json(data: bytes) -> Any:
-    """The document in `data`; JsonError where it is none, is too deep, or holds NaN or an endless number."""
+def parse_json(data: bytes, *, constants: bool = False) -> Any:
+    """The document in `data`; JsonError where it is none or too deep, or holds NaN or Infinity.
+
+    constants  allow the latter
+    """
 
     def refuse(constant: str) -> Any:
         raise JsonError(f"{constant} is no number of JSON")
 
     try:
-        return json.loads(data, parse_constant=refuse)
+        return json.loads(data, parse_constant=None if constants else refuse)
     except RecursionError as error:
         raise JsonError("it is nested too deep") from error
     except ValueError as error:
@@ -245,12 +248,13 @@ def content_sha256(content: dict[str, Any]) -> str:
 
 def sealed(content: dict[str, Any]) -> bytes:
     """`content` as indented JSON with its `content_sha256` as entry "sha256"."""
-    return json.dumps({**content, "sha256": content_sha256(content)}, indent=1).encode()
+    plain = json.loads(json.dumps(content))  # keys as text, as they will be read
+    return json.dumps({**plain, "sha256": content_sha256(plain)}, indent=1).encode()
 
 
 def unsealed(data: bytes) -> dict[str, Any]:
     """What `sealed` wrote, "sha256" left out; JsonError where the content has another hash, or none."""
-    content = parse_json(data)
+    content = parse_json(data, constants=True)
     if not isinstance(content, dict):
         raise JsonError(f"it holds {type(content).__name__}; needed is a JSON object")
     recorded = content.pop("sha256", None)

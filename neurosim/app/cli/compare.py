@@ -58,6 +58,7 @@ def run(arguments: Compare) -> int:
     from neurosim.app.cli.progress import progress
     from neurosim.app.experiments import methods, pictures, tables
     from neurosim.app.experiments.store import Store
+    from neurosim.storage import sealed, write_atomically
 
     if not arguments.folders:
         raise RunError("no run folder; give one or more, as `neurosim train` leaves them")
@@ -66,18 +67,17 @@ def run(arguments: Compare) -> int:
     settings = config.settings
     data = load_data(settings, arguments.data, arguments.as_json)
     out = arguments.out or arguments.folders[0] / FOLDER
-    work = methods.plan(arguments, config, data, Store(out / "parts"))
+    store = Store(out / "parts")
+    work = methods.plan(arguments, config, data, store)
     rows: dict[str, list[methods.Row]] = {}
-    with progress("part", len(work), arguments.as_json) as tell:
+    with store, progress("part", len(work), arguments.as_json) as tell:
         for done, part in enumerate(work):
             tell(done, part.name)
             for row in part.rows():
                 rows.setdefault(row["method"], []).append(row)
         tell(len(work), "done")
-    swept = (
-        methods.sweeps(arguments, config, data, Store(out / "parts")) if arguments.sweeps else {}
-    )
-    agreed = methods.agreement(arguments, config, data, Store(out / "parts"))
+    swept = methods.sweeps(arguments, config, data, store) if arguments.sweeps else {}
+    agreed = methods.agreement(arguments, config, data, store)
     text = tables.comparison(rows, swept, agreed, data.name, arguments)
     pictures.write_comparison(out, rows, swept)
     tables.write(out / "compare.md", text)
@@ -90,6 +90,6 @@ def run(arguments: Compare) -> int:
         "agreement": agreed,
         "out": str(out),
     }
-    tables.write(out / RESULT, json.dumps(result))
+    write_atomically(out / RESULT, sealed(result))
     print(json.dumps(result) if arguments.as_json else f"{text}\nwritten to {out}")
     return 0

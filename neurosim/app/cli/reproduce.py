@@ -66,7 +66,7 @@ def run(arguments: Reproduce) -> int:
     store = Store(arguments.out / "trainings")
     work = paper.plan(arguments, data, store)
     results: list[paper.Result] = []
-    with progress("training", len(work), arguments.as_json) as tell:
+    with store, progress("training", len(work), arguments.as_json) as tell:
         for done, part in enumerate(work):
             tell(done, f"{part.method}, seed {part.seed}")
             results.append(part.result())

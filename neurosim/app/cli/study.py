@@ -61,7 +61,7 @@ def run(arguments: Study) -> int:
         page = accuracy_page.publish(arguments, data, real, results)
     else:
         results = []
-        with progress("training", len(work), arguments.as_json) as tell:
+        with store, progress("training", len(work), arguments.as_json) as tell:
             for done, part in enumerate(work):
                 tell(done, f"{part.method}, seed {part.seed}")
                 results.append(part.result())
