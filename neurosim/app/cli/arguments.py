@@ -1,6 +1,6 @@
 """How does a command take its arguments and give its errors? Once, for all commands.
 
-Errors people can do something about end in one message and status 1; an interrupt in status 130.
+Errors people can do something about end in one message and status 1.
 """
 
 import sys
@@ -42,9 +42,6 @@ def call(
         return 2
     try:
         return run(arguments) or 0
-    except KeyboardInterrupt:
-        print(f"{name}: interrupted", file=sys.stderr)
-        return 130
     except (ValueError, OSError, ImportError) as error:
         if type(error).__module__ == "builtins" and not isinstance(error, OSError):
             raise
