@@ -5,13 +5,13 @@ Parts "train" and "test", each uint8 (image, 28, 28), 0 black to 255 white, with
 
 import gzip
 import importlib.util
-import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from neurosim import archive
 from neurosim.data.camera.camera import IMAGE, CameraError, check_images
 
 PARTS = ("train", "test")
@@ -87,17 +87,15 @@ def load_npz(path: Path) -> Images:
         raise ImagesError(f"{path}: no such file; images:PATH.npz needs the path of an .npz file")
     names = [f"{part}_{axis}" for part in PARTS for axis in "xy"]
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            missing = [name for name in names if name not in archive.files]
-            if missing:
-                raise ImagesError(
-                    f"{path}: {', '.join(missing)} missing; needed are {', '.join(names)} "
-                    f"(found: {', '.join(archive.files) or 'nothing'})"
-                )
-            arrays = {name: archive[name] for name in names}
-    except (zipfile.BadZipFile, EOFError, OSError, ValueError, AttributeError) as error:
-        if isinstance(error, ImagesError):
-            raise
+        found = archive.names_of(path)
+        missing = [name for name in names if name not in found]
+        if missing:
+            raise ImagesError(
+                f"{path}: {', '.join(missing)} missing; needed are {', '.join(names)} "
+                f"(found: {', '.join(found) or 'nothing'})"
+            )
+        arrays = archive.read_npz(path, names)
+    except archive.ArchiveError as error:
         raise ImagesError(f"{path}: not a readable .npz file ({error}); write it again") from error
     return _checked(arrays, str(path))
 

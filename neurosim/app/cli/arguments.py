@@ -11,6 +11,8 @@ from typing import Any
 import tyro
 from pydantic import ValidationError
 
+from neurosim.app.cli.texts import plain
+
 
 def call(
     run: Callable[[Any], int | None],
@@ -45,7 +47,7 @@ def call(
     except (ValueError, OSError, ImportError) as error:
         if type(error).__module__ == "builtins" and not isinstance(error, OSError):
             raise
-        print(f"{name}: {error}", file=sys.stderr)
+        print(plain(f"{name}: {error}"), file=sys.stderr)
         return 1
 
 

@@ -96,7 +96,9 @@ def _show(confusion: np.ndarray, accuracy: float, title: str) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=f"{title}: {100 * accuracy:.2f} % of {confusion.sum():,} samples")
+    from neurosim.app.cli.texts import cell
+
+    table = Table(title=f"{cell(title)}: {100 * accuracy:.2f} % of {confusion.sum():,} samples")
     table.add_column("label")
     for predicted in range(len(confusion)):
         table.add_column(str(predicted), justify="right")
