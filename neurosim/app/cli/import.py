@@ -135,7 +135,8 @@ def _show(found: Any) -> None:
     console = Console()
     if found.exact:
         parts = ", ".join(f"{cell(p.name)} {p.neurons}" for p in found.network.populations)
-        console.print(f"every register as it was exported: {parts}")
+        state = "stands in the graph" if found.remarks else "was exported"
+        console.print(f"every register as it {state}: {parts}")
         return
     columns = ("node", "register", "values", "wanted", "got", "error", "rms error")
     table = Table(title="registers nearest to the graph, and the value furthest off")
