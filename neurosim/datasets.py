@@ -121,8 +121,18 @@ def _recipe() -> str:
     digest = hashlib.sha256()
     here = Path(__file__).parent
     code = (
-        *("camera_model", "camera_tables", "camera", "images", "frames", "sources", "datasets"),
-        *("kernels/scene", "kernels/camera", "kernels/binning", "kernels/counter_rng"),
+        *(
+            "camera_model",
+            "camera_images",
+            "camera_tables",
+            "camera",
+            "images",
+            "frames",
+            "sources",
+            "datasets",
+        ),
+        *("kernels/resample", "kernels/scene", "kernels/camera", "kernels/binning"),
+        "kernels/counter_rng",
     )
     for module in code:
         digest.update((here / f"{module}.py").read_bytes())

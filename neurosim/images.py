@@ -12,9 +12,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from neurosim.camera import IMAGE, CameraError, check_images
+from neurosim.camera import CAMERA, CameraError, check_images
 
 PARTS = ("train", "test")
+IMAGE = CAMERA.field[0]
+"""Rows and columns that the digits are enlarged to: those of MNIST."""
 DIGITS_TEST_EVERY = 5
 """Every fifth of scikit-learn's 1,797 digits is a test image, 360 in all: chosen here. They come in the
 order of their writers, so that a cut at one place would test with other hands than it trained with."""
