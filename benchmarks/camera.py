@@ -10,8 +10,9 @@
                                                       folders of .jpg) and CIFAR-10 (--cifar10, an .npz)
     python benchmarks/camera.py sensor                a smaller plane: events pooled, or a coarser sensor
 
-Counts, transfer and picture need MNIST (--mnist, an .npz) and recordings of its training images in N-MNIST's layout
-(--recordings, file 00001.bin being training image 0). Those images are kept out of the training set.
+Counts, transfer and picture need MNIST (--mnist, an .npz) and recordings of its training images in
+N-MNIST's layout (--recordings, file 00001.bin being training image 0). Those images are kept out of the
+training set.
 """
 
 import argparse

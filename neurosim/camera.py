@@ -7,15 +7,15 @@ says how near they come.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from neurosim import frames, threads
-from neurosim.camera_images import Grey, check_images, fit
+from neurosim.camera_images import Grey, Images, check_images, check_stack, fit
 from neurosim.camera_model import CAMERA, CAMERAS, Camera, CameraError, by_name
-from neurosim.camera_tables import tables
+from neurosim.camera_tables import TAIL_STEPS, tables
 from neurosim.events import EVENT, POLARITIES, Events
 from neurosim.kernels import camera as kernels
 from neurosim.kernels.binning import Cells
@@ -23,7 +23,7 @@ from neurosim.kernels.scene import Draw
 
 __all__ = [
     "CAMERA", "CAMERAS", "Camera", "CameraError", "bits", "by_name", "cells", "check_images",
-    "images_a_second", "inputs", "record",
+    "check_stack", "images_a_second", "inputs", "record",
 ]  # fmt: skip
 
 _ROOM = 1 << 14
@@ -39,7 +39,7 @@ _PIXEL_STEPS = 5e8
 class _Job(NamedTuple):
     """What every piece of a call shares; numbers int64 (image,)."""
 
-    images: Sequence[Grey]
+    images: Images
     camera: Camera
     numbers: NDArray[np.int64]
     split: np.int64
@@ -69,12 +69,16 @@ def _job(
     return _Job(array, camera, numbers.astype(np.int64), np.int64(split), np.uint64(seed))
 
 
+def _draw(job: _Job, number: int) -> Any:
+    return Draw(job.numbers[number], job.split, job.seed)  # type: ignore[arg-type]
+
+
 def _room(camera: Camera) -> int:
     return max(_ROOM, _ROOM_PER_PIXEL * camera.sensor[0] * camera.sensor[1])
 
 
 def _pixel_steps(camera: Camera) -> int:
-    return camera.sensor[0] * camera.sensor[1] * (camera.length_us // camera.step_us)
+    return camera.sensor[0] * camera.sensor[1] * (camera.length_us // camera.step_us + TAIL_STEPS)
 
 
 def _piece(camera: Camera) -> int:
@@ -108,7 +112,7 @@ def record(
     def piece(begin: int, end: int) -> None:
         sink = kernels.new_sink(_room(camera))
         for number, image in enumerate(fit(job.images[begin:end], camera), begin):
-            draw = Draw(job.numbers[number], job.split, job.seed)
+            draw = _draw(job, number)
             found = kernels.record_image(image, tables(camera), draw, sink)
             if found > len(sink.t):
                 sink = kernels.new_sink(found)
@@ -121,8 +125,8 @@ def record(
 
 def _in_order(sink: kernels.Sink, found: int) -> Events:
     events = np.empty(found, EVENT)
-    for name, column in zip("txyp", sink, strict=True):
-        events[name] = column[:found]
+    for name in "txyp":
+        events[name] = getattr(sink, name)[:found]
     return events[np.argsort(events["t"], kind="stable")]
 
 

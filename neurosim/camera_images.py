@@ -22,11 +22,12 @@ LONGEST = 4096
 """Pixels of the longest side that is taken: keeps 255 * total^2 below 2^63 with room, chosen here."""
 
 Grey = NDArray[np.uint8]
+"""An image (height, width), or several of one size (image, height, width)."""
+Images = Grey | list[Grey]
+"""Several images: of one size (image, height, width), or of any sizes."""
 
 
-def check_images(
-    images: ArrayLike | Sequence[NDArray[np.uint8]], what: str = "images"
-) -> Sequence[Grey]:
+def check_images(images: ArrayLike | Sequence[Grey], what: str = "images") -> Images:
     """`images` as uint8 (image, height, width), or a list of such images of any sizes.
 
     CameraError unless every image is uint8 (height, width) with sides of 1..4096 pixels.
@@ -35,9 +36,14 @@ def check_images(
         for number, image in enumerate(images):
             _check(image, image.shape, f"{what}: image {number}", "(height, width)")
         return [np.ascontiguousarray(image) for image in images]
+    return check_stack(np.asarray(images), what)
+
+
+def check_stack(images: ArrayLike, what: str = "images") -> Grey:
+    """`images` as a contiguous uint8 (image, height, width), or a CameraError."""
     array = np.asarray(images)
     _check(array, array.shape[1:], what, "(image, height, width)")
-    return np.ascontiguousarray(array)
+    return np.ascontiguousarray(array.astype(np.uint8, copy=False))
 
 
 def _check(array: NDArray[np.generic], sides: tuple[int, ...], what: str, needed: str) -> None:
@@ -76,7 +82,7 @@ def axis(size: int, made: int) -> Axis:
     return Axis(first, np.stack([2 * made - part, part], axis=1), 2 * made)
 
 
-def fit(images: Sequence[Grey], camera: Camera) -> Grey:
+def fit(images: Images, camera: Camera) -> Grey:
     """Images, each uint8 (height, width), on the camera's field: uint8 (image, *camera.field)."""
     if isinstance(images, np.ndarray) and images.shape[1:] == camera.field:
         return images

@@ -104,6 +104,12 @@ class Camera:
                 raise CameraError(
                     f"camera: {name} is {getattr(self, name)}; needed are rows and columns"
                 )
+        for x, y, _ in self.hot:
+            if not (0 <= x < self.sensor[1] and 0 <= y < self.sensor[0]):
+                raise CameraError(
+                    f"camera: hot has a pixel at x = {x}, y = {y}; the sensor has "
+                    f"{self.sensor[0]} rows and {self.sensor[1]} columns"
+                )
         reach = scene.MARGIN - 2
         if not self.path or any(abs(d) > reach for place in self.path for d in place):
             raise CameraError(f"camera: path needs places within {reach} pixels of the middle")

@@ -15,7 +15,7 @@ from neurosim.camera_model import Camera
 from neurosim.kernels import scene
 
 _ONE = 4096
-_TAIL_STEPS = 20
+TAIL_STEPS = 20
 """Steps after the end, since a recording may begin early; chosen here."""
 _MANY_STRAYS = 500
 """Above this mean a Poisson distribution is taken for a normal one: exp(-mean) would underflow at 745."""
@@ -41,7 +41,7 @@ def _lens(camera: Camera, axis: int) -> scene.Lens:
 
 def _path(camera: Camera) -> NDArray[np.int32]:
     """Displacement (x, y) each step: a Catmull-Rom curve through the nodes, then at rest."""
-    steps = camera.length_us // camera.step_us + _TAIL_STEPS
+    steps = camera.length_us // camera.step_us + TAIL_STEPS
     nodes = camera.path
     path = np.zeros((steps, 2), np.int32)
     for step in range(steps):

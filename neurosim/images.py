@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from neurosim.camera import CAMERA, CameraError, check_images
+from neurosim.camera import CAMERA, CameraError, check_stack
 
 PARTS = ("train", "test")
 IMAGE = CAMERA.field[0]
@@ -109,7 +109,7 @@ def _checked(arrays: dict[str, NDArray[np.generic]], where: str) -> Images:
     for part in PARTS:
         x, y = f"{part}_x", f"{part}_y"
         try:
-            pixels[part] = check_images(arrays[x], f"{where}: {x}")
+            pixels[part] = check_stack(arrays[x], f"{where}: {x}")
         except CameraError as error:
             raise ImagesError(str(error)) from error
         if not len(pixels[part]):

@@ -1,6 +1,6 @@
 """Resampling of grey images by exact fractions: area averages to shrink, linear interpolation to enlarge.
 
-    out[i, j] = sum_r sum_c row.weight[i, r] * column.weight[j, c] * image[r, c]  /  (row.total * column.total)
+    out[i, j] = sum_r sum_c rows.weight[i, r] columns.weight[j, c] image[r, c] / (rows.total columns.total)
 
 rounded to the nearest integer, halves up. All of it is whole numbers: 255 * total * total < 2^63.
 """
