@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neurosim import camera, camera_images, frames
-from neurosim.camera_tables import tables
-from neurosim.kernels import camera as kernels
-from neurosim.kernels.scene import Draw
+from neurosim.data import frames
+from neurosim.data.camera import camera
+from neurosim.data.camera import images as camera_images
+from neurosim.data.camera.tables import tables
+from neurosim.kernels.data import camera as kernels
+from neurosim.kernels.data.scene import Draw
 
 OTHERS = ("ncaltech101", "cifar10dvs")
 

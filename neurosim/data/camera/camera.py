@@ -1,0 +1,200 @@
+"""Simulated event camera: recordings and frames of still images that move in front of it.
+
+N-MNIST, N-Caltech101 and CIFAR10-DVS were made by showing images to a real event camera while the camera
+or the image moved. This stands in for those cameras: the image moves over a sensor whose pixels compare
+log intensity with that of their last event. Simulated events are not those data sets; docs/camera.md
+says how near they come.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from neurosim import threads
+from neurosim.data import frames
+from neurosim.data.camera.images import Grey, Images, check_images, check_stack, fit
+from neurosim.data.camera.model import CAMERA, CAMERAS, Camera, CameraError, by_name
+from neurosim.data.camera.tables import TAIL_STEPS, tables
+from neurosim.data.events import EVENT, POLARITIES, Events
+from neurosim.kernels.data import camera as kernels
+from neurosim.kernels.data.binning import Cells
+from neurosim.kernels.data.scene import Draw
+
+__all__ = [
+    "CAMERA", "CAMERAS", "Camera", "CameraError", "bits", "by_name", "cells", "check_images",
+    "check_stack", "images_a_second", "inputs", "record",
+]  # fmt: skip
+
+_ROOM = 1 << 14
+"""Events that are made room for at first; the longest of the 800 real recordings has 7,152."""
+_ROOM_PER_PIXEL = 8
+"""The same for a large sensor. A recording with more events is made again with room for all."""
+_PIECE = 8
+"""Images of N-MNIST's camera a thread takes at a time, some 5 ms of work, chosen here."""
+_PIXEL_STEPS = 5e8
+"""Pixels times steps that a core of 2.5 GHz simulates in a second: N-MNIST's camera, measured."""
+
+
+class _Job(NamedTuple):
+    """What every piece of a call shares; numbers int64 (image,)."""
+
+    images: Images
+    camera: Camera
+    numbers: NDArray[np.int64]
+    split: np.int64
+    seed: np.uint64
+
+
+def _job(
+    images: ArrayLike | Sequence[Grey],
+    indices: ArrayLike | None,
+    split: int,
+    seed: int,
+    camera: Camera,
+) -> _Job:
+    array = check_images(images)
+    numbers = np.arange(len(array)) if indices is None else np.asarray(indices)
+    if numbers.shape != (len(array),) or (numbers.size and numbers.dtype.kind not in "iu"):
+        raise CameraError(
+            f"indices are {numbers.dtype} {numbers.shape}; needed are {len(array)} integers, one an image"
+        )
+    if numbers.size and not 0 <= numbers.min() <= numbers.max() < 1 << 32:
+        raise CameraError(
+            f"indices reach from {numbers.min()} to {numbers.max()}; allowed are 0..2^32 - 1"
+        )
+    for name, value, width in (("split", split, 32), ("seed", seed, 64)):
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 1 << width:
+            raise CameraError(f"{name} is {value!r}; allowed are integers 0..2^{width} - 1")
+    return _Job(array, camera, numbers.astype(np.int64), np.int64(split), np.uint64(seed))
+
+
+def _draw(job: _Job, number: int) -> Any:
+    return Draw(job.numbers[number], job.split, job.seed)  # type: ignore[arg-type]
+
+
+def _room(camera: Camera) -> int:
+    return max(_ROOM, _ROOM_PER_PIXEL * camera.sensor[0] * camera.sensor[1])
+
+
+def _pixel_steps(camera: Camera) -> int:
+    return camera.sensor[0] * camera.sensor[1] * (camera.length_us // camera.step_us + TAIL_STEPS)
+
+
+def _piece(camera: Camera) -> int:
+    return max(1, _PIECE * _pixel_steps(CAMERA) // _pixel_steps(camera))
+
+
+def images_a_second(camera: Camera = CAMERA) -> float:
+    """A rough forecast for one thread, to choose the number of images between two progress reports."""
+    return _PIXEL_STEPS / _pixel_steps(camera)
+
+
+def record(
+    images: ArrayLike | Sequence[Grey],
+    seed: int = 0,
+    *,
+    split: int = 0,
+    indices: ArrayLike | None = None,
+    camera: Camera = CAMERA,
+) -> list[Events]:
+    """One recording for each image, in order of time.
+
+    images   uint8 (image, height, width), or a list of uint8 (height, width) of any sizes
+    indices  the number of each image, 0..2^32 - 1; 0, 1, 2 ... unless given
+
+    The events of an image depend on the image, the camera and (seed, split, its number) and nothing
+    else. CameraError where one of them is not allowed.
+    """
+    job = _job(images, indices, split, seed, camera)
+    recordings: list[Events] = [np.empty(0, EVENT)] * len(job.images)
+
+    def piece(begin: int, end: int) -> None:
+        sink = kernels.new_sink(_room(camera))
+        for number, image in enumerate(fit(job.images[begin:end], camera), begin):
+            draw = _draw(job, number)
+            found = kernels.record_image(image, tables(camera), draw, sink)
+            if found > len(sink.t):
+                sink = kernels.new_sink(found)
+                kernels.record_image(image, tables(camera), draw, sink)
+            recordings[number] = _in_order(sink, found)
+
+    threads.in_pieces(len(job.images), _piece(camera), piece)
+    return recordings
+
+
+def _in_order(sink: kernels.Sink, found: int) -> Events:
+    events = np.empty(found, EVENT)
+    for name in "txyp":
+        events[name] = getattr(sink, name)[:found]
+    return events[np.argsort(events["t"], kind="stable")]
+
+
+def cells(camera: Camera = CAMERA, pool: int = 1, plane: tuple[int, int] | None = None) -> Cells:
+    """The cell of each pixel: `pool` x `pool` pixels joined, or the sensor divided into a plane.
+
+    pool   a divisor of the sensor's height and width
+    plane  rows and columns, at most the sensor's: row y belongs to y * rows // height, and a column
+           likewise, so every pixel belongs to one cell and a divisor gives what pool gives
+    """
+    height, width = camera.sensor
+    if plane is None:
+        plane = height // _checked_pool(camera, pool), width // pool
+    elif pool != 1:
+        raise CameraError(f"plane is {plane} and pool is {pool}; allowed is one of them")
+    if len(plane) != 2 or not all(
+        isinstance(cut, int) and 1 <= cut <= of
+        for cut, of in zip(plane, camera.sensor, strict=True)
+    ):
+        raise CameraError(f"plane is {plane}; allowed are 1..{height} rows and 1..{width} columns")
+    rows, columns = (
+        np.arange(of) * cut // of for cut, of in zip(plane, camera.sensor, strict=True)
+    )
+    return Cells(rows, columns, *plane)
+
+
+def _checked_pool(camera: Camera, pool: int) -> int:
+    allowed = [n for n in range(1, 257) if not any(side % n for side in camera.sensor)]
+    if isinstance(pool, bool) or not isinstance(pool, int) or pool not in allowed:
+        raise frames.FramesError(
+            f"pool is {pool!r}; allowed are the divisors of {camera.sensor[0]} and "
+            f"{camera.sensor[1]}: {allowed}"
+        )
+    return pool
+
+
+def inputs(division: Cells) -> int:
+    """Inputs of a network behind such cells: both polarities of each."""
+    return POLARITIES * division.rows * division.columns
+
+
+def bits(
+    images: ArrayLike | Sequence[Grey],
+    seed: int = 0,
+    *,
+    split: int = 0,
+    indices: ArrayLike | None = None,
+    steps: int = 10,
+    pool: int = 1,
+    plane: tuple[int, int] | None = None,
+    camera: Camera = CAMERA,
+) -> NDArray[np.uint64]:
+    """Frames' bits of each image, uint64 (image, step, word): those of record(...), without the events.
+
+    steps   bins of camera.window_us, 1..1000
+    pool, plane   as in `cells`; input (p * rows + row) * columns + column
+    """
+    job = _job(images, indices, split, seed, camera)
+    frames.check_steps(steps)
+    division = cells(camera, pool, plane)
+    out = np.zeros((len(job.images), steps, frames.words_for(inputs(division))), np.uint64)
+
+    def piece(begin: int, end: int) -> None:
+        kernels.mark_images(
+            fit(job.images[begin:end], camera), tables(camera), job.numbers[begin:end], job.split,
+            job.seed, _room(camera), division, camera.window_us, out[begin:end],
+        )  # fmt: skip
+
+    threads.in_pieces(len(job.images), _piece(camera), piece)
+    return out
