@@ -12,9 +12,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from neurosim.data.camera.camera import IMAGE, CameraError, check_images
+from neurosim.data.camera.camera import CAMERA, CameraError, check_stack
 
 PARTS = ("train", "test")
+IMAGE = CAMERA.field[0]
+"""Rows and columns that the digits are enlarged to: those of MNIST."""
 DIGITS_TEST_EVERY = 5
 """Every fifth of scikit-learn's 1,797 digits is a test image, 360 in all: chosen here. They come in the
 order of their writers, so that a cut at one place would test with other hands than it trained with."""
@@ -107,7 +109,7 @@ def _checked(arrays: dict[str, NDArray[np.generic]], where: str) -> Images:
     for part in PARTS:
         x, y = f"{part}_x", f"{part}_y"
         try:
-            pixels[part] = check_images(arrays[x], f"{where}: {x}")
+            pixels[part] = check_stack(arrays[x], f"{where}: {x}")
         except CameraError as error:
             raise ImagesError(str(error)) from error
         if not len(pixels[part]):

@@ -239,7 +239,7 @@ def test_unknown_names_are_told_the_known_ones(name):
     [
         ({"train_x": None}, "train_x missing; needed are train_x, train_y, test_x, test_y"),
         ({"train_x": np.zeros((20, 28, 28))}, "train_x are float64"),
-        ({"test_x": np.zeros((4, 8, 8), np.uint8)}, r"test_x are uint8 \(4, 8, 8\)"),
+        ({"test_x": np.zeros((4, 8), np.uint8)}, r"test_x are uint8 \(4, 8\)"),
         ({"train_y": np.zeros(19, np.uint8)}, r"train_y is uint8 \(19,\); needed is uint8 \(20,\)"),
         ({"train_y": np.zeros(20)}, "train_y is float64"),
         ({"train_y": np.full(20, 10, np.uint8)}, r"label of train is 10; allowed are 0\.\.9"),

@@ -7,9 +7,24 @@ Both are whole numbers, so every event lands in exactly one cell. Arrays: t int6
 uint8 (event,), start int64 (sample + 1,): sample i owns events start[i] .. start[i + 1] - 1.
 """
 
+from typing import NamedTuple
+
 import numpy as np
+from numpy.typing import NDArray
 
 from neurosim.kernels.compilation import kernel
+
+
+class Cells(NamedTuple):
+    """The cell of a plane of rows x columns that each row and column of a sensor belongs to.
+
+    row, column   int64 (height,), (width,)      rows, columns   int64, cells of the plane
+    """
+
+    row: NDArray[np.int64]
+    column: NDArray[np.int64]
+    rows: int
+    columns: int
 
 
 @kernel
@@ -53,3 +68,15 @@ def mark_recordings(t, x, y, p, start, begin, end, height, width, pool, window, 
     """mark_events for samples `begin` .. `end` - 1 of bits, uint64 (sample, step, word)."""
     for i in range(begin, end):
         mark_events(t, x, y, p, start[i], start[i + 1], height, width, pool, window, bits[i])
+
+
+@kernel
+def mark_plane(t, x, y, p, count, cells, window, bits):
+    """Set the bit of each of the first `count` events in bits, uint64 (step, word), zero before.
+
+    input = (p * rows + row[y]) * columns + column[x]; x, y of any unsigned type.
+    """
+    steps = bits.shape[0]
+    for i in range(count):
+        row = np.int64(p[i]) * cells.rows + cells.row[y[i]]
+        set_bit(bits[step_of(t[i], steps, window)], row * cells.columns + cells.column[x[i]])
