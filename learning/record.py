@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from learning.settings import Settings, network
+from neurosim.data.sensor import Sensor
 from neurosim.network import Network, NetworkError, Weights, check_weights
 from neurosim.network.serialise import describe, network_of
 from neurosim.population.state import SynapticState
@@ -49,14 +50,41 @@ class Checkpoint(NamedTuple):
     seconds: float
 
 
+class DataAbout(NamedTuple):
+    """What a run must know of its data: class names, the sensor that the network sees, the window."""
+
+    class_names: tuple[str, ...]
+    sensor: Sensor
+    window_us: int
+
+    def to_json(self) -> dict[str, Any]:
+        return {**self._asdict(), "sensor": self.sensor._asdict()}
+
+    @classmethod
+    def of_json(cls, content: dict[str, Any]) -> "DataAbout":
+        """Raises KeyError and TypeError for other content."""
+        sensor = Sensor(**content["sensor"])
+        return cls(tuple(content["class_names"]), sensor, content["window_us"])
+
+
 class Config(NamedTuple):
-    """What a run was started with; `given`: a network that the settings do not describe."""
+    """What a run was started with.
+
+    given   a network that the settings do not describe
+    about   what the data set owns; None in run folders written before it was kept
+    """
 
     settings: Settings
     dataset_key: str
     inputs: int
     classes: int
     given: Network | None = None
+    about: DataAbout | None = None
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """One a class: numbers where the run folder does not name them."""
+        return self.about.class_names if self.about else tuple(map(str, range(self.classes)))
 
     def network(self) -> Network:
         return self.given or network(self.settings, self.inputs, self.classes)
@@ -71,6 +99,8 @@ class Config(NamedTuple):
         }
         if self.given is not None:
             content["network"] = describe(self.given)
+        if self.about is not None:
+            content["data"] = self.about.to_json()
         return json.dumps({**content, "sha256": _digest(_canonical(content))}, indent=1).encode()
 
 
@@ -253,10 +283,11 @@ def read_config(path: Path) -> Config:
     try:
         settings = Settings.model_validate(content["settings"])
         given = network_of(content["network"]) if "network" in content else None
+        about = DataAbout.of_json(content["data"]) if "data" in content else None
         return Config(
-            settings, content["dataset_key"], content["inputs"], content["classes"], given
+            settings, content["dataset_key"], content["inputs"], content["classes"], given, about
         )
-    except (KeyError, ValidationError, NetworkError) as error:
+    except (KeyError, TypeError, ValidationError, NetworkError) as error:
         raise RunError(
             f"{file}: {error}; it was written by another version, train again"
         ) from error

@@ -1,8 +1,8 @@
 """What is an event, and how is a recording of them read and written?
 
-    t   uint32   microseconds since the recording began
-    x   uint8    column 0..33, from the left
-    y   uint8    row 0..33, from the top
+    t   int64    microseconds since the recording began
+    x   uint16   column, from the left (or the channel)
+    y   uint16   row, from the top
     p   uint8    0 or 1: the polarity bit as the camera writes it (1: brighter, by its manual)
 
 N-MNIST's files (Orchard et al. 2015) hold 5 bytes an event, big-endian: x, y, then one bit of polarity
@@ -17,12 +17,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from neurosim.data.sensor import Sensor
 from neurosim.storage import write_atomically
 
-EVENT = np.dtype([("t", "<u4"), ("x", "u1"), ("y", "u1"), ("p", "u1")])
-HEIGHT = WIDTH = 34
-"""N-MNIST's crop of the sensor."""
+EVENT = np.dtype([("t", "<i8"), ("x", "<u2"), ("y", "<u2"), ("p", "u1")])
 POLARITIES = 2
+NMNIST = Sensor(34, 34)
+"""N-MNIST's crop of the ATIS (Orchard et al. 2015)."""
 
 _RECORD_BYTES = 5
 _TIME_BITS = 23
@@ -42,8 +43,8 @@ class EventError(ValueError):
     """Events outside their ranges."""
 
 
-def make(t: Any, x: Any, y: Any, p: Any) -> Events:
-    """Events from four sequences of the same length, checked."""
+def make(t: Any, x: Any, y: Any, p: Any, sensor: Sensor | None = None) -> Events:
+    """Events from four sequences of the same length, checked; within `sensor` where it is given."""
     columns = [np.asarray(column) for column in (t, x, y, p)]
     events = np.empty(len(columns[0]), EVENT)
     for name, column in zip("txyp", columns, strict=True):
@@ -55,13 +56,16 @@ def make(t: Any, x: Any, y: Any, p: Any) -> Events:
                 f"allowed are 0..{np.iinfo(EVENT[name]).max}"
             )
         events[name] = column
-    check(events)
+    check(events, sensor)
     return events
 
 
-def _fault(events: Events) -> str | None:
+def _fault(events: Events, sensor: Sensor | None) -> str | None:
     """What is wrong with the ranges of `events`, in words, or None."""
-    for name, limit in (("x", WIDTH), ("y", HEIGHT), ("p", POLARITIES)):
+    limits = {"p": POLARITIES}
+    if sensor is not None:
+        limits = {"x": sensor.width, "y": sensor.height, "p": sensor.polarities}
+    for name, limit in limits.items():
         if events.size and int(events[name].max()) >= limit:
             where = int(np.argmax(events[name] >= limit))
             return (
@@ -73,10 +77,12 @@ def _fault(events: Events) -> str | None:
             f"event {int(back[0]) + 1} comes at {int(events['t'][back[0] + 1])} us, before the one "
             f"ahead of it; times may not decrease"
         )
+    if events.size and events["t"][0] < 0:
+        return f"event 0 comes at {int(events['t'][0])} us; times start at 0"
     return None
 
 
-def check(events: Events) -> None:
+def check(events: Events, sensor: Sensor | None = None) -> None:
     """Raise EventError unless `events` is a recording in order of time and within its ranges."""
     if not isinstance(events, np.ndarray) or events.dtype != EVENT or events.ndim != 1:
         found = (
@@ -87,7 +93,7 @@ def check(events: Events) -> None:
         raise EventError(
             f"events are {found}; needed is a 1-D array of dtype {EVENT}, see events.make"
         )
-    fault = _fault(events)
+    fault = _fault(events, sensor)
     if fault:
         raise EventError(fault)
 
@@ -115,7 +121,7 @@ def decode(raw: bytes, name: str = "these bytes") -> Events:
         ("p", record[:, 2] >> 7),
     ):
         events[column] = values[~overflow]
-    fault = "holds time overflows and no event" if not events.size else _fault(events)
+    fault = "holds time overflows and no event" if not events.size else _fault(events, NMNIST)
     if fault:
         raise EventFileError(
             f"{name}: {fault}. Expected is an N-MNIST recording (34 x 34, 5 bytes an event): "
@@ -137,7 +143,7 @@ def read(path: str | os.PathLike[str]) -> Events:
 
 def encode(events: Events) -> bytes:
     """The bytes of an ATIS file; times of 2^23 us and more are preceded by overflow records."""
-    check(events)
+    check(events, NMNIST)
     if not events.size:
         raise EventError(
             "no events; a file of the format cannot be told from a broken one when empty"

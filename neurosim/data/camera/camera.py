@@ -17,14 +17,15 @@ from neurosim.data import frames
 from neurosim.data.camera.images import Grey, Images, check_images, check_stack, fit
 from neurosim.data.camera.model import CAMERA, CAMERAS, Camera, CameraError, by_name
 from neurosim.data.camera.tables import TAIL_STEPS, tables
-from neurosim.data.events import EVENT, POLARITIES, Events
+from neurosim.data.events import EVENT, Events
+from neurosim.data.sensor import Sensor
 from neurosim.kernels.data import camera as kernels
 from neurosim.kernels.data.binning import Cells
 from neurosim.kernels.data.scene import Draw
 
 __all__ = [
-    "CAMERA", "CAMERAS", "Camera", "CameraError", "bits", "by_name", "cells", "check_images",
-    "check_stack", "images_a_second", "inputs", "record",
+    "CAMERA", "CAMERAS", "Camera", "CameraError", "bits", "by_name", "check_images",
+    "check_stack", "images_a_second", "record", "sensor_of",
 ]  # fmt: skip
 
 _ROOM = 1 << 14
@@ -131,42 +132,9 @@ def _in_order(sink: kernels.Sink, found: int) -> Events:
     return events[np.argsort(events["t"], kind="stable")]
 
 
-def cells(camera: Camera = CAMERA, pool: int = 1, plane: tuple[int, int] | None = None) -> Cells:
-    """The cell of each pixel: `pool` x `pool` pixels joined, or the sensor divided into a plane.
-
-    pool   a divisor of the sensor's height and width
-    plane  rows and columns, at most the sensor's: row y belongs to y * rows // height, and a column
-           likewise, so every pixel belongs to one cell and a divisor gives what pool gives
-    """
-    height, width = camera.sensor
-    if plane is None:
-        plane = height // _checked_pool(camera, pool), width // pool
-    elif pool != 1:
-        raise CameraError(f"plane is {plane} and pool is {pool}; allowed is one of them")
-    if len(plane) != 2 or not all(
-        isinstance(cut, int) and 1 <= cut <= of
-        for cut, of in zip(plane, camera.sensor, strict=True)
-    ):
-        raise CameraError(f"plane is {plane}; allowed are 1..{height} rows and 1..{width} columns")
-    rows, columns = (
-        np.arange(of) * cut // of for cut, of in zip(plane, camera.sensor, strict=True)
-    )
-    return Cells(rows, columns, *plane)
-
-
-def _checked_pool(camera: Camera, pool: int) -> int:
-    allowed = [n for n in range(1, 257) if not any(side % n for side in camera.sensor)]
-    if isinstance(pool, bool) or not isinstance(pool, int) or pool not in allowed:
-        raise frames.FramesError(
-            f"pool is {pool!r}; allowed are the divisors of {camera.sensor[0]} and "
-            f"{camera.sensor[1]}: {allowed}"
-        )
-    return pool
-
-
-def inputs(division: Cells) -> int:
-    """Inputs of a network behind such cells: both polarities of each."""
-    return POLARITIES * division.rows * division.columns
+def sensor_of(camera: Camera) -> Sensor:
+    """The camera's sensor."""
+    return Sensor(*camera.sensor)
 
 
 def bits(
@@ -178,17 +146,20 @@ def bits(
     steps: int = 10,
     pool: int = 1,
     plane: tuple[int, int] | None = None,
+    cells: Cells | None = None,
     camera: Camera = CAMERA,
 ) -> NDArray[np.uint64]:
     """Frames' bits of each image, uint64 (image, step, word): those of record(...), without the events.
 
     steps   bins of camera.window_us, 1..1000
-    pool, plane   as in `cells`; input (p * rows + row) * columns + column
+    pool, plane   as in frames.divide, or the cells themselves; input (p * rows + row) * columns + column
     """
     job = _job(images, indices, split, seed, camera)
     frames.check_steps(steps)
-    division = cells(camera, pool, plane)
-    out = np.zeros((len(job.images), steps, frames.words_for(inputs(division))), np.uint64)
+    division = cells or frames.divide(sensor_of(camera), pool, plane)
+    out = frames.empty(
+        len(job.images), frames.Binning(sensor_of(camera), division, steps, camera.window_us)
+    )
 
     def piece(begin: int, end: int) -> None:
         kernels.mark_images(

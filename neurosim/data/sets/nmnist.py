@@ -1,4 +1,4 @@
-"""Where are N-MNIST's recordings, and which files are they?
+"""Data set `nmnist`: N-MNIST's recordings, downloaded or in a folder.
 
     FOLDER/Train/<digit>/*.bin    FOLDER/Test/<digit>/*.bin
 
@@ -14,48 +14,68 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from neurosim.data import events
+from neurosim.data.folders import Gathered, check_filled, class_folders
+from neurosim.data.frames import Binning, divide
+from neurosim.data.sets.base import RECORDED, Entry, Options, data_root, path_of
+from neurosim.data.source import About, FileSource, SourceError
+
+WINDOW_US = 300_000
+"""Three saccades of 100 ms (Orchard et al. 2015); see docs/camera.md for the choice."""
 PARTS = {"train": "Train", "test": "Test"}
 DIGITS = tuple(str(digit) for digit in range(10))
 RECORDINGS = {"train": 60_000, "test": 10_000}
 """Of the whole data set."""
 
 
-class LayoutError(ValueError):
+class LayoutError(SourceError):
     """A folder that is not laid out as N-MNIST is. The message says what is missing."""
 
 
-def data_root() -> Path:
-    """Folder for downloads: `$NEUROSIM_DATA`, or the user's data folder."""
-    chosen = os.environ.get("NEUROSIM_DATA")
-    if chosen:
-        return Path(chosen)
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "neurosim"
-
-
-def files(folder: Path, part: str) -> tuple[list[Path], NDArray[np.uint8]]:
+def files(
+    folder: Path, part: str, gathered: Gathered | None = None, partial: bool = False
+) -> tuple[list[Path], NDArray[np.uint16]]:
     """Recordings of "train" or "test" and their labels, ordered by file name, then digit.
 
     N-MNIST numbers its files in MNIST's order, so classes come mixed.
     """
+    gathered = gathered or Gathered()
     top = folder / PARTS[part]
     if not top.is_dir():
         raise LayoutError(
             f"{folder}: no folder {PARTS[part]!r} in it; needed are Train/0..9 and Test/0..9 with "
             f".bin files, as N-MNIST's two archives unpack"
         )
-    others = sorted(
-        child.name for child in top.iterdir() if child.is_dir() and child.name not in DIGITS
+    folders = class_folders(top, DIGITS, gathered, partial)
+    found = {
+        digit: gathered.files(path, lambda file: file.suffix.lower() == ".bin")
+        for digit, path in folders.items()
+    }
+    check_filled({digit: len(paths) for digit, paths in found.items()}, str(top), partial)
+    ordered = sorted((path.name, digit, path) for digit, paths in found.items() for path in paths)
+    labels = np.array([int(digit) for _, digit, _ in ordered], np.uint16)
+    return [path for _, _, path in ordered], labels
+
+
+def open_source(place: str, options: Options, folder: Path | None) -> FileSource:
+    """N-MNIST's recordings in the folder after the colon, or where they were downloaded."""
+    top = path_of(place) if place else locate(folder)
+    gathered, found = Gathered(), {}
+    for part in PARTS:
+        found[part] = files(top, part, gathered, options.partial)
+    about = About(events.NMNIST, DIGITS, WINDOW_US, keep_late=True, notes=tuple(gathered.notes()))
+    return FileSource(
+        about,
+        {part: paths for part, (paths, _) in found.items()},
+        {part: labels for part, (_, labels) in found.items()},
+        events.read,
     )
-    if others:
-        raise LayoutError(
-            f"{top}: folder {others[0]!r} is no digit; allowed are {', '.join(DIGITS)}"
-        )
-    found = sorted(
-        (path.name, digit, path) for digit in DIGITS for path in (top / digit).glob("*.bin")
-    )
-    if not found:
-        raise LayoutError(f"{top}: no recording; needed are files {PARTS[part]}/<digit>/*.bin")
-    return [path for _, _, path in found], np.array([int(digit) for _, digit, _ in found], np.uint8)
+
+
+def binning(steps: int = 10, pool: int = 1) -> Binning:
+    """The bins of N-MNIST's whole window."""
+    cells = divide(events.NMNIST, pool)
+    return Binning(events.NMNIST, cells, steps, WINDOW_US)
 
 
 def locate(folder: Path | None) -> Path:
@@ -98,3 +118,6 @@ def _download(root: Path) -> Path:
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return root / "NMNIST"
+
+
+ENTRY = Entry("nmnist", ("nmnist", "nmnist:FOLDER"), RECORDED | {"partial"}, open_source)
