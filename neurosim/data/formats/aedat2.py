@@ -75,10 +75,14 @@ LAYOUTS = {
     **{
         f"davis{number}": Layout(sensor, _DAVIS_SKIPS, _davis)
         for number, sensor in {
-            128: (128, 128), 208: (192, 208), 240: (180, 240), 346: (260, 346), 640: (480, 640),
+            128: (128, 128),
+            208: (192, 208),
+            240: (180, 240),
+            346: (260, 346),
+            640: (480, 640),
         }.items()
     },
-}  # fmt: skip
+}
 """By name, as `read` takes them; sizes are those of jAER's classes for the chips."""
 SMALL_ADDRESS = 1 << 16
 """Addresses of a DVS128 are below this."""
@@ -155,12 +159,10 @@ def _layout_of(source: Source, lines: list[str], start: int, notes: list[str]) -
                 0,
             )
         return found[1].lower()
-    largest = 0
-    for _, records in source.records(start, RECORD):
-        largest = int(records["address"].max())
-        break
-    name = "dvs128" if largest < SMALL_ADDRESS else "davis240"
-    notes.append(f"the header names no chip: addresses up to {largest:#x} taken as those of {name}")
+    first = next(source.records(start, RECORD), None)
+    small = first is None or int(first[1]["address"].max()) < SMALL_ADDRESS
+    name = "dvs128" if small else "davis240"
+    notes.append(f"the header names no chip: addresses taken, by their size, as those of {name}")
     return name
 
 

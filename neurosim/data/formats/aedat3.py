@@ -33,9 +33,13 @@ _TIME_BYTE = 4
 _TYPES = 32
 """Types of event are small numbers: libcaer 3.3 has fewer than these."""
 SENSORS: dict[str, Sensor] = {
-    "DVS128": (128, 128), "DAVIS240": (180, 240), "DAVIS346": (260, 346), "DAVIS640": (480, 640),
-    "DAVIS208": (192, 208), "DAVIS128": (128, 128),
-}  # fmt: skip
+    "DVS128": (128, 128),
+    "DAVIS240": (180, 240),
+    "DAVIS346": (260, 346),
+    "DAVIS640": (480, 640),
+    "DAVIS208": (192, 208),
+    "DAVIS128": (128, 128),
+}
 """Sizes of the sources that the documentation lists, by how their names begin."""
 LARGEST: Sensor = (1 << 15, 1 << 15)
 """What 15 bits of x and y can say."""
@@ -163,7 +167,7 @@ class _Decoder:
 
     def decode(self, packets: list[Packet]) -> None:
         """Append the events of a group of packets."""
-        if len(packets) == 1 and packets[0].number * _EVENT_BYTES > BLOCK_BYTES:
+        if len(packets) == 1 and packets[0].number > _block_events():
             for piece in _pieces(packets[0]):
                 self.decode([piece])
             return
@@ -211,9 +215,13 @@ class _Decoder:
         return [f"{count:,} {what}" for count, what in told if count]
 
 
+def _block_events() -> int:
+    return max(BLOCK_BYTES // _EVENT_BYTES, 1)
+
+
 def _pieces(packet: Packet) -> Iterator[Packet]:
     """A packet in parts of at most BLOCK_BYTES; each is whole where the packet is."""
-    step = BLOCK_BYTES // _EVENT_BYTES
+    step = _block_events()
     whole = packet.valid == packet.number
     for first in range(0, packet.number, step):
         number = min(step, packet.number - first)

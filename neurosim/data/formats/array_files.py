@@ -30,10 +30,24 @@ with the events made of them they stay below 1 GB."""
 _STORED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENCRYPTED = 1
 _FAULTS = (
-    ValueError, TypeError, KeyError, IndexError, EOFError, OverflowError, OSError, SyntaxError,
-    RuntimeError, NotImplementedError, RecursionError, MemoryError, zlib.error,
-    zipfile.BadZipFile, tokenize.TokenError, UnicodeError, AttributeError,
-)  # fmt: skip
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    EOFError,
+    OverflowError,
+    OSError,
+    SyntaxError,
+    RuntimeError,
+    NotImplementedError,
+    RecursionError,
+    MemoryError,
+    zlib.error,
+    zipfile.BadZipFile,
+    tokenize.TokenError,
+    UnicodeError,
+    AttributeError,
+)
 """What NumPy and zipfile were seen to raise on damaged bytes."""
 
 

@@ -44,9 +44,12 @@ def names_of(given: Any) -> dict[str, str]:
 
 
 def recording(
-    path: Any, columns: Mapping[str, NDArray[Any]], *, unit_us: float | None = None,
+    path: Any,
+    columns: Mapping[str, NDArray[Any]],
+    *,
+    unit_us: float | None = None,
     max_events: int = MAX_EVENTS,
-) -> Recording:  # fmt: skip
+) -> Recording:
     """A recording of the columns t, x, y and perhaps p, of one length.
 
     `unit_us` is the unit of the times in microseconds; without it, the rule above. Raises

@@ -9,12 +9,16 @@ from neurosim.data.formats.source import Source
 LARGEST: Sensor = (2048, 2048)
 """What 11 bits of x and y can say."""
 GENERATIONS: dict[str, Sensor] = {
-    "gen41": (720, 1280), "gen4": (720, 1280), "imx636": (720, 1280), "gen31": (480, 640),
-    "gen3": (480, 640), "genx320": (320, 320),
-}  # fmt: skip
+    "gen41": (720, 1280),
+    "gen4": (720, 1280),
+    "imx636": (720, 1280),
+    "gen31": (480, 640),
+    "gen3": (480, 640),
+    "genx320": (320, 320),
+}
 """Sensors by what plug-in names hold, the longer names first (OpenEB, camera plug-ins)."""
 ENCODING = re.compile(
-    r"^%\s*(?:evt\s+(?P<evt>\d(?:\.\d)?)|format\s+EVT(?P<format>\d+)(?P<rest>;.*)?)\s*$",
+    r"^%\s*(?:evt\s+(?P<evt>\d(?:\.\d)?)|format\s+EVT(?P<format>\d+)(?:;.*)?)\s*$",
     re.IGNORECASE,
 )
 
@@ -55,14 +59,15 @@ def header(source: Source, encoding: str) -> Header:
             f"the header names {'EVT ' + named if named else 'no encoding'}; needed is EVT {encoding}",
             0,
         )
-    return Header(encoding, _sensor(source, lines, found), start)
+    return Header(encoding, _sensor(source, lines), start)
 
 
-def _sensor(source: Source, lines: list[str], found: re.Match[str]) -> Sensor | None:
+def _sensor(source: Source, lines: list[str]) -> Sensor | None:
     """From `geometry WxH`, from the fields of `format`, or from the sensor's generation."""
     text = "\n".join(lines)
     geometry = re.search(r"^%\s*geometry\s+(\d{1,5})x(\d{1,5})", text, re.MULTILINE)
-    fields = dict(re.findall(r"(\w+)=(\d{1,5})", found["rest"] or ""))
+    format_line = re.search(r"^%\s*format\s+EVT\S*", text, re.MULTILINE | re.IGNORECASE)
+    fields = dict(re.findall(r"(\w+)=(\d{1,5})", format_line[0] if format_line else ""))
     if geometry:
         sensor = (int(geometry[2]), int(geometry[1]))
     elif {"height", "width"} <= set(fields):

@@ -21,10 +21,18 @@ from neurosim.data.formats.recording import MAX_EVENTS, Recording, Samples
 from neurosim.data.formats.source import Source
 
 CLASSES = (
-    "hand clapping", "right hand wave", "left hand wave", "right arm clockwise",
-    "right arm counter clockwise", "left arm clockwise", "left arm counter clockwise", "arm roll",
-    "air drums", "air guitar", "other gestures",
-)  # fmt: skip
+    "hand clapping",
+    "right hand wave",
+    "left hand wave",
+    "right arm clockwise",
+    "right arm counter clockwise",
+    "left arm clockwise",
+    "left arm counter clockwise",
+    "arm roll",
+    "air drums",
+    "air guitar",
+    "other gestures",
+)
 """In the order of their numbers (gesture_mapping.csv, published with the data)."""
 LABELS = np.dtype([("class", "<i8"), ("start", "<i8"), ("end", "<i8")])
 MAX_BYTES = 1 << 20

@@ -31,10 +31,21 @@ from neurosim.data.formats.source import Source
 FORMATS: tuple[Format, ...] = tuple(
     module.FORMAT
     for module in (
-        aer_bin, evt2, evt3, prophesee_dat, aedat2, aedat3, aedat4, arrays, spike_hdf5,
-        cue_accumulation, event_stream, stmnist_mat, table,
+        aer_bin,
+        evt2,
+        evt3,
+        prophesee_dat,
+        aedat2,
+        aedat3,
+        aedat4,
+        arrays,
+        spike_hdf5,
+        cue_accumulation,
+        event_stream,
+        stmnist_mat,
+        table,
     )
-)  # fmt: skip
+)
 """A further format is a module with FORMAT, and an entry here."""
 _BLANK = 16
 """So many zero bytes at the start are no event of any format."""

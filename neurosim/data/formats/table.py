@@ -93,12 +93,20 @@ def _rows(source: Source, offset: int, raw: bytes, width: int) -> NDArray[Any]:
     ends = np.append(np.flatnonzero(letters == ord("\n")), len(letters) - 1)
     counts = np.diff(np.cumsum(begins)[ends], prepend=0)
     bad = (counts != 0) & (counts != width)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of text that is no number: seen below
-        numbers = np.fromstring(text, np.float64, sep=" ") if begins.any() else np.zeros(0)
+    numbers = _parsed(text) if begins.any() else np.zeros(0)
     if bad.any() or len(numbers) != int(counts.sum()) or text.translate(None, _NUMERIC):
         raise _fault(source, offset, text, width)
     return numbers.reshape(-1, width)
+
+
+def _parsed(text: bytes) -> NDArray[Any]:
+    """Numbers between blanks, float64; as many as there are before one that is none."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DeprecationWarning)  # what NumPy before 2.3 does there
+        try:
+            return np.fromstring(text, np.float64, sep=" ")
+        except (ValueError, DeprecationWarning):
+            return np.zeros(0)
 
 
 def _fault(source: Source, offset: int, text: bytes, width: int) -> EventFileError:
