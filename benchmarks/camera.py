@@ -56,7 +56,7 @@ def counts(arguments):
     simulated = camera.record(mnist["train_x"][numbers], indices=numbers)
     print("mean of a recording      events  p = 1  active cells in each of ten bins")
     for name, recorded in (("real", real), ("simulated", simulated)):
-        made = frames.unpack(frames.from_events(recorded, labels, steps=STEPS))
+        made = frames.unpack(frames.from_events(recorded, labels, nmnist.binning(STEPS)))
         cells = " ".join(f"{cell:4.0f}" for cell in made.sum(2, dtype=np.int64).mean(0))
         both = np.concatenate(recorded)
         print(f"{name:24s} {len(both) / len(recorded):6.0f}  {both['p'].mean():.3f}  {cells}")
@@ -84,7 +84,7 @@ def train(bits, labels, seed, epochs):
             return gradient / (1 + 2 * above.abs()) ** 2
 
     torch.manual_seed(seed)
-    inputs = frames.sensor_inputs()
+    inputs = nmnist.binning().plane.inputs
     first, second = torch.nn.Linear(inputs, HIDDEN), torch.nn.Linear(HIDDEN, 10)
     torch.nn.init.normal_(first.weight, 0, 0.03)
     parameters = [*first.parameters(), *second.parameters()]
@@ -124,7 +124,7 @@ def train(bits, labels, seed, epochs):
 def transfer(arguments):
     mnist = np.load(arguments.mnist)
     numbers, labels, recorded = recordings(arguments.recordings)
-    real = frames.from_events(recorded, labels, steps=STEPS).bits
+    real = frames.from_events(recorded, labels, nmnist.binning(STEPS)).bits
     kept = np.setdiff1d(np.arange(len(mnist["train_x"])), numbers)[: arguments.images]
     bits = camera.bits(mnist["train_x"][kept], indices=kept, steps=STEPS)
     test = camera.bits(mnist["test_x"], split=1, steps=STEPS)
@@ -150,7 +150,7 @@ def picture(arguments):
     figure, axes = plt.subplots(8, STEPS, figsize=(STEPS, 8))
     for row, axis in enumerate(axes):
         recorded = (real, simulated)[row % 2][row // 2]
-        made = frames.count(recorded, steps=STEPS).reshape(STEPS, 2, 34, 34)
+        made = frames.count(recorded, nmnist.binning(STEPS)).reshape(STEPS, 2, 34, 34)
         for step in range(STEPS):
             axis[step].imshow(made[step, 1] - made[step, 0], cmap="seismic", vmin=-5, vmax=5)
             axis[step].set(xticks=[], yticks=[])
@@ -222,7 +222,7 @@ def sensor(arguments):
             start = time.perf_counter()
             packed = camera.bits(shown, **options)
             took = time.perf_counter() - start
-            inputs = frames.POLARITIES * rows * columns
+            inputs = events.POLARITIES * rows * columns
             labels = np.zeros(len(shown), np.uint8)
             made[way] = frames.unpack(frames.Frames(packed, labels, inputs)).astype(np.float32)
             pair = np.corrcoef(made["pooled"].ravel(), made[way].ravel())[0, 1]

@@ -9,11 +9,11 @@ from fractions import Fraction
 from math import log2
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from learning.rules import delta, eggroll, error_credit, event_aligned, full_rank
 from neurosim import limits
-from neurosim.data.sets.base import Options
+from neurosim.data.choice import DataChoice
 from neurosim.kernels.readout import FRACTION, ONE, exp2_table
 from neurosim.kernels.rules.weight_update import RATE_BITS
 from neurosim.network import Network, Population
@@ -37,27 +37,11 @@ FACTOR_STD = {"rademacher": 1, "graded": 2}
 """Standard deviation of a noise number (neurosim/kernels/noise/weight_noise.py)."""
 
 
-class Settings(BaseModel):
+class Settings(DataChoice):
     """Settings of a training run. `sigma` and learning rates are in LSB of an 8-bit weight."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     data: str = "digits"
     """data set: digits, images:FILE.npz, images:FOLDER, nmnist:FOLDER ... (docs/data.md)"""
-    camera: Literal["nmnist", "ncaltech101", "cifar10dvs"] | None = None
-    """simulated camera that images are shown to; by default N-MNIST's"""
-    sensor: str | None = None
-    """divide the sensor into WIDTHxHEIGHT cells (48x36), or channels into a smaller number (64)"""
-    crop: str | None = None
-    """part of the sensor: WIDTHxHEIGHT in its middle, or WIDTHxHEIGHT+LEFT+TOP"""
-    window: Annotated[int, Field(ge=1, le=1 << 40)] | None = None
-    """microseconds that are cut into bins, later events being left out; by default the data set's"""
-    bins: Literal["time", "count"] | None = None
-    """bins of equal time (by default), or of an equal count of events"""
-    holdout: str | None = None
-    """speaker whose recordings are the test set, instead of the official split"""
-    partial: bool = False
-    """take an incomplete data set as it is"""
     steps: Annotated[int, Field(ge=1, le=255)] = 10
     """time bins of a sample"""
     pool: Annotated[int, Field(ge=1, le=256)] = 1
@@ -177,11 +161,6 @@ class Settings(BaseModel):
                     f"final_{name} {last} needs --schedule linear"
                 )
         return self
-
-    @property
-    def data_options(self) -> Options:
-        """What is chosen of the data set, apart from steps and pooling."""
-        return Options(*(getattr(self, name) for name in Options._fields))
 
     @property
     def last_temperature(self) -> float:

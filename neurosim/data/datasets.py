@@ -22,6 +22,7 @@ from neurosim.data import cache, frames
 from neurosim.data.events import Events
 from neurosim.data.frames import Binning, Frames
 from neurosim.data.labels import found, shown
+from neurosim.data.labels import relabelled as number
 from neurosim.data.sensor import Sensor
 from neurosim.data.sets import ENTRIES, NAMES
 from neurosim.data.sets.base import Options, crop_of, plane_of
@@ -29,7 +30,18 @@ from neurosim.data.source import EventSource
 from neurosim.data.splits import VALIDATION_SHARE, shuffled
 from neurosim.storage import StorageError
 
-__all__ = ["NAMES", "Dataset", "DatasetError", "Options", "events", "load", "shuffled", "source"]
+__all__ = [
+    "NAMES",
+    "Dataset",
+    "DatasetError",
+    "Options",
+    "events",
+    "load",
+    "relabelled",
+    "shuffled",
+    "source",
+    "usable",
+]
 
 Progress = Callable[[int, int, str], None]
 """Called as progress(done, of, what)."""
@@ -263,8 +275,8 @@ def load(
     _check_samples(name, behind)
     if recordings > 1 and behind.recorded:
         raise DatasetError(
-            f"data set {name!r}: recordings_per_image is {recordings}; recorded files exist once, "
-            f"so that it must be 1"
+            f"data set {name!r}: recordings_per_image is {recordings}; recordings exist once, so "
+            f"that it must be 1"
         )
     wanted = _Wanted(name, seed, recordings, _binned(name, behind, options, steps, pool))
     _check_memory(behind, wanted)
@@ -338,6 +350,33 @@ def _about(wanted: _Wanted) -> dict[str, Any]:
     }
 
 
+def usable(name: str, options: Options) -> Options:
+    """Those of the options that a data set can use; for options that were chosen for another one."""
+    entry = ENTRIES.get(name.partition(":")[0])
+    if entry is None:
+        return options
+    unused = {name: Options._field_defaults[name] for name in set(options.given()) - entry.options}
+    return options._replace(**unused)
+
+
+def relabelled(data: Dataset, class_names: Sequence[str]) -> Dataset:
+    """The same samples, their labels numbered as these names. DatasetError for a class without a name."""
+    if data.class_names == tuple(class_names):
+        return data
+    try:
+        train, validation, test = (
+            kept._replace(
+                labels=number(kept.labels, data.class_names, class_names, f"{data.name}, {split}")
+            )
+            for split, kept in data.splits().items()
+        )
+    except ValueError as error:
+        raise DatasetError(str(error)) from error
+    return data._replace(
+        train=train, validation=validation, test=test, class_names=tuple(class_names)
+    )
+
+
 def events(
     name: str,
     split: str,
@@ -348,7 +387,10 @@ def events(
     folder: Path | None = None,
     options: Options | None = None,
 ) -> Events:
-    """Raw events of one sample: load(name, seed=seed)'s `split`, at `index`, of recording number `recording` of an image."""
+    """Raw events of one sample: load(name, seed=seed)'s `split`, at `index`.
+
+    recording   which of an image's recordings
+    """
     behind = source(name, folder, options)
     splits = _splits(behind, seed)
     if split not in splits:

@@ -9,7 +9,14 @@ from neurosim.data.labels import shown
 from neurosim.data.source import SourceError
 
 _LITTER = frozenset(
-    ("__macosx", "thumbs.db", "desktop.ini", "$recycle.bin", "system volume information", "lost+found")
+    (
+        "__macosx",
+        "thumbs.db",
+        "desktop.ini",
+        "$recycle.bin",
+        "system volume information",
+        "lost+found",
+    )
 )
 """Names that operating systems leave, lower case; names that begin with a dot (.DS_Store, ._name) too."""
 _UNFINISHED = (".part", ".crdownload", ".download", ".tmp", ".aria2", ".filepart")

@@ -83,7 +83,11 @@ def _white(arrays: Mapping[str, NDArray[Any]], where: str) -> tuple[int, str]:
     white = next((depth for depth in _DEPTHS if high <= depth), None)
     if white is None:
         raise SourceError(f"{where}: pixels reach to {high:g}; {allowed}: scale them")
-    dark = "" if high > white // 4 else f"; the largest is only {high:g}, so they are dark: scale them?"
+    dark = (
+        ""
+        if high > white // 4
+        else f"; the largest is only {high:g}, so they are dark: scale them?"
+    )
     return white, f"integers 0..{white} become grey 0..255{dark}" if white > 255 or dark else ""
 
 

@@ -78,9 +78,7 @@ def labelled(
     )
 
 
-def _by_number(
-    columns: Mapping[str, NDArray[Any]], names: NDArray[Any], where: str
-) -> Labelled:
+def _by_number(columns: Mapping[str, NDArray[Any]], names: NDArray[Any], where: str) -> Labelled:
     text = tuple(
         name.decode() if isinstance(name, bytes) else str(name) for name in names.reshape(-1)
     )
@@ -103,7 +101,7 @@ def relabelled(
     if tuple(names) == tuple(wanted):
         return labels
     place = {name: number for number, name in enumerate(wanted)}
-    used = [names[number] for number in np.unique(labels)]
+    used = [names[number] for number in np.unique(labels).tolist()]
     unknown = [name for name in used if name not in place]
     if unknown:
         raise SourceError(
@@ -123,7 +121,7 @@ def shown(names: Sequence[str], most: int = 6) -> str:
 def found(part: str, labels: NDArray[np.uint16], names: Sequence[str]) -> str:
     """Samples and classes of a part, and which classes have none."""
     counts = np.bincount(labels, minlength=len(names))
-    absent = [names[number] for number in np.flatnonzero(counts == 0)]
+    absent = [names[number] for number in np.flatnonzero(counts == 0).tolist()]
     told = f"{part}: {len(labels):,} samples of {len(names) - len(absent)} classes"
     if absent:
         told += f"; none of {shown(absent)}"

@@ -198,7 +198,11 @@ class FileSource(Recordings):
 
     def content(self) -> str:
         return content_of(
-            [(f"{part}/{path.parent.name}", path) for part in self.files for path in self.files[part]]
+            [
+                (f"{part}/{path.parent.name}", path)
+                for part in self.files
+                for path in self.files[part]
+            ]
         )
 
     def one(self, part: str, number: int) -> Events:

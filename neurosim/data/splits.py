@@ -1,4 +1,4 @@
-"""Splits of a data set: a shuffle that no library's version changes, and test samples where there are none."""
+"""Splits of a data set: a shuffle that no library's version changes, and a test split where there is none."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray

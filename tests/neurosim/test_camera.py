@@ -55,7 +55,9 @@ def test_threads_do_not_change_a_bit():
 
 def test_frames_are_those_of_the_events():
     for steps, pool in ((10, 1), (7, 2)):
-        recorded = frames.from_events(camera.record(IMAGES, 2), [0] * 12, steps=steps, pool=pool)
+        recorded = frames.from_events(
+            camera.record(IMAGES, 2), [0] * 12, nmnist.binning(steps, pool)
+        )
         assert np.array_equal(camera.bits(IMAGES, 2, steps=steps, pool=pool), recorded.bits)
 
 
@@ -162,7 +164,9 @@ def test_simulated_recordings_resemble_the_real_ones(shared):
         simulated = camera.record(mnist["train_x"][numbers], indices=numbers)
     assert abs(np.mean([*map(len, simulated)]) / np.mean([*map(len, real)]) - 1) < 0.1
     cells = [
-        frames.unpack(frames.from_events(recorded, [0] * len(numbers))).astype(float)
+        frames.unpack(frames.from_events(recorded, [0] * len(numbers), nmnist.binning())).astype(
+            float
+        )
         for recorded in (real, simulated)
     ]
     per_bin = [cell.sum((0, 2)) for cell in cells]

@@ -1,8 +1,8 @@
 """Files of class folders: any classes, with train and test folders, with lists, or with neither.
 
-    FOLDER/<class>/*                       a fifth of each class is kept for the test
-    FOLDER/train/<class>/*, FOLDER/test/<class>/*
-    FOLDER/<class>/* and train.txt, test.txt in FOLDER or beside it: lines <class>/<file>
+FOLDER/<class>/*                       a fifth of each class is kept for the test
+FOLDER/train/<class>/*, FOLDER/test/<class>/*
+FOLDER/<class>/* and train.txt, test.txt in FOLDER or beside it: lines <class>/<file>
 """
 
 from collections.abc import Callable

@@ -102,10 +102,10 @@ def load_npz(path: Path) -> ArrayImages:
     """Images of an .npz file."""
     arrays = _arrays(path)
     names = next((arrays[name] for name in _NAMES if name in arrays), None)
-    parts = {part: _pair(arrays, part) for part in PARTS}
+    parts = {part: _pair(path, arrays, part) for part in PARTS}
     given = {part: pair for part, pair in parts.items() if pair is not None}
-    if not given or "train" not in given:
-        given = {"train": _pair(arrays, None) or _refuse(path, arrays)}
+    if "train" not in given:
+        given = {"train": _pair(path, arrays, None) or _refuse(path, arrays)}
     where = str(path)
     pixels, notes = grey.greys({f"{x}": arrays[x] for x, _ in given.values()}, where)
     by_part = {part: pixels[x] for part, (x, _) in given.items()}
@@ -135,7 +135,7 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
         raise SourceError(f"{path}: not a readable .npz file ({error}); write it again") from error
 
 
-def _pair(arrays: Mapping[str, Any], part: str | None) -> tuple[str, str] | None:
+def _pair(path: Path, arrays: Mapping[str, Any], part: str | None) -> tuple[str, str] | None:
     """Names of a part's images and labels, in any usual spelling, or None."""
     found = []
     for words in (_IMAGES, _LABELS):
@@ -154,12 +154,20 @@ def _pair(arrays: Mapping[str, Any], part: str | None) -> tuple[str, str] | None
         ]
         found.append(next((name for name in spellings if name in arrays), None))
     images, labels = found
-    return None if images is None or labels is None else (images, labels)
+    if images is not None and labels is not None:
+        return images, labels
+    if images is None and labels is None:
+        return None
+    return _refuse(
+        path, arrays, f"{images or labels!r} without its {'labels' if images else 'images'}"
+    )
 
 
-def _refuse(path: Path, arrays: Mapping[str, Any]) -> tuple[str, str]:
+def _refuse(
+    path: Path, arrays: Mapping[str, Any], what: str = "no images with labels in it"
+) -> tuple[str, str]:
     raise SourceError(
-        f"{path}: no images with labels in it (found: {', '.join(arrays) or 'nothing'}); needed are "
+        f"{path}: {what} (found: {', '.join(arrays) or 'nothing'}); needed are "
         f"train_x, train_y, test_x, test_y, or x_train ..., or x and y alone"
     )
 
