@@ -1,11 +1,11 @@
 """How do several machines share a run? Each evaluates a range of the pairs; all replay the update.
 
     out     generation, coefficients and rates of the one before, a range for each worker
-    back    what became of the range, and a hash of the memory it was evaluated with
+    back    what became of the range, and a hash of the state it was evaluated with
 
 Who evaluates a pair changes no bit, so workers may come, go and die: a range without an answer goes to
-those who are left, and a arrival is given the memory once. The update goes out before it is made here,
-so that all make it at the same time. A worker whose memory has another hash is left out.
+those who are left, and a worker that joins is given the state once. The update goes out before it is made,
+so that all make it at the same time. A worker whose state has another hash is left out.
 """
 
 from collections.abc import Callable
@@ -68,7 +68,7 @@ class ClusterTraining(Training):
         return Evaluation(**found)
 
     def _trusted(self, worker: str, reply: Any, state: bytes, generation: int) -> bool:
-        """Whether the answer is of use; if not, the worker is asked no more, or given the memory."""
+        """Whether the answer is of use; if not, the worker is asked no more, or given the state."""
         if isinstance(reply, OSError):
             self.pool.lose(worker, f"it does not answer ({type(reply).__name__})")
         elif isinstance(reply, Exception):
@@ -80,7 +80,7 @@ class ClusterTraining(Training):
         elif reply["state"] != state:
             self.pool.refuse(
                 worker,
-                f"after {generation} generations its memory has sha256 {reply['memory'].hex()[:12]}, "
+                f"after {generation} generations its state has sha256 {reply['state'].hex()[:12]}, "
                 f"here it is {state.hex()[:12]}; its answers are not used. Check that machine",
             )
         else:

@@ -15,7 +15,7 @@ from learning.evolution import Evolution
 from learning.record import Checkpoint, Config
 from learning.settings import Settings, noise
 from learning.shaping import LARGEST
-from learning.training import make_chip, presented
+from learning.training import batch_of, make_chip
 from neurosim.data.datasets import Dataset
 from neurosim.data.frames import Frames, select
 from neurosim.population.state import SynapticState
@@ -70,9 +70,9 @@ def fault(settings: Settings) -> str | None:
 
 
 def sum_bits(settings: Settings) -> int:
-    """Bits of a direction: |momentum| <= 2^b (votes + 1) - 1 for ever, votes <= pairs * rank * 127.
+    """Bits of a direction: |momentum| <= 2^b (sums + 1) - 1 for ever, sums <= pairs * rank * 127.
 
-    From m' = m - floor(|m| / 2^b) + votes, which keeps to that bound. So 32 bits are never needed, and
+    From m' = m - floor(|m| / 2^b) + sums, which keeps to that bound. So 32 bits are never needed, and
     no direction saturates.
     """
     most = settings.pairs * settings.rank * LARGEST
@@ -99,16 +99,16 @@ def step(config: Config, checkpoint: Checkpoint, data: Dataset) -> Step:
     chip = make_chip(config, _copied(before))
     evolution = Evolution(settings, len(data.train.labels), len(chip.network.layers))
     ask = evolution.ask(generation)
-    frames, groups = presented(data, ask, settings)
-    evaluation = chip.evaluate(frames, groups, ask.pairs, generation)
+    batch = batch_of(data, ask, settings)
+    evaluation = chip.evaluate(batch, ask.pairs, generation)
     update = evolution.tell(generation, evaluation)
-    votes = [
+    sums = [
         chip.sums(layer, update.coefficients, ask.pairs, generation)[0]
         for layer in range(len(chip.network.layers))
     ]
     chip.apply_update(update.coefficients, ask.pairs, generation, update.rates)
     totals, rates = [], []
-    for layer, direction in enumerate(chip.state.momentum or votes):
+    for layer, direction in enumerate(chip.state.momentum or sums):
         neurons = chip.network.layers[layer][1].neurons
         total = int(np.abs(direction[:, :neurons].astype(np.int64)).sum())
         totals.append(total)
@@ -116,7 +116,7 @@ def step(config: Config, checkpoint: Checkpoint, data: Dataset) -> Step:
         rates.append(update.rates[layer].step * size // total if total else 0)
     return Step(
         generation,
-        select(frames, groups.reshape(-1)),
+        select(batch.frames, batch.groups.reshape(-1)),
         evaluation.fitness,
         update.coefficients,
         totals,

@@ -138,7 +138,7 @@ def evaluate(training: Training, generation: int, pairs: range) -> Evaluation:
     """What becomes of some pairs of a generation."""
     ask = training.evolution.ask(generation)
     training.adjust(generation)
-    return training.chip.evaluate(*training.shown(ask), ask.pairs, generation, pairs)
+    return training.chip.evaluate(training.batch(ask), ask.pairs, generation, pairs)
 
 
 def _compile(training: Training) -> None:
@@ -209,13 +209,13 @@ async def evaluate_range(
     *,
     dask_worker: Any,
 ) -> dict[str, Any]:
-    """Fitness of some pairs, and the hash of the memory they met.
+    """Fitness of some pairs, and the hash of the state they met.
 
     ranges  int32 (worker's number, 2): first of its pairs, and the one after its last
     update  of generation - 1; None where none is to be replayed
     state  what the run remembers before `update`; None where the worker's own replica is to be used
 
-    {"memory": sha256, "pairs": arrays of the Evaluation, narrow}, the latter where there are any pairs;
+    {"state": sha256, "pairs": arrays of the Evaluation, narrow}, the latter where there are any pairs;
     {"lacks": what} where the replica is not at this generation.
     """
     key = run, dask_worker.address

@@ -1,10 +1,10 @@
-"""How does a run go from first to last generation? Ask, evaluate, tell, apply_update, look.
+"""Training loop: ask, evaluate, tell, apply the update, validate.
 
     ask = evolution.ask(g)                        which pairs, which samples
-    chip.adjust(noise, readout)                   how large the generation's noise is, and its temperature
-    evaluation = chip.evaluate(frames, ...)        on the chip
-    update = evolution.tell(g, evaluation)         one small integer a direction
-    chip.apply_update(update.coefficients, ...)    on the chip
+    chip.adjust(noise, readout)                   size of the generation's noise, and its temperature
+    evaluation = chip.evaluate(batch, ...)        on the chip
+    update = evolution.tell(g, evaluation)        one small integer a direction
+    chip.apply_update(update.coefficients, ...)   on the chip
 
 What a generation does depends on the settings, the data and its number alone, so a run that was
 stopped anywhere continues to the same bits.
@@ -30,11 +30,13 @@ from learning.record import (
     read_checkpoint,
     weights_sha256,
 )
+from learning.rules.registry import rules_of
 from learning.settings import Settings, noise, readout
 from neurosim.data.datasets import Dataset
 from neurosim.data.frames import Frames, check_plane, select, shifted
 from neurosim.kernels.readout import FRACTION
 from neurosim.network import Network
+from neurosim.population.batch import Batch
 from neurosim.population.evaluator import Evaluation, Evaluator, Forward
 from neurosim.population.state import SynapticState, initial_state, state_of
 
@@ -79,19 +81,18 @@ def make_chip(config: Config, state: SynapticState | None = None) -> Evaluator:
         readout_spec=readout(settings),
         fraction_bits=settings.fraction_bits,
         momentum_bits=settings.momentum_bits,
-        delta_rule=settings.output_rule == "delta",
-        error_credit=settings.credit == "error",
+        signals=[rule.signal for rule in rules_of(settings, len(described.layers))],
     )
 
 
-def presented(data: Dataset, ask: Ask, settings: Settings) -> tuple[Frames, NDArray[np.int64]]:
-    """What a generation is shown: frames, and which of them each group sees, int64 (group, place)."""
+def batch_of(data: Dataset, ask: Ask, settings: Settings) -> Batch:
+    """The samples of a generation, shifted where the settings say so, and which of them each group sees."""
     if not settings.shift:
-        return data.train, ask.samples
+        return Batch(data.train, ask.samples)
     count = ask.samples.size
     where = offsets(count, ask.generation, settings.shift, settings.seed)
     frames = shifted(data.train, ask.samples.reshape(-1), where, data.sensor)
-    return frames, np.arange(count).reshape(ask.samples.shape)
+    return Batch(frames, np.arange(count).reshape(ask.samples.shape))
 
 
 def validate(chip: Evaluator, frames: Frames) -> Metrics:
@@ -138,7 +139,7 @@ class Training:
         self.generation = checkpoint.generation if checkpoint else 0
         self.seconds = checkpoint.seconds if checkpoint else 0.0
         self._saved = (self.generation, time.perf_counter())
-        self._shown: tuple[int, Frames, NDArray[np.int64]] | None = None
+        self._batch: tuple[int, Batch] | None = None
 
     @property
     def settings(self) -> Settings:
@@ -149,11 +150,11 @@ class Training:
         """_Raw passes of a perturbed network on a sample, so far."""
         return self.generation * self.settings.pairs * 2 * self.settings.batch
 
-    def shown(self, ask: Ask) -> tuple[Frames, NDArray[np.int64]]:
-        """What a generation is shown (see `presented`), made once."""
-        if self._shown is None or self._shown[0] != ask.generation:
-            self._shown = ask.generation, *presented(self.data, ask, self.settings)
-        return self._shown[1:]
+    def batch(self, ask: Ask) -> Batch:
+        """The batch of a generation (see `batch_of`), made once."""
+        if self._batch is None or self._batch[0] != ask.generation:
+            self._batch = ask.generation, batch_of(self.data, ask, self.settings)
+        return self._batch[1]
 
     def adjust(self, generation: int) -> None:
         """Tell the chip the size of the generation's noise, and its temperature."""
@@ -163,14 +164,14 @@ class Training:
     def evaluate(self, ask: Ask) -> Evaluation:
         """What becomes of the pairs that are asked for."""
         self.adjust(ask.generation)
-        return self.chip.evaluate(*self.shown(ask), ask.pairs, ask.generation)
+        return self.chip.evaluate(self.batch(ask), ask.pairs, ask.generation)
 
     def apply_update(self, ask: Ask, update: Update) -> int:
         """Move the weights by what the pairs were worth; return how many stand at their edge."""
         self.adjust(ask.generation)
         coefficients, rates = update
         return self.chip.apply_update(
-            coefficients, ask.pairs, ask.generation, rates, *self.shown(ask)
+            coefficients, ask.pairs, ask.generation, rates, self.batch(ask)
         )
 
     def step(self) -> dict[str, Any] | None:

@@ -13,8 +13,10 @@ import numpy as np
 from neurosim.data.frames import pack
 from neurosim.kernels import generator
 from neurosim.network import Connection, Network, Population
+from neurosim.population.batch import Batch
 from neurosim.population.evaluator import Evaluator, ReadoutSpec
 from neurosim.population.layout import NoiseSpec
+from neurosim.population.rules import Signal
 from neurosim.population.state import initial_state
 from neurosim.population.update import Rates
 
@@ -51,17 +53,19 @@ def outcome(spec, readout, registers, delta=False, credit=False):
         noise=NoiseSpec((scale, 0 if credit else scale), (0 if credit else 900, 0), **spec),
         readout_spec=readout,
         fraction_bits=4,
-        delta_rule=delta or credit,
-        error_credit=credit,
+        signals=(
+            Signal.CREDIT if credit else Signal.FITNESS,
+            Signal.ERROR if delta or credit else Signal.FITNESS,
+        ),
     )
     groups = np.array([[0], [2]])
     for generation in range(2):
-        seen = chip.evaluate(frames, groups, range(4, 8), generation)
+        seen = chip.evaluate(Batch(frames, groups), range(4, 8), generation)
         yield from (seen.fitness, seen.saturated)
         f = np.array([127, -5, 0, 31] * chip.spec.directions, np.int8)
         f = f if seen.credits is None else seen.credits
         rates = [Rates(1 << 36, 1 << 36, 1 << 24)] * 2
-        chip.apply_update(f, range(4, 8), generation, rates, frames, groups)
+        chip.apply_update(f, range(4, 8), generation, rates, Batch(frames, groups))
     for kept in chip.state:
         yield from kept
     forward = chip.forward(frames)

@@ -357,7 +357,7 @@ def credits(network, weights, spec, readout, dense, label, pair, generation, see
     return found
 
 
-def presented_votes(
+def presented_sums(
     network, weights, spec, readout, dense, labels, groups, coefficients, directions, generation, seed, delta
 ):  # fmt: skip
     """UpdateSums of the rules that present the samples again: (synapses, biases) of each layer.

@@ -10,6 +10,7 @@ from neurosim.data.frames import Frames, pack
 from neurosim.network import Connection, Network, Population, Weights
 from neurosim.population.evaluator import Evaluator, ReadoutSpec
 from neurosim.population.layout import NoiseSpec
+from neurosim.population.rules import Signal
 from neurosim.population.state import state_of
 
 SEEDS = st.integers(0, (1 << 64) - 1)
@@ -147,6 +148,11 @@ READOUT = ReadoutSpec(True, 256, 16)
 def still(network):
     """Noise of no layer."""
     return NoiseSpec((0,) * len(network.layers), (0,) * len(network.layers))
+
+
+def signals(layers, readout=Signal.ERROR, hidden=Signal.FITNESS):
+    """Learning signals of a chain: those of the hidden layers, and of the readout."""
+    return (*(hidden,) * (layers - 1), readout)
 
 
 def chip_of(case, spec, readout=READOUT, **more):

@@ -1,15 +1,16 @@
-"""How does a chip learn? It evaluates a population of perturbed networks and keeps what scored.
+"""Evaluator: fitness of a population of perturbed networks, and the update of their common weights.
 
-    evaluate(frames, groups, pairs)      -> fitness of both members of every pair
-    apply_update(coefficients, rates)     -> one small integer a direction moves the weights
-    recall(frames)                       -> what the network as it stands makes of samples
+    evaluate(batch, pairs)             -> fitness of both members of every pair
+    apply_update(coefficients, rates)  -> one small integer a direction moves the weights
+    forward(frames)                    -> scores and spikes of the network without noise
 
-The chip owns the weights. It is told numbers (which pairs, which samples, what a direction was worth) and
-never a perturbation: each core draws its noise from the counter generator, twice. The members of an
+The chip holds the weights. It receives numbers (which pairs, which samples, the utility of a direction)
+and never a perturbation: each core draws its noise from the counter generator, twice. The members of an
 antithetic pair share one direction, one-sided members have one each.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +23,7 @@ from neurosim.kernels.connections import dense
 from neurosim.kernels.executors import fused_chain, output_batch
 from neurosim.kernels.simd import zeros
 from neurosim.network import Network, NetworkError, Weights, check_weights
+from neurosim.population.batch import SAMPLES_AT_ONCE, Batch
 from neurosim.population.bounds import (
     check_credit,
     check_terms,
@@ -30,6 +32,7 @@ from neurosim.population.bounds import (
     largest_credit,
 )
 from neurosim.population.layout import NoiseSpec, check_noise, check_trainable, lay_out
+from neurosim.population.rules import Signal, check_signals
 from neurosim.population.state import SynapticState, check_fraction_bits, padded, weights
 from neurosim.population.update import (
     Coefficients,
@@ -47,8 +50,6 @@ STEPS = limits.Range(1, 255)
 """Time steps of a sample: 255 sums of a 24-bit v still fit 32 bits."""
 Scratch = tuple[fused_chain.Scratch, output_batch.OutputBatch]
 """SynapticState that one thread writes to while it evaluates."""
-SAMPLES_AT_ONCE = 2048
-"""Samples whose shared currents are held at a time: 10 MB at 10 steps and 128 neurons."""
 
 
 class ReadoutSpec(NamedTuple):
@@ -113,8 +114,7 @@ class Evaluator:
         readout_spec: ReadoutSpec,
         fraction_bits: int = 8,
         momentum_bits: int = 3,
-        delta_rule: bool = False,
-        error_credit: bool = False,
+        signals: Sequence[Signal] | None = None,
     ) -> None:
         check_trainable(network)
         check_fraction_bits(fraction_bits)
@@ -125,11 +125,20 @@ class Evaluator:
         self.seed = np.uint64(seed)
         self.fraction_bits = fraction_bits
         self.momentum_bits = momentum_bits
-        self.delta = delta_rule
-        self.error_credit = error_credit
-        self._shown_last: tuple[NDArray[np.uint64], NDArray[np.int64], SharedForward] | None = None
+        layers = len(network.layers)
+        signals = (Signal.FITNESS,) * layers if signals is None else signals
+        self.signals = check_signals(signals, layers)
+        self._changes = 0
         self._set(noise, readout_spec)
         check_weights(network, self.weights())
+
+    @property
+    def _by_credit(self) -> bool:
+        return Signal.CREDIT in self.signals
+
+    @property
+    def _by_error(self) -> bool:
+        return self.signals[-1] is Signal.ERROR
 
     def adjust(self, noise: NoiseSpec, readout_spec: ReadoutSpec) -> None:
         """Go on with noise of another size, or at another temperature, as a schedule has them."""
@@ -138,7 +147,7 @@ class Evaluator:
 
     def _set(self, noise: NoiseSpec, readout_spec: ReadoutSpec) -> None:
         check_noise(self.network, noise)
-        if self.error_credit:
+        if self._by_credit:
             check_credit(self.network, noise)
         self.spec = noise
         self.readout_spec = readout_spec
@@ -169,7 +178,7 @@ class Evaluator:
             readout.exp2_table(),
             readout.log2_table(),
         )
-        self._shown_last = None  # errors and masks depend on both
+        self._changes += 1  # errors and masks depend on both
 
     def weights(self) -> Weights:
         """The weights as the cores use them."""
@@ -204,22 +213,18 @@ class Evaluator:
         in_pieces(count, piece, work, lambda: _scratch(chain, self._still, steps))
         return samples
 
-    def _show(self, frames: Frames, groups: NDArray[np.int64]) -> SharedForward:
-        """Present the samples of some groups to the unperturbed network, and keep what is shared."""
+    def _share(self, frames: Frames, groups: NDArray[np.int64]) -> SharedForward:
+        """Run the unperturbed network on the samples of some groups."""
         seen, first, places = np.unique(groups, return_index=True, return_inverse=True)
         order = np.argsort(first)  # samples lie in memory as groups meet them
         seen, places = seen[order], np.argsort(order)[places.reshape(-1)]
-        if seen.min() < 0 or seen.max() >= len(frames.labels):
-            raise NetworkError(
-                f"groups see samples {seen.min()}..{seen.max()}; there are 0..{len(frames.labels) - 1}"
-            )
         steps = frames.bits.shape[1]
         chain = lay_out(self.network, self.weights(), self.spec, steps)
         local = np.ascontiguousarray(places.reshape(groups.shape), np.int64)
         trains = np.zeros((0, 0), np.uint64)
         errors = np.zeros((0, 0), np.int32)
         fitness = np.zeros(len(seen), np.int64)
-        if not self.delta and not any(self.spec.aligned):
+        if not self._by_error and not any(self.spec.aligned):
             samples = self._samples(chain, frames, seen)
         else:
             forward = _forward_of(chain, len(seen), steps)
@@ -249,19 +254,14 @@ class Evaluator:
             samples = self._samples(chain, frames, seen, then)._replace(masks=masks)
         return SharedForward(chain, samples, local, trains, errors, fitness)
 
-    def _blocks(
-        self, frames: Frames, groups: NDArray[np.int64]
-    ) -> Iterator[tuple[int, SharedForward]]:
-        """Groups a few at a time, so that memory does not grow with the population; first group, shown."""
-        at_once = max(1, SAMPLES_AT_ONCE // groups.shape[1])
-        if len(groups) > at_once:
-            for first in range(0, len(groups), at_once):
-                yield first, self._show(frames, groups[first : first + at_once])
-            return
-        last = self._shown_last
-        if last is None or last[0] is not frames.bits or not np.array_equal(last[1], groups):
-            self._shown_last = last = (frames.bits, groups.copy(), self._show(frames, groups))
-        yield 0, last[2]
+    def _blocks(self, batch: Batch, groups: range) -> Iterator[tuple[int, SharedForward]]:
+        """The shared forward pass of some groups, a few at a time; first group and pass."""
+        pieces = batch.pieces(groups)
+        for piece in pieces:
+            seen = batch.groups[piece.start : piece.stop]
+            make = partial(self._share, batch.frames, seen)
+            shared = make() if len(pieces) > 1 else batch.shared(self, self._changes, piece, make)
+            yield piece.start - groups.start, shared
 
     def _check_frames(self, frames: Frames) -> None:
         inputs = self.network.sizes[self.network.connections[0].source]
@@ -282,19 +282,18 @@ class Evaluator:
 
     def evaluate(
         self,
-        frames: Frames,
-        groups: NDArray[np.int64],
+        batch: Batch,
         pairs: range,
         generation: int,
         part: range | None = None,
     ) -> Evaluation:
         """Fitness of both members of each pair, summed over the samples of the pair's group.
 
-        groups  int64 (group, place): samples of `frames` that a group sees; the pairs are divided
-                among the groups evenly and in order
+        batch   samples and groups; the pairs are divided among the groups evenly and in order
         pairs   numbers of the pairs, a contiguous range
         part    those of `pairs` to evaluate here, a contiguous range; None: all
         """
+        frames, groups = batch.frames, batch.groups
         self._check_frames(frames)
         if pairs.step != 1 or len(pairs) == 0 or len(pairs) % len(groups):
             raise NetworkError(
@@ -307,20 +306,19 @@ class Evaluator:
             )
         each = len(pairs) // len(groups)
         first_group = (part.start - pairs.start) // each
-        touched = groups[first_group : (part[-1] - pairs.start) // each + 1]
+        touched = range(first_group, (part[-1] - pairs.start) // each + 1)
         origin = pairs.start + first_group * each
         begin, end = part.start - origin, part.stop - origin
         fitness = np.zeros((len(touched) * each, 2), np.int64)
         saturated = np.zeros_like(fitness)
         credits, largest = None, 0
-        if self.error_credit:
+        if self._by_credit:
             check_terms(self.spec, len(pairs), groups)
-            steps = frames.bits.shape[1]
-            largest = largest_credit(self.network, self.spec, len(pairs), len(groups), steps)
+            largest = largest_credit(self.network, self.spec, len(pairs), len(groups), batch.steps)
             lanes = padded(self.network.populations[0].neurons)
             credits = np.zeros((len(fitness), lanes), np.int16)
         seen = Evaluation(fitness, saturated, credits)
-        for first, shared in self._blocks(frames, touched):
+        for first, shared in self._blocks(batch, touched):
             at = first * each
             block = slice(at, at + len(shared.groups) * each)
             wanted = max(begin - at, 0), min(end, block.stop) - at
@@ -396,39 +394,41 @@ class Evaluator:
         pairs: range,
         generation: int,
         rates: Sequence[Rates],
-        frames: Frames | None = None,
-        groups: NDArray[np.int64] | None = None,
+        batch: Batch | None = None,
     ) -> int:
-        """Move the weights by what the pairs were worth; return how many synapses stand at their edge.
+        """Move the weights by the utility of each direction; return how many synapses stand at their edge.
 
         coefficients    int8 (direction,): one small integer for each direction of `pairs`; where
                         neurons are given credit by error, the int16 (pair, lane) `credits` of the
                         evaluation
         rates           one for each layer
-        frames, groups  as they were evaluated: rules that present the samples again need them
+        batch           as it was evaluated: rules that accumulate over spikes or errors need it
         """
         told = len(pairs) * self.spec.directions
         lanes = padded(self.network.populations[0].neurons)
-        kind, shape = (np.int16, (told, lanes)) if self.error_credit else (np.int8, (told,))
+        kind, shape = (np.int16, (told, lanes)) if self._by_credit else (np.int8, (told,))
         if coefficients.dtype != kind or coefficients.shape != shape:
             raise NetworkError(
                 f"coefficients are {coefficients.dtype} {coefficients.shape}; "
                 f"needed is {np.dtype(kind)} {shape}"
             )
-        if not self.error_credit:  # credits are kept small enough
-            check_update_sums(self.spec, len(pairs), 1 if frames is None else frames.bits.shape[1])
+        if not self._by_credit:  # credits are kept small enough
+            check_update_sums(self.spec, len(pairs), 1 if batch is None else batch.steps)
         sums = [
             self.sums(layer, coefficients, pairs, generation)
             for layer in range(len(self.network.layers))
         ]
-        if self.delta or any(self.spec.aligned):
-            if frames is None or groups is None:
-                raise NetworkError("this rule presents the samples again: give frames and groups")
+        if self._by_error or any(self.spec.aligned):
+            if batch is None:
+                raise NetworkError(
+                    "this rule accumulates over spikes: give the batch of the evaluation"
+                )
+            groups = batch.groups
             check_terms(self.spec, len(pairs), groups)
-            if self.delta:
-                check_traces(self.network, frames.bits.shape[1], groups.size)
+            if self._by_error:
+                check_traces(self.network, batch.steps, groups.size)
             each, begin = told // len(groups), pairs.start * self.spec.directions
-            for first, shared in self._blocks(frames, groups):
+            for first, shared in self._blocks(batch, range(len(groups))):
                 block = slice(first * each, (first + len(shared.groups)) * each)
                 accumulate_event_aligned(
                     self.spec,
@@ -439,9 +439,9 @@ class Evaluator:
                     generation,
                     sums,
                 )
-                if self.delta:
+                if self._by_error:
                     accumulate_delta(shared, sums[-1])
-        self._shown_last = None
+        self._changes += 1
         return sum(
             move(
                 self.network,

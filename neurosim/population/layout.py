@@ -27,7 +27,7 @@ NOISE_LIMIT = 1 << 30
 """Noise stays below this, so that it fits 32 bits with any current, or u and bias, added."""
 CURRENT_LIMIT = NOISE_LIMIT - (1 << limits.STATE_BITS)
 """Synaptic currents stay below this, for the same reason: what is left of u is added too."""
-UNTRAINED = ("vth_low_mant", "vmin", "vmax", "noise", "reset_interval", "wide_decay")
+UNTRAINED = ("vth_low_mant", "vmin", "vmax", "noise", "reset_interval", "wide_decay", "model")
 """What a population may have and the population evaluator does not compute."""
 
 

@@ -151,7 +151,7 @@ def test_a_worker_whose_memory_drifts_is_named_and_left_out(here, data, config):
                 worker,
                 pool,
                 "from learning.replica import _replicas\n"
-                "for _, training in _replicas.values(): training.chip.memory.synapses[0][0, 0] ^= 1",
+                "for _, training in _replicas.values(): training.chip.state.synapses[0][0, 0] ^= 1",
             )
             assert end(training) == alone(config, data)
             assert worker not in pool.threads

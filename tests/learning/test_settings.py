@@ -1,6 +1,7 @@
 """Are settings checked when they are made, and turned into the integers they stand for?"""
 
 import itertools
+from dataclasses import dataclass
 from fractions import Fraction
 from math import log2
 
@@ -9,6 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from learning.recipes import RECIPES
+from learning.rules import registry
+from learning.rules.eggroll import Eggroll
 from learning.settings import Settings, TrainingSchedules, network, noise, readout
 from neurosim.kernels.rules.weight_update import RATE_BITS
 from neurosim.population.layout import NoiseSpec, check_noise, check_trainable
@@ -78,7 +82,8 @@ def test_the_limits_here_are_all_there_are():
 def test_values_at_their_limits_are_taken(name, value):
     if value is not None:
         even = {"groups": 1} if name == "pairs" else {}
-        Settings(**{"schedule": "linear", name: value, **even})
+        aligned = {"method": "event-aligned", "batch": 1} if name.startswith("noise_") else {}
+        Settings(**{"schedule": "linear", **aligned, name: value, **even})
 
 
 @pytest.mark.parametrize(
@@ -233,7 +238,7 @@ def test_without_a_course_noise_and_temperature_stay(temperature, generation, ki
     assert schedule.readout(generation) == readout(settings)
 
 
-def test_a_linear_course_may_take_all_the_noise_and_raise_the_temperature():
+def test_a_linear_schedule_may_take_all_the_noise_and_raise_the_temperature():
     """In the first generation all is there; before the last has passed, a unit of noise is left."""
     settings = Settings(final_noise=0, final_temperature=4, generations=1000, schedule="linear")
     begun, schedule = NoiseSpec((2048, 16), (0, 0)), TrainingSchedules(settings, 2)
@@ -255,6 +260,7 @@ def test_a_linear_course_may_take_all_the_noise_and_raise_the_temperature():
 )
 def test_networks_and_noise_can_be_trained(method, kind, rank):
     bias = 0 if method == "event-aligned" else 2
+    rank = rank if method == "eggroll" else 1
     settings = Settings(
         method=method, noise=kind, rank=rank, hidden=(30, 20), batch=1, sigma_bias=bias
     )
@@ -292,3 +298,44 @@ def test_logits_fit_64_bits(temperature, steps, kind):
     largest = steps * (1 << 23) if spec.membrane else steps
     assert spec.multiplier >= 1
     assert spec.multiplier * largest < 1 << 62
+
+
+UNREAD = [
+    ("fast", {"rank": 4}, "rank 4"),
+    ("fast", {"shaping": "rank"}, "shaping 'rank'"),
+    ("fast", {"sigma_output": 4.0}, "sigma_output 4.0"),
+    ("eggroll", {"noise_window": 64}, "noise_window 64"),
+    ("eggroll", {"noise_period": 2}, "noise_period 2"),
+    ("eggroll", {"method": "full-rank", "rank": 2}, "rank 2"),
+    ("eggroll", {"output_rule": "frozen", "output_rate": 2.0}, "output_rate 2.0"),
+]
+
+
+@pytest.mark.parametrize(("recipe", "given", "named"), UNREAD)
+def test_a_setting_that_no_rule_of_the_run_reads_is_refused(recipe, given, named):
+    started = RECIPES[recipe][1].model_dump()
+    with pytest.raises(ValueError, match=f"{named}: the rules of this run .* do not read it"):
+        Settings(**{**started, **given})
+
+
+def test_every_optional_setting_has_a_rule_that_reads_it():
+    fields = registry.optional()
+    assert fields <= set(Settings.model_fields)
+    assert {"rank", "noise_window", "shaping", "sigma_output"} <= fields
+
+
+def test_a_rule_from_elsewhere_trains(monkeypatch):
+    """A rule is one object and one entry in the registry."""
+
+    @dataclass(frozen=True)
+    class HalfNoise(Eggroll):
+        name: str = "half-noise"
+
+        def scale(self, sigma, unit, settings):
+            return super().scale(sigma / 2, unit, settings)
+
+    monkeypatch.setitem(registry.HIDDEN, "half-noise", HalfNoise())
+    plain = Settings(sigma=8, sigma_output=4)
+    toy = Settings(sigma=16, sigma_output=8, method="half-noise")
+    net = network(plain, 20, 3)
+    assert noise(toy, net) == noise(plain, net)

@@ -11,6 +11,7 @@ from neurosim.data.frames import words_for
 from neurosim.kernels.rules import delta, event_aligned
 from neurosim.kernels.simd import zeros
 from neurosim.network import NetworkError
+from neurosim.population.batch import Batch
 from neurosim.population.evaluator import Evaluator
 from neurosim.population.layout import NoiseSpec
 from neurosim.population.update import Rates
@@ -20,9 +21,14 @@ GENERATION, SEED = 6, 0x0123456789ABCDEF
 
 def chip_of(case, spec, readout, delta=False):
     return Evaluator(
-        case.network, strategies.state_of(case.weights, momentum=True), seed=SEED, noise=spec,
-        readout_spec=readout, fraction_bits=0, delta_rule=delta,
-    )  # fmt: skip
+        case.network,
+        strategies.state_of(case.weights, momentum=True),
+        seed=SEED,
+        noise=spec,
+        readout_spec=readout,
+        fraction_bits=0,
+        signals=strategies.signals(len(case.network.layers)) if delta else None,
+    )
 
 
 @given(st.data())
@@ -34,11 +40,21 @@ def test_members_score_what_the_oracle_says(data):
     )
     groups = [[data.draw(st.integers(0, len(case.labels) - 1))] for _ in range(2)]
     pairs = range(begin := data.draw(st.integers(0, 1000)), begin + 4)
-    seen = chip_of(case, spec, readout).evaluate(case.frames, np.array(groups), pairs, GENERATION)
+    seen = chip_of(case, spec, readout).evaluate(
+        Batch(case.frames, np.array(groups)), pairs, GENERATION
+    )
     fitness, saturated = naive.fitness(
-        case.network, case.weights, spec, readout, case.dense, case.labels, groups, pairs, GENERATION,
+        case.network,
+        case.weights,
+        spec,
+        readout,
+        case.dense,
+        case.labels,
+        groups,
+        pairs,
+        GENERATION,
         SEED,
-    )  # fmt: skip
+    )
     assert seen.fitness.tolist() == fitness
     assert seen.saturated.tolist() == saturated
 
@@ -65,12 +81,24 @@ def test_votes_are_the_sum_over_pairs_steps_and_spikes(data):
 def assert_votes(case, spec, readout, delta, groups, f, pairs):
     chip = chip_of(case, spec, readout, delta)
     rates = [Rates(1 << 32, 1 << 36, 0)] * len(case.network.layers)
-    chip.apply_update(np.array(f, np.int8), pairs, GENERATION, rates, case.frames, np.array(groups))
+    chip.apply_update(
+        np.array(f, np.int8), pairs, GENERATION, rates, Batch(case.frames, np.array(groups))
+    )
     directions = range(pairs.start * spec.directions, pairs.stop * spec.directions)
-    presented = naive.presented_votes(
-        case.network, case.weights, spec, readout, case.dense, case.labels, groups, f, directions,
-        GENERATION, SEED, delta,
-    )  # fmt: skip
+    presented = naive.presented_sums(
+        case.network,
+        case.weights,
+        spec,
+        readout,
+        case.dense,
+        case.labels,
+        groups,
+        f,
+        directions,
+        GENERATION,
+        SEED,
+        delta,
+    )
     for layer, (_, population) in enumerate(case.network.layers):
         sums, of_biases = map(np.array, presented[layer])
         if not spec.of_layer(layer):
@@ -103,32 +131,42 @@ def test_votes_of_many_moments_and_wide_layers_are_whole(hidden, samples):
     groups = [[sample] for sample in range(samples)]
     chip = chip_of(case, spec, strategies.ReadoutSpec(True, 256, 16))
     chip.apply_update(
-        np.array(f, np.int8), range(samples), GENERATION, [Rates(0, 0, 0)] * 2, case.frames,
-        np.array(groups),
-    )  # fmt: skip
+        np.array(f, np.int8),
+        range(samples),
+        GENERATION,
+        [Rates(0, 0, 0)] * 2,
+        Batch(case.frames, np.array(groups)),
+    )
     xi = np.array(
         [
             [
                 naive.numbers(
-                    naive.Field(naive.ALIGNED, 0, pair, GENERATION, SEED), hidden,
-                    naive.lane_words(hidden), t, False,
+                    naive.Field(naive.ALIGNED, 0, pair, GENERATION, SEED),
+                    hidden,
+                    naive.lane_words(hidden),
+                    t,
+                    False,
                 )
                 for t in range(2)
             ]
             for pair in range(samples)
         ]
-    )  # fmt: skip
+    )
     wanted = np.einsum("i,itk,itj->jk", np.array(f), xi, dense.astype(int))
     assert np.array_equal(chip.state.momentum[0][:, :hidden], wanted)
 
 
 @given(
-    st.sampled_from([16, 128, 144]), st.sampled_from([200, 600, 1500]), st.integers(1, 40),
-    st.integers(0, 15), st.floats(0, 1), st.integers(0, 1 << 30),
-)  # fmt: skip
-def test_presented_votes_are_the_product_of_spikes_and_terms(
+    st.sampled_from([16, 128, 144]),
+    st.sampled_from([200, 600, 1500]),
+    st.integers(1, 40),
+    st.integers(0, 15),
+    st.floats(0, 1),
+    st.integers(0, 1 << 30),
+)
+def test_presented_sums_are_the_product_of_spikes_and_terms(
     lanes, sources, samples, most, density, seed
-):  # fmt: skip
+):
     """Of few spikes and many, and terms up to the largest."""
     numbers = np.random.default_rng(seed)
     steps, words = 5, words_for(sources)
@@ -163,7 +201,7 @@ def test_rules_that_present_again_ask_for_the_samples():
         network, strategies.random_weights(network, np.random.default_rng(0)), None, None
     )
     chip = chip_of(case, NoiseSpec((9,), (0,), aligned=(True,)), strategies.ReadoutSpec(True, 1, 0))
-    with pytest.raises(NetworkError, match="give frames and groups"):
+    with pytest.raises(NetworkError, match="give the batch"):
         chip.apply_update(np.zeros(2, np.int8), range(2), 0, [Rates(0, 0, 0)])
 
 
@@ -201,7 +239,7 @@ def test_terms_beyond_16_bits_are_refused(one_sided, allowed):
     chip = chip_of(case, spec, strategies.ReadoutSpec(True, 1, 0))
     for pairs in (allowed, allowed + 1):
         f, groups = np.zeros(pairs * spec.directions, np.int8), np.array([[0]])
-        told = (f, range(pairs), 0, [Rates(0, 0, 0)], case.frames, groups)
+        told = (f, range(pairs), 0, [Rates(0, 0, 0)], Batch(case.frames, groups))
         if pairs == allowed:
             chip.apply_update(*told)
             continue
@@ -232,6 +270,9 @@ def test_delta_votes_beyond_32_bits_are_refused():
     chip = chip_of(case, NoiseSpec((0, 0), (0, 0)), strategies.ReadoutSpec(True, 256, 16), True)
     with pytest.raises(NetworkError, match="600 samples of 200 steps could overflow"):
         chip.apply_update(
-            np.zeros(600, np.int8), range(600), 0, [Rates(0, 0, 0)] * 2, case.frames,
-            np.zeros((600, 1), np.int64),
-        )  # fmt: skip
+            np.zeros(600, np.int8),
+            range(600),
+            0,
+            [Rates(0, 0, 0)] * 2,
+            Batch(case.frames, np.zeros((600, 1), np.int64)),
+        )

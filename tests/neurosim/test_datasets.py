@@ -312,9 +312,9 @@ def test_options_out_of_range_are_refused(option):
         datasets.load("digits", **option)
 
 
-def test_recordings_have_one_take(tmp_path: Path):
+def test_recorded_files_are_read_once(tmp_path: Path):
     folder = write_recordings(tmp_path / "recordings")
-    with pytest.raises(datasets.DatasetError, match="recordings exist once"):
+    with pytest.raises(datasets.DatasetError, match="recorded files have 1"):
         datasets.load(f"nmnist:{folder}", recordings_per_image=2)
 
 

@@ -15,6 +15,7 @@ from neurosim.kernels.executors import output_batch
 from neurosim.kernels.executors.output_batch import BATCH_LANES, COUNTED_SIXTEENS
 from neurosim.network import Connection, Network, Population, Weights
 from neurosim.population import layout as chains
+from neurosim.population.batch import Batch
 from neurosim.population.layout import NoiseSpec, lay_out
 
 GENERATION = 5
@@ -53,7 +54,7 @@ def test_all_ways_find_the_same_currents(data):
         with pytest.MonkeyPatch.context() as patch:
             choose(one, patch)
             chip = chip_of(case, spec, readout)
-            seen = chip.evaluate(case.frames, groups, range(3), GENERATION)
+            seen = chip.evaluate(Batch(case.frames, groups), range(3), GENERATION)
             forward = chip.forward(case.frames)
             found.append([seen.fitness, seen.saturated, forward.potentials, forward.counts])
     for other in found[1:]:
@@ -104,12 +105,12 @@ def test_presentations_side_by_side_do_not_meet(way, pairs, batch, registers, ki
     scale = 30_000 if registers else 900
     spec = NoiseSpec((scale,) * 2, (500,) * 2, rank=2, **kind)
     chip = chip_of(case, spec)
-    together = chip.evaluate(case.frames, np.arange(batch)[None], range(pairs), GENERATION)
+    together = chip.evaluate(Batch(case.frames, np.arange(batch)[None]), range(pairs), GENERATION)
     apart = np.zeros((2, *together.fitness.shape), np.int64)
     for pair in range(pairs):
         for sample in range(batch):
             alone = chip.evaluate(
-                case.frames, np.array([[sample]]), range(pair, pair + 1), GENERATION
+                Batch(case.frames, np.array([[sample]])), range(pair, pair + 1), GENERATION
             )
             apart[:, pair] += alone.fitness[0], alone.saturated[0]
     assert np.array_equal(together.fitness, apart[0])
@@ -146,7 +147,7 @@ def test_noise_along_the_events_reaches_the_last_layer_in_all_ways(data):
         with pytest.MonkeyPatch.context() as patch:
             choose(one, patch)
             chip = chip_of(case, spec, readout)
-            seen = chip.evaluate(case.frames, groups, range(2 * len(groups)), GENERATION)
+            seen = chip.evaluate(Batch(case.frames, groups), range(2 * len(groups)), GENERATION)
             found.append([seen.fitness, seen.saturated])
     for other in found[1:]:
         assert all(np.array_equal(a, b) for a, b in zip(found[0], other, strict=True))
@@ -172,7 +173,9 @@ def test_noise_of_a_wide_last_layer_is_its_own(way):
     case = example((40, 33, 18), samples=3)
     for full_rank in (False, True):
         spec = NoiseSpec((64, 64), (77, 77), rank=2, graded=True, full_rank=full_rank)
-        seen = chip_of(case, spec).evaluate(case.frames, np.array([[0, 2]]), range(3), GENERATION)
+        seen = chip_of(case, spec).evaluate(
+            Batch(case.frames, np.array([[0, 2]])), range(3), GENERATION
+        )
         fitness, _ = naive.fitness(
             case.network, case.weights, spec, strategies.READOUT, case.dense, case.labels,
             [[0, 2]], range(3), GENERATION, strategies.SEED,

@@ -12,6 +12,7 @@ from strategies import READOUT, SEED, chip_of, example, still, wide
 from neurosim.network import Connection, Input, Network, NetworkError, Noise, Population
 from neurosim.population import evaluator, update
 from neurosim.population import layout as chains
+from neurosim.population.batch import Batch
 from neurosim.population.evaluator import Evaluator, ReadoutSpec
 from neurosim.population.layout import NoiseSpec
 from neurosim.population.update import Rates
@@ -21,7 +22,7 @@ GENERATION = 5
 
 def assert_as_the_oracle(case, spec, readout, groups, pairs):
     chip = chip_of(case, spec, readout)
-    seen = chip.evaluate(case.frames, np.array(groups, np.int64), pairs, GENERATION)
+    seen = chip.evaluate(Batch(case.frames, np.array(groups, np.int64)), pairs, GENERATION)
     fitness, saturated = naive.fitness(
         case.network, case.weights, spec, readout, case.dense, case.labels, groups, pairs, GENERATION,
         SEED,
@@ -70,9 +71,9 @@ def test_one_sided_members_do_not_share_noise():
     case = example((90, 50, 5))
     groups = np.array([[0, 1]])
     spec = NoiseSpec((900, 200), (700, 300))
-    both = chip_of(case, spec).evaluate(case.frames, groups, range(20), GENERATION)
+    both = chip_of(case, spec).evaluate(Batch(case.frames, groups), range(20), GENERATION)
     apart = chip_of(case, spec._replace(one_sided=True))
-    seen = apart.evaluate(case.frames, groups, range(10), GENERATION)
+    seen = apart.evaluate(Batch(case.frames, groups), range(10), GENERATION)
     assert np.array_equal(seen.fitness[:, 0], both.fitness[::2, 0])
     assert np.array_equal(seen.fitness[:, 1], both.fitness[1::2, 1])
 
@@ -167,9 +168,13 @@ def test_division_of_work_changes_nothing(kind, monkeypatch):
             pieces.append(piece)
             monkeypatch.setattr(evaluator, "in_pieces", in_pieces)
             monkeypatch.setattr(update, "in_pieces", in_pieces)
-        chip = chip_of(case, spec, delta_rule=kind is ALIGNED)
-        seen = chip.evaluate(case.frames, groups, range(90), GENERATION)
-        chip.apply_update(f, range(90), GENERATION, rates, case.frames, groups)
+        chip = chip_of(
+            case,
+            spec,
+            signals=strategies.signals(len(case.network.layers)) if kind is ALIGNED else None,
+        )
+        seen = chip.evaluate(Batch(case.frames, groups), range(90), GENERATION)
+        chip.apply_update(f, range(90), GENERATION, rates, Batch(case.frames, groups))
         forward = chip.forward(case.frames)
         outcomes.append(
             [
@@ -198,7 +203,7 @@ def test_threads_change_nothing(kind):
         for threads in (1, 2):
             numba.set_num_threads(threads)
             chip = chip_of(case, spec)
-            seen = chip.evaluate(case.frames, groups, range(96), GENERATION)
+            seen = chip.evaluate(Batch(case.frames, groups), range(96), GENERATION)
             chip.apply_update(f, range(96), GENERATION, [Rates(1 << 33, 0, 0)] * 2)
             outcomes.append([seen.fitness, seen.saturated, *chip.state.synapses])
     finally:
@@ -210,9 +215,15 @@ def test_blocks_of_samples_change_nothing(monkeypatch):
     case = example((70, 20, 5), samples=9)
     groups = np.arange(18).reshape(6, 3) % 9
     chip = chip_of(case, wide(case))
-    whole = chip.evaluate(case.frames, groups, range(60), GENERATION), chip.forward(case.frames)
+    whole = (
+        chip.evaluate(Batch(case.frames, groups), range(60), GENERATION),
+        chip.forward(case.frames),
+    )
     monkeypatch.setattr(evaluator, "SAMPLES_AT_ONCE", 4)
-    parts = chip.evaluate(case.frames, groups, range(60), GENERATION), chip.forward(case.frames)
+    parts = (
+        chip.evaluate(Batch(case.frames, groups), range(60), GENERATION),
+        chip.forward(case.frames),
+    )
     for a, b in zip(whole, parts, strict=True):
         assert all(
             np.array_equal(x, y) for x, y in zip(a, b, strict=True) if not isinstance(x, tuple)
@@ -229,9 +240,9 @@ def test_blocks_of_samples_move_weights_by_the_same_bits(one_sided, monkeypatch)
     moved = []
     for at_once in (2048, 1, 4):
         monkeypatch.setattr(evaluator, "SAMPLES_AT_ONCE", at_once)
-        chip = chip_of(case, spec, delta_rule=True)
+        chip = chip_of(case, spec, signals=strategies.signals(len(case.network.layers)))
         rates = [Rates(1 << 33, 1 << 33, 0)] * 2
-        chip.apply_update(f, range(12), GENERATION, rates, case.frames, groups)
+        chip.apply_update(f, range(12), GENERATION, rates, Batch(case.frames, groups))
         moved.append([*chip.state.synapses, *chip.state.biases])
     for other in moved[1:]:
         assert all(np.array_equal(a, b) for a, b in zip(moved[0], other, strict=True))
@@ -250,7 +261,9 @@ def test_more_spikes_than_short_sums_hold_are_added_whole(sizes):
 def test_samples_that_are_not_there_are_refused(groups):
     case = example((70, 20, 5), samples=3)
     with pytest.raises(NetworkError, match=r"there are 0\.\.2"):
-        chip_of(case, wide(case)).evaluate(case.frames, np.array(groups), range(2), GENERATION)
+        chip_of(case, wide(case)).evaluate(
+            Batch(case.frames, np.array(groups)), range(2), GENERATION
+        )
 
 
 def test_weights_may_lie_in_any_order():
@@ -265,9 +278,9 @@ def test_pairs_can_be_rehearsed_apart():
     case = example((70, 20, 5))
     chip = chip_of(case, wide(case))
     groups = np.array([[0, 1]])
-    together = chip.evaluate(case.frames, groups, range(10, 40), GENERATION)
+    together = chip.evaluate(Batch(case.frames, groups), range(10, 40), GENERATION)
     apart = [
-        chip.evaluate(case.frames, groups, range(begin, begin + 15), GENERATION)
+        chip.evaluate(Batch(case.frames, groups), range(begin, begin + 15), GENERATION)
         for begin in (10, 25)
     ]
     assert np.array_equal(together.fitness, np.concatenate([part.fitness for part in apart]))
@@ -456,7 +469,7 @@ def test_frames_of_another_size_are_refused():
     with pytest.raises(NetworkError, match="71 inputs for a network of 70"):
         chip.forward(other.frames)
     with pytest.raises(NetworkError, match="71 inputs for a network of 70"):
-        chip.evaluate(other.frames, np.array([[0]]), range(1), 0)
+        chip.evaluate(Batch(other.frames, np.array([[0]])), range(1), 0)
 
 
 def test_labels_without_a_neuron_are_refused():
@@ -469,7 +482,7 @@ def test_labels_without_a_neuron_are_refused():
 def test_uneven_groups_are_refused():
     case = example((70, 20, 5))
     with pytest.raises(NetworkError, match="3 pairs for 2 groups"):
-        chip_of(case, wide(case)).evaluate(case.frames, np.array([[0], [1]]), range(3), 0)
+        chip_of(case, wide(case)).evaluate(Batch(case.frames, np.array([[0], [1]])), range(3), 0)
 
 
 @pytest.mark.parametrize("one_sided", [False, True])
@@ -498,34 +511,42 @@ def test_a_chip_adjusted_is_a_chip_made_so():
     groups, other = np.array([[0], [1]]), ReadoutSpec(True, 900, 16)
     spec = NoiseSpec((4000, 0), (0, 0), aligned=(True, False), window=9000)
     less = spec._replace(scale=(900, 0), window=3000)
-    adjusted = chip_of(case, spec, delta_rule=True)
-    adjusted.evaluate(case.frames, groups, range(8), GENERATION)
+    adjusted = chip_of(case, spec, signals=strategies.signals(len(case.network.layers)))
+    adjusted.evaluate(Batch(case.frames, groups), range(8), GENERATION)
     adjusted.adjust(less, other)
-    made = chip_of(case, less, other, delta_rule=True)
+    made = chip_of(case, less, other, signals=strategies.signals(len(case.network.layers)))
     for chip in (adjusted, made):
-        seen = chip.evaluate(case.frames, groups, range(8), GENERATION)
+        seen = chip.evaluate(Batch(case.frames, groups), range(8), GENERATION)
         f = np.clip(seen.fitness[:, 0] - seen.fitness[:, 1], -127, 127).astype(np.int8)
         assert f.any()
         chip.apply_update(
-            f, range(8), GENERATION, [Rates(1 << 35, 1 << 35, 0)] * 2, case.frames, groups
+            f, range(8), GENERATION, [Rates(1 << 35, 1 << 35, 0)] * 2, Batch(case.frames, groups)
         )
     assert all(map(np.array_equal, adjusted.state.synapses, made.state.synapses))
     with pytest.raises(NetworkError, match="could add"):
         adjusted.adjust(spec._replace(scale=(1 << 30, 0)), other)
 
 
-def test_frames_are_not_taken_for_others_seen_before():
-    """What is shared of a presentation is kept until the weights move, for these frames alone."""
-    case, other = example((70, 20, 5)), example((70, 20, 5), seed=1)
-    groups = np.array([[0, 1]])
-    chip = chip_of(case, wide(case))
-    first = chip.evaluate(case.frames, groups, range(4), GENERATION)
-    chip.evaluate(other.frames, groups, range(4), GENERATION)
-    fresh = chip_of(case, wide(case)).evaluate(other.frames, groups, range(4), GENERATION)
-    again = chip.evaluate(other.frames, groups, range(4), GENERATION)
-    assert np.array_equal(again.fitness, fresh.fitness)
-    assert not np.array_equal(first.fitness, fresh.fitness)
-    groups[:] = 2
-    moved = chip.evaluate(other.frames, groups, range(4), GENERATION)
-    fresh = chip_of(case, wide(case)).evaluate(other.frames, groups, range(4), GENERATION)
+def test_a_batch_keeps_its_forward_pass_until_the_weights_move(monkeypatch):
+    """And never gives one evaluator the forward pass of another."""
+    case = example((70, 20, 5))
+    made = []
+    share = Evaluator._share
+    monkeypatch.setattr(
+        Evaluator, "_share", lambda self, *given: made.append(self) or share(self, *given)
+    )
+    chip, other = chip_of(case, wide(case)), chip_of(case, wide(case, graded=True))
+    batch = Batch(case.frames, np.array([[0, 1]]))
+    first = chip.evaluate(batch, range(4), GENERATION)
+    again = chip.evaluate(batch, range(4), GENERATION)
+    assert np.array_equal(first.fitness, again.fitness)
+    assert made == [chip]
+    apart = other.evaluate(batch, range(4), GENERATION)
+    fresh = other.evaluate(Batch(case.frames, np.array([[0, 1]])), range(4), GENERATION)
+    assert np.array_equal(apart.fitness, fresh.fitness)
+    f = np.array([100, -100, 50, 20], np.int8)
+    chip.apply_update(f, range(4), GENERATION, [Rates(1 << 36, 1 << 36, 0)] * 2, batch)
+    moved = chip.evaluate(batch, range(4), GENERATION)
+    fresh = chip.evaluate(Batch(case.frames, np.array([[0, 1]])), range(4), GENERATION)
     assert np.array_equal(moved.fitness, fresh.fitness)
+    assert not np.array_equal(moved.fitness, first.fitness)

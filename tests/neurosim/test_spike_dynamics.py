@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from neurosim import limits
 from neurosim.network import Connection, Network, Population, Weights
 from neurosim.population import evaluator
+from neurosim.population.batch import Batch
 from neurosim.population.evaluator import Evaluator, ReadoutSpec
 from neurosim.population.layout import NoiseSpec
 
@@ -131,7 +132,10 @@ def test_the_unchecked_path_gives_the_bits_of_the_checked_one(data):
         try:
             chip = chip_of(case.network, case.weights, spec)
             outcomes.append(
-                (*chip.evaluate(case.frames, groups, range(2), 3), *chip.forward(case.frames)[:2])
+                (
+                    *chip.evaluate(Batch(case.frames, groups), range(2), 3),
+                    *chip.forward(case.frames)[:2],
+                )
             )
         finally:
             evaluator.lay_out = lay_out

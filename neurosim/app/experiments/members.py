@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from neurosim.data.frames import Frames
 from neurosim.network import NetworkError
+from neurosim.population.batch import Batch
 from neurosim.population.evaluator import Evaluator
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def member_fitness(
     from hostref.twin import from_chip, parameters_from_chip
 
     samples = np.arange(len(frames.labels), dtype=np.int64)[None]
-    scored = chip.evaluate(frames, samples, pairs, generation).fitness
+    scored = chip.evaluate(Batch(frames, samples), pairs, generation).fitness
     model = from_chip(chip.network, spiking_output=not chip.readout_spec.membrane)
     parameters = parameters_from_chip(model, chip.weights())
     x, labels = inputs.load(frames).batch(slice(None), torch.float64)

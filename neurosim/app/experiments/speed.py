@@ -15,6 +15,7 @@ from learning.settings import Settings, noise
 from learning.training import make_chip
 from neurosim.data import frames
 from neurosim.population import roofline
+from neurosim.population.batch import Batch
 from neurosim.population.roofline import Work
 
 INPUTS, CLASSES, SAMPLES = 2312, 10, 1024
@@ -89,7 +90,9 @@ class Case:
         layers = range(len(self.chip.network.layers))
 
         def evaluate() -> None:
-            self.seen = self.chip.evaluate(self.samples, ask.samples, ask.pairs, ask.generation)
+            self.seen = self.chip.evaluate(
+                Batch(self.samples, ask.samples), ask.pairs, ask.generation
+            )
 
         def accumulate() -> None:
             for layer in layers:
@@ -101,8 +104,7 @@ class Case:
                 ask.pairs,
                 ask.generation,
                 update.rates,
-                self.samples,
-                ask.samples,
+                Batch(self.samples, ask.samples),
             )
 
         def seconds(work: Callable[[], object]) -> float:
