@@ -30,7 +30,7 @@ __all__ = [
 
 _ROOM = 1 << 14
 """Events that are made room for at first; the longest of the 800 real recordings has 7,152."""
-_ROOM_PER_PIXEL = 8
+_ROOM_PER_PIXEL = 32
 """The same for a large sensor. A recording with more events is made again with room for all."""
 _PIECE = 8
 """Images of N-MNIST's camera a thread takes at a time, some 5 ms of work, chosen here."""

@@ -8,7 +8,7 @@ Jackson et al., Free Spoken Digit Dataset (CC BY-SA 4.0): 10 digits, 6 speakers,
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -62,7 +62,7 @@ class Recordings:
 
     def bits(
         self,
-        numbers: NDArray[np.int64],
+        numbers: Sequence[int] | NDArray[np.int64],
         steps: int,
         progress: Callable[[int], object] | None = None,
     ) -> NDArray[np.uint64]:
