@@ -176,3 +176,38 @@ def cue_file(samples):
         lines += [f"{unit}, {tick}" for unit, tick in spikes[:half]] + [f"-2, {label}"]
         lines += [f"{unit}, {tick}" for unit, tick in spikes[half:]] + [f"-1, {end}"]
     return ("\r\n".join(lines) + "\r\n").encode()
+
+
+AEDAT4_INFO = (
+    '<dv version="2.0"><node name="outInfo" path="/"><node name="0" path="/0/">'
+    '<attr key="compression" type="string">NONE</attr>'
+    '<attr key="originalModuleName" type="string">capture</attr>'
+    '<attr key="originalOutputName" type="string">events</attr>'
+    '<attr key="typeDescription" type="string">Array of events (polarity ON/OFF).</attr>'
+    '<attr key="typeIdentifier" type="string">EVTS</attr>'
+    '<node name="info" path="/0/info/"><attr key="sizeX" type="int">{width}</attr>'
+    '<attr key="sizeY" type="int">{height}</attr>'
+    '<attr key="source" type="string">test</attr></node></node></node></dv>'
+)
+
+
+def aedat4_file(events, packet=50, sensor=(128, 128)):
+    """AEDAT 4 without compression and without a data table: flatbuffers by hand."""
+    text = AEDAT4_INFO.format(width=sensor[1], height=sensor[0]).encode()
+    # vtable at 12 (four entries), table at 24: offset, compression, table position, string
+    header = struct.pack("<I4sI", 24, b"IOHE", 0)
+    header += struct.pack("<HHHHHxx", 10, 24, 4, 8, 16)
+    header += struct.pack("<iiqIII", 12, 0, -1, 8, 0, len(text)) + text + b"\0"
+    out = [b"#!AER-DAT4.0\r\n", struct.pack("<I", len(header)), header]
+    for first in range(0, len(events), packet):
+        part = events[first : first + packet]
+        records = np.zeros(
+            len(part), [("t", "<i8"), ("x", "<i2"), ("y", "<i2"), ("p", "?"), ("_", "V3")]
+        )
+        for name in "txyp":
+            records[name] = part[name]
+        # vtable at 8 (one field), table at 16: offset to the vtable, offset to the vector
+        body = struct.pack("<I4sHHHxx", 16, b"EVTS", 6, 8, 4)
+        body += struct.pack("<iI", 8, 8) + struct.pack("<II", 0, len(part)) + records.tobytes()
+        out.append(struct.pack("<iiI", 0, len(body) + 4, len(body)) + body)
+    return b"".join(out)

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-SLOW_SECONDS = 10.0
+SLOW_SECONDS = 20.0
+"""Readers in a child process get 10 s and more for a file before they are ended."""
 
 
 def cut(raw: bytearray, numbers: random.Random) -> None:

@@ -38,11 +38,9 @@ def dat(raw: bytes) -> list[Quad]:
     for t, a in struct.iter_unpack("<II", raw[start + 2 :]):
         wraps += t < before - (1 << 31)
         before = t
-        if new:
-            quad = (a & 16383, a >> 14 & 16383, a >> 28 & 1)
-        else:
-            quad = (a & 511, a >> 9 & 255, a >> 17 & 1)
-        events.append((t + (wraps << 32), *quad))
+        x_bits, y_bits = (14, 14) if new else (9, 8)
+        y = a >> x_bits & (1 << y_bits) - 1
+        events.append((t + (wraps << 32), a & (1 << x_bits) - 1, y, a >> x_bits + y_bits & 1))
     return events
 
 

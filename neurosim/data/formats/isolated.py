@@ -29,5 +29,5 @@ def run(source: Source, function: str, folder: str, **arguments: Any) -> Any:
 
 def _damaged(source: Source, fault: str) -> EventFileError:
     return source.error(
-        f"cannot be read: {fault}. The file is damaged or of another kind: fetch it again", 0
+        f"cannot be read: {fault}. The file is damaged or of another kind: fetch it again"
     )

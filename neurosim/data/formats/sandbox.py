@@ -7,8 +7,8 @@ value or a SandboxError.
     call("package.module:function", {"path": ...}, seconds=20)
 
 The function gets the arguments and `folder`, an empty folder of the call for arrays it writes, and
-returns what JSON can hold. A child that has answered is kept for the next call, since starting one
-costs some tenths of a second; one that failed in any way is ended.
+returns what JSON can hold. A child that has answered or refused is kept for the next call, since
+starting one costs some tenths of a second; one in which anything else was raised is ended.
 
 Limits: wall time by the caller; in the child, where the system has them, address space
 (MEMORY_BYTES more than an empty child has), processor time, and no core files.
@@ -187,13 +187,13 @@ def call(
     except BaseException:
         child.end()
         raise
-    if answer["kind"] != _DONE:
+    if answer["kind"] == _FAILED:
         child.end()
-        if answer["kind"] == _REFUSED:
-            raise Refused(answer["fault"], answer["offset"])
         raise SandboxError(answer["fault"])
     with _lock:
         _idle.append(child)
+    if answer["kind"] == _REFUSED:
+        raise Refused(answer["fault"], answer["offset"])
     return answer["value"]
 
 
@@ -227,6 +227,7 @@ def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
     try:
         function = getattr(importlib.import_module(module), name)
         value = function(**request["arguments"], folder=Path(request["folder"]))
+        json.dumps(value)
         return {"kind": _DONE, "value": value}
     except Refused as error:
         return {"kind": _REFUSED, "fault": error.fault, "offset": error.offset}

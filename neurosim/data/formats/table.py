@@ -84,6 +84,8 @@ def _names(source: Source, raw: bytes) -> tuple[list[str], int]:
 
 def _rows(source: Source, offset: int, raw: bytes, width: int) -> NDArray[Any]:
     """The numbers of whole lines, float64 (line, width)."""
+    if not raw:
+        return np.zeros((0, width))
     text = raw.translate(_TRANSLATION)
     if b"#" in raw or b"%" in raw:
         text = _COMMENT.sub(lambda found: b" " * len(found[0]), text)

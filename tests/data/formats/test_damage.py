@@ -71,7 +71,11 @@ def test_damaged_samples(tmp_path):
     whole = encoders.cue_file([(0, [(3, 1), (4, 5), (7, 5)], 30), (1, [(3, 2), (39, 29)], 30)] * 3)
     damaged = mutations.inputs([whole], INPUTS, SEED)
     outcome = mutations.campaign(
-        cue_accumulation.samples, samples_keep_promises, damaged, tmp_path / "cues.dat", EventFileError
+        cue_accumulation.samples,
+        samples_keep_promises,
+        damaged,
+        tmp_path / "cues.dat",
+        EventFileError,
     )
     assert not outcome.failures, [failure[:3] for failure in outcome.failures]
 
@@ -80,7 +84,11 @@ def test_damaged_labels(tmp_path):
     whole = b"class,startTime_usec,endTime_usec\n1,24,50\n5,102865,126562\n11,2157620,2178812\n"
     damaged = mutations.inputs([whole], INPUTS, SEED)
     outcome = mutations.campaign(
-        gesture.read_labels, lambda table: table["class"], damaged, tmp_path / "a.csv", EventFileError
+        gesture.read_labels,
+        lambda table: table["class"],
+        damaged,
+        tmp_path / "a.csv",
+        EventFileError,
     )
     assert not outcome.failures, [failure[:3] for failure in outcome.failures]
 
@@ -91,12 +99,9 @@ def test_random_zero_and_constant_bytes(suffix, size, tmp_path):
     numbers = np.random.default_rng(size)
     for raw in (bytes(size), b"\xff" * size, numbers.bytes(size)):
         path = tmp_path / f"file{suffix}"
-        path.write_bytes(raw)
-        try:
-            keeps_promises(registry.read(path))
-        except EventFileError as error:
-            assert str(path) in str(error)
-            assert error.fault
+        damaged = [(size, "constant", raw)]
+        outcome = mutations.campaign(registry.read, keeps_promises, damaged, path, EventFileError)
+        assert not outcome.failures, outcome.failures
 
 
 @pytest.mark.parametrize("suffix", sorted(registry.suffixes()))
@@ -120,7 +125,7 @@ def claimed(shape):
 def test_claims_of_arrays_are_compared_with_the_file(shape, tmp_path):
     path = tmp_path / "claim.npy"
     path.write_bytes(claimed(shape))
-    with pytest.raises(EventFileError, match="claims shape|cannot be read|no array"):
+    with pytest.raises(EventFileError, match=r"claims shape|cannot be read|no array"):
         registry.read(path)
 
 

@@ -233,7 +233,7 @@ def test_a_first_byte_like_a_header_mark_is_data(folder):
 
 @pytest.mark.parametrize("name", ["dat", "aedat2", "aedat3", "evt2"])
 def test_few_events_that_come_late_are_sorted_and_told(name, folder):
-    encode, read, decode, sensor = CASES[name]
+    encode, read, _, sensor = CASES[name]
     events = random_events(300, sensor, step=40)
     events["t"][100] -= 90
     raw = encode(events)
