@@ -113,7 +113,7 @@ def _splits(behind: EventSource, seed: int) -> dict[str, tuple[str, NDArray[np.i
     if "validation" in behind.labels:
         own = ("validation", np.arange(len(behind.labels["validation"])))
         return {"train": ("train", order), "validation": own, "test": test}
-    validation = len(order) // VALIDATION_SHARE
+    validation = max(1, len(order) // VALIDATION_SHARE)
     return {
         "train": ("train", order[validation:]),
         "validation": ("train", order[:validation]),
@@ -125,10 +125,10 @@ def _check_samples(name: str, behind: EventSource) -> None:
     for part, labels in behind.labels.items():
         if not len(labels):
             raise DatasetError(f"data set {name!r}: no samples in {part}; at least one is needed")
-    if "validation" not in behind.labels and len(behind.labels["train"]) < VALIDATION_SHARE:
+    if "validation" not in behind.labels and len(behind.labels["train"]) < 2:
         raise DatasetError(
-            f"data set {name!r}: {len(behind.labels['train'])} samples to train with; "
-            f"at least {VALIDATION_SHARE} are needed, one in {VALIDATION_SHARE} being kept to validate"
+            f"data set {name!r}: {len(behind.labels['train'])} sample to train with; at least 2 are "
+            f"needed, one of them to validate"
         )
 
 
@@ -158,33 +158,53 @@ class _Wanted(NamedTuple):
     into: Binning
 
 
-def _plan(behind: EventSource, wanted: _Wanted) -> list[tuple[str, str, NDArray[np.int64], int]]:
-    """Split, part, sample numbers and recording, in the order in which frames lie."""
-    return [
-        (split, part, numbers, recording)
-        for split, (part, numbers) in _splits(behind, wanted.seed).items()
-        for recording in range(wanted.recordings if split == "train" else 1)
-    ]
+class _Job(NamedTuple):
+    """Samples of one part, in the order of their numbers, and where their frames belong.
+
+    place   int64 (sample,): row in the frames of the split    split  str (sample,)
+    """
+
+    part: str
+    recording: int
+    numbers: NDArray[np.int64]
+    split: NDArray[np.str_]
+    place: NDArray[np.int64]
+
+
+def _jobs(behind: EventSource, wanted: _Wanted) -> tuple[list[_Job], dict[str, int]]:
+    """What is to be made, so that samples that lie together are read together; and each split's size."""
+    pieces: dict[tuple[str, int], list[tuple[NDArray[np.int64], str, int]]] = {}
+    sizes: dict[str, int] = {}
+    for split, (part, numbers) in _splits(behind, wanted.seed).items():
+        for recording in range(wanted.recordings if split == "train" else 1):
+            begin = sizes.get(split, 0)
+            pieces.setdefault((part, recording), []).append((numbers, split, begin))
+            sizes[split] = begin + len(numbers)
+    jobs = []
+    for (part, recording), some in pieces.items():
+        numbers = np.concatenate([numbers for numbers, _, _ in some])
+        owner = np.concatenate([np.full(len(numbers), name) for numbers, name, _ in some])
+        place = np.concatenate([begin + np.arange(len(numbers)) for numbers, _, begin in some])
+        order = np.argsort(numbers, kind="stable")
+        jobs.append(_Job(part, recording, numbers[order], owner[order], place[order]))
+    return jobs, sizes
 
 
 def _make(behind: EventSource, wanted: _Wanted, progress: Progress | None) -> dict[str, Frames]:
-    plan = _plan(behind, wanted)
-    total = sum(len(numbers) for _, _, numbers, _ in plan)
-    sizes: dict[str, int] = {}
-    for split, _, numbers, _ in plan:
-        sizes[split] = sizes.get(split, 0) + len(numbers)
+    jobs, sizes = _jobs(behind, wanted)
+    total, done = sum(sizes.values()), 0
     bits = {split: frames.empty(size, wanted.into) for split, size in sizes.items()}
     labels = {split: np.empty(size, np.uint16) for split, size in sizes.items()}
-    filled = dict.fromkeys(sizes, 0)
-    done = 0
-    for split, part, numbers, recording in plan:
-        for begin in range(0, len(numbers), behind.chunk):
-            chunk = numbers[begin : begin + behind.chunk]
-            place = slice(filled[split], filled[split] + len(chunk))
-            bits[split][place] = behind.bits(part, chunk, recording, wanted.seed, wanted.into)
-            labels[split][place] = behind.labels[part][chunk]
-            filled[split] += len(chunk)
-            done += len(chunk)
+    for job in jobs:
+        for begin in range(0, len(job.numbers), behind.chunk):
+            chunk = slice(begin, begin + behind.chunk)
+            numbers, split, place = job.numbers[chunk], job.split[chunk], job.place[chunk]
+            made = behind.bits(job.part, numbers, job.recording, wanted.seed, wanted.into)
+            for name in np.unique(split).tolist():
+                mine = split == name
+                bits[name][place[mine]] = made[mine]
+                labels[name][place[mine]] = behind.labels[job.part][numbers[mine]]
+            done += len(numbers)
             if progress is not None:
                 progress(done, total, f"{wanted.name}: events to frames")
     return {split: Frames(bits[split], labels[split], wanted.into.plane.inputs) for split in bits}
@@ -207,7 +227,7 @@ def _memory() -> float:
 
 
 def _check_memory(behind: EventSource, wanted: _Wanted) -> None:
-    samples = sum(len(numbers) for _, _, numbers, _ in _plan(behind, wanted))
+    samples = sum(_jobs(behind, wanted)[1].values())
     words = frames.words_for(wanted.into.plane.inputs)
     needed, allowed = samples * wanted.into.steps * words * 8, _memory()
     if needed > allowed:
@@ -230,12 +250,14 @@ def _key(splits: Mapping[str, Frames], parameters: str) -> str:
     return digest.hexdigest()
 
 
-def _binning(behind: EventSource, options: Options, steps: int, pool: int) -> Binning:
+def _binning(name: str, behind: EventSource, options: Options, steps: int, pool: int) -> Binning:
     """The bins that the options ask for."""
     about = behind.about
     window = about.window_us if options.window is None else options.window
     _check_number("window", window, 1, 1 << 40)
     crop, plane = crop_of(options.crop, about.sensor), plane_of(options.sensor, about.sensor)
+    if ENTRIES[name.partition(":")[0]].native:
+        plane = None
     return Binning(
         about.sensor,
         frames.divide(about.sensor, pool, plane, crop),
@@ -311,13 +333,13 @@ def load(
 def _seen(sensor: Sensor, into: Binning) -> str:
     """What the network sees of the sensor, and when, in words."""
     smaller = "" if into.plane == sensor else f", seen as {into.plane}"
-    bins = "of equally many events" if into.by_count else f"of {into.window_us / 1000:g} ms"
-    return f"{smaller}; {into.steps} bins {bins}"
+    bins = " of equally many events" if into.by_count else ""
+    return f"{smaller}; {into.steps} bins{bins} in {into.window_us / 1000:g} ms"
 
 
 def _binned(name: str, behind: EventSource, options: Options, steps: int, pool: int) -> Binning:
     try:
-        return _binning(behind, options, steps, pool)
+        return _binning(name, behind, options, steps, pool)
     except frames.FramesError:
         raise
     except ValueError as error:

@@ -183,6 +183,41 @@ class Recordings:
         return bits
 
 
+class Grouped(Recordings):
+    """Samples of which many lie in one file: numbers are in groups, and a group is read at once."""
+
+    def group_of(self, part: str, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The group of each sample."""
+        raise NotImplementedError
+
+    def read_group(self, part: str, group: int, numbers: Sequence[int]) -> Sequence[Events]:
+        """The events of some samples of one group."""
+        raise NotImplementedError
+
+    def one(self, part: str, number: int) -> Events:
+        (group,) = self.group_of(part, np.array([number])).tolist()
+        return self.read_group(part, group, [number])[0]
+
+    def bits(
+        self, part: str, numbers: NDArray[np.int64], recording: int, seed: int, into: Binning
+    ) -> NDArray[np.uint64]:
+        """Each thread reads one group at a time."""
+        bits = frames.empty(len(numbers), into)
+        groups = self.group_of(part, numbers)
+        each = np.unique(groups)
+
+        def work(begin: int, end: int) -> None:
+            for group in each[begin:end]:
+                places = np.flatnonzero(groups == group)
+                wanted = numbers[places].tolist()
+                read = self.read_group(part, int(group), wanted)
+                for place, events in zip(places, read, strict=True):
+                    frames.mark(events, into, bits[place])
+
+        threads.in_pieces(len(each), 1, work)
+        return bits
+
+
 class FileSource(Recordings):
     """One recording a file."""
 

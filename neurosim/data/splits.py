@@ -15,6 +15,11 @@ _TEST_LAYER = 0x5118
 """Layer words of the shuffles that split, so that they share no bits with shuffles made in training."""
 
 
+def told(share: int = TEST_SHARE) -> str:
+    """What a person should be told of a test split that was made here."""
+    return f"no test split: one in {share} samples of each class is kept for the test"
+
+
 def shuffled(count: int, seed: int, layer: int = _SPLIT_LAYER) -> NDArray[np.int64]:
     """0..count-1 in an order that depends on `seed` alone, not on a library's version."""
     words = np.empty(count, np.uint64)
@@ -22,8 +27,9 @@ def shuffled(count: int, seed: int, layer: int = _SPLIT_LAYER) -> NDArray[np.int
     return np.argsort(words, kind="stable")
 
 
-def held_out(labels: ArrayLike) -> NDArray[np.bool_]:
-    """Which samples are for the test: a fifth of each class, at least one where a class has two.
+def held_out(labels: ArrayLike, share: int = TEST_SHARE) -> NDArray[np.bool_]:
+    """Which samples are for the test: one in `share` of each class, at least one where a class has two.
+    Where no class has two, one in `share` of all, at least one.
 
     The choice depends on the labels alone, not on the seed of a run.
     """
@@ -32,7 +38,11 @@ def held_out(labels: ArrayLike) -> NDArray[np.bool_]:
     by_class = order[np.argsort(array[order], kind="stable")]
     _, first, count = np.unique(array[by_class], return_index=True, return_counts=True)
     chosen = np.zeros(len(array), np.bool_)
+    if not len(array):
+        return chosen
     for begin, size in zip(first, count, strict=True):
-        taken = max(size // TEST_SHARE, int(size > 1))
+        taken = max(size // share, int(size > 1))
         chosen[by_class[begin : begin + taken]] = True
+    if len(array) > 1 and not chosen.any():
+        chosen[order[: max(1, len(array) // share)]] = True
     return chosen

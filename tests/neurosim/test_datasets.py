@@ -257,8 +257,8 @@ def test_unknown_names_are_told_the_known_ones(name):
         ({"train_y": np.zeros(20)}, "labels of train is float64"),
         ({"test_x": np.zeros((0, 28, 28), np.uint8)}, "test_x holds no image"),
         (
-            {"train_x": np.zeros((5, 28, 28), np.uint8), "train_y": np.zeros(5, np.uint8)},
-            "5 samples",
+            {"train_x": np.zeros((1, 28, 28), np.uint8), "train_y": np.zeros(1, np.uint8)},
+            "1 sample to train with",
         ),
         ({"train_x": np.array([None])}, "not a readable .npz file"),
     ],

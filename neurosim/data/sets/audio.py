@@ -9,7 +9,7 @@ Jackson et al., Free Spoken Digit Dataset (CC BY-SA 4.0): 10 digits, 6 speakers,
 import hashlib
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,13 @@ from neurosim.data.audio import encoder
 from neurosim.data.audio.cochlea import Cochlea
 from neurosim.data.audio.encoder import Spikes
 from neurosim.data.audio.wav import AudioError
+from neurosim.data.formats.recording import Events, columns_to_events
+from neurosim.data.labels import shown
+from neurosim.data.sensor import channels
+from neurosim.data.sets.base import Entry, Options, path_of
+from neurosim.data.source import About
+from neurosim.data.source import Recordings as Sounds
+from neurosim.data.splits import held_out, told
 
 DIGITS = tuple(str(digit) for digit in range(10))
 TEST_INDICES = 5
@@ -168,3 +175,83 @@ def _class_folders(folders: list[Path], ignored: tuple[str, ...], cochlea: Cochl
         ignored=tuple(others),
         cochlea=cochlea,
     )
+
+
+class AudioSource(Sounds):
+    """Recordings as spikes of the filter bank's units."""
+
+    chunk = 100
+
+    def __init__(
+        self, found: Recordings, numbers: dict[str, NDArray[np.int64]], notes: tuple[str, ...]
+    ) -> None:
+        self._found, self._numbers = found, numbers
+        self.labels = {part: found.labels[chosen] for part, chosen in numbers.items()}
+        self.about = About(channels(found.units), found.classes, found.duration_us, notes=notes)
+
+    def content(self) -> str:
+        chosen = {part: numbers.tolist() for part, numbers in self._numbers.items()}
+        return hashlib.sha256(f"{chosen} {self._found.content()}".encode()).hexdigest()
+
+    def one(self, part: str, number: int) -> Events:
+        spikes = self._found.events(int(self._numbers[part][number]))
+        none = np.zeros(len(spikes.t), np.int64)
+        return columns_to_events(spikes.t, spikes.unit, none, none)
+
+
+def _divided(found: Recordings, holdout: str | None) -> tuple[NDArray[np.bool_], str]:
+    """Which recordings are the test set, and how that was decided."""
+    if holdout is not None:
+        if found.groups is None or holdout not in found.group_names:
+            speakers = ", ".join(found.group_names) or "not named by these files"
+            raise AudioError(f"no speaker {holdout!r}; speakers are {speakers}")
+        return found.groups == found.group_names.index(
+            holdout
+        ), f"speaker {holdout} is the test set"
+    if found.test is not None and 0 < np.count_nonzero(found.test) < len(found.test):
+        return (
+            found.test,
+            f"recordings 0..{TEST_INDICES - 1} of each speaker are the official test set",
+        )
+    return held_out(found.labels), told()
+
+
+def _cochlea(options: Options) -> Cochlea:
+    """The filter bank, with as many channels and as long a window as is asked for."""
+    chosen = Cochlea()
+    if options.sensor is not None:
+        if not options.sensor.strip().isdigit():
+            raise AudioError(
+                f"sensor is {options.sensor!r}; needed is a number of channels, 1..700"
+            )
+        chosen = replace(chosen, channels=int(options.sensor))
+    if options.window is not None:
+        chosen = replace(chosen, window_ms=-(-options.window // 1000))
+    return chosen
+
+
+def open_source(place: str, options: Options, folder: Path | None) -> AudioSource:
+    """The recordings of a folder, heard by the integer filter bank."""
+    cochlea = _cochlea(options)
+    found = read(path_of(place), cochlea)
+    test, how = _divided(found, options.holdout)
+    numbers = {"train": np.flatnonzero(~test), "test": np.flatnonzero(test)}
+    left_out = (
+        (f"left out {len(found.ignored)} files that are no .wav ({shown(found.ignored, 4)})",)
+        if found.ignored
+        else ()
+    )
+    heard = (
+        f"{cochlea.channels} channels of an integer filter bank, {cochlea.spikes} spikes: "
+        f"{cochlea.units} units (docs/audio.md)"
+    )
+    return AudioSource(found, numbers, (how, heard, *left_out))
+
+
+ENTRY = Entry(
+    "audio",
+    ("audio:FOLDER",),
+    frozenset(("sensor", "window", "bins", "holdout")),
+    open_source,
+    native=True,
+)

@@ -49,12 +49,14 @@ class Entry(NamedTuple):
     forms    how it is asked for, with and without a place
     options  names of the Options that it can use
     open     opens it: open(place, options, folder), place being what follows the colon
+    native   whether it has as many channels as `sensor` asks for by itself: they are not joined
     """
 
     name: str
     forms: tuple[str, ...]
     options: frozenset[str]
     open: Callable[[str, Options, Path | None], EventSource]
+    native: bool = False
 
     @property
     def takes_place(self) -> bool:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from neurosim.data.folders import Gathered, archives, listing, order
 from neurosim.data.labels import shown
 from neurosim.data.source import PARTS, SourceError
-from neurosim.data.splits import TEST_SHARE, held_out
+from neurosim.data.splits import TEST_SHARE, held_out, told
 
 _PARTS = {
     "train": ("train", "training"),
@@ -42,13 +42,13 @@ def class_files(folder: Path, wanted: Callable[[Path], bool], gathered: Gathered
         names = tuple(sorted({name for found in by_part.values() for name in found}))
         if "test" in parts:
             return _joined(names, by_part, notes)
-        return _split(names, by_part["train"], notes)
+        return split_files(names, by_part["train"], notes)
     found = _classes(top, wanted, gathered)
     names = tuple(sorted(found))
     lists = _lists(top)
     if lists is not None:
         return _listed(names, found, lists, notes)
-    return _split(names, found, notes)
+    return split_files(names, found, notes)
 
 
 def _top(
@@ -130,11 +130,13 @@ def _joined(
     return ClassFiles(names, files, labels, notes)
 
 
-def _split(names: tuple[str, ...], found: dict[str, list[Path]], notes: list[str]) -> ClassFiles:
+def split_files(
+    names: tuple[str, ...], found: dict[str, list[Path]], notes: list[str], share: int = TEST_SHARE
+) -> ClassFiles:
+    """Class files without a test split: one in `share` of each class is kept for the test."""
     paths = [path for name in names for path in found[name]]
     labels = np.repeat(np.arange(len(names)), [len(found[name]) for name in names])
-    test = held_out(labels)
-    told = f"no test split: one in {TEST_SHARE} samples of each class is kept for the test"
+    test = held_out(labels, share)
     return ClassFiles(
         names,
         {
@@ -142,7 +144,7 @@ def _split(names: tuple[str, ...], found: dict[str, list[Path]], notes: list[str
             for part, mask in (("train", ~test), ("test", test))
         },
         {"train": labels[~test].astype(np.uint16), "test": labels[test].astype(np.uint16)},
-        [*notes, told],
+        [*notes, told(share)],
     )
 
 
@@ -177,7 +179,7 @@ def _listed(
             by_part[part].setdefault(entry.split("/")[0], []).append(known[entry])
         for files in by_part[part].values():
             files.sort(key=order)
-    told = f"split by {lists['train'].name} and {lists['test'].name} in {lists['train'].parent}"
+    split = f"split by {lists['train'].name} and {lists['test'].name} in {lists['train'].parent}"
     left = len(known) - len(used)
     unnamed = [f"{left:,} files are in neither list and left out"] if left else []
-    return _joined(names, by_part, [*notes, told, *unnamed])
+    return _joined(names, by_part, [*notes, split, *unnamed])

@@ -25,14 +25,13 @@ from neurosim.data.labels import check_count, labelled
 from neurosim.data.sets.base import RECORDED, Entry, Options, path_of
 from neurosim.data.sets.class_folders import class_files
 from neurosim.data.source import PARTS, SimulatedSource, SourceError, content_of
-from neurosim.data.splits import TEST_SHARE, held_out
+from neurosim.data.splits import held_out, told
 
 SIMULATED = RECORDED | {"camera"}
 _IMAGES = ("x", "X", "images", "image", "data", "pixels")
 _LABELS = ("y", "Y", "labels", "label", "targets", "target")
 _NAMES = ("classes", "class_names", "label_names", "target_names", "names")
 _PART_WORDS = {"train": ("train", "training"), "test": ("test", "testing")}
-HELD_OUT = f"no test split: one in {TEST_SHARE} samples of each class is kept for the test"
 
 
 class ArrayImages:
@@ -123,7 +122,7 @@ def load_npz(path: Path) -> ArrayImages:
         {part: by_part["train"][mask] for part, mask in chosen.items()},
         {part: classes.labels["train"][mask] for part, mask in chosen.items()},
         classes.names,
-        [*notes, HELD_OUT],
+        [*notes, told()],
     )
 
 

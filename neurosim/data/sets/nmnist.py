@@ -6,20 +6,23 @@ Orchard, Jayawant, Cohen, Thakor, "Converting static image datasets to spiking n
 using saccades", Frontiers in Neuroscience 9:437, 2015 (CC BY-SA 4.0).
 """
 
-import os
-import shutil
-import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from neurosim.data import events
 from neurosim.data.folders import Gathered, check_filled, class_folders
+from neurosim.data.formats import aer_bin
+from neurosim.data.formats.recording import Events
 from neurosim.data.frames import Binning, divide
+from neurosim.data.sensor import Sensor
 from neurosim.data.sets.base import RECORDED, Entry, Options, data_root, path_of
+from neurosim.data.sets.download import download
 from neurosim.data.source import About, FileSource, SourceError
 
+SENSOR = Sensor(34, 34)
+"""N-MNIST's crop of the ATIS."""
 WINDOW_US = 300_000
 """Three saccades of 100 ms (Orchard et al. 2015); see docs/camera.md for the choice."""
 PARTS = {"train": "Train", "test": "Test"}
@@ -63,19 +66,25 @@ def open_source(place: str, options: Options, folder: Path | None) -> FileSource
     gathered, found = Gathered(), {}
     for part in PARTS:
         found[part] = files(top, part, gathered, options.partial)
-    about = About(events.NMNIST, DIGITS, WINDOW_US, keep_late=True, notes=tuple(gathered.notes()))
+    about = About(SENSOR, DIGITS, WINDOW_US, keep_late=True, notes=tuple(gathered.notes()))
     return FileSource(
         about,
         {part: paths for part, (paths, _) in found.items()},
         {part: labels for part, (_, labels) in found.items()},
-        events.read,
+        read,
     )
+
+
+def read(path: Path) -> Events:
+    """Events of one N-MNIST file. EventFileError where it is none."""
+    found = aer_bin.read(path, sensor=(SENSOR.height, SENSOR.width))
+    return found.events
 
 
 def binning(steps: int = 10, pool: int = 1) -> Binning:
     """The bins of N-MNIST's whole window."""
-    cells = divide(events.NMNIST, pool)
-    return Binning(events.NMNIST, cells, steps, WINDOW_US)
+    cells = divide(SENSOR, pool)
+    return Binning(SENSOR, cells, steps, WINDOW_US)
 
 
 def locate(folder: Path | None) -> Path:
@@ -88,17 +97,9 @@ def locate(folder: Path | None) -> Path:
 
 
 def _download(root: Path) -> Path:
-    """Fetch both archives through tonic, and show them under their name only when complete."""
-    try:
-        import tonic
-    except ImportError as error:
-        raise LayoutError(
-            f"N-MNIST is not in {root}, and tonic, which downloads it, is not installed: "
-            f'pip install "neurosim-eggroll[nmnist]", or unpack Train and Test there yourself'
-        ) from error
-    root.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=".nmnist-", dir=root))
-    try:
+    """Both archives, through tonic."""
+
+    def fetch(tonic: Any, work: Path) -> Path:
         for train in (True, False):
             tonic.datasets.NMNIST(save_to=str(work), train=train)
         for part, expected in RECORDINGS.items():
@@ -107,17 +108,9 @@ def _download(root: Path) -> Path:
                 raise LayoutError(
                     f"the download has {count} recordings to {part}; {expected} are right: try again"
                 )
-        os.replace(work / "NMNIST", root / "NMNIST")
-    except LayoutError:
-        raise
-    except Exception as error:
-        raise LayoutError(
-            f"downloading N-MNIST into {root} failed ({type(error).__name__}: {error}); "
-            f"check the connection and the space (3 GB), or unpack Train and Test there yourself"
-        ) from error
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-    return root / "NMNIST"
+        return work / "NMNIST"
+
+    return download("N-MNIST", root / "NMNIST", fetch, "3 GB", "Train and Test")
 
 
 ENTRY = Entry("nmnist", ("nmnist", "nmnist:FOLDER"), RECORDED | {"partial"}, open_source)
