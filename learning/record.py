@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from learning import record_checks
 from learning.settings import Settings, network
+from neurosim.data.sensor import Sensor
 from neurosim.network import Network, NetworkError, Weights
 from neurosim.network.serialise import describe, network_of
 from neurosim.population.state import SynapticState
@@ -40,7 +41,16 @@ CURVE = "learning_curve.png"
 FILES = (CONFIG, WEIGHTS, METRICS, SUMMARY, CURVE)
 """All that training writes into a run folder."""
 LOCK = ".lock"
-KNOWN = {"format", "settings", "dataset_key", "inputs", "classes", "network", "begun_sha256"}
+KNOWN = {
+    "format",
+    "settings",
+    "dataset_key",
+    "inputs",
+    "classes",
+    "network",
+    "begun_sha256",
+    "data",
+}
 """Entries of the configuration."""
 
 
@@ -61,10 +71,32 @@ class Checkpoint(NamedTuple):
     seconds: float
 
 
+class DataAbout(NamedTuple):
+    """What a run must know of its data: class names, the sensor that the network sees, the window."""
+
+    class_names: tuple[str, ...]
+    sensor: Sensor
+    window_us: int
+
+    def to_json(self) -> dict[str, Any]:
+        return {**self._asdict(), "sensor": self.sensor._asdict()}
+
+    @classmethod
+    def of_json(cls, content: dict[str, Any]) -> "DataAbout":
+        """Raises KeyError, TypeError and ValueError for other content."""
+        names, window = content["class_names"], content["window_us"]
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise ValueError(f"class_names is {str(names)[:80]}; needed is a list of texts")
+        if type(window) is not int or window < 1:
+            raise ValueError(f"window_us is {window!r}; needed is a whole number above 0")
+        return cls(tuple(names), Sensor(**content["sensor"]), window)
+
+
 class Config(NamedTuple):
     """What a run was started with.
 
     given         a network that the settings do not describe
+    about         what the data set owns; None in run folders written before it was kept
     begun_sha256  `weights_sha256` of the weights it began with; None where it drew them itself
     """
 
@@ -73,7 +105,13 @@ class Config(NamedTuple):
     inputs: int
     classes: int
     given: Network | None = None
+    about: DataAbout | None = None
     begun_sha256: str | None = None
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """One a class: numbers where the run folder does not name them."""
+        return self.about.class_names if self.about else tuple(map(str, range(self.classes)))
 
     def network(self) -> Network:
         return self.given or network(self.settings, self.inputs, self.classes)
@@ -90,6 +128,8 @@ class Config(NamedTuple):
             content["network"] = describe(self.given)
         if self.begun_sha256 is not None:
             content["begun_sha256"] = self.begun_sha256
+        if self.about is not None:
+            content["data"] = self.about.to_json()
         return json.dumps({**content, "sha256": _digest(_canonical(content))}, indent=1).encode()
 
 
@@ -384,14 +424,18 @@ def _config_of(content: dict[str, Any]) -> Config:
     unknown = set(content) - KNOWN
     if unknown:
         raise ValueError(f"{sorted(unknown)} are not known")
-    return Config(
+    config = Config(
         Settings.model_validate(content["settings"]),
         content["dataset_key"],
         content["inputs"],
         content["classes"],
         network_of(content["network"]) if "network" in content else None,
+        DataAbout.of_json(content["data"]) if "data" in content else None,
         content.get("begun_sha256"),
     )
+    if len(config.class_names) != config.classes:
+        raise ValueError(f"{len(config.class_names)} class names for {config.classes} classes")
+    return config
 
 
 def read_checkpoint(path: Path) -> tuple[Config, Checkpoint]:

@@ -64,8 +64,7 @@ def run(arguments: Compare) -> int:
         raise RunError("no run folder; give one or more, as `neurosim train` leaves them")
     use_threads(arguments.threads)
     config = read_config(arguments.folders[0])
-    settings = config.settings
-    data = load_data(settings, arguments.data, arguments.as_json)
+    data = load_data(config, arguments.data, arguments.as_json)
     out = arguments.out or arguments.folders[0] / FOLDER
     store = Store(out / "parts")
     work = methods.plan(arguments, config, data, store)

@@ -24,7 +24,7 @@ class Import(BaseModel):
     """data set of the run; by default the exported run's, else digits"""
     steps: Annotated[int, Field(ge=1, le=255)] | None = None
     """time bins of a sample; by default the exported run's, else 10"""
-    pool: Annotated[int, Field(ge=1, le=34)] | None = None
+    pool: Annotated[int, Field(ge=1, le=256)] | None = None
     """join pixels POOL x POOL; by default the exported run's, else 1"""
     readout: Literal["membrane", "count"] | None = None
     """the output's membrane or its spikes; by default the exported run's, else count"""
@@ -71,9 +71,9 @@ def run(arguments: Import) -> int:
 
 def _make_run(arguments: Import, path: Path, found: Any) -> list[str]:
     """Write the run folder; returns what is to be said about it."""
-    from learning.record import Checkpoint, Config, RunFolder
+    from learning.record import Checkpoint, Config, DataAbout, RunFolder
     from learning.settings import network as described_by
-    from neurosim.app.cli.arguments import load_data
+    from neurosim.app.cli.arguments import load_settings
     from neurosim.export.nir.from_nir import as_chain
     from neurosim.network import NetworkError
     from neurosim.population.layout import check_trainable
@@ -81,7 +81,7 @@ def _make_run(arguments: Import, path: Path, found: Any) -> list[str]:
 
     network, weights = as_chain(found)
     settings = _settings(arguments, found.run, network)
-    data = load_data(settings, None, arguments.as_json)
+    data = load_settings(settings, arguments.as_json)
     inputs, classes = network.inputs[0].size, network.populations[-1].neurons
     if (inputs, classes) != (data.train.inputs, data.classes):
         raise ImportRefused(
@@ -90,7 +90,8 @@ def _make_run(arguments: Import, path: Path, found: Any) -> list[str]:
         )
     given = None if described_by(settings, inputs, classes) == network else network
     state = state_of(weights, settings.fraction_bits, settings.momentum_bits > 0)
-    config = Config(settings, data.key, inputs, classes, given)
+    about = DataAbout(data.class_names, data.sensor, data.window_us)
+    config = Config(settings, data.key, inputs, classes, given, about)
     RunFolder.create(path, config, Checkpoint(state, weights, 0, 0.0)).close()
     try:
         check_trainable(network)

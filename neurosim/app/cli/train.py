@@ -139,11 +139,10 @@ class Screen:
 def run(arguments: Train) -> int:
     from learning.record import SUMMARY, RunError, RunFolder
     from learning.training import start, started_from
-    from neurosim.app.cli.arguments import data_progress
+    from neurosim.app.cli.arguments import load_settings
     from neurosim.app.cli.signals import noted
     from neurosim.app.report.learning_picture import learning_curve
     from neurosim.app.report.tensorboard import Scalars, writer_class
-    from neurosim.data import datasets
 
     set_threads(arguments.threads)
     if arguments.tensorboard:
@@ -159,8 +158,7 @@ def run(arguments: Train) -> int:
         settings = folder.config.settings
     else:
         settings, checkpoint = arguments.settings, None
-    progress = data_progress(arguments.as_json)
-    data = datasets.load(settings.data, steps=settings.steps, pool=settings.pool, progress=progress)
+    data = load_settings(settings, arguments.as_json)
     config = start(settings, data) if arguments.resume is None else folder.config
     if arguments.start is not None:
         checkpoint = started_from(arguments.start, config)

@@ -17,6 +17,7 @@ from neurosim.app.cli.evaluate import Answers, answer
 from neurosim.chip.mapping import MappingError, Placement
 from neurosim.data.datasets import Dataset
 from neurosim.data.frames import Frames
+from neurosim.data.sensor import Sensor
 from neurosim.network import Network, Weights
 from neurosim.storage import unsealed
 
@@ -30,7 +31,7 @@ SHOWN = 3
 class Sample(NamedTuple):
     """One sample on the chip.
 
-    seen      uint8 (step, 2, row, column): off and on events, as the sensor saw them
+    seen      uint8 (step, polarity, row, column): events of each polarity, as the sensor saw them
     spikes    int8 (step, neuron) of the inputs and of each population
     membranes int64 (step, neuron) of each population, after the reset
     """
@@ -38,6 +39,7 @@ class Sample(NamedTuple):
     number: int
     label: int
     prediction: int
+    class_names: tuple[str, ...]
     seen: NDArray[np.uint8]
     spikes: dict[str, NDArray[Any]]
     membranes: dict[str, NDArray[np.int64]]
@@ -76,6 +78,7 @@ class Trained(NamedTuple):
 
     checkpoint: Checkpoint
     data: str
+    class_names: tuple[str, ...]
     answers: Answers
     samples: list[Sample]
     health: list[Health]
@@ -105,7 +108,7 @@ def gather(folder: Path, data: str | None, samples: Sequence[int], quiet: bool) 
         placement = str(error)
     trained = None
     if checkpoint is not None:
-        trained = _measure(config, checkpoint, load_data(config.settings, data, quiet), samples)
+        trained = _measure(config, checkpoint, load_data(config, data, quiet), samples)
     elif samples:
         raise RunError(f"{folder} holds no weights yet: leave out --sample, or train on")
     return Facts(folder, config, metrics, placement, trained, _comparison(folder))
@@ -141,6 +144,7 @@ def _measure(
     return Trained(
         checkpoint,
         data.name,
+        config.class_names,
         found,
         _shown(network, weights, data, chosen, found.seen.predictions),
         _health(network, weights, found, config.settings.readout == "membrane"),
@@ -148,7 +152,7 @@ def _measure(
     )
 
 
-def _telling(labels: NDArray[np.uint8], right: NDArray[np.bool_]) -> list[int]:
+def _telling(labels: NDArray[np.uint16], right: NDArray[np.bool_]) -> list[int]:
     """The first sample answered wrongly, if any, and the first of some classes answered rightly."""
     wrong = np.flatnonzero(~right)[:1].tolist()
     numbers = np.flatnonzero(right)
@@ -178,12 +182,19 @@ def _shown(
             number,
             int(some.labels[k]),
             int(predictions[number]),
-            inputs[k].reshape(-1, 2, *data.sensor),
+            data.class_names,
+            _seen(inputs[k], data.sensor),
             {"input": inputs[k]} | {name: recording.spikes[name][k] for name in names},
             {name: v[k] for name, v in zip(names, recording.probed, strict=True)},
         )
         for k, number in enumerate(chosen)
     ]
+
+
+def _seen(inputs: NDArray[np.uint8], sensor: Sensor) -> NDArray[np.uint8]:
+    """(step, polarity, row, column); channels become rows, the last one on top."""
+    seen = inputs.reshape(-1, *sensor.shape)
+    return seen if sensor.plane else seen.swapaxes(2, 3)[:, :, ::-1]
 
 
 def _health(network: Network, weights: Weights, found: Answers, silent: bool) -> list[Health]:

@@ -19,10 +19,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from neurosim import archive, limits
+from neurosim import limits
 from neurosim.chip import profiles
 from neurosim.chip.profiles import Profile
 from neurosim.chip.synapses import Dense, Sparse, Synapses, currents, on_grid
+from neurosim.data.formats import array_files
+from neurosim.data.formats.recording import EventFileError
 from neurosim.network import Connection, Input, Network, Noise, Population, SignMode
 from neurosim.storage import JsonError, parse_json
 
@@ -83,10 +85,10 @@ class Recorded:
 
     def __init__(self, path: Path) -> None:
         try:
-            self.arrays: dict[str, NDArray] = archive.read_npz(path)
+            self.arrays: dict[str, NDArray] = array_files.load(path)
             text = str(self.arrays.pop("params", "{}"))
             self.params: dict[str, Any] = parse_json(text.encode("utf-8", "surrogatepass"))
-        except (archive.ArchiveError, JsonError) as error:
+        except (EventFileError, JsonError) as error:
             raise VectorError(f"cannot be read: {error}") from None
         if not isinstance(self.params, dict):
             raise VectorError(f"params are {type(self.params).__name__}; needed is a JSON object")
