@@ -88,14 +88,14 @@ def test_a_missing_file_is_refused_by_name(tmp_path: Path):
         (([0], [40], [0], [0]), "x = 40"),
         (([0], [0], [0], [2]), "p = 2"),
         (([-1], [0], [0], [0]), "t reaches from -1"),
-        (([0], [300], [0], [0]), "x reaches from 300"),
+        (([0], [70000], [0], [0]), "x reaches from 70000"),
         (([0, 1], [0], [0, 0], [0, 0]), r"x has shape \(1,\)"),
         (([1, 0], [0, 0], [0, 0], [0, 0]), "may not decrease"),
     ],
 )
 def test_events_out_of_range_are_refused(columns, said):
     with pytest.raises(events.EventError, match=said):
-        events.make(*columns)
+        events.make(*columns, events.NMNIST)
 
 
 def test_other_arrays_are_no_events():

@@ -3,7 +3,6 @@
 import argparse
 import contextlib
 import json
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +20,7 @@ from learning.settings import Settings
 class Train(BaseModel):
     """Train a spiking network on the chip: integers only, forward passes only.
 
-    Ctrl-C leaves a run folder that --resume continues to the very same bits.
+    Ctrl-C, SIGTERM and SIGHUP leave a run folder that --resume continues to the very same bits.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -81,16 +80,6 @@ def trainer(cluster: str | None, config: Any, quiet: bool) -> Iterator[Callable[
         yield partial(ClusterTraining, team)
 
 
-@contextlib.contextmanager
-def stopping(interrupted: list[int]) -> Iterator[None]:
-    """Ctrl-C is noted in `interrupted`, for the run to end between two generations."""
-    before = signal.signal(signal.SIGINT, lambda number, _: interrupted.append(number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
 class Screen:
     """What a person watching sees: a bar on a terminal, a line a look elsewhere, or nothing."""
 
@@ -139,10 +128,10 @@ def run(arguments: Train) -> int:
     from learning.record import SUMMARY, RunError, RunFolder
     from learning.training import start, started_from
     from neurosim import threads
-    from neurosim.app.cli.arguments import data_progress
+    from neurosim.app.cli.arguments import load_settings
+    from neurosim.app.cli.signals import noted
     from neurosim.app.report.learning_picture import learning_curve
     from neurosim.app.report.tensorboard import Scalars, writer_class
-    from neurosim.data import datasets
 
     threads.use(arguments.threads)
     if arguments.tensorboard:
@@ -158,8 +147,7 @@ def run(arguments: Train) -> int:
         settings = folder.config.settings
     else:
         settings, checkpoint = arguments.settings, None
-    progress = data_progress(arguments.as_json)
-    data = datasets.load(settings.data, steps=settings.steps, pool=settings.pool, progress=progress)
+    data = load_settings(settings, arguments.as_json)
     config = start(settings, data) if arguments.resume is None else folder.config
     if arguments.start is not None:
         checkpoint = started_from(arguments.start, config)
@@ -169,7 +157,7 @@ def run(arguments: Train) -> int:
             f"(key {data.key[:12]}, then {folder.config.dataset_key[:12]}); restore the data"
         )
     interrupted: list[int] = []
-    with trainer(arguments.cluster, config, arguments.as_json) as make, stopping(interrupted):
+    with trainer(arguments.cluster, config, arguments.as_json) as make, noted(interrupted):
         if arguments.resume is None:
             path = arguments.run or _free_folder(settings.data)
             folder = RunFolder.create(path, config, checkpoint)
@@ -192,7 +180,7 @@ def run(arguments: Train) -> int:
                     f"  neurosim train --resume {folder.path}",
                     file=sys.stderr,
                 )
-                return 130
+                return 128 + interrupted[0]
             summary = training.summary()
             folder.write(SUMMARY, json.dumps(summary, indent=1).encode())
     if arguments.as_json:

@@ -72,7 +72,7 @@ def _learning() -> None:
         Settings(method="full-rank"),
     ):
         one = settings.model_copy(update=small)
-        data = datasets.load(one.data, steps=one.steps, pool=one.pool)
+        data = datasets.load(one.data, steps=one.steps, pool=one.pool, options=one.data_options)
         training = Training(start(one, data), data)
         training.step()
 
