@@ -143,17 +143,17 @@ async def generation(dut):
                 members[minus] += dut.value.value.to_signed()
         fitness.append(members)
     runs = 2 * about["batch"] * about["pairs"]
-    print(f"rehearsal: {runs} runs, {(bench.clock() - begun) // runs:,} clocks a run")
+    print(f"evaluation: {runs} runs, {(bench.clock() - begun) // runs:,} clocks a run")
     for layer in bench.layers:
         bench.same(drawn[layer]["A"], f"perturbation_A_L{layer}")
         bench.same(drawn[layer]["B"], f"perturbation_B_L{layer}")
     bench.same(fitness, "fitness")
-    worth = coefficients(np.array(fitness), about["groups"], about["shaping"], "antithetic")
-    bench.same(worth, "coefficients")
+    utilities = coefficients(np.array(fitness), about["groups"], about["shaping"], "antithetic")
+    bench.same(utilities, "coefficients")
 
     begun = bench.clock()
     await bench.do(FADE)
-    for pair, coefficient in enumerate(worth):
+    for pair, coefficient in enumerate(utilities):
         if coefficient:
             await bench.do(DRAW, pair=pair)
             await bench.do(VOTE, coefficient=coefficient)
@@ -162,7 +162,7 @@ async def generation(dut):
     assert [totals >> 64 * layer & (1 << 64) - 1 for layer in bench.layers] == about["totals"]
     bits = bench.parameters["RATE_BITS"]
     await bench.do(MOVE, rates=sum(rate << bits * k for k, rate in enumerate(about["rates"])))
-    print(f"update: {len(worth)} pairs, {bench.clock() - begun:,} clocks")
+    print(f"update: {len(utilities)} pairs, {bench.clock() - begun:,} clocks")
     fraction = bench.parameters["FRACTION_BITS"]
     for layer in bench.layers:
         core = bench.core(layer)

@@ -1,1 +1,1 @@
-"""The float judge: the same network in PyTorch. Importing this loads nothing else."""
+"""The float readout_errors: the same network in PyTorch. Importing this loads nothing else."""

@@ -1,7 +1,7 @@
-"""How does evolution proceed? Ask what to rehearse, tell what it was worth.
+"""How does evolution proceed? Ask what to evaluate, tell what it was worth.
 
     ask(generation)             -> which pairs, on which samples: numbers, never arrays of noise
-    tell(generation, rehearsal) -> what the chip is to keep: one small integer a direction, and the rates
+    tell(generation, evaluation) -> what the chip is to keep: one small integer a direction, and the rates
 
 A strategy has no state but its settings: generation g is the same whenever and wherever it is asked.
 EGGROLL and full-rank ES differ in the noise alone (`settings.noise`).
@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from learning.batches import batch
-from learning.settings import Schedule, Settings
+from learning.settings import Settings, TrainingSchedules
 from learning.shaping import coefficients
-from neurosim.population.evaluator import Rehearsal
+from neurosim.population.evaluator import Evaluation
 from neurosim.population.update import Coefficients, Rates
 
 
@@ -40,7 +40,7 @@ class Evolution:
     def __init__(self, settings: Settings, samples: int, layers: int) -> None:
         self.settings = settings
         self.samples = samples
-        self.schedule = Schedule(settings, layers)
+        self.schedule = TrainingSchedules(settings, layers)
 
     def ask(self, generation: int) -> Ask:
         s = self.settings
@@ -48,11 +48,11 @@ class Evolution:
             generation, range(s.pairs), batch(self.samples, generation, s.groups, s.batch, s.seed)
         )
 
-    def tell(self, generation: int, rehearsal: Rehearsal) -> Update:
+    def tell(self, generation: int, evaluation: Evaluation) -> Update:
         """What the chip made of the pairs; a larger fitness is better."""
         rates = self.schedule.rates(generation)
-        if rehearsal.credits is not None:
-            return Update(rehearsal.credits, rates)
+        if evaluation.credits is not None:
+            return Update(evaluation.credits, rates)
         s = self.settings
-        worth = coefficients(rehearsal.fitness, s.groups, s.shaping, s.estimator)
-        return Update(worth, rates)
+        utilities = coefficients(evaluation.fitness, s.groups, s.shaping, s.estimator)
+        return Update(utilities, rates)

@@ -15,10 +15,10 @@ from learning.evolution import Evolution
 from learning.record import Checkpoint, Config
 from learning.settings import Settings, noise
 from learning.shaping import LARGEST
-from learning.training import make_chip, presented
+from learning.training import batch_of, make_chip
 from neurosim.data.datasets import Dataset
-from neurosim.data.frames import Frames, take
-from neurosim.population.state import Memory
+from neurosim.data.frames import Frames, select
+from neurosim.population.state import SynapticState
 from neurosim.population.update import Coefficients
 
 RATE_BITS = 48
@@ -40,8 +40,8 @@ class Step(NamedTuple):
     coefficients: Coefficients
     totals: list[int]
     rates: list[int]
-    before: Memory
-    after: Memory
+    before: SynapticState
+    after: SynapticState
 
 
 def fault(settings: Settings) -> str | None:
@@ -70,9 +70,9 @@ def fault(settings: Settings) -> str | None:
 
 
 def sum_bits(settings: Settings) -> int:
-    """Bits of a direction: |momentum| <= 2^b (votes + 1) - 1 for ever, votes <= pairs * rank * 127.
+    """Bits of a direction: |momentum| <= 2^b (sums + 1) - 1 for ever, sums <= pairs * rank * 127.
 
-    From m' = m - floor(|m| / 2^b) + votes, which keeps to that bound. So 32 bits are never needed, and
+    From m' = m - floor(|m| / 2^b) + sums, which keeps to that bound. So 32 bits are never needed, and
     no direction saturates.
     """
     most = settings.pairs * settings.rank * LARGEST
@@ -95,20 +95,20 @@ def parameters(config: Config) -> dict[str, Any]:
 def step(config: Config, checkpoint: Checkpoint, data: Dataset) -> Step:
     """The generation that would follow the checkpoint; the checkpoint stays as it is."""
     settings, generation = config.settings, checkpoint.generation
-    before = checkpoint.memory
+    before = checkpoint.state
     chip = make_chip(config, _copied(before))
     evolution = Evolution(settings, len(data.train.labels), len(chip.network.layers))
     ask = evolution.ask(generation)
-    frames, groups = presented(data, ask, settings)
-    rehearsal = chip.rehearse(frames, groups, ask.pairs, generation)
-    update = evolution.tell(generation, rehearsal)
-    votes = [
-        chip.votes(layer, update.coefficients, ask.pairs, generation)[0]
+    batch = batch_of(data, ask, settings)
+    evaluation = chip.evaluate(batch, ask.pairs, generation)
+    update = evolution.tell(generation, evaluation)
+    sums = [
+        chip.sums(layer, update.coefficients, ask.pairs, generation)[0]
         for layer in range(len(chip.network.layers))
     ]
-    chip.consolidate(update.coefficients, ask.pairs, generation, update.rates)
+    chip.apply_update(update.coefficients, ask.pairs, generation, update.rates)
     totals, rates = [], []
-    for layer, direction in enumerate(chip.memory.momentum or votes):
+    for layer, direction in enumerate(chip.state.momentum or sums):
         neurons = chip.network.layers[layer][1].neurons
         total = int(np.abs(direction[:, :neurons].astype(np.int64)).sum())
         totals.append(total)
@@ -116,13 +116,13 @@ def step(config: Config, checkpoint: Checkpoint, data: Dataset) -> Step:
         rates.append(update.rates[layer].step * size // total if total else 0)
     return Step(
         generation,
-        take(frames, groups.reshape(-1)),
-        rehearsal.fitness,
+        select(batch.frames, batch.groups.reshape(-1)),
+        evaluation.fitness,
         update.coefficients,
         totals,
         rates,
         before,
-        chip.memory,
+        chip.state,
     )
 
 
@@ -151,9 +151,9 @@ def about(settings: Settings, done: Step) -> dict[str, Any]:
     }
 
 
-def _copied(memory: Memory) -> Memory:
-    return Memory(
-        tuple(array.copy() for array in memory.synapses),
-        tuple(array.copy() for array in memory.biases),
-        tuple(array.copy() for array in memory.momentum),
+def _copied(state: SynapticState) -> SynapticState:
+    return SynapticState(
+        tuple(array.copy() for array in state.synapses),
+        tuple(array.copy() for array in state.biases),
+        tuple(array.copy() for array in state.momentum),
     )

@@ -15,7 +15,7 @@ from learning import golden
 from learning.record import Checkpoint, Config, weights_sha256
 from learning.settings import readout
 from neurosim.data.datasets import Dataset
-from neurosim.data.frames import take
+from neurosim.data.frames import select
 from neurosim.export import memory_images
 from neurosim.export.hdl import core
 from neurosim.export.hdl import parameters as core_parameters
@@ -44,7 +44,7 @@ def write(
         raise ImageError(
             f"samples is {samples}; the test set of {data.name} has 1..{len(data.test.labels)}"
         )
-    shown = take(data.test, slice(samples))
+    shown = select(data.test, slice(samples))
     images = core.images(network, checkpoint.weights, shown)
     fault = golden.fault(settings)
     learning = None
@@ -96,21 +96,29 @@ def _of_step(config: Config, done: golden.Step) -> list[Image]:
     pairs = min(SHOWN_PAIRS, settings.pairs)
     for layer, (_, population) in enumerate(network.layers):
         shape = "a row a source, a field a neuron"
-        for prefix, memory, start in (("", done.before, True), ("new_", done.after, False)):
-            synapses = memory.synapses[layer]
+        for prefix, state, start in (("", done.before, True), ("new_", done.after, False)):
+            synapses = state.synapses[layer]
             found.append(
                 Image.of(
-                    f"{prefix}state_L{layer}", synapses, state_bits, f"weight and fraction bits, {shape}",
-                    signed=True, start=start,
+                    f"{prefix}state_L{layer}",
+                    synapses,
+                    state_bits,
+                    f"weight and fraction bits, {shape}",
+                    signed=True,
+                    start=start,
                 )
-            )  # fmt: skip
-            if memory.momentum:
+            )
+            if state.momentum:
                 found.append(
                     Image.of(
-                        f"{prefix}momentum_L{layer}", memory.momentum[layer][:, : population.neurons],
-                        kept, f"smoothed votes, {shape}", signed=True, start=start,
+                        f"{prefix}momentum_L{layer}",
+                        state.momentum[layer][:, : population.neurons],
+                        kept,
+                        f"smoothed votes, {shape}",
+                        signed=True,
+                        start=start,
                     )
-                )  # fmt: skip
+                )
         found.append(
             Image.of(
                 f"new_weights_L{layer}", after[layer], 8, f"weights after it, {shape}", signed=True

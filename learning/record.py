@@ -24,7 +24,7 @@ from pydantic import ValidationError
 from learning.settings import Settings, network
 from neurosim.network import Network, NetworkError, Weights, check_weights
 from neurosim.network.serialise import describe, network_of
-from neurosim.population.state import Memory
+from neurosim.population.state import SynapticState
 from neurosim.storage import write_atomically
 
 FORMAT = "neurosim-run/1"
@@ -43,7 +43,7 @@ class RunError(ValueError):
 class Checkpoint(NamedTuple):
     """A run as it stood after `generation` generations, `seconds` of training."""
 
-    memory: Memory
+    state: SynapticState
     weights: Weights
     generation: int
     seconds: float
@@ -94,13 +94,13 @@ def weights_sha256(weights: Weights) -> str:
     return _digest(*(np.ascontiguousarray(part).tobytes() for part in (*weights[0], *weights[1])))
 
 
-def _tensors(memory: Memory, weights: Weights) -> dict[str, NDArray[Any]]:
+def _tensors(state: SynapticState, weights: Weights) -> dict[str, NDArray[Any]]:
     named: Iterable[tuple[str, tuple[NDArray[Any], ...]]] = (
         ("mantissas", weights.mantissas),
         ("bias_mantissas", weights.biases),
-        ("synapses", memory.synapses),
-        ("biases", memory.biases),
-        ("momentum", memory.momentum),
+        ("synapses", state.synapses),
+        ("biases", state.biases),
+        ("momentum", state.momentum),
     )
     return {
         f"{name}.{layer}": np.ascontiguousarray(array)
@@ -144,7 +144,7 @@ class RunFolder:
             _check_free(path)  # by now another process may have started and ended a run here
             if checkpoint is not None:  # first, so that no run without its weights can be resumed
                 folder.save(
-                    checkpoint.memory, checkpoint.weights, checkpoint.generation, checkpoint.seconds
+                    checkpoint.state, checkpoint.weights, checkpoint.generation, checkpoint.seconds
                 )
             write_atomically(path / CONFIG, content)
         except BaseException:
@@ -167,11 +167,11 @@ class RunFolder:
             folder.close()
             raise
 
-    def save(self, memory: Memory, weights: Weights, generation: int, seconds: float) -> None:
+    def save(self, state: SynapticState, weights: Weights, generation: int, seconds: float) -> None:
         """Write metrics, then the weights that vouch for them."""
         from safetensors.numpy import save
 
-        tensors = _tensors(memory, weights)
+        tensors = _tensors(state, weights)
         header = {
             "format": FORMAT,
             "generation": str(generation),
@@ -319,5 +319,5 @@ def _read_checkpoint(path: Path, config: Config) -> tuple[Checkpoint, bytes]:
     weights = Weights(stack("mantissas"), stack("bias_mantissas"))
     check_weights(config.network(), weights)
     kept = stack("momentum") if "momentum.0" in tensors else ()
-    memory = Memory(stack("synapses"), stack("biases"), kept)
-    return Checkpoint(memory, weights, int(header["generation"]), float(header["seconds"])), metrics
+    state = SynapticState(stack("synapses"), stack("biases"), kept)
+    return Checkpoint(state, weights, int(header["generation"]), float(header["seconds"])), metrics

@@ -4,14 +4,14 @@ The same model is the command line's flags, the run folder's configuration and t
 Numbers are in the chip's units: a weight's LSB, a membrane's threshold mantissa, a generation.
 """
 
-from collections.abc import Callable
 from fractions import Fraction
 from math import log2
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from learning.rules import delta, eggroll, error_credit, event_aligned, full_rank
+from learning.rules.registry import OUTPUT, check_rules, known, methods, rules_of
+from learning.rules.rule import FACTOR_STD
 from neurosim import limits
 from neurosim.kernels.readout import FRACTION, ONE, exp2_table
 from neurosim.kernels.rules.weight_update import RATE_BITS
@@ -21,7 +21,17 @@ from neurosim.population.layout import NoiseSpec
 from neurosim.population.state import BIAS_FRACTION_BITS
 from neurosim.population.update import Rates
 
-Method = Literal["eggroll", "full-rank", "event-aligned"]
+
+def _method(name: str) -> str:
+    return known("method", name, methods())
+
+
+def _output_rule(name: str) -> str:
+    return known("output_rule", name, ("same", *OUTPUT))
+
+
+Method = Annotated[str, AfterValidator(_method)]
+OutputRule = Annotated[str, AfterValidator(_output_rule)]
 Estimator = Literal["antithetic", "one-sided"]
 SILENT = limits.VTH_MANT.high
 """Threshold of an output layer that is read by its membrane: the highest there is, so that it integrates
@@ -32,8 +42,6 @@ MEMBRANE_BITS = 18
 """Temperature 1 of the membrane readout: 2^18 units of v, summed over steps, are one bit of log-odds.
 Chosen here: of 2^16, 2^18 and 2^20 the middle one learns fastest (docs/results of `neurosim train`)."""
 MULTIPLIER_BITS = 16
-FACTOR_STD = {"rademacher": 1, "graded": 2}
-"""Standard deviation of a noise number (neurosim/kernels/noise/weight_noise.py)."""
 
 
 class Settings(BaseModel):
@@ -64,10 +72,10 @@ class Settings(BaseModel):
     """standard deviation of the initial weights"""
 
     method: Method = "eggroll"
-    """noise of the hidden layers: low-rank on weights (EGGROLL), a noise of its own on every weight (the
-    paper's vanilla ES), or on the neurons' currents along the events"""
-    output_rule: Literal["same", "delta", "frozen"] = "same"
-    """the output layer: as METHOD, by its own error (local delta rule), or not at all"""
+    """rule of the hidden layers: eggroll (low-rank noise on weights), full-rank (independent noise on every
+    weight, the paper's vanilla ES), or event-aligned (noise on the currents of neurons)"""
+    output_rule: OutputRule = "same"
+    """rule of the output layer: same (as METHOD), delta (its own error, a local rule), or frozen"""
     credit: Literal["fitness", "error"] = "fitness"
     """who tells neurons what event-aligned noise was worth: a fitness that all share, or the readout's
     errors, to each neuron apart"""
@@ -140,17 +148,7 @@ class Settings(BaseModel):
                 f"pairs {self.pairs} cannot be divided among groups {self.groups} evenly; "
                 f"make one a multiple of the other"
             )
-        aligned = self.method == "event-aligned"
-        faults = (
-            event_aligned.fault(self.batch, self.sigma_bias) if aligned else None,
-            delta.fault(self.sigma_bias) if self.output_rule == "delta" else None,
-            error_credit.fault(self.method, len(self.hidden), self.output_rule, self.estimator)
-            if self.credit == "error"
-            else None,
-        )
-        for fault in faults:
-            if fault is not None:
-                raise ValueError(fault)
+        check_rules(self)
         for name, first, last in (
             ("learning_rate", self.learning_rate, self.final_learning_rate),
             ("noise", 1, self.final_noise),
@@ -194,24 +192,28 @@ def network(settings: Settings, inputs: int, classes: int) -> Network:
 
 def noise(settings: Settings, network: Network) -> NoiseSpec:
     """What members perturb in the first generation: one integer scale a layer, in units of u."""
-    std = FACTOR_STD[settings.noise]
-    sigmas = [settings.sigma] * (len(network.layers) - 1)
-    sigmas.append(settings.sigma_output if settings.output_rule == "same" else 0)
-    units = [1 << connection.current_shift for connection, _ in network.layers]
-    rules: dict[str, Callable[[float, int], int]] = {
-        "eggroll": lambda sigma, unit: eggroll.scale(sigma, unit, std, settings.rank),
-        "full-rank": lambda sigma, unit: full_rank.scale(sigma, unit, std),
-        "event-aligned": lambda sigma, unit: event_aligned.scale(sigma, unit, std),
-    }
-    scale = rules[settings.method]
-    aligned = settings.method == "event-aligned"
+    layers = network.layers
+    rules = rules_of(settings, len(layers))
+    sigmas = [*[settings.sigma] * (len(layers) - 1), settings.sigma_output]
+    units = [1 << connection.current_shift for connection, _ in layers]
+    scales = [
+        rule.scale(sigma, unit, settings)
+        for rule, sigma, unit in zip(rules, sigmas, units, strict=True)
+    ]
+    kinds = [rule.noise for rule in rules]
     return NoiseSpec(
-        scale=tuple(scale(sigma, unit) for sigma, unit in zip(sigmas, units, strict=True)),
-        bias_scale=tuple(round(settings.sigma_bias * unit / std) for unit in units),
+        scale=tuple(scales),
+        bias_scale=tuple(
+            round(settings.sigma_bias * u / FACTOR_STD[settings.noise]) for u in units
+        ),
         rank=settings.rank,
         graded=settings.noise == "graded",
-        full_rank=settings.method == "full-rank",
-        aligned=tuple(aligned and sigma > 0 for sigma in sigmas) if aligned else (),
+        full_rank="full-rank" in kinds,
+        aligned=tuple(
+            kind == "current" and scale > 0 for kind, scale in zip(kinds, scales, strict=True)
+        )
+        if "current" in kinds
+        else (),
         period=settings.noise_period,
         window=settings.noise_window << limits.STATE_SHIFT,
         one_sided=settings.estimator == "one-sided",
@@ -234,7 +236,7 @@ def readout(settings: Settings) -> ReadoutSpec:
     return ReadoutSpec(settings.readout == "membrane", multiplier, MULTIPLIER_BITS)
 
 
-class Course:
+class Schedule:
     """A number that goes from first to last over the generations: RATE_BITS fraction bits, only integers."""
 
     def __init__(self, first: float, last: float, settings: Settings) -> None:
@@ -253,13 +255,13 @@ class Course:
         return self._first + (self._last - self._first) * generation // self._of
 
 
-class Schedule:
+class TrainingSchedules:
     """Rates, noise and temperature of each generation, in fixed point: only integers from here on."""
 
     def __init__(self, settings: Settings, layers: int) -> None:
-        self._rate = Course(settings.learning_rate, settings.final_learning_rate, settings)
-        self._noise = Course(1, settings.final_noise, settings)
-        self._temperature = Course(1, settings.last_temperature / settings.temperature, settings)
+        self._rate = Schedule(settings.learning_rate, settings.final_learning_rate, settings)
+        self._noise = Schedule(1, settings.final_noise, settings)
+        self._temperature = Schedule(1, settings.last_temperature / settings.temperature, settings)
         self._multiplier = Fraction(_multiplier(settings))
         self._readout = readout(settings)
         self._decay = round(settings.decay * (1 << RATE_BITS))

@@ -46,7 +46,7 @@ def trained(data, **settings):
     training = Training(config, data)
     training.run(lambda generation, record: None)
     chip = training.chip
-    return config, Checkpoint(chip.memory, chip.weights(), training.generation, 0.0)
+    return config, Checkpoint(chip.state, chip.weights(), training.generation, 0.0)
 
 
 def run_folder(path, data, **settings):

@@ -22,7 +22,7 @@ from neurosim.data import cache, frames, images
 from neurosim.data.events import HEIGHT, WIDTH, Events
 from neurosim.data.frames import Frames
 from neurosim.data.sets import nmnist
-from neurosim.data.source import Recorded, Shown, Source
+from neurosim.data.source import RecordedSource, SimulatedSource, Source
 from neurosim.kernels import generator
 
 Progress = Callable[[int, int, str], None]
@@ -32,7 +32,7 @@ CHUNK = 2000
 """Samples between two reports of progress: about a second of work, chosen here."""
 VALIDATION_SHARE = 10
 """One training sample in ten: the paper's 6,000 of 60,000."""
-TAKES = {"digits": 4}
+RECORDINGS_PER_IMAGE = {"digits": 4}
 """Recordings the camera makes of each training image, 1 where not named: four times 1,294 digits
 are enough to learn from, chosen here."""
 NAMES = ("digits", "images:PATH.npz", "nmnist", "nmnist:PATH")
@@ -75,13 +75,13 @@ def source(name: str, folder: Path | None = None) -> Source:
     kind, _, path = name.partition(":")
     try:
         if name == "digits":
-            return Shown(images.digits())
+            return SimulatedSource(images.digits())
         if kind == "images" and path:
-            return Shown(images.load_npz(Path(path).expanduser()))
+            return SimulatedSource(images.load_npz(Path(path).expanduser()))
         if name == "nmnist":
-            return Recorded(nmnist.locate(folder))
+            return RecordedSource(nmnist.locate(folder))
         if kind == "nmnist" and path:
-            return Recorded(Path(path).expanduser())
+            return RecordedSource(Path(path).expanduser())
     except (images.ImagesError, nmnist.LayoutError) as error:
         raise DatasetError(f"data set {name!r}: {error}") from error
     raise DatasetError(f"data set {name!r} is not known; names are {', '.join(NAMES)}")
@@ -134,24 +134,26 @@ def _make(
     seed: int,
     steps: int,
     pool: int,
-    takes: int,
+    recordings_per_image: int,
     progress: Progress | None,
 ) -> dict[str, Frames]:
     inputs = frames.sensor_inputs(pool)
     plan = [
-        (split, part, numbers, take)
+        (split, part, numbers, recording)
         for split, (part, numbers) in _splits(behind, seed).items()
-        for take in range(takes if split == "train" else 1)
+        for recording in range(recordings_per_image if split == "train" else 1)
     ]
     total = sum(len(numbers) for _, _, numbers, _ in plan)
     done = 0
     pieces: dict[str, list[NDArray[np.uint64]]] = {}
     labels: dict[str, list[NDArray[np.uint8]]] = {}
-    for split, part, numbers, take in plan:
+    for split, part, numbers, recording in plan:
         labels.setdefault(split, []).append(behind.labels[part][numbers])
         for begin in range(0, len(numbers), CHUNK):
             chunk = numbers[begin : begin + CHUNK]
-            pieces.setdefault(split, []).append(behind.bits(part, chunk, take, seed, steps, pool))
+            pieces.setdefault(split, []).append(
+                behind.bits(part, chunk, recording, seed, steps, pool)
+            )
             done += len(chunk)
             if progress is not None:
                 progress(done, total, f"{name}: events to frames")
@@ -177,7 +179,7 @@ def load(
     pool: int = 1,
     seed: int = 0,
     folder: Path | None = None,
-    takes: int | None = None,
+    recordings_per_image: int | None = None,
     progress: Progress | None = None,
 ) -> Dataset:
     """The data set of this name, from the cache where it has been made before.
@@ -188,19 +190,25 @@ def load(
     """
     frames.check_steps(steps)
     frames.sensor_inputs(pool)
-    takes = TAKES.get(name, 1) if takes is None else takes
+    recordings_per_image = (
+        RECORDINGS_PER_IMAGE.get(name, 1) if recordings_per_image is None else recordings_per_image
+    )
     _check_number("seed", seed, 0, (1 << 64) - 1)
-    _check_number("takes", takes, 1, 1000)
+    _check_number("recordings_per_image", recordings_per_image, 1, 1000)
     behind = source(name, folder)
     _check_labels(name, behind)
-    if takes > 1 and isinstance(behind, Recorded):
-        raise DatasetError(f"data set {name!r}: takes is {takes}; recordings exist once, takes = 1")
+    if recordings_per_image > 1 and isinstance(behind, RecordedSource):
+        raise DatasetError(
+            f"data set {name!r}: recordings_per_image is {recordings_per_image}; recorded files have 1"
+        )
     kind = name.partition(":")[0]
-    parameters = f"{kind} {steps=} {pool=} {seed=} {takes=} window={frames.WINDOW_US}"
+    parameters = (
+        f"{kind} {steps=} {pool=} {seed=} takes={recordings_per_image} window={frames.WINDOW_US}"
+    )
     made_from = hashlib.sha256(f"{parameters} {behind.content()} {_recipe()}".encode()).hexdigest()
     splits = cache.load(made_from)
     if splits is None:
-        splits = _make(name, behind, seed, steps, pool, takes, progress)
+        splits = _make(name, behind, seed, steps, pool, recordings_per_image, progress)
         cache.save(made_from, splits)
     return Dataset(
         name=name,
@@ -220,10 +228,10 @@ def events(
     index: int,
     *,
     seed: int = 0,
-    take: int = 0,
+    recording: int = 0,
     folder: Path | None = None,
 ) -> Events:
-    """Raw events of one sample: load(name, seed=seed)'s `split`, at `index` of its take `take`."""
+    """Events of sample `index` of a split, as load(name, seed=seed) has it; `recording` counts from 0."""
     behind = source(name, folder)
     splits = _splits(behind, seed)
     if split not in splits:
@@ -231,4 +239,4 @@ def events(
     part, numbers = splits[split]
     if not 0 <= index < len(numbers):
         raise DatasetError(f"{split} of {name!r} has samples 0..{len(numbers) - 1}, not {index}")
-    return behind.events(part, int(numbers[index]), take, seed)
+    return behind.events(part, int(numbers[index]), recording, seed)

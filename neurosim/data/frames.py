@@ -138,12 +138,12 @@ def unpack(frames: Frames) -> NDArray[np.uint8]:
     return np.unpackbits(octets, axis=-1, count=frames.inputs, bitorder="little")
 
 
-def take(frames: Frames, samples: NDArray[np.int64] | slice) -> Frames:
+def select(frames: Frames, samples: NDArray[np.int64] | slice) -> Frames:
     """Some samples of frames."""
     return Frames(frames.bits[samples], frames.labels[samples], frames.inputs)
 
 
-def moved(
+def shifted(
     frames: Frames, samples: NDArray[np.int64], offsets: NDArray[np.int64], sensor: tuple[int, int]
 ) -> Frames:
     """Some samples of frames, as a sensor that stood elsewhere would have seen them.
@@ -165,10 +165,16 @@ def moved(
         len(samples),
         _PIECE,
         lambda begin, end: shift.move_frames(
-            begin, end, frames.bits, samples, down * sensor[1] + right, masks,
-            (down + reach) * (2 * reach + 1) + right + reach, bits,
+            begin,
+            end,
+            frames.bits,
+            samples,
+            down * sensor[1] + right,
+            masks,
+            (down + reach) * (2 * reach + 1) + right + reach,
+            bits,
         ),
-    )  # fmt: skip
+    )
     return Frames(bits, frames.labels[samples], frames.inputs)
 
 

@@ -28,20 +28,26 @@ class Source(Protocol):
         """A sha256 over everything that decides the samples, in hex."""
 
     def bits(
-        self, part: str, numbers: NDArray[np.int64], take: int, seed: int, steps: int, pool: int
+        self,
+        part: str,
+        numbers: NDArray[np.int64],
+        recording: int,
+        seed: int,
+        steps: int,
+        pool: int,
     ) -> NDArray[np.uint64]:
         """Bits of Frames for the samples `numbers`."""
 
-    def events(self, part: str, number: int, take: int, seed: int) -> Events:
+    def events(self, part: str, number: int, recording: int, seed: int) -> Events:
         """The events of one sample."""
 
 
-def split_word(part: str, take: int) -> int:
+def split_word(part: str, recording: int) -> int:
     """The camera's split counter: which part, and which take of it."""
-    return 2 * take + PARTS.index(part)
+    return 2 * recording + PARTS.index(part)
 
 
-class Shown:
+class SimulatedSource:
     """Images shown to the simulated camera."""
 
     def __init__(self, images: Images) -> None:
@@ -57,18 +63,24 @@ class Shown:
         return digest.hexdigest()
 
     def bits(
-        self, part: str, numbers: NDArray[np.int64], take: int, seed: int, steps: int, pool: int
+        self,
+        part: str,
+        numbers: NDArray[np.int64],
+        recording: int,
+        seed: int,
+        steps: int,
+        pool: int,
     ) -> NDArray[np.uint64]:
         pixels = self.images.pixels[part][numbers]
-        split = split_word(part, take)
+        split = split_word(part, recording)
         return camera.bits(pixels, seed, split=split, indices=numbers, steps=steps, pool=pool)
 
-    def events(self, part: str, number: int, take: int, seed: int) -> Events:
+    def events(self, part: str, number: int, recording: int, seed: int) -> Events:
         pixels = self.images.pixels[part][number : number + 1]
-        return camera.record(pixels, seed, split=split_word(part, take), indices=[number])[0]
+        return camera.record(pixels, seed, split=split_word(part, recording), indices=[number])[0]
 
 
-class Recorded:
+class RecordedSource:
     """Files of a real camera, in N-MNIST's layout."""
 
     def __init__(self, folder: Path) -> None:
@@ -86,12 +98,18 @@ class Recorded:
         return digest.hexdigest()
 
     def bits(
-        self, part: str, numbers: NDArray[np.int64], take: int, seed: int, steps: int, pool: int
+        self,
+        part: str,
+        numbers: NDArray[np.int64],
+        recording: int,
+        seed: int,
+        steps: int,
+        pool: int,
     ) -> NDArray[np.uint64]:
         recordings = [events.read(self.files[part][number]) for number in numbers]
         return frames.from_events(
             recordings, self.labels[part][numbers], steps=steps, pool=pool
         ).bits
 
-    def events(self, part: str, number: int, take: int, seed: int) -> Events:
+    def events(self, part: str, number: int, recording: int, seed: int) -> Events:
         return events.read(self.files[part][number])

@@ -27,7 +27,7 @@ NOISE_LIMIT = 1 << 30
 """Noise stays below this, so that it fits 32 bits with any current, or u and bias, added."""
 CURRENT_LIMIT = NOISE_LIMIT - (1 << limits.STATE_BITS)
 """Synaptic currents stay below this, for the same reason: what is left of u is added too."""
-UNTRAINED = ("vth_low_mant", "vmin", "vmax", "noise", "reset_interval", "wide_decay")
+UNTRAINED = ("vth_low_mant", "vmin", "vmax", "noise", "reset_interval", "wide_decay", "model")
 """What a population may have and the population evaluator does not compute."""
 
 
@@ -166,7 +166,7 @@ def check_noise(network: Network, noise: NoiseSpec) -> None:
 
 
 def _spike_words(network: Network) -> int:
-    """Words of a row of spikes of any layer: room for the widest, in whole 64-byte lines."""
+    """Words of a row of spikes of any layer: scratch for the widest, in whole 64-byte lines."""
     return words_for(max(padded(layer.neurons) for _, layer in network.layers))
 
 
@@ -178,7 +178,7 @@ def source_words(network: Network, layer: int) -> int:
 
 
 def lay_out(network: Network, weights: Weights, noise: NoiseSpec, steps: int) -> fused_chain.Chain:
-    """The arrays of a network with these weights, and room for noise of this kind."""
+    """The arrays of a network with these weights, and scratch for noise of this kind."""
     layers = network.layers
     count = len(layers)
     lanes = np.array([padded(layer.neurons) for _, layer in layers], np.int64)

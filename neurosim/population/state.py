@@ -25,7 +25,7 @@ SPREAD = isqrt((65536**2 - 1) // 3)
 """Standard deviation of the sum of four uniform 16-bit numbers."""
 
 
-class Memory(NamedTuple):
+class SynapticState(NamedTuple):
     """What synapses and neurons keep between generations: all there is to resume from.
 
     synapses  int16 (source, neuron) a layer: mantissa and fraction bits
@@ -50,9 +50,9 @@ def state_range(connection: Connection, fraction_bits: int) -> tuple[int, int]:
     return low << fraction_bits, (high << fraction_bits) + max(half - 1, 0)
 
 
-def initial_memory(
+def initial_state(
     network: Network, std: Sequence[int], *, seed: int, fraction_bits: int, momentum: bool
-) -> Memory:
+) -> SynapticState:
     """Normally distributed mantissas of standard deviation `std` (LSB, one a layer); biases 0.
 
     Drawn by the cores: the sum of four 16-bit numbers, scaled to the state's units.
@@ -65,17 +65,17 @@ def initial_memory(
         parts = words.view(np.uint16).reshape(-1, 4).astype(np.int64)
         centred = parts.sum(axis=1) - 2 * 65535
         low, high = state_range(connection, fraction_bits)
-        state = (centred * (std[index] << fraction_bits)) // SPREAD
-        synapses.append(np.clip(state, low, high).astype(np.int16).reshape(sources, neurons))
+        values = (centred * (std[index] << fraction_bits)) // SPREAD
+        synapses.append(np.clip(values, low, high).astype(np.int16).reshape(sources, neurons))
         biases.append(np.zeros(neurons, np.int32))
         if momentum:
             kept.append(np.zeros((sources, padded(neurons)), np.int32))
-    return Memory(tuple(synapses), tuple(biases), tuple(kept))
+    return SynapticState(tuple(synapses), tuple(biases), tuple(kept))
 
 
-def memory_of(weights: Weights, fraction_bits: int = 0, momentum: bool = False) -> Memory:
+def state_of(weights: Weights, fraction_bits: int = 0, momentum: bool = False) -> SynapticState:
     """The state of synapses and biases that stands for exactly these weights, momentum at rest."""
-    return Memory(
+    return SynapticState(
         tuple(one.astype(np.int16) << fraction_bits for one in weights.mantissas),
         tuple(one.astype(np.int32) << BIAS_FRACTION_BITS for one in weights.biases),
         tuple(np.zeros((len(one), padded(one.shape[1])), np.int32) for one in weights.mantissas)
@@ -84,17 +84,15 @@ def memory_of(weights: Weights, fraction_bits: int = 0, momentum: bool = False) 
     )
 
 
-def weights(memory: Memory, fraction_bits: int) -> Weights:
+def weights(state: SynapticState, fraction_bits: int) -> Weights:
     """The weights as the cores use them: the state, rounded to the nearest mantissa."""
-    mantissas = tuple(np.empty(state.shape, np.int8) for state in memory.synapses)
-    for state, rounded in zip(memory.synapses, mantissas, strict=True):
-        weight_update.round_states(np.ascontiguousarray(state), fraction_bits, rounded)
+    mantissas = tuple(np.empty(kept.shape, np.int8) for kept in state.synapses)
+    for kept, rounded in zip(state.synapses, mantissas, strict=True):
+        weight_update.round_states(np.ascontiguousarray(kept), fraction_bits, rounded)
     bias_half = 1 << (BIAS_FRACTION_BITS - 1)
     return Weights(
         mantissas,
-        tuple(
-            ((state + bias_half) >> BIAS_FRACTION_BITS).astype(np.int16) for state in memory.biases
-        ),
+        tuple(((kept + bias_half) >> BIAS_FRACTION_BITS).astype(np.int16) for kept in state.biases),
     )
 
 

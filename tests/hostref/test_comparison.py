@@ -166,7 +166,9 @@ def test_the_paper_is_reproduced_in_short_and_goes_on_where_it_was_cut(
 def test_chip_and_twin_rank_the_same_members_alike(data, readout, rank, noise):
     settings = Settings(hidden=(64,), readout=readout, rank=rank, noise=noise, sigma_bias=rank - 1)
     chip = make_chip(start(settings, data))
-    compared = members.member_fitness(chip, frames.take(data.train, slice(0, 20)), range(3, 35), 7)
+    compared = members.member_fitness(
+        chip, frames.select(data.train, slice(0, 20)), range(3, 35), 7
+    )
     agreed = compared.agreement()
     assert agreed.spearman > 0.99
     assert np.abs(compared.chip - compared.twin).max() < 0.01

@@ -17,13 +17,13 @@ DATA = rtl_cases.striped(40)
 @pytest.mark.parametrize("settings", [{}, {"momentum_bits": 0, "rank": 2, "shaping": "sign"}])
 def test_the_step_is_the_one_training_would_do(settings):
     config, checkpoint = rtl_cases.trained(DATA, **settings)
-    before = [array.copy() for part in checkpoint.memory for array in part]
+    before = [array.copy() for part in checkpoint.state for array in part]
     step = golden.step(config, checkpoint, DATA)
-    for array, kept in zip([a for part in checkpoint.memory for a in part], before, strict=True):
+    for array, kept in zip([a for part in checkpoint.state for a in part], before, strict=True):
         assert np.array_equal(array, kept)
     training = Training(config, DATA, None, checkpoint)
     training.step()
-    for part, wanted in zip(step.after, training.chip.memory, strict=True):
+    for part, wanted in zip(step.after, training.chip.state, strict=True):
         for array, same in zip(part, wanted, strict=True):
             assert np.array_equal(array, same)
 

@@ -25,7 +25,7 @@ from learning.record import (
 )
 from learning.settings import Settings
 from neurosim.network import Network, Population
-from neurosim.population.state import Memory, initial_memory, weights
+from neurosim.population.state import SynapticState, initial_state, weights
 from neurosim.storage import StorageError
 
 SETTINGS = Settings(hidden=(3,), generations=9, pairs=4, groups=2, fraction_bits=4)
@@ -33,15 +33,15 @@ CONFIGURATION = Config(SETTINGS, "a" * 64, 5, 10)
 FILES = (CONFIG, WEIGHTS, METRICS)
 
 
-def memory(seed=1) -> Memory:
-    return initial_memory(
+def state(seed=1) -> SynapticState:
+    return initial_state(
         CONFIGURATION.network(), [20, 20], seed=seed, fraction_bits=4, momentum=True
     )
 
 
 def save(folder, generation, seed=1):
     folder.log({"generation": generation, "validation_accuracy": 0.5})
-    folder.save(memory(seed), weights(memory(seed), 4), generation, 1.25 * generation)
+    folder.save(state(seed), weights(state(seed), 4), generation, 1.25 * generation)
 
 
 def make(path: Path, generations=(2,)) -> Path:
@@ -60,7 +60,7 @@ def contents(path):
     }
 
 
-def same(one: Memory, other: Memory) -> bool:
+def same(one: SynapticState, other: SynapticState) -> bool:
     return all(
         len(a) == len(b) and all(map(np.array_equal, a, b)) for a, b in zip(one, other, strict=True)
     )
@@ -105,8 +105,8 @@ def test_a_checkpoint_comes_back_bit_for_bit(tmp_path):
     path = make(tmp_path / "run", (2, 4))
     config, checkpoint = read_checkpoint(path)
     assert config == CONFIGURATION
-    assert same(checkpoint.memory, memory())
-    assert same(Memory(*checkpoint.weights, ()), Memory(*weights(memory(), 4), ()))
+    assert same(checkpoint.state, state())
+    assert same(SynapticState(*checkpoint.weights, ()), SynapticState(*weights(state(), 4), ()))
     assert (checkpoint.generation, checkpoint.seconds) == (4, 5.0)
 
 
@@ -144,10 +144,10 @@ def test_metrics_of_a_checkpoint_that_was_never_written_are_dropped(tmp_path):
 
 
 def test_weights_are_hashed_as_the_chip_uses_them(tmp_path):
-    fine = memory()
+    fine = state()
     coarse = fine._replace(synapses=tuple((one + 8) // 16 * 16 for one in fine.synapses))
     assert record.weights_sha256(weights(fine, 4)) == record.weights_sha256(weights(coarse, 4))
-    assert record.weights_sha256(weights(fine, 4)) != record.weights_sha256(weights(memory(2), 4))
+    assert record.weights_sha256(weights(fine, 4)) != record.weights_sha256(weights(state(2), 4))
 
 
 # --- what is damaged is refused ------------------------------------------------------------------
@@ -366,7 +366,7 @@ def test_a_full_disk_leaves_the_last_checkpoint(tmp_path, monkeypatch, fails_at)
     assert read_checkpoint(path)[1].generation == 2
     folder, checkpoint = RunFolder.resume(path)
     with folder:
-        assert same(checkpoint.memory, memory())
+        assert same(checkpoint.state, state())
 
 
 def test_a_disk_that_is_full_from_the_start_leaves_no_run(tmp_path, monkeypatch):

@@ -77,13 +77,13 @@ def test_images_are_shown_to_the_camera(tmp_path: Path):
 
 def test_takes_show_each_training_image_again(tmp_path: Path):
     name = f"images:{write_images(tmp_path / 'images.npz')}"
-    once, thrice = datasets.load(name), datasets.load(name, takes=3)
+    once, thrice = datasets.load(name), datasets.load(name, recordings_per_image=3)
     assert thrice.train.bits.shape[0] == 3 * 18
     assert np.array_equal(thrice.train.bits[:18], once.train.bits)
     assert np.array_equal(thrice.train.labels[18:36], once.train.labels)
     assert not np.array_equal(thrice.train.bits[18:36], once.train.bits)
     assert np.array_equal(thrice.test.bits, once.test.bits)
-    second = frames.from_events([datasets.events(name, "train", 5, take=1)], [0])
+    second = frames.from_events([datasets.events(name, "train", 5, recording=1)], [0])
     assert np.array_equal(second.bits[0], thrice.train.bits[18 + 5])
 
 
@@ -175,7 +175,7 @@ def test_equal_data_has_equal_keys_wherever_it_lies(tmp_path: Path):
 
 def test_parameters_change_the_key(tmp_path: Path):
     name = f"images:{write_images(tmp_path / 'images.npz')}"
-    options = [{}, {"steps": 5}, {"pool": 2}, {"seed": 1}, {"takes": 2}]
+    options = [{}, {"steps": 5}, {"pool": 2}, {"seed": 1}, {"recordings_per_image": 2}]
     assert len({datasets.load(name, **option).key for option in options}) == len(options)
 
 
@@ -293,16 +293,19 @@ def test_a_broken_recording_is_named(tmp_path: Path):
         datasets.load(f"nmnist:{folder}")
 
 
-@pytest.mark.parametrize("option", [{"seed": -1}, {"seed": 0.5}, {"takes": 0}, {"takes": True}])
+@pytest.mark.parametrize(
+    "option",
+    [{"seed": -1}, {"seed": 0.5}, {"recordings_per_image": 0}, {"recordings_per_image": True}],
+)
 def test_options_out_of_range_are_refused(option):
     with pytest.raises(datasets.DatasetError, match=r"allowed are integers"):
         datasets.load("digits", **option)
 
 
-def test_recordings_have_one_take(tmp_path: Path):
+def test_recorded_files_are_read_once(tmp_path: Path):
     folder = write_recordings(tmp_path / "recordings")
-    with pytest.raises(datasets.DatasetError, match="recordings exist once"):
-        datasets.load(f"nmnist:{folder}", takes=2)
+    with pytest.raises(datasets.DatasetError, match="recorded files have 1"):
+        datasets.load(f"nmnist:{folder}", recordings_per_image=2)
 
 
 @pytest.mark.parametrize(("split", "index"), [("exam", 0), ("test", 4), ("test", -1)])

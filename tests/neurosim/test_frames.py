@@ -83,7 +83,7 @@ def test_a_moved_sample_is_what_a_moved_sensor_sees(sensor, reach, seed):
     dense = (numbers.random((3, 2, 2, *sensor)) < 0.5).astype(np.uint8)
     samples, offsets = numbers.integers(0, 3, 5), numbers.integers(-reach, reach + 1, (5, 2))
     packed = frames.pack(dense.reshape(3, 2, -1), [7, 8, 9])
-    seen = frames.moved(packed, samples, offsets, sensor)
+    seen = frames.shifted(packed, samples, offsets, sensor)
     for index, (sample, (down, right)) in enumerate(zip(samples, offsets, strict=True)):
         wanted = np.zeros_like(dense[0])
         for p, y, x in np.ndindex(2, *sensor):
@@ -97,7 +97,7 @@ def test_a_moved_sample_is_what_a_moved_sensor_sees(sensor, reach, seed):
 def test_frames_that_are_no_sensor_cannot_be_moved():
     packed = frames.pack(np.zeros((1, 1, 9), np.uint8), [0])
     with pytest.raises(frames.FramesError, match="9 inputs are no sensor of 2 x 2"):
-        frames.moved(packed, np.zeros(1, np.int64), np.zeros((1, 2), np.int64), (2, 2))
+        frames.shifted(packed, np.zeros(1, np.int64), np.zeros((1, 2), np.int64), (2, 2))
 
 
 def test_input_j_is_bit_j_mod_64_of_word_j_div_64():

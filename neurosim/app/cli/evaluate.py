@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 if TYPE_CHECKING:
     from learning.record import Config
-    from learning.training import Look
+    from learning.training import Metrics
     from neurosim.data.frames import Frames
     from neurosim.network import Weights
 
@@ -38,14 +38,14 @@ class Answers(NamedTuple):
     spikes     int8 (sample, step, neuron) of each population
     """
 
-    seen: "Look"
+    seen: "Metrics"
     confusion: NDArray[np.int64]
     spikes: dict[str, NDArray[np.int8]]
 
 
 def answer(config: "Config", weights: "Weights", frames: "Frames") -> Answers:
     """Show `frames` to the network on the chip, step by step, with the latency of training (none)."""
-    from learning.training import look_at
+    from learning.training import metrics_of
     from neurosim.chip.emulator import Chip, Probe
     from neurosim.chip.profiles import LAYERED
 
@@ -57,7 +57,7 @@ def answer(config: "Config", weights: "Weights", frames: "Frames") -> Answers:
     scores = potentials if config.settings.readout == "membrane" else counts[-1]
     total = recording.counters.total()
     saturated = total["current_overflows"] + total["voltage_saturations"]
-    seen = look_at(frames, scores, counts[:-1], saturated)
+    seen = metrics_of(frames, scores, counts[:-1], saturated)
     confusion = np.zeros((config.classes, config.classes), np.int64)
     np.add.at(confusion, (frames.labels, seen.predictions), 1)
     return Answers(seen, confusion, recording.spikes)

@@ -75,7 +75,7 @@ def _make_run(arguments: Import, path: Path, found: Any) -> list[str]:
     from neurosim.export.nir.from_nir import as_chain
     from neurosim.network import NetworkError
     from neurosim.population.layout import check_trainable
-    from neurosim.population.state import memory_of
+    from neurosim.population.state import state_of
 
     network, weights = as_chain(found)
     settings = _settings(arguments, found.run, network)
@@ -87,9 +87,9 @@ def _make_run(arguments: Import, path: Path, found: Any) -> list[str]:
             f"{data.train.inputs} and {data.classes}; choose others with --data and --pool"
         )
     given = None if described_by(settings, inputs, classes) == network else network
-    memory = memory_of(weights, settings.fraction_bits, settings.momentum_bits > 0)
+    state = state_of(weights, settings.fraction_bits, settings.momentum_bits > 0)
     config = Config(settings, data.key, inputs, classes, given)
-    RunFolder.create(path, config, Checkpoint(memory, weights, 0, 0.0)).close()
+    RunFolder.create(path, config, Checkpoint(state, weights, 0, 0.0)).close()
     try:
         check_trainable(network)
     except NetworkError as reason:

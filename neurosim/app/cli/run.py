@@ -195,8 +195,8 @@ def _show(recording: Any, estimates: Any, steps: int) -> None:
         console.print(table)
         console.print(f"[dim]{whole.label}[/]")
     counted = recording.counters.total()
-    worth = {n: counted[n] for n in counted if "overflow" in n or "saturation" in n}
-    console.print(f"in {steps} steps: " + ", ".join(f"{n} {v:,}" for n, v in worth.items()))
+    utilities = {n: counted[n] for n in counted if "overflow" in n or "saturation" in n}
+    console.print(f"in {steps} steps: " + ", ".join(f"{n} {v:,}" for n, v in utilities.items()))
 
 
 def training_estimate(

@@ -83,13 +83,13 @@ def trainer(cluster: str | None, config: Any, quiet: bool) -> Iterator[Callable[
         yield Training
         return
     from learning.cluster import ClusterTraining
-    from learning.worker_pool import Team
+    from learning.worker_pool import WorkerPool
 
     def tell(line: str) -> None:
         if not quiet:
             print(line, file=sys.stderr, flush=True)
 
-    with Team(cluster, config, tell) as team:
+    with WorkerPool(cluster, config, tell) as team:
         yield partial(ClusterTraining, team)
 
 

@@ -35,8 +35,12 @@ class Variant(NamedTuple):
 BY_FITNESS = {"credit": "fitness", "pairs": 4096, "sigma": 256, "noise_window": 0}
 """Event-aligned noise with one fitness for all neurons: it needs more pairs, and less noise."""
 COUNTED = {
-    "readout": "count", "generations": 5000, "learning_rate": 0.5, "temperature": 0.25, "vth_mant": 256,
-}  # fmt: skip
+    "readout": "count",
+    "generations": 5000,
+    "learning_rate": 0.5,
+    "temperature": 0.25,
+    "vth_mant": 256,
+}
 """The paper's spike count, whose classes die where noise cannot reach a threshold, or a class asks for more
 spikes than ten steps hold: a low threshold and a sharp softmax keep them."""
 EIGHT_BITS = {"fraction_bits": 0, "momentum_bits": 0}
@@ -48,13 +52,18 @@ CLAIMS = (
     Variant("event-aligned, credit by fitness", "fast", BY_FITNESS),
     Variant("EGGROLL alone", "eggroll", {}),
     Variant("EGGROLL alone, spike count", "eggroll", COUNTED),
-)  # fmt: skip
+)
 """What the README and docs claim."""
 FAST_CHOICES = (
     Variant("credit by fitness, 4 pairs a sample", "fast", BY_FITNESS),
-    Variant("credit by fitness, one-sided members", "fast", {**BY_FITNESS, "estimator": "one-sided"}),
-    Variant("event-aligned noise on the readout too", "fast", {**BY_FITNESS, "output_rule": "same",
-                                                              "sigma_output": 256}),
+    Variant(
+        "credit by fitness, one-sided members", "fast", {**BY_FITNESS, "estimator": "one-sided"}
+    ),
+    Variant(
+        "event-aligned noise on the readout too",
+        "fast",
+        {**BY_FITNESS, "output_rule": "same", "sigma_output": 256},
+    ),
     Variant("readout not trained", "fast", {"output_rule": "frozen"}),
     Variant("samples not moved", "fast", {"shift": 0}),
     Variant("1 pair a sample", "fast", {"pairs": 1024}),
@@ -67,8 +76,9 @@ FAST_CHOICES = (
     Variant("twice the noise", "fast", {"sigma": 1024}),
     Variant("learning rate halved", "fast", {"learning_rate": 0.15}),
     Variant("learning rate doubled", "fast", {"learning_rate": 0.6}),
-    Variant("geometric schedule to 1 %", "fast",
-            {"schedule": "geometric", "final_learning_rate": 0.003}),
+    Variant(
+        "geometric schedule to 1 %", "fast", {"schedule": "geometric", "final_learning_rate": 0.003}
+    ),
     Variant("momentum 15/16", "fast", {"momentum_bits": 4}),
     Variant("biases do not learn", "fast", {"bias_rate": 0}),
     Variant("temperature halved", "fast", {"temperature": 0.5}),
@@ -83,7 +93,7 @@ FAST_CHOICES = (
     Variant("8 bits a synapse", "fast", EIGHT_BITS),
     Variant("12 bits a synapse", "fast", {"fraction_bits": 4, "momentum_bits": 0}),
     Variant("16 bits a synapse", "fast", {"momentum_bits": 0}),
-)  # fmt: skip
+)
 SHORT = {"generations": 1000, "learning_rate": 0.7}
 """A tenth of the recipe's generations need larger steps."""
 EGGROLL_CHOICES = (
@@ -107,15 +117,17 @@ EGGROLL_CHOICES = (
     Variant("temperature falls to half", "eggroll", {**SHORT, "final_temperature": 0.5}),
     Variant("samples moved", "eggroll", {**SHORT, "shift": 1}),
     Variant("learning rate of 10,000 generations", "eggroll", {"generations": 1000}),
-)  # fmt: skip
+)
 COUNT_CHOICES = (
     Variant("temperature 1 (the paper's)", "eggroll", {**COUNTED, "temperature": 1}),
     Variant("temperature 0.5", "eggroll", {**COUNTED, "temperature": 0.5}),
     Variant("threshold 512", "eggroll", {**COUNTED, "vth_mant": 512}),
-    Variant("temperature 1, threshold 512", "eggroll", {**COUNTED, "temperature": 1, "vth_mant": 512}),
+    Variant(
+        "temperature 1, threshold 512", "eggroll", {**COUNTED, "temperature": 1, "vth_mant": 512}
+    ),
     Variant("biases perturbed", "eggroll", {**COUNTED, "sigma_bias": 16}),
     Variant("2,000 generations", "eggroll", {**COUNTED, "generations": 2000}),
-)  # fmt: skip
+)
 
 
 class Family(NamedTuple):
@@ -188,16 +200,16 @@ def _on_real(part: Part, trained: "Settings", real: Dataset, store: Store) -> Pa
     }
 
     def make() -> Result:
-        from learning.training import Training, look, start, started_from
+        from learning.training import Training, start, started_from, validate
 
         part.result()
         config = start(settings, real)
         training = Training(config, real, checkpoint=started_from(part.run, config))
         splits = {name: getattr(real, name) for name in ("train", "validation", "test")}
-        before = {name: look(training.chip, frames) for name, frames in splits.items()}
+        before = {name: validate(training.chip, frames) for name, frames in splits.items()}
         while training.generation < settings.generations:
             training.step()
-        after = look(training.chip, real.test)
+        after = validate(training.chip, real.test)
         counts = {name: len(frames.labels) for name, frames in splits.items()}
         right = sum(before[name].accuracy * counts[name] for name in counts)
         return {

@@ -104,9 +104,18 @@ def _claims(methods: Grouped) -> str:
             ]
         )
     header = (
-        "method", "seeds", "test acc. %", "points behind BPTT", "s", "sample passes", "member-samples",
-        "bits a synapse", "dead classes (most)", "dead neurons", "hidden spikes a sample",
-    )  # fmt: skip
+        "method",
+        "seeds",
+        "test acc. %",
+        "points behind BPTT",
+        "s",
+        "sample passes",
+        "member-samples",
+        "bits a synapse",
+        "dead classes (most)",
+        "dead neurons",
+        "hidden spikes a sample",
+    )
     return markdown(header, rows)
 
 
@@ -192,11 +201,14 @@ def _real(methods: Grouped, names: list[str], real: Dataset) -> str:
     first = methods[names[0]][0]
     table = markdown(
         (
-            "trained on simulated events", "seeds", f"all {first['samples']} recordings, %",
-            f"the {first['test_samples']} for testing, %", "the same, after learning on, %",
+            "trained on simulated events",
+            "seeds",
+            f"all {first['samples']} recordings, %",
+            f"the {first['test_samples']} for testing, %",
+            "the same, after learning on, %",
         ),
         rows,
-    )  # fmt: skip
+    )
     return (
         f"{table}\n\nLearning on: {accuracy.LEARNING_ON} generations on the chip, with the "
         f"{len(real.train.labels)} recordings for training; the camera was fitted to all of them."
@@ -219,9 +231,15 @@ def _each(methods: Grouped) -> str:
         for r in methods.get(name, [])
     ]
     header = (
-        "method", "seed", "test acc. %", "validation acc. %", "s", "dead classes", "dead neurons",
+        "method",
+        "seed",
+        "test acc. %",
+        "validation acc. %",
+        "s",
+        "dead classes",
+        "dead neurons",
         "weights",
-    )  # fmt: skip
+    )
     return markdown(header, rows)
 
 

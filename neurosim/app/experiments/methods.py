@@ -9,7 +9,7 @@ from neurosim.app.experiments import on_chip
 from neurosim.app.experiments.rows import Row, chip_row, float_row
 from neurosim.app.experiments.store import Store
 from neurosim.data.datasets import Dataset
-from neurosim.data.frames import Frames, take
+from neurosim.data.frames import Frames, select
 from neurosim.network import Network, NetworkError, Weights
 
 if TYPE_CHECKING:
@@ -126,9 +126,17 @@ def _run_part(
     def make() -> list[Row]:
         membrane = s.readout == "membrane"
         return [
-            chip_row(way_of_training(s), s.seed, own.network(), checkpoint.weights, data.test, membrane,
-                     sample_passes=cost, seconds=checkpoint.seconds)
-        ]  # fmt: skip
+            chip_row(
+                way_of_training(s),
+                s.seed,
+                own.network(),
+                checkpoint.weights,
+                data.test,
+                membrane,
+                sample_passes=cost,
+                seconds=checkpoint.seconds,
+            )
+        ]
 
     recipe = {**common, "weights": weights_sha256(checkpoint.weights)}
     return Part(f"run-{folder.resolve().name}", recipe, make, store)
@@ -152,20 +160,37 @@ def _bptt_rows(
     model, parameters = trained.model, trained.parameters
     passes = len(trained.history) * len(data.train.labels)
     rows = [
-        float_row("float BPTT", seed, model, parameters, data, settings.readout, settings.gain,
-                  sample_passes=passes)
-    ]  # fmt: skip
+        float_row(
+            "float BPTT",
+            seed,
+            model,
+            parameters,
+            data,
+            settings.readout,
+            settings.gain,
+            sample_passes=passes,
+        )
+    ]
     membrane = settings.readout == "membrane"
-    score = scale_score(trained, settings, take(data.validation, slice(arguments.search_samples)))
+    score = scale_score(trained, settings, select(data.validation, slice(arguments.search_samples)))
     for bits in arguments.bits:
         plain = quantise.quantise(model, parameters, bits)
         best, _ = quantise.best_scale(model, parameters, bits, score)
         for how, found in (("plain", plain), ("best scale", best)):
             rows.append(
-                chip_row(f"BPTT on chip, {bits} bits, {how}", seed, found.network, found.weights,
-                         data.test, membrane, sample_passes=passes, clipped=sum(found.clipped),
-                         zeroed=sum(found.zeroed), share=list(found.share))
-            )  # fmt: skip
+                chip_row(
+                    f"BPTT on chip, {bits} bits, {how}",
+                    seed,
+                    found.network,
+                    found.weights,
+                    data.test,
+                    membrane,
+                    sample_passes=passes,
+                    clipped=sum(found.clipped),
+                    zeroed=sum(found.zeroed),
+                    share=list(found.share),
+                )
+            )
     return rows
 
 
@@ -219,9 +244,17 @@ def _float_eggroll_part(
         evolved = evolution.train(settings, data, device=arguments.device)
         passes = settings.generations * settings.pairs * 2 * settings.batch
         return [
-            float_row("float EGGROLL", seed, evolved.model, evolved.parameters, data,
-                      readout, settings.gain, sample_passes=passes)
-        ]  # fmt: skip
+            float_row(
+                "float EGGROLL",
+                seed,
+                evolved.model,
+                evolved.parameters,
+                data,
+                readout,
+                settings.gain,
+                sample_passes=passes,
+            )
+        ]
 
     recipe = {**common, "settings": settings.model_dump(mode="json")}
     return Part(f"float-eggroll-{seed}", recipe, make, store)
@@ -245,11 +278,11 @@ def agreement(
 
     def make() -> dict[str, Any]:
         layers = cycle.spike_agreement(config.network(), checkpoint.weights, data.test)
-        chip = make_chip(config, checkpoint.memory)
+        chip = make_chip(config, checkpoint.state)
         pairs = range(min(64, config.settings.pairs))
         fitness = None
         if not (any(chip.spec.aligned) or chip.spec.one_sided):
-            few = take(data.train, slice(32))
+            few = select(data.train, slice(32))
             compared = members.member_fitness(chip, few, pairs, checkpoint.generation)
             fitness = compared.agreement()._asdict()
         return {
@@ -281,7 +314,7 @@ def sweeps(
     def make() -> dict[str, list[list[float]]]:
         trained = train_bptt(settings, arguments, data, store.folder / "bptt-0")
         score = scale_score(
-            trained, settings, take(data.validation, slice(arguments.search_samples))
+            trained, settings, select(data.validation, slice(arguments.search_samples))
         )
         return widths.sweep(trained, settings.readout, data, score)
 

@@ -92,9 +92,15 @@ def _bptt_part(
         return in_float(BPTT, settings, data, store, f"bptt-{seed}", arguments.device)
     chip = chip_settings(arguments, seed, "eggroll", 1)
     return in_float(
-        SAME_START, settings, data, store, f"bptt-same-start-{seed}", arguments.device,
-        lambda: chips_start(chip, settings, data), chip.initial_std,
-    )  # fmt: skip
+        SAME_START,
+        settings,
+        data,
+        store,
+        f"bptt-same-start-{seed}",
+        arguments.device,
+        lambda: chips_start(chip, settings, data),
+        chip.initial_std,
+    )
 
 
 def chips_start(chip: "Settings", settings: "BpttSettings", data: Dataset) -> Any:

@@ -115,9 +115,15 @@ def _open(path: Path, config: "Config") -> tuple["RunFolder", "Checkpoint | None
 
 
 def in_float(
-    method: str, settings: "BpttSettings", data: Dataset, store: Store, folder: str,
-    device: str = "cpu", start: Callable[[], Any] | None = None, started: Any = None,
-) -> Part:  # fmt: skip
+    method: str,
+    settings: "BpttSettings",
+    data: Dataset,
+    store: Store,
+    folder: str,
+    device: str = "cpu",
+    start: Callable[[], Any] | None = None,
+    started: Any = None,
+) -> Part:
     """A surrogate-gradient training; `start` makes the parameters it starts from, `started` tells them."""
     recipe = {
         "data": data.key,

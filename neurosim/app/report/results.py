@@ -43,7 +43,7 @@ def learning(facts: Facts) -> Html:
     told = (
         f"Last look, generation {last['generation']:,}: {100 * last['validation_accuracy']:.2f} % of "
         f"the validation samples, {last['dead_classes']} classes never answered, "
-        f"{last['saturated_registers']:,} saturations in the generation's rehearsals."
+        f"{last['saturated_registers']:,} saturations in the generation's evaluations."
     )
     figures = (
         drawing(drawings.learning(facts.metrics), "Validation accuracy (blue) and fitness (red)."),
@@ -64,8 +64,9 @@ def mistakes(trained: Trained) -> Html:
             style = f"background: rgba(var(--{colour}), {0.75 * strength:.2f})"
             cells.append(element("td", str(count) if count else "·", style=style))
         right = f"{100 * row[label] / row.sum():.1f}" if row.sum() else "-"
-        rows.append(element("tr", element("th", str(label), scope="row"), *cells,
-                            element("td", right)))  # fmt: skip
+        rows.append(
+            element("tr", element("th", str(label), scope="row"), *cells, element("td", right))
+        )
     head = [
         element("th", name, scope="col") for name in ("", *map(str, range(len(confusion))), "%")
     ]

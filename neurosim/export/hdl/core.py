@@ -51,31 +51,49 @@ def images(network: Network, weights: Weights, shown: Frames) -> list[Image]:
         bias = weights.biases[index] + population.each("bias_mant")
         found += [
             Image.of(
-                f"weights_L{index}", weights.mantissas[index], connection.weight_bits,
-                "weight mantissas, a row a source, a field a neuron", signed=True, start=True,
+                f"weights_L{index}",
+                weights.mantissas[index],
+                connection.weight_bits,
+                "weight mantissas, a row a source, a field a neuron",
+                signed=True,
+                start=True,
             ),
             Image.of(
-                f"bias_L{index}", bias, BIAS_BITS, "bias mantissas, a row a neuron",
-                signed=True, start=True,
+                f"bias_L{index}",
+                bias,
+                BIAS_BITS,
+                "bias mantissas, a row a neuron",
+                signed=True,
+                start=True,
             ),
             Image.of(
-                f"spikes_L{index}", spikes[index].reshape(-1, population.neurons), 1,
-                "spikes, a row (sample, step), a field a neuron", signed=False,
+                f"spikes_L{index}",
+                spikes[index].reshape(-1, population.neurons),
+                1,
+                "spikes, a row (sample, step), a field a neuron",
+                signed=False,
             ),
             Image.of(
-                f"v_L{index}", membranes[index].reshape(-1, population.neurons), limits.STATE_BITS,
-                "v after the reset, a row (sample, step), a field a neuron", signed=True,
+                f"v_L{index}",
+                membranes[index].reshape(-1, population.neurons),
+                limits.STATE_BITS,
+                "v after the reset, a row (sample, step), a field a neuron",
+                signed=True,
             ),
-        ]  # fmt: skip
+        ]
     return [*found, *tables()]
 
 
 def tables() -> list[Image]:
     """The tables of the softmax, 2^-10 apart (neurosim/kernels/readout.py)."""
     return [
-        Image.of("powers", readout.exp2_table(), 17, "2^(-row / 1024), 16 fraction bits", signed=False),
-        Image.of("logs", readout.log2_table(), 10, "log2(1 + row / 1024), 10 fraction bits", signed=False),
-    ]  # fmt: skip
+        Image.of(
+            "powers", readout.exp2_table(), 17, "2^(-row / 1024), 16 fraction bits", signed=False
+        ),
+        Image.of(
+            "logs", readout.log2_table(), 10, "log2(1 + row / 1024), 10 fraction bits", signed=False
+        ),
+    ]
 
 
 class Factors(NamedTuple):

@@ -18,7 +18,6 @@ Each node's metadata holds the registers, as JSON; `nir_own` reads them back.
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,6 +27,7 @@ from neurosim import limits
 from neurosim.chip.synapses import Dense, Synapses, check_synapses
 from neurosim.export.nir.file_io import NirError, library
 from neurosim.network import Connection, Network, Population
+from neurosim.network.serialise import part_fields
 
 SPECIFICATION = "neurosim-nir/1"
 DT = 1e-4
@@ -39,9 +39,13 @@ DISCRETISATION = (
 ENDLESS = 2.0**40
 """tau_mem / dt of a neuron that does not leak beside others that do: chosen here."""
 OURS_ALONE = {
-    "refractory": 1, "vth_low_mant": None, "vmin": limits.VMIN.low, "vmax": limits.VMAX.high,
-    "noise": None, "reset_interval": 0,
-}  # fmt: skip
+    "refractory": 1,
+    "vth_low_mant": None,
+    "vmin": limits.VMIN.low,
+    "vmax": limits.VMAX.high,
+    "noise": None,
+    "reset_interval": 0,
+}
 """Registers that NIR has no word for, as they are when they do nothing."""
 
 Float = NDArray[np.float64]
@@ -73,7 +77,9 @@ def to_graph(
     nodes: dict[str, Any] = {}
     edges: list[tuple[str, str]] = []
     for index, given in enumerate(network.inputs):
-        node = nir.Input(np.array([given.size]), metadata=_metadata("input", index, asdict(given)))
+        node = nir.Input(
+            np.array([given.size]), metadata=_metadata("input", index, part_fields(given))
+        )
         nodes[names.of(given.name)] = node
     for population in network.populations:
         names.of(population.name)
@@ -92,7 +98,7 @@ def to_graph(
                 "own_delays": given_synapses.delays is not None,
                 "sparse": not isinstance(given_synapses, Dense),
             }
-            metadata = _metadata("connection", index, asdict(connection), **facts)
+            metadata = _metadata("connection", index, part_fields(connection), **facts)
             chain = [
                 (
                     connection.source + "_" + connection.target,
@@ -208,7 +214,7 @@ def _current_bias(population: Population) -> Float:
 def _neurons(population: Population, index: int, carried: bool) -> Any:
     """CubaLIF, or IF; `carried`: an Affine brings the biases that can come in as a current."""
     nir = library()
-    metadata = _metadata("population", index, asdict(population))
+    metadata = _metadata("population", index, part_fields(population))
     du, dv = population.each("du"), population.each("dv")
     threshold = (population.each("vth_mant") << limits.STATE_SHIFT).astype(np.float64)
     left = _bias(population) - (_current_bias(population) if carried else 0.0)
@@ -218,9 +224,15 @@ def _neurons(population: Population, index: int, carried: bool) -> Any:
     synaptic = limits.DECAY_ONE / (du + 1)
     membrane = np.where(dv > 0, limits.DECAY_ONE / np.maximum(dv, 1), ENDLESS)
     return nir.CubaLIF(
-        tau_syn=DT * synaptic, tau_mem=DT * membrane, r=membrane, v_leak=left * membrane,
-        v_threshold=threshold, v_reset=zeros, w_in=synaptic, metadata=metadata,
-    )  # fmt: skip
+        tau_syn=DT * synaptic,
+        tau_mem=DT * membrane,
+        r=membrane,
+        v_leak=left * membrane,
+        v_threshold=threshold,
+        v_reset=zeros,
+        w_in=synaptic,
+        metadata=metadata,
+    )
 
 
 def _outputs(network: Network) -> list[str]:

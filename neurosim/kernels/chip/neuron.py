@@ -28,10 +28,20 @@ EDGE = 1 << (limits.STATE_BITS - 1)
 NOISE_STREAM = 31
 """The stream of `counter_rng` that compartment noise is drawn from; chosen here, as none uses it."""
 (
-    INPUT_OVERFLOW, CURRENT_OVERFLOW, DRIVE_OVERFLOW, VOLTAGE_OVERFLOW, SYNAPTIC_OPERATIONS,
-    RELAY_OPERATIONS, ACTIVE_UPDATES, INACTIVE_UPDATES, INPUT_SPIKES, SPIKES, MESSAGES,
-    HOPS_EAST_WEST, HOPS_NORTH_SOUTH,
-) = range(13)  # fmt: skip
+    INPUT_OVERFLOW,
+    CURRENT_OVERFLOW,
+    DRIVE_OVERFLOW,
+    VOLTAGE_OVERFLOW,
+    SYNAPTIC_OPERATIONS,
+    RELAY_OPERATIONS,
+    ACTIVE_UPDATES,
+    INACTIVE_UPDATES,
+    INPUT_SPIKES,
+    SPIKES,
+    MESSAGES,
+    HOPS_EAST_WEST,
+    HOPS_NORTH_SOUTH,
+) = range(13)
 COUNTERS = 13
 """Columns of the counters of a step, in the order of `neurosim.chip.emulator.Counters`."""
 

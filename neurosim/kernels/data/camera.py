@@ -228,7 +228,7 @@ def add_strays(tables, settings, draw, sink, found):
 
 @kernel
 def new_sink(capacity):
-    """Room for the events of one recording."""
+    """Scratch for the events of one recording."""
     return Sink(
         np.empty(capacity, np.int64),
         np.empty(capacity, np.uint8),
