@@ -80,7 +80,9 @@ def _population_registers(population: Population, profile: Profile) -> tuple[Int
         0 if noise is None else noise.offset,
         *_adaptation(population),
     ]
-    low, vmin, vmax, where, exponent, offset, rise, fall = (np.full(population.neurons, f) for f in fill)
+    low, vmin, vmax, where, exponent, offset, rise, fall = (
+        np.full(population.neurons, f) for f in fill
+    )
     return (
         du,
         population.each("dv"),
