@@ -75,10 +75,14 @@ class DenseOperator(Operator):
             axis=1,
         )
         laid_out = terms if len(columns) == 1 else np.concatenate([c.reshape(-1) for c in columns])
-        event_aligned.accumulate_event_aligned(
-            0, -(-self.sources // 64), self.sources, source.words, source.bits, source.row,
-            source.at(self.delay), np.arange(count), self.steps, laid_out, scratch.bits, sums.narrow,
-        )  # fmt: skip
+        words = -(-self.sources // 64)
+        trials = np.arange(count)
+        for begin in range(0, words, WORDS):
+            event_aligned.accumulate_event_aligned(
+                begin, min(begin + WORDS, words), self.sources, source.words, source.bits,
+                source.row, source.at(self.delay), trials, self.steps, laid_out, scratch.bits,
+                sums.narrow,
+            )  # fmt: skip
 
     def matrix_of(self, sums: NDArray[np.int64]) -> NDArray[np.int64]:
         taken = sums[:, : self.neurons]
