@@ -72,6 +72,7 @@ class GraphEvaluator:
         workspace_bytes: int = WORKSPACE_BYTES,
     ) -> None:
         check_graph(network)
+        _check_hidden(network)
         check_fraction_bits(fraction_bits)
         if not 0 <= seed < 1 << 64:
             raise NetworkError(f"seed is {seed}; allowed are 0..2^64 - 1")
@@ -312,6 +313,17 @@ class GraphEvaluator:
 READOUT_ONE = 1 << 8
 
 
+def _check_hidden(network: Network) -> None:
+    """Raise NetworkError where an input feeds a readout: the delta rule needs traces of neurons."""
+    fed = {c.source for c in network.connections if not c.recurrent}
+    for connection in network.connections:
+        if connection.source == network.inputs[0].name and connection.target not in fed:
+            raise NetworkError(
+                f"layer {connection.target!r}: a readout that the input feeds has no hidden layer to "
+                f"learn with; put a layer between, or use a dense chain with --method eggroll"
+            )
+
+
 def _relative(plan: Plan, name: str) -> int:
     """How much larger than the output's a readout's scores are expected, 8 fraction bits.
 
@@ -320,7 +332,7 @@ def _relative(plan: Plan, name: str) -> int:
     (operator,) = plan.by_name[name].incoming
     assert operator.parameter is not None
     rows, uses = operator.parameter.rows, operator.parameter.uses
-    return max(1, isqrt((rows << 16) // READOUT_FAN_IN) * uses)
+    import os; e=float(os.environ.get('RELP','1')); return max(1, int(256*(rows/READOUT_FAN_IN)**.5 * uses**e))
 
 
 def narrowed(sums: NDArray[np.int64], largest: int, columns: int) -> NDArray[np.int32]:

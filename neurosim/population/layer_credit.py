@@ -269,20 +269,16 @@ def learn_layer(
             operator.accumulate(
                 work.scratch[name], count, source, area.terms, area.told, sums.matrices[name]
             )
-    bias_terms(
-        0, count, plan.steps, area.terms, layer.lanes, layer.neurons, layer.channels,
-        sums.biases[layer.name],
-    )  # fmt: skip
+    of_lanes = np.empty(layer.lanes, np.int32)
+    bias_terms(0, count, plan.steps, area.terms, of_lanes)
+    each = of_lanes[: layer.neurons].reshape(-1, layer.channels)
+    sums.biases[layer.name] += each.sum(axis=0, dtype=np.int64)
 
 
 def largest_delta(layer: LayerPlan) -> int:
     """What a neuron may send back so that no sum over a source's synapses passes 32 bits."""
-    fan_out = max(
-        -(-operator.synapses // operator.sources)
-        * (1 if operator.parameter is None or operator.parameter.uses == 1 else 2)
-        for operator in layer.incoming
-    )
-    return max(1, min(ERROR_EDGE, INT32_MAX // (128 * fan_out)))
+    fan_out = max(operator.fan_out for operator in layer.incoming)
+    return max(1, min(ERROR_EDGE, INT32_MAX // (128 * max(1, fan_out))))
 
 
 def learn_readout(work: Workspace, layer: LayerPlan, count: int, sums: "ThreadSums") -> None:

@@ -66,15 +66,12 @@ def layer_delta(begin, end, traces_array, errors_array, rows_array, sums_array):
 
 
 @kernel
-def bias_terms(begin, end, steps, terms_array, lanes, neurons, channels, sums):
-    """Add all terms int16 (trial, step, lane) of each channel's neurons to int64 sums (channel,).
-
-    A map lies channels last; a layer that is none has as many channels as neurons.
-    """
-    terms = pointer(terms_array)
-    for trial in range(begin, end):
-        for t in range(steps):
-            at = (trial * steps + t) * lanes
-            for position in range(0, neurons, channels):
-                for channel in range(channels):
-                    sums[channel] += int64(terms[at + position + channel])
+def bias_terms(begin, end, steps, terms_array, sums_array):
+    """Write the terms int16 (trial, step, lane) of each lane, added up, to int32 sums (lane,)."""
+    terms, sums = pointer(terms_array), pointer(sums_array)
+    lanes = sums_array.size
+    for first in range(0, lanes, WIDTH):
+        total = splat(int32(0))
+        for row in range(begin * steps, end * steps):
+            total = total + load(terms, row * lanes + first)
+        store(sums, first, total)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from neurosim.kernels.connections import conv2d
 from neurosim.kernels.simd import WIDTH, zeros
 from neurosim.network import Conv2d, Network
+from neurosim.network.connections.planes import taps
 from neurosim.population.operators.operator import TERM_MAX, Operator, Source, Sums, flat
 
 
@@ -50,6 +51,8 @@ class Conv2dOperator(Operator):
         assert self.parameter is not None
         self._count = self.parameter.rows * self.parameter.columns * self.parameter.uses
         self._largest = 0
+        met = taps((height, width), self.out_shape[1:], size, stride, padding).source
+        self._fan_out = int(np.bincount(met).max(initial=0)) * self.parameter.columns
 
     @property
     def narrow(self) -> bool:

@@ -35,6 +35,7 @@ class DenseOperator(Operator):
         self._weights = zeros((self.sources, self.lanes), np.int8)
         self._back = zeros((self.neurons, padded), np.int8)
         self._count = self.sources * self.neurons
+        self._fan_out = self.neurons
         self._largest = 0
 
     def load(self, matrix: NDArray[np.int8] | None) -> None:

@@ -104,6 +104,11 @@ class Operator:
         """How many synapses there are."""
         return self._count
 
+    @property
+    def fan_out(self) -> int:
+        """The most synapses that a source has."""
+        return self._fan_out
+
     def load_places(self, network: Network) -> None:
         """Lay out what does not depend on the weights."""
         count = self.parameter.rows * self.parameter.columns if self.parameter else 0
@@ -119,6 +124,7 @@ class Operator:
         by_source = np.argsort(source, kind="stable")
         start = np.searchsorted(source[by_source], np.arange(self.sources + 1))
         self._count = len(source)
+        self._fan_out = int(np.diff(start).max(initial=0))
         self._fixed = None if self.parameter else found.weights[by_source].astype(np.int32)
         self._table = explicit.Explicit(
             start.astype(np.int64),
