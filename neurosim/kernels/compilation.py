@@ -8,6 +8,8 @@ kernel is then impossible rather than unlikely.
 import hashlib
 import os
 import platform
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -114,6 +116,65 @@ class Kernel(CPUDispatcher):
     def get_overload(self, signature: Any) -> Any:
         return self.callee.get_overload(signature)
 
+    def compile(self, signature: Any) -> Any:
+        """Compile for these types of arguments, or load what was compiled before; on the clock of compilation."""
+        with _clock:
+            return super().compile(signature)
+
+    def _compile_for_args(self, *args: Any, **kws: Any) -> Any:
+        if _plan is None:
+            return super()._compile_for_args(*args, **kws)
+        _plan.setdefault(self, {})[tuple(map(self.typeof_pyval, args))] = None
+        return lambda *_: 0
+
+    def is_compiled(self, types: tuple[Any, ...]) -> bool:
+        """Is there machine code for these types of arguments, here or in the cache?"""
+        return types in self.overloads or self._cache.load_overload(types, self.targetctx) is not None
+
+
+class _Clock:
+    """Seconds this process has spent on compiling kernels, whichever thread did it."""
+
+    def __init__(self) -> None:
+        self.seconds, self._depth, self._began = 0.0, 0, 0.0
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._began = self._began if self._depth else time.perf_counter()
+            self._depth += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._depth -= 1
+            if not self._depth:
+                self.seconds += time.perf_counter() - self._began
+
+
+_clock = _Clock()
+_plan: "dict[Kernel, dict[tuple[Any, ...], None]] | None" = None
+
+
+def compile_seconds() -> float:
+    """Seconds that this process has spent on compiling kernels, or on loading them, so far."""
+    return _clock.seconds
+
+
+def planned(work: Callable[[], object]) -> list[tuple[Kernel, tuple[Any, ...]]]:
+    """The kernels that `work` would call, with the types of their arguments, in order of the first call.
+
+    No kernel runs meanwhile: each returns 0 and writes nothing, so results of `work` are worthless, and
+    so is whatever it leaves in caches: call this in a process that does nothing else but compile.
+    """
+    global _plan
+    found: dict[Kernel, dict[tuple[Any, ...], None]] = {}
+    _plan = found
+    try:
+        work()
+    finally:
+        _plan = None
+    return [(one, types) for one, all_types in found.items() for types in all_types]
+
 
 def kernel(function: Callable[..., Any], inline: bool = False) -> Any:
     """Compile a scalar rule or a loop; it lets go of Python's lock, so that threads run it side by side."""
@@ -130,5 +191,5 @@ def kernel(function: Callable[..., Any], inline: bool = False) -> Any:
 
 
 def inlined(function: Callable[..., Any]) -> Any:
-    """A kernel that becomes part of its callers: a call with a chain and a scratch has some fifty arguments."""
+    """A kernel that becomes part of its callers: a call has some fifty arguments."""
     return kernel(function, inline=True)
