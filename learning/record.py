@@ -12,7 +12,6 @@ the metrics so far and itself; what does not agree is refused by name, never rep
 
 import hashlib
 import json
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +20,7 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from learning.rules.registry import unread
 from learning.settings import Settings, network
 from neurosim.data.sensor import Sensor
 from neurosim.network import Network, NetworkError, Weights, check_weights
@@ -28,7 +28,10 @@ from neurosim.network.serialise import describe, network_of
 from neurosim.population.state import SynapticState
 from neurosim.storage import write_atomically
 
-FORMAT = "neurosim-run/1"
+FORMAT = "neurosim-run/2"
+READS = (FORMAT, "neurosim-run/1")
+"""Formats that are read. The first names tensors by the number of a layer, not by its parameter, and may
+hold settings that no rule of the run read; those had no effect and are left at their defaults."""
 CONFIG, WEIGHTS, METRICS, SUMMARY = (
     "config.json",
     "weights.safetensors",
@@ -124,18 +127,37 @@ def weights_sha256(weights: Weights) -> str:
     return _digest(*(np.ascontiguousarray(part).tobytes() for part in (*weights[0], *weights[1])))
 
 
-def _tensors(state: SynapticState, weights: Weights) -> dict[str, NDArray[Any]]:
-    named: Iterable[tuple[str, tuple[NDArray[Any], ...]]] = (
-        ("mantissas", weights.mantissas),
-        ("bias_mantissas", weights.biases),
-        ("synapses", state.synapses),
-        ("biases", state.biases),
-        ("momentum", state.momentum),
+class _Names(NamedTuple):
+    """The name of each kind of tensor, parameter by parameter or population by population."""
+
+    mantissas: list[str]
+    bias_mantissas: list[str]
+    synapses: list[str]
+    biases: list[str]
+    momentum: list[str]
+
+
+def _names(network: Network, form: str = FORMAT) -> _Names:
+    """Names of the tensors of a run on `network`, in the order of its parameters and populations."""
+    parameters = [connection.name for connection, _ in network.parameters]
+    populations = [population.name for population in network.populations]
+    owners = (parameters, populations, parameters, populations, parameters)
+    return _Names(
+        *(
+            [f"{kind}.{number}" for number in range(len(names))]
+            if form == READS[1]
+            else [f"{kind}/{name}" for name in names]
+            for kind, names in zip(_Names._fields, owners, strict=True)
+        )
     )
+
+
+def _tensors(network: Network, state: SynapticState, weights: Weights) -> dict[str, NDArray[Any]]:
+    kinds = (weights.mantissas, weights.biases, state.synapses, state.biases, state.momentum)
     return {
-        f"{name}.{layer}": np.ascontiguousarray(array)
-        for name, arrays in named
-        for layer, array in enumerate(arrays)
+        name: np.ascontiguousarray(array)
+        for names, arrays in zip(_names(network), kinds, strict=True)
+        for name, array in zip(names, arrays, strict=False)
     }
 
 
@@ -201,7 +223,7 @@ class RunFolder:
         """Write metrics, then the weights that vouch for them."""
         from safetensors.numpy import save
 
-        tensors = _tensors(state, weights)
+        tensors = _tensors(self.config.network(), state, weights)
         header = {
             "format": FORMAT,
             "generation": str(generation),
@@ -273,15 +295,15 @@ def read_config(path: Path) -> Config:
         raise RunError(f"{path} is not a run folder: {CONFIG} is missing") from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RunError(f"{file} is damaged ({error}); restore it, or train again") from error
-    if content.get("format") != FORMAT:
+    if content.get("format") not in READS:
         raise RunError(
-            f"{file}: format is {content.get('format')!r}; this version reads {FORMAT!r}; "
+            f"{file}: format is {content.get('format')!r}; this version reads {' and '.join(READS)}; "
             f"use the version that wrote it, or train again"
         )
     if _digest(_canonical(content)) != recorded:
         raise RunError(f"{file} was changed since it was written; restore it, or train again")
     try:
-        settings = Settings.model_validate(content["settings"])
+        settings = _settings(content["settings"], content["format"])
         given = network_of(content["network"]) if "network" in content else None
         about = DataAbout.of_json(content["data"]) if "data" in content else None
         return Config(
@@ -291,6 +313,15 @@ def read_config(path: Path) -> Config:
         raise RunError(
             f"{file}: {error}; it was written by another version, train again"
         ) from error
+
+
+def _settings(given: dict[str, Any], form: str) -> Settings:
+    """Settings as a run folder holds them."""
+    if form == READS[1]:
+        fields = Settings.model_fields
+        unvalidated = Settings.model_construct(**given)
+        given = {**given, **{name: fields[name].default for name in unread(unvalidated)}}
+    return Settings.model_validate(given)
 
 
 def read_checkpoint(path: Path) -> tuple[Config, Checkpoint]:
@@ -326,8 +357,9 @@ def _read_checkpoint(path: Path, config: Config) -> tuple[Checkpoint, bytes]:
             tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
     except (OSError, SafetensorError, ValueError) as error:
         raise RunError(f"{file} is damaged ({error}); restore it, or train again") from error
-    if header.get("format") != FORMAT:
-        raise RunError(f"{file}: format is {header.get('format')!r}; this version reads {FORMAT!r}")
+    form = header.get("format", "")
+    if form not in READS:
+        raise RunError(f"{file}: format is {form!r}; this version reads {' and '.join(READS)}")
     if header.get("header_sha256") != _header_sha256(header):
         raise RunError(f"the header of {file} was changed; restore it, or train again")
     metrics = (path / METRICS).read_bytes() if (path / METRICS).exists() else b""
@@ -342,13 +374,26 @@ def _read_checkpoint(path: Path, config: Config) -> tuple[Checkpoint, bytes]:
                 f"{path / what} does not agree with the header of {file}: sha256 is {found}, "
                 f"recorded was {recorded}; restore the folder, or train again"
             )
-    layers = len(config.settings.hidden) + 1
+    checkpoint = _checkpoint(config.network(), tensors, header, file)
+    return checkpoint, metrics
 
-    def stack(name: str) -> tuple[NDArray[Any], ...]:
-        return tuple(tensors[f"{name}.{layer}"] for layer in range(layers))
 
-    weights = Weights(stack("mantissas"), stack("bias_mantissas"))
-    check_weights(config.network(), weights)
-    kept = stack("momentum") if "momentum.0" in tensors else ()
-    state = SynapticState(stack("synapses"), stack("biases"), kept)
-    return Checkpoint(state, weights, int(header["generation"]), float(header["seconds"])), metrics
+def _checkpoint(
+    network: Network, tensors: dict[str, NDArray[Any]], header: dict[str, str], file: Path
+) -> Checkpoint:
+    """What the tensors of a run folder stand for."""
+    names = _names(network, header["format"])
+
+    def stack(names: list[str]) -> tuple[NDArray[Any], ...]:
+        missing = [name for name in names if name not in tensors]
+        if missing:
+            raise RunError(
+                f"{file} lacks {missing[0]!r}, which a run on this network has; restore it, or train again"
+            )
+        return tuple(tensors[name] for name in names)
+
+    weights = Weights(stack(names.mantissas), stack(names.bias_mantissas))
+    check_weights(network, weights)
+    momentum = stack(names.momentum) if names.momentum[0] in tensors else ()
+    state = SynapticState(stack(names.synapses), stack(names.biases), momentum)
+    return Checkpoint(state, weights, int(header["generation"]), float(header["seconds"]))

@@ -87,18 +87,6 @@ def _free_folder(data: str) -> Path:
     return Path("runs") / f"{name}-{number}"
 
 
-def set_threads(threads: int | None) -> None:
-    """Use this many threads, or all there are."""
-    import numba
-
-    from neurosim.network import NetworkError
-
-    most = numba.config.NUMBA_NUM_THREADS
-    if threads is not None and not 1 <= threads <= most:
-        raise NetworkError(f"threads is {threads}; allowed are 1..{most} on this machine")
-    numba.set_num_threads(threads or most)
-
-
 @contextlib.contextmanager
 def trainer(cluster: str | None, config: Any, quiet: bool) -> Iterator[Callable[..., Any]]:
     """What makes the Training: one of this process, or one led from here and done by a cluster."""
@@ -175,11 +163,12 @@ class Screen:
 def run(arguments: Train) -> int:
     from learning.record import SUMMARY, RunError, RunFolder
     from learning.training import start, started_from
+    from neurosim import threads
     from neurosim.app.cli.arguments import load_settings
     from neurosim.app.report.learning_picture import learning_curve
     from neurosim.app.report.tensorboard import Scalars, writer_class
 
-    set_threads(arguments.threads)
+    threads.use(arguments.threads)
     if arguments.tensorboard:
         writer_class()
     if arguments.resume is not None:

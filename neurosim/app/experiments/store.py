@@ -11,6 +11,9 @@ from typing import Any
 
 from neurosim.storage import write_atomically
 
+Tell = Callable[[float, str], None]
+"""Called as tell(done, line) while long work goes on."""
+
 
 class Store:
     """Finished parts in `folder`."""
