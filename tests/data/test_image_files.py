@@ -82,9 +82,10 @@ PAIRS = [
     for column, labels in enumerate(LABEL_KINDS)
 ]
 """Every dtype with every kind of label, shapes in turn: every shape meets every dtype, too."""
-TINY = (
-    "--hidden 8 --pairs 8 --groups 8 --generations 1 --steps 3 --sensor 17x17 --validation-samples 4"
-).split()
+TINY = [
+    *("--hidden", "8", "--pairs", "8", "--groups", "8", "--generations", "1", "--steps", "3"),
+    *("--sensor", "17x17", "--validation-samples", "4"),
+]
 
 
 @pytest.mark.parametrize(("values", "shape", "labels"), PAIRS)
@@ -254,6 +255,10 @@ def test_a_damaged_image_is_named_when_it_is_read(tmp_path):
     whole = (tmp_path / "cat" / "1.png").read_bytes()
     (tmp_path / "cat" / "1.png").write_bytes(whole[: len(whole) // 2])
     found = images.load_folder(tmp_path)
-    with pytest.raises(SourceError, match=r"1\.png: not a readable image"):
+
+    def read_all():
         for part in ("train", "test"):
             found.pixels(part, np.arange(len(found.labels[part])))
+
+    with pytest.raises(SourceError, match=r"1\.png: not a readable image"):
+        read_all()

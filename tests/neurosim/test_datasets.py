@@ -246,7 +246,8 @@ def test_a_broken_connection_is_explained(tmp_path: Path, monkeypatch):
 @pytest.mark.parametrize("name", ["mnist", "", "nmnist:", "images:", "digits:x", "DIGITS"])
 def test_unknown_names_are_told_the_known_ones(name):
     with pytest.raises(
-        datasets.DatasetError, match=r"names are digits, images:FILE\.npz, images:FOLDER, spikes:FILE"
+        datasets.DatasetError,
+        match=r"names are digits, images:FILE\.npz, images:FOLDER, spikes:FILE",
     ):
         datasets.load(name)
 

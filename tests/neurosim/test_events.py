@@ -31,7 +31,8 @@ def test_an_nmnist_file_is_read_as_it_was_written(tmp_path_factory, recording):
 
 
 @pytest.mark.parametrize(
-    ("raw", "said"), [(bytes([34, 0, 0, 0, 1]), "34"), (b"", "no bytes"), (bytes(range(19)), "19|byte")]
+    ("raw", "said"),
+    [(bytes([34, 0, 0, 0, 1]), "34"), (b"", "no bytes"), (bytes(range(19)), "19|byte")],
 )
 def test_a_file_of_another_sensor_is_no_nmnist_file(tmp_path, raw, said):
     path = tmp_path / "broken.bin"
