@@ -94,7 +94,11 @@ def _marker(config: Config) -> Path | None:
     if CACHE_FOLDER is None:
         return None
     kinds = {
-        name: value if isinstance(value, str) else len(value) if isinstance(value, tuple) else bool(value)
+        name: value
+        if isinstance(value, str)
+        else len(value)
+        if isinstance(value, tuple)
+        else bool(value)
         for name, value in config.settings.model_dump(exclude={"data"}).items()
     }
     content = json.dumps([kinds, None if config.given is None else repr(config.given)])

@@ -129,7 +129,9 @@ class Kernel(CPUDispatcher):
 
     def is_compiled(self, types: tuple[Any, ...]) -> bool:
         """Is there machine code for these types of arguments, here or in the cache?"""
-        return types in self.overloads or self._cache.load_overload(types, self.targetctx) is not None
+        return (
+            types in self.overloads or self._cache.load_overload(types, self.targetctx) is not None
+        )
 
 
 class _Clock:

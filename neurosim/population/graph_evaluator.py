@@ -9,7 +9,6 @@ while the samples are evaluated, and their spikes are presented once.
 """
 
 from collections.abc import Sequence
-from math import isqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -332,7 +331,10 @@ def _relative(plan: Plan, name: str) -> int:
     (operator,) = plan.by_name[name].incoming
     assert operator.parameter is not None
     rows, uses = operator.parameter.rows, operator.parameter.uses
-    import os; e=float(os.environ.get('RELP','1')); return max(1, int(256*(rows/READOUT_FAN_IN)**.5 * uses**e))
+    import os
+
+    e = float(os.environ.get("RELP", "1"))
+    return max(1, int(256 * (rows / READOUT_FAN_IN) ** 0.5 * uses**e))
 
 
 def narrowed(sums: NDArray[np.int64], largest: int, columns: int) -> NDArray[np.int32]:

@@ -99,7 +99,7 @@ class Facts(NamedTuple):
 def gather(folder: Path, load: Callable[[Config], Dataset], samples: Sequence[int]) -> Facts:
     """Read the run, and run its test samples on the chip.
 
-    load     gives the data set that fits a run                 samples  numbers of test samples to show
+    load     gives the data set for the run     samples  numbers of test samples to show
     """
     from neurosim.chip.mapping import place
 
