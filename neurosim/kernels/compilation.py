@@ -6,7 +6,6 @@ kernel is then impossible rather than unlikely.
 """
 
 import hashlib
-import os
 import platform
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +15,7 @@ import numba
 from numba import config
 from numba.core.registry import cpu_target
 
-from neurosim.storage import cache_root
+from neurosim.storage import cache_root, make_private
 
 
 def _fingerprint() -> str:
@@ -32,17 +31,19 @@ def _fingerprint() -> str:
     return digest.hexdigest()[:16]
 
 
-def _usable_cache() -> str | None:
+def _usable_cache() -> tuple[str | None, str]:
+    """The cache folder, or None and why it is not used."""
     folder = cache_root() / f"kernels-{_fingerprint()}"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return None
-    return str(folder) if os.access(folder, os.W_OK) else None
+        make_private(folder)
+    except OSError as error:
+        return None, str(error.strerror or error)
+    return str(folder), ""
 
 
-CACHE_FOLDER = _usable_cache()
-"""Where compiled kernels are kept; None where no folder can be written, and nothing is kept then."""
+CACHE_FOLDER, NO_CACHE = _usable_cache()
+"""Where compiled kernels are kept; None where no private folder can be had: nothing is kept then, and
+NO_CACHE says why. What lies there is machine code that is run, so that nobody else may write it."""
 
 
 def kernel(function: Callable[..., Any], inline: bool = False) -> Any:

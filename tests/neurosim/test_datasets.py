@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -207,6 +208,10 @@ def stand_in(monkeypatch, work):
     class Tonic:
         class datasets:
             NMNIST = staticmethod(work)
+
+        class download_utils:
+            _urlretrieve = check_integrity = None
+            _ARCHIVE_EXTRACTORS: ClassVar = {}
 
     monkeypatch.setitem(sys.modules, "tonic", Tonic)
 
