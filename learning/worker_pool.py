@@ -272,10 +272,15 @@ def _connect(address: str, tls: Tls | None) -> Any:
             f"--cluster needs dask: pip install 'neurosim-eggroll[cluster]' ({error})"
         ) from error
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is said here
+    security = Security(**tls.of_client()) if tls else Security()
+    if tls and "://" not in address:
+        address = f"tls://{address}"
+    if address.startswith("tls://") and not security.tls_ca_file:
+        raise ClusterError(
+            f"{address} is encrypted: give --cluster-ca, --cluster-cert and --cluster-key, or set "
+            f"dask's distributed.comm.tls"
+        )
     try:
-        security = Security(**tls.of_client()) if tls else Security()
-        if tls and "://" not in address:
-            address = f"tls://{address}"
         return Client(address, timeout=CONNECT_SECONDS, set_as_default=False, security=security)
     except (OSError, ValueError, RuntimeError) as error:
         raise ClusterError(
