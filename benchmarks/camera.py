@@ -35,7 +35,7 @@ def recordings(folder):
     found = []
     for part in nmnist.PARTS:
         for path, label in zip(*nmnist.files(folder, part), strict=True):
-            found.append((int(path.stem) - 1, int(label), events.read(path)))
+            found.append((int(path.stem) - 1, int(label), nmnist.read(path)))
     found.sort(key=lambda one: one[0])
     numbers, labels, recorded = zip(*found, strict=True)
     return np.array(numbers), np.array(labels, np.uint8), list(recorded)

@@ -13,7 +13,6 @@ the metrics so far and itself; what does not agree is refused by name, never rep
 import contextlib
 import hashlib
 import json
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +21,7 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from learning import record_checks
+from learning.rules.registry import unread
 from learning.settings import Settings, network
 from neurosim.data.sensor import Sensor
 from neurosim.network import Network, NetworkError, Weights
@@ -29,7 +29,10 @@ from neurosim.network.serialise import describe, network_of
 from neurosim.population.state import SynapticState
 from neurosim.storage import JsonError, atomic_path, parse_json, write_atomically
 
-FORMAT = "neurosim-run/1"
+FORMAT = "neurosim-run/2"
+READS = (FORMAT, "neurosim-run/1")
+"""Formats that are read. The first names tensors by the number of a layer, not by its parameter, and may
+hold settings that no rule of the run read; those had no effect and are left at their defaults."""
 CONFIG, WEIGHTS, METRICS, SUMMARY = (
     "config.json",
     "weights.safetensors",
@@ -158,18 +161,37 @@ def weights_sha256(weights: Weights) -> str:
     return _digest(*(np.ascontiguousarray(part).tobytes() for part in (*weights[0], *weights[1])))
 
 
-def _tensors(state: SynapticState, weights: Weights) -> dict[str, NDArray[Any]]:
-    named: Iterable[tuple[str, tuple[NDArray[Any], ...]]] = (
-        ("mantissas", weights.mantissas),
-        ("bias_mantissas", weights.biases),
-        ("synapses", state.synapses),
-        ("biases", state.biases),
-        ("momentum", state.momentum),
+class _Names(NamedTuple):
+    """The name of each kind of tensor, parameter by parameter or population by population."""
+
+    mantissas: list[str]
+    bias_mantissas: list[str]
+    synapses: list[str]
+    biases: list[str]
+    momentum: list[str]
+
+
+def _names(network: Network, form: str = FORMAT) -> _Names:
+    """Names of the tensors of a run on `network`, in the order of its parameters and populations."""
+    parameters = [connection.name for connection, _ in network.parameters]
+    populations = [population.name for population in network.populations]
+    owners = (parameters, populations, parameters, populations, parameters)
+    return _Names(
+        *(
+            [f"{kind}.{number}" for number in range(len(names))]
+            if form == READS[1]
+            else [f"{kind}/{name}" for name in names]
+            for kind, names in zip(_Names._fields, owners, strict=True)
+        )
     )
+
+
+def _tensors(network: Network, state: SynapticState, weights: Weights) -> dict[str, NDArray[Any]]:
+    kinds = (weights.mantissas, weights.biases, state.synapses, state.biases, state.momentum)
     return {
-        f"{name}.{layer}": np.ascontiguousarray(array)
-        for name, arrays in named
-        for layer, array in enumerate(arrays)
+        name: np.ascontiguousarray(array)
+        for names, arrays in zip(_names(network), kinds, strict=True)
+        for name, array in zip(names, arrays, strict=False)
     }
 
 
@@ -247,7 +269,7 @@ class RunFolder:
         """Write metrics and the weights that vouch for them; RunError where the folder was removed."""
         from safetensors.numpy import save
 
-        tensors = _tensors(state, weights)
+        tensors = _tensors(self.config.network(), state, weights)
         header = {
             "format": FORMAT,
             "generation": str(generation),
@@ -391,9 +413,9 @@ def read_config(path: Path) -> Config:
         raise RunError(f"{path} is not a run folder: {CONFIG} is missing") from error
     except (OSError, JsonError, KeyError, TypeError, AttributeError) as error:
         raise RunError(f"{file} is damaged ({error}); restore it, or train again") from error
-    if content.get("format") != FORMAT:
+    if content.get("format") not in READS:
         raise RunError(
-            f"{file}: format is {content.get('format')!r}; this version reads {FORMAT!r}; "
+            f"{file}: format is {content.get('format')!r}; this version reads {' and '.join(READS)}; "
             f"use the version that wrote it, or train again"
         )
     try:
@@ -405,7 +427,7 @@ def read_config(path: Path) -> Config:
     try:
         config = _config_of(content)
         config.network().layers  # noqa: B018, a chain or an error
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise RunError(
             f"{file}: {error}; it was written by another version, train again"
         ) from error
@@ -425,7 +447,7 @@ def _config_of(content: dict[str, Any]) -> Config:
     if unknown:
         raise ValueError(f"{sorted(unknown)} are not known")
     config = Config(
-        Settings.model_validate(content["settings"]),
+        _settings(content["settings"], content["format"]),
         content["dataset_key"],
         content["inputs"],
         content["classes"],
@@ -436,6 +458,15 @@ def _config_of(content: dict[str, Any]) -> Config:
     if len(config.class_names) != config.classes:
         raise ValueError(f"{len(config.class_names)} class names for {config.classes} classes")
     return config
+
+
+def _settings(given: dict[str, Any], form: str) -> Settings:
+    """Settings as a run folder holds them."""
+    if form == READS[1]:
+        fields = Settings.model_fields
+        unvalidated = Settings.model_construct(**given)
+        given = {**given, **{name: fields[name].default for name in unread(unvalidated)}}
+    return Settings.model_validate(given)
 
 
 def read_checkpoint(path: Path) -> tuple[Config, Checkpoint]:
@@ -475,8 +506,9 @@ def _read_checkpoint(path: Path, config: Config) -> tuple[Checkpoint, bytes]:
             tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
     except (OSError, SafetensorError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise RunError(f"{file} is damaged ({error}); restore it, or train again") from error
-    if header.get("format") != FORMAT:
-        raise RunError(f"{file}: format is {header.get('format')!r}; this version reads {FORMAT!r}")
+    form = header.get("format", "")
+    if form not in READS:
+        raise RunError(f"{file}: format is {form!r}; this version reads {' and '.join(READS)}")
     if header.get("header_sha256") != _header_sha256(header):
         raise RunError(f"the header of {file} was changed; restore it, or train again")
     try:
@@ -493,7 +525,7 @@ def _read_checkpoint(path: Path, config: Config) -> tuple[Checkpoint, bytes]:
                     f"recorded was {recorded}; restore the folder, or train again"
                 )
         _lines(metrics)
-        state, weights = _state_of(config, tensors)
+        state, weights = _state_of(config, tensors, form)
         if header.get("weights_sha256") != weights_sha256(weights):
             raise record_checks.CheckpointFault("weights_sha256 is not that of its weights")
     except (record_checks.CheckpointFault, NetworkError, JsonError) as error:
@@ -516,18 +548,16 @@ def _metrics(path: Path, size: int) -> bytes:
         raise RunError(f"{path / METRICS} cannot be read ({error.strerror})") from error
 
 
-def _state_of(config: Config, tensors: dict[str, NDArray[Any]]) -> tuple[SynapticState, Weights]:
+def _state_of(
+    config: Config, tensors: dict[str, NDArray[Any]], form: str
+) -> tuple[SynapticState, Weights]:
     """State and weights that the tensors hold, checked; CheckpointFault where a kernel must not see them."""
     network = config.network()
-    layers = range(len(network.layers))
-    momentum = ("momentum",) if config.settings.momentum_bits else ()
-    kinds = ("mantissas", "bias_mantissas", "synapses", "biases", *momentum)
-    record_checks.check_names(tensors, [f"{kind}.{layer}" for kind in kinds for layer in layers])
-
-    def stack(kind: str) -> tuple[NDArray[Any], ...]:
-        return tuple(tensors[f"{kind}.{layer}"] for layer in layers)
-
-    weights = Weights(stack("mantissas"), stack("bias_mantissas"))
-    state = SynapticState(stack("synapses"), stack("biases"), stack("momentum") if momentum else ())
+    names = _names(network, form)
+    if not config.settings.momentum_bits:
+        names = names._replace(momentum=[])
+    record_checks.check_names(tensors, [name for kind in names for name in kind])
+    mantissas, bias_mantissas, *kept = (tuple(tensors[name] for name in kind) for kind in names)
+    weights, state = Weights(mantissas, bias_mantissas), SynapticState(*kept)
     record_checks.check_tensors(network, config.settings, state, weights)
     return state, weights

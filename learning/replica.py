@@ -226,7 +226,7 @@ async def _in_turn(dask_worker: Any, function: Any, *arguments: Any) -> Any:
     """Call beside the worker's event loop, one call at a time, with the threads the worker was given."""
 
     def call() -> Any:
-        threads.use(dask_worker.state.nthreads)
+        threads.use(min(dask_worker.state.nthreads, threads.available()))
         return function(*arguments)
 
     return await asyncio.get_running_loop().run_in_executor(_one_at_a_time, call)

@@ -10,8 +10,8 @@ The function gets the arguments and `folder`, an empty folder of the call for ar
 returns what JSON can hold. A child that has answered or refused is kept for the next call, since
 starting one costs some tenths of a second; one in which anything else was raised is ended.
 
-Limits: wall time by the caller; in the child, where the system has them, address space
-(MEMORY_BYTES more than an empty child has), processor time, and no core files.
+Limits: wall time by the caller; in the child, where the system has them, address space (so much more
+than an empty child has), processor time, and no core files.
 """
 
 import atexit
@@ -30,8 +30,8 @@ from pathlib import Path
 from typing import Any
 
 MEMORY_BYTES = 1 << 30
-"""Address space that a child may use on top of what it has when empty. Chosen here: the readers that
-run in it work in blocks of some megabytes."""
+"""Address space that a call may use on top of what an empty child has, unless the caller says another
+number. Chosen here: the readers that run in it work in blocks of some megabytes."""
 START_SECONDS = 60.0
 """Time that a child gets to start, on a busy machine too."""
 _MESSAGE_BYTES = 1 << 20
@@ -170,20 +170,32 @@ def close() -> None:
 
 
 def call(
-    function: str, arguments: Mapping[str, Any], folder: str | os.PathLike[str], *, seconds: float
+    function: str,
+    arguments: Mapping[str, Any],
+    folder: str | os.PathLike[str],
+    *,
+    seconds: float,
+    memory_bytes: int = MEMORY_BYTES,
 ) -> Any:
     """The value of `function` ("module:name") called with `arguments` and `folder` in a child.
 
-    arguments   by name; what JSON can hold
-    folder      for files that the function writes
-    seconds     wall time for the call
+    arguments      by name; what JSON can hold
+    folder         for files that the function writes
+    seconds        wall time for the call
+    memory_bytes   address space on top of what an empty child has
 
     Raises Refused where the function raised it, SandboxError where it ended in any other way.
     """
     child = _take()
-    request = {"function": function, "arguments": dict(arguments), "folder": str(folder)}
+    request = {
+        "function": function,
+        "arguments": dict(arguments),
+        "folder": str(folder),
+        "seconds": seconds,
+        "memory": memory_bytes,
+    }
     try:
-        answer = child.ask({**request, "seconds": seconds}, seconds)
+        answer = child.ask(request, seconds)
     except BaseException:
         child.end()
         raise
@@ -197,26 +209,30 @@ def call(
     return answer["value"]
 
 
-def _limit_memory() -> None:
-    """Allow MEMORY_BYTES more address space than now, where the system can."""
+def _address_space() -> int | None:
+    """Bytes of address space that this process has now; None where the system does not say."""
     try:
         import resource
 
         pages = int(Path("/proc/self/statm").read_text().split()[0])
-        limit = pages * resource.getpagesize() + MEMORY_BYTES
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        return pages * resource.getpagesize()
     except (ImportError, OSError, ValueError):
-        return
+        return None
 
 
-def _limit_processor(seconds: float) -> None:
-    """End this process after so much more processor time, where the system can: no orphan goes on."""
+def _limit(seconds: float, memory: int | None) -> None:
+    """Limit the processor time from now on and the address space, where the system can.
+
+    Processor time ends a call whose parent is gone.
+    """
     try:
         import resource
 
-        soft = int(time.process_time() + seconds) + 2
-        resource.setrlimit(resource.RLIMIT_CPU, (soft, resource.RLIM_INFINITY))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        processor = int(time.process_time() + seconds) + 2
+        resource.setrlimit(resource.RLIMIT_CPU, (processor, resource.RLIM_INFINITY))
+        if memory is not None:
+            resource.setrlimit(resource.RLIMIT_AS, (memory, resource.RLIM_INFINITY))
     except (ImportError, OSError, ValueError):
         return
 
@@ -232,7 +248,7 @@ def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
     except Refused as error:
         return {"kind": _REFUSED, "fault": error.fault, "offset": error.offset}
     except MemoryError:
-        return {"kind": _FAILED, "fault": f"needs more than {MEMORY_BYTES >> 20} MiB to be read"}
+        return {"kind": _FAILED, "fault": f"needs more than {request['memory'] >> 20} MiB"}
     except BaseException as error:
         if isinstance(error, SystemExit | KeyboardInterrupt):
             raise
@@ -248,11 +264,11 @@ def _serve() -> None:
     import numpy as np
 
     assert np.zeros(1).size
-    _limit_memory()
+    empty = _address_space()
     answers.write(b"ready\n")
     for line in sys.stdin.buffer:
         request = json.loads(line)
-        _limit_processor(request["seconds"])
+        _limit(request["seconds"], None if empty is None else empty + request["memory"])
         answers.write(json.dumps(_answer(request)).encode() + b"\n")
 
 

@@ -40,8 +40,8 @@ def spin(folder):
         pass
 
 
-def allocate(folder):
-    return len(np.ones(1 << 30, np.int64))
+def allocate(folder, size=1 << 30):
+    return len(np.ones(size, np.int64))
 
 
 def chatter(folder):

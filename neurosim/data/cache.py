@@ -117,9 +117,16 @@ def size_of(place: Path) -> int:
     return sum(file.stat().st_size for file in place.rglob("*") if file.is_file())
 
 
-def clear() -> int:
-    """Remove all cached frames; returns how many bytes they took."""
-    freed = sum(one.size for one in kept())
-    if root().is_dir():
-        shutil.rmtree(root())
+def kernels() -> list[Path]:
+    """Folders of compiled kernels, those of other versions too."""
+    return sorted(cache_root().glob("kernels-*"))
+
+
+def clear(kernels_too: bool = False) -> int:
+    """Remove all cached frames and extents of recordings; returns how many bytes they took."""
+    places = [root(), cache_root() / "recordings", *(kernels() if kernels_too else [])]
+    places = [place for place in places if place.is_dir()]
+    freed = sum(size_of(place) for place in places)
+    for place in places:
+        shutil.rmtree(place)
     return freed

@@ -53,13 +53,13 @@ def state_range(connection: Connection, fraction_bits: int) -> tuple[int, int]:
 def initial_state(
     network: Network, std: Sequence[int], *, seed: int, fraction_bits: int, momentum: bool
 ) -> SynapticState:
-    """Normally distributed mantissas of standard deviation `std` (LSB, one a layer); biases 0.
+    """Normally distributed mantissas of standard deviation `std` (LSB, one a parameter); biases 0.
 
     Drawn by the cores: the sum of four 16-bit numbers, scaled to the state's units.
     """
-    synapses, biases, kept = [], [], []
-    for index, (connection, layer) in enumerate(network.layers):
-        sources, neurons = network.sizes[connection.source], layer.neurons
+    synapses, kept = [], []
+    for index, (connection, matrix) in enumerate(network.parameters):
+        sources, neurons = matrix.rows, matrix.columns
         words = np.zeros(sources * neurons, np.uint64)
         generator.draw_blocks(words, generator.INITIAL, index, 0, 0, np.uint64(seed))
         parts = words.view(np.uint16).reshape(-1, 4).astype(np.int64)
@@ -67,9 +67,9 @@ def initial_state(
         low, high = state_range(connection, fraction_bits)
         values = (centred * (std[index] << fraction_bits)) // SPREAD
         synapses.append(np.clip(values, low, high).astype(np.int16).reshape(sources, neurons))
-        biases.append(np.zeros(neurons, np.int32))
         if momentum:
             kept.append(np.zeros((sources, padded(neurons)), np.int32))
+    biases = [np.zeros(population.shape[0], np.int32) for population in network.populations]
     return SynapticState(tuple(synapses), tuple(biases), tuple(kept))
 
 

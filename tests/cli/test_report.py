@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from learning.record import CONFIG, Config, RunFolder
 from learning.settings import Settings
 from learning.training import Training, start
-from neurosim.app.report.figures import svg
+from neurosim.app.figures import svg
 from neurosim.app.report.markup import element, join, table
 from neurosim.data import datasets
 from neurosim.network import Network, Population, Weights

@@ -200,7 +200,7 @@ def test_a_folder_with_a_run_is_left_alone(done):
 
 
 def test_a_resumed_run_keeps_its_settings(done):
-    refused = command.here("train", "--resume", done[1], "--rank", "2")
+    refused = command.here("train", "--resume", done[1], "--dv", "300")
     assert_refused(refused, 1, "--resume", "settings of the run")
 
 

@@ -3,6 +3,7 @@
 import errno
 import json
 import multiprocessing
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +23,11 @@ from learning.record import (
     RunFolder,
     read_checkpoint,
     read_config,
+    weights_sha256,
 )
 from learning.settings import Settings
+from learning.training import Training
+from neurosim.data import datasets
 from neurosim.network import Network, Population
 from neurosim.population.state import SynapticState, initial_state, weights
 from neurosim.storage import StorageError
@@ -244,9 +248,9 @@ def reformatted(data: bytes, **changes) -> bytes:
 
 def test_a_run_of_another_version_is_refused(tmp_path, whole):
     path = written(
-        tmp_path / "run", {**whole, CONFIG: reformatted(whole[CONFIG], format="neurosim-run/2")}
+        tmp_path / "run", {**whole, CONFIG: reformatted(whole[CONFIG], format="neurosim-run/3")}
     )
-    with pytest.raises(RunError, match=f"'neurosim-run/2'; this version reads '{FORMAT}'"):
+    with pytest.raises(RunError, match=f"'neurosim-run/3'; this version reads {FORMAT}"):
         read_checkpoint(path)
     assert_refused(path, CONFIG)
 
@@ -379,3 +383,33 @@ def test_a_disk_that_is_full_from_the_start_leaves_no_run(tmp_path, monkeypatch)
     monkeypatch.undo()
     assert contents(tmp_path / "run") == {}
     RunFolder.create(tmp_path / "run", CONFIGURATION).close()  # the lock was let go
+
+
+# --- run folders of the first format ---------------------------------------------------------------
+
+OLD = Path(__file__).parent / "run-format-1"
+ENDS = {
+    "event-aligned": "76aa3aafe96e5b66fe34c3c625ad91bc3397ca99b499a9d7292a909a5d1b99a8",
+    "eggroll": "2f4704c460b30d21c62e233fca25e1779de555318b755dea235d2c3eadb12ee0",
+}
+"""Runs that version 0.1 stopped after 3 of 6 generations, and the weights that it ended with itself."""
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_a_run_folder_of_the_first_format_is_continued_to_the_same_bits(tmp_path, name):
+    """The one was given a rank, the other a noise window, which no rule of theirs read."""
+    shutil.copytree(OLD / name, tmp_path / "run")
+    folder, checkpoint = RunFolder.resume(tmp_path / "run")
+    with folder:
+        assert checkpoint.generation == 3
+        settings = folder.config.settings
+        assert (settings.rank, settings.noise_window > 0) == (1, name == "event-aligned")
+        data = datasets.load("digits", steps=settings.steps, pool=settings.pool)
+        assert data.key == folder.config.dataset_key
+        training = Training(folder.config, data, folder, checkpoint)
+        training.run(lambda *_: None)
+        assert weights_sha256(training.chip.weights()) == ENDS[name]
+    again, ended = read_checkpoint(tmp_path / "run")
+    assert ended.generation == 6
+    assert weights_sha256(ended.weights) == ENDS[name]
+    assert again == folder.config

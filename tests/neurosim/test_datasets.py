@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 from typing import ClassVar
 
+import event_encoders
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from neurosim.data import cache, datasets, events, frames
 from neurosim.data.camera import camera
+from neurosim.data.formats.recording import EventFileError
 from neurosim.data.sensor import Sensor
 from neurosim.data.sets import digits, nmnist
 
@@ -28,11 +30,16 @@ def recording(number: int) -> events.Events:
     return events.make(t, *(rng.integers(0, top, 40) for top in (34, 34, 2)))
 
 
+def write_recording(path: Path, recorded: events.Events) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(event_encoders.bin_file(recorded))
+
+
 def write_recordings(folder: Path, train: int = 30, test: int = 10) -> Path:
     for part, count in (("Train", train), ("Test", test)):
         for number in range(count):
             name = f"{part}/{number * 7 % 10}/{number + 1:05}.bin"
-            events.write(folder / name, recording(1000 * (part == "Test") + number))
+            write_recording(folder / name, recording(1000 * (part == "Test") + number))
     return folder
 
 
@@ -170,7 +177,7 @@ def test_a_damaged_cache_is_made_again(tmp_path: Path, own_cache: Path, damage):
 def test_changed_content_is_seen(tmp_path: Path):
     folder = write_recordings(tmp_path / "recordings")
     first = datasets.load(f"nmnist:{folder}")
-    events.write(folder / "Test/0/00001.bin", recording(99))
+    write_recording(folder / "Test/0/00001.bin", recording(99))
     second = datasets.load(f"nmnist:{folder}")
     assert first.key != second.key
     assert not np.array_equal(first.test.bits[0], second.test.bits[0])
@@ -244,7 +251,8 @@ def test_a_broken_connection_is_explained(tmp_path: Path, monkeypatch):
 @pytest.mark.parametrize("name", ["mnist", "", "nmnist:", "images:", "digits:x", "DIGITS"])
 def test_unknown_names_are_told_the_known_ones(name):
     with pytest.raises(
-        datasets.DatasetError, match=r"names are digits, images:FILE\.npz, images:FOLDER, nmnist,"
+        datasets.DatasetError,
+        match=r"names are digits, images:FILE\.npz, images:FOLDER, spikes:FILE",
     ):
         datasets.load(name)
 
@@ -304,7 +312,7 @@ def test_wrong_layouts_are_refused(tmp_path: Path):
 def test_a_broken_recording_is_named(tmp_path: Path):
     folder = write_recordings(tmp_path / "recordings")
     (folder / "Train/0/00001.bin").write_bytes(b"1234")
-    with pytest.raises(events.EventFileError, match=r"00001\.bin: 4 bytes"):
+    with pytest.raises(EventFileError, match=r"00001\.bin: .*4"):
         datasets.load(f"nmnist:{folder}")
 
 
@@ -319,7 +327,7 @@ def test_options_out_of_range_are_refused(option):
 
 def test_recorded_files_are_read_once(tmp_path: Path):
     folder = write_recordings(tmp_path / "recordings")
-    with pytest.raises(datasets.DatasetError, match="recorded files have 1"):
+    with pytest.raises(datasets.DatasetError, match="recordings exist once"):
         datasets.load(f"nmnist:{folder}", recordings_per_image=2)
 
 

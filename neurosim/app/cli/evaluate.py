@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from typing import Annotated, Literal
 
 import numpy as np
 import tyro
@@ -11,12 +11,6 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from neurosim.data.choice import DataChoice
-
-if TYPE_CHECKING:
-    from learning.record import Config
-    from learning.training import Metrics
-    from neurosim.data.frames import Frames
-    from neurosim.network import Weights
 
 
 class Evaluate(BaseModel):
@@ -35,41 +29,10 @@ class Evaluate(BaseModel):
     """print one JSON object, and nothing else"""
 
 
-class Answers(NamedTuple):
-    """What the chip makes of some samples.
-
-    confusion  int64 (label, answer)
-    spikes     int8 (sample, step, neuron) of each population
-    """
-
-    seen: "Metrics"
-    confusion: NDArray[np.int64]
-    spikes: dict[str, NDArray[np.int8]]
-
-
-def answer(config: "Config", weights: "Weights", frames: "Frames") -> Answers:
-    """Show `frames` to the network on the chip, step by step, with the latency of training (none)."""
-    from learning.training import metrics_of
-    from neurosim.chip.emulator import Chip, Probe
-    from neurosim.chip.profiles import LAYERED
-
-    network = config.network()
-    chip = Chip.from_weights(network, weights, LAYERED, placement=None)
-    recording = chip.run(frames, [Probe(network.populations[-1].name, "v")])
-    counts = [recording.spikes[layer.name].sum(axis=1) for layer in network.populations]
-    potentials = recording.probed[0].sum(axis=1)
-    scores = potentials if config.settings.readout == "membrane" else counts[-1]
-    total = recording.counters.total()
-    saturated = total["current_overflows"] + total["voltage_saturations"]
-    seen = metrics_of(frames, scores, counts[:-1], saturated)
-    confusion = np.zeros((config.classes, config.classes), np.int64)
-    np.add.at(confusion, (frames.labels, seen.predictions), 1)
-    return Answers(seen, confusion, recording.spikes)
-
-
 def run(arguments: Evaluate) -> int:
     from learning.record import read_checkpoint, weights_sha256
     from neurosim.app.cli.arguments import load_data
+    from neurosim.app.experiments.answers import answer
 
     config, checkpoint = read_checkpoint(arguments.folder)
     data = load_data(config, arguments.data, arguments.as_json, arguments.choice)

@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -47,6 +46,7 @@ def run(arguments: Run) -> int:
 
     from learning.record import read_checkpoint
     from neurosim.app.cli.arguments import load_data
+    from neurosim.app.experiments.training_cost import training_estimate
     from neurosim.app.report.run_picture import run_png
     from neurosim.chip import energy
     from neurosim.chip.emulator import Chip, Probe, pipelined
@@ -198,25 +198,3 @@ def _show(recording: Any, estimates: Any, steps: int) -> None:
     counted = recording.counters.total()
     utilities = {n: counted[n] for n in counted if "overflow" in n or "saturation" in n}
     console.print(f"in {steps} steps: " + ", ".join(f"{n} {v:,}" for n, v in utilities.items()))
-
-
-def training_estimate(
-    settings: Any, network: Any, placement: Any, counted: Mapping[str, float], steps: int
-) -> Any:
-    """The cost of the whole training from the counters of a sample's pass, for EGGROLL; else None."""
-    from neurosim.chip import energy
-
-    if settings.method != "eggroll":
-        return None
-    return energy.training(
-        network,
-        counted,
-        placement,
-        steps=steps,
-        pairs=settings.pairs,
-        samples_per_pair=settings.batch,
-        generations=settings.generations,
-        rank=settings.rank,
-        graded=settings.noise == "graded",
-        directions=2 if settings.estimator == "one-sided" else 1,
-    )

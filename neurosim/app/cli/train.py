@@ -8,13 +8,16 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 from pydantic import BaseModel, ConfigDict
 
 from learning.recipes import DEFAULT, RECIPES
 from learning.settings import Settings
+
+if TYPE_CHECKING:
+    from neurosim.data.datasets import Dataset
 
 
 class Train(BaseModel):
@@ -48,14 +51,36 @@ class Train(BaseModel):
     """write the lines of metrics.jsonl for TensorBoard too, to RUN/tensorboard"""
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False
     """print one JSON object with the results, and nothing else"""
+    shift_given: tyro.conf.Suppress[bool] = False
+    """whether --shift is among the flags: a recipe's own shift gives way where there is no plane"""
 
 
 def default(given: Sequence[str]) -> Train:
     """What the flags start from: the recipe that is asked for."""
     asked = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     asked.add_argument("--recipe", default=DEFAULT)
-    name = asked.parse_known_args(list(given))[0].recipe
-    return Train(recipe=name, settings=RECIPES[name][1]) if name in RECIPES else Train()
+    asked.add_argument("--shift")
+    found = asked.parse_known_args(list(given))[0]
+    if found.recipe not in RECIPES:
+        return Train()
+    return Train(
+        recipe=found.recipe,
+        settings=RECIPES[found.recipe][1],
+        shift_given=found.shift is not None,
+    )
+
+
+def fitted(arguments: Train, data: "Dataset") -> Settings:
+    """The settings, without the shift of a recipe where the data set has no plane to move samples on."""
+    settings = arguments.settings
+    if not settings.shift or data.sensor.plane or arguments.shift_given:
+        return settings
+    if not arguments.as_json:
+        print(
+            f"  {data.sensor}: samples are not moved (--shift 0), as the recipe would",
+            file=sys.stderr,
+        )
+    return settings.model_copy(update={"shift": 0})
 
 
 def _free_folder(data: str) -> Path:
@@ -65,18 +90,6 @@ def _free_folder(data: str) -> Path:
     while (Path("runs") / f"{name}-{number}").exists():
         number += 1
     return Path("runs") / f"{name}-{number}"
-
-
-def set_threads(threads: int | None) -> None:
-    """Use this many threads, or all there are."""
-    import numba
-
-    from neurosim.network import NetworkError
-
-    most = numba.config.NUMBA_NUM_THREADS
-    if threads is not None and not 1 <= threads <= most:
-        raise NetworkError(f"threads is {threads}; allowed are 1..{most} on this machine")
-    numba.set_num_threads(threads or most)
 
 
 @contextlib.contextmanager
@@ -161,12 +174,13 @@ class Screen:
 def run(arguments: Train) -> int:
     from learning.record import SUMMARY, RunError, RunFolder
     from learning.training import start, started_from
+    from neurosim import threads
     from neurosim.app.cli.arguments import load_settings
     from neurosim.app.cli.signals import noted
     from neurosim.app.report.learning_picture import learning_curve
     from neurosim.app.report.tensorboard import Scalars, writer_class
 
-    set_threads(arguments.threads)
+    threads.use(arguments.threads)
     if arguments.tensorboard:
         writer_class()
     if arguments.resume is not None:
@@ -181,6 +195,8 @@ def run(arguments: Train) -> int:
     else:
         settings, checkpoint = arguments.settings, None
     data = load_settings(settings, arguments.as_json)
+    if arguments.resume is None:
+        settings = fitted(arguments, data)
     config = start(settings, data) if arguments.resume is None else folder.config
     if arguments.start is not None:
         checkpoint = started_from(arguments.start, config)

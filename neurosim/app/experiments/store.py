@@ -19,6 +19,10 @@ class StoreError(ValueError):
     """A store that cannot be used. The message names the folder and what to do."""
 
 
+Tell = Callable[[float, str], None]
+"""Called as tell(done, line) while long work goes on."""
+
+
 class Store:
     """Finished parts in `folder`; `with store:` keeps other processes from making parts there."""
 

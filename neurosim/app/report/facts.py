@@ -4,7 +4,7 @@ Answers, spikes and membranes are those of the chip without latency, as in train
 the network as it lies on the cores, with latency, mean of some test samples.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from learning.record import Checkpoint, Config, RunError, read_run
-from neurosim.app.cli.compare import FOLDER, RESULT
-from neurosim.app.cli.evaluate import Answers, answer
+from neurosim.app.experiments.answers import Answers, answer
+from neurosim.app.experiments.comparison import FOLDER, RESULT
 from neurosim.chip.mapping import MappingError, Placement
 from neurosim.data.datasets import Dataset
 from neurosim.data.frames import Frames
@@ -96,9 +96,11 @@ class Facts(NamedTuple):
     comparison: dict[str, Any] | None
 
 
-def gather(folder: Path, data: str | None, samples: Sequence[int], quiet: bool) -> Facts:
-    """Read the run, and run its test samples on the chip."""
-    from neurosim.app.cli.arguments import load_data
+def gather(folder: Path, load: Callable[[Config], Dataset], samples: Sequence[int]) -> Facts:
+    """Read the run, and run its test samples on the chip.
+
+    load     gives the data set for the run     samples  numbers of test samples to show
+    """
     from neurosim.chip.mapping import place
 
     config, checkpoint, metrics = read_run(folder)
@@ -108,7 +110,7 @@ def gather(folder: Path, data: str | None, samples: Sequence[int], quiet: bool) 
         placement = str(error)
     trained = None
     if checkpoint is not None:
-        trained = _measure(config, checkpoint, load_data(config, data, quiet), samples)
+        trained = _measure(config, checkpoint, load(config), samples)
     elif samples:
         raise RunError(f"{folder} holds no weights yet: leave out --sample, or train on")
     return Facts(folder, config, metrics, placement, trained, _comparison(folder))
@@ -220,8 +222,8 @@ def _health(network: Network, weights: Weights, found: Answers, silent: bool) ->
 
 
 def _cost(config: Config, weights: Weights, frames: Frames) -> Cost | None:
-    from neurosim.app.cli.run import training_estimate
     from neurosim.app.experiments.cycle import on_cores
+    from neurosim.app.experiments.training_cost import training_estimate
     from neurosim.chip import energy
 
     network = config.network()

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from neurosim.app.figures import BLUE, RED, svg
 from neurosim.app.report.drawings import WIDTH, plain
 from neurosim.app.report.facts import Sample
-from neurosim.app.report.figures import BLUE, RED, svg
 from neurosim.app.report.run_picture import draw_raster
 
 if TYPE_CHECKING:

@@ -148,7 +148,8 @@ def _polarity_packets(
                 packet.start - _PACKET.size,
             )
         camera = packet.source
-        group.append(packet)
+        if packet.number:
+            group.append(packet)
         size += packet.number * _EVENT_BYTES
         if size >= BLOCK_BYTES:
             yield group

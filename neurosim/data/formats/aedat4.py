@@ -28,6 +28,8 @@ from neurosim.sandbox import Refused
 
 MAGIC = b"#!AER-DAT4.0\r\n"
 LARGEST_SIDE = 1 << 15
+MOST_PACKETS = 1 << 22
+"""Packets of one file. Chosen here: hours of four streams with a packet each 10 ms."""
 _PACKET = struct.Struct("<ii")
 _DECODED = np.dtype([("t", "<u8"), ("x", "<u2"), ("y", "<u2"), ("p", "?")])
 """Events as the package gives them."""
@@ -92,6 +94,8 @@ def _walk(source: Source) -> NDArray[np.int64]:
                 offset,
             )
         offsets.append(offset)
+        if len(offsets) > MOST_PACKETS:
+            raise source.error(f"more than {MOST_PACKETS:,} packets; cut it into parts", offset)
         offset += _PACKET.size + length
     return np.array(offsets, np.int64)
 

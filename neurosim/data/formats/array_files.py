@@ -24,9 +24,9 @@ from neurosim.data.formats.source import Source
 
 NPY_MAGIC = b"\x93NUMPY"
 ZIP_MAGIC = b"PK\x03\x04"
-MAX_BYTES = 1 << 29
+MAX_BYTES = 1 << 28
 """Bytes that all arrays of a file may have together unless a caller allows more. Chosen here, because
-with the events made of them they stay below 1 GB."""
+with the events made of them, and while these are sorted, they stay below 1 GB."""
 _STORED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENCRYPTED = 1
 _FAULTS = (

@@ -13,9 +13,6 @@ from numpy.typing import NDArray
 from neurosim.data.formats import array_files, columns
 from neurosim.data.formats.recording import MAX_EVENTS, EventFileError, Format, Recording
 
-ROW_BYTES = 64
-"""Bytes of an event in an array: eight 64-bit columns at most are loaded."""
-
 
 def sniff(head: bytes) -> bool:
     """An array or an archive."""
@@ -36,8 +33,7 @@ def read(
 
     Raises EventFileError where the arrays are no events.
     """
-    limit = min(max_events * ROW_BYTES, array_files.MAX_BYTES)
-    arrays = array_files.load(path, max_bytes=limit)
+    arrays = array_files.load(path)
     found = _columns(path, arrays, order)
     return columns.recording(path, found, unit_us=unit_us, max_events=max_events)
 

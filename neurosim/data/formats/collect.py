@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from neurosim.data.formats.recording import EVENT, MAX_EVENTS, Recording, Sensor
+from neurosim.data.formats.recording import EVENT, MAX_EVENTS, Recording, Sensor, sort_by_time
 from neurosim.data.formats.source import Source
 
 ZERO_RUN = 8
@@ -162,9 +162,7 @@ class Collector:
                 f"{LATE_US:,} us. The file is damaged or of another format",
                 offset,
             )
-        order = np.argsort(events["t"], kind="stable")
-        for name in "txyp":
-            events[name] = events[name][order]
+        sort_by_time(events)
         return (
             f"times go back: {self._late:,} events, the first of them event {index} at byte {offset}, "
             f"came up to {self._late_us:,} us late; sorted"

@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurosim.data.formats.recording import (
+    EVENT,
     MAX_EVENTS,
     EventFileError,
     Recording,
-    columns_to_events,
+    sort_by_time,
 )
 
 NAMES: dict[str, tuple[str, ...]] = {
@@ -69,16 +70,16 @@ def recording(
     if size > max_events:
         raise EventFileError(path, f"{size:,} events; allowed are {max_events:,} (max_events)")
     notes: list[str] = []
-    t = _times(path, columns["t"], unit_us, notes)
-    x, y = (_whole(path, name, columns[name], 0, 0xFFFF) for name in "xy")
-    p = _polarities(path, columns.get("p"), size, notes)
-    events = columns_to_events(t, x, y, p)
-    late = np.flatnonzero(t[1:] < t[:-1])
-    if late.size:
-        notes.append(
-            f"times go back {late.size:,} times, first at event {int(late[0]) + 1}: sorted"
-        )
-        events = events[np.argsort(t, kind="stable")]
+    events = np.empty(size, EVENT)
+    events["t"] = _times(path, columns["t"], unit_us, notes)
+    for name in "xy":
+        events[name] = _whole(path, name, columns[name], 0, 0xFFFF)
+    events["p"] = _polarities(path, columns.get("p"), notes)
+    late = int(np.count_nonzero(events["t"][1:] < events["t"][:-1]))
+    if late:
+        first = int(np.argmax(events["t"][1:] < events["t"][:-1])) + 1
+        notes.append(f"times go back {late:,} times, first at event {first}: sorted")
+        sort_by_time(events)
     return Recording(events, None, tuple(notes))
 
 
@@ -91,8 +92,8 @@ def _numbers(path: Any, name: str, values: NDArray[Any]) -> NDArray[Any]:
     return values
 
 
-def _whole(path: Any, name: str, values: NDArray[Any], low: int, high: int) -> NDArray[np.int64]:
-    """Values as int64, which must be whole and within low..high."""
+def _whole(path: Any, name: str, values: NDArray[Any], low: int, high: int) -> NDArray[Any]:
+    """The values, which must be whole and within low..high."""
     numbers = _numbers(path, name, values)
     bad = (numbers < low) | (numbers > high)
     if numbers.dtype.kind == "f":
@@ -103,13 +104,12 @@ def _whole(path: Any, name: str, values: NDArray[Any], low: int, high: int) -> N
             path,
             f"event {where} has {name} = {numbers[where]}; allowed are whole numbers {low}..{high}",
         )
-    whole: NDArray[np.int64] = numbers.astype(np.int64)
-    return whole
+    return numbers
 
 
 def _times(
     path: Any, values: NDArray[Any], unit_us: float | None, notes: list[str]
-) -> NDArray[np.int64]:
+) -> NDArray[Any]:
     numbers = _numbers(path, "t", values)
     if unit_us is None:
         fractions = numbers.dtype.kind == "f" and bool((numbers != np.floor(numbers)).any())
@@ -123,14 +123,14 @@ def _times(
 
 
 def _polarities(
-    path: Any, values: NDArray[Any] | None, size: int, notes: list[str]
-) -> NDArray[np.int64]:
+    path: Any, values: NDArray[Any] | None, notes: list[str]
+) -> NDArray[np.bool_] | bool:
     if values is None:
         notes.append("no polarity: all events taken as ON")
-        return np.ones(size, np.int64)
+        return True
     signs = _whole(path, "p", values, -1, 1)
     if (signs < 0).any():
         if (signs == 0).any():
             raise EventFileError(path, "polarities -1, 0 and 1; needed are two values")
         notes.append("polarities -1 and 1: taken as OFF and ON")
-    return (signs > 0).astype(np.int64)
+    return signs > 0

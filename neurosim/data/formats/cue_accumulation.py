@@ -20,8 +20,8 @@ from neurosim.data.formats.recording import Format, Recording, Samples, columns_
 from neurosim.data.formats.source import Source
 
 TICK_US = 1000
-MAX_BYTES = 1 << 26
-"""The largest file that is read; ReckOn's have 256 kB."""
+MAX_BYTES = 1 << 23
+"""The largest file that is read; ReckOn's have 256 kB. Chosen here: a million lines take 200 MB."""
 LARGEST_INPUT = 0xFFFF
 _CLASS, _END = -2, -1
 _ROW = re.compile(rb"[ \t]*(-?\d{1,9})[ \t]*,[ \t]*(\d{1,9})[ \t]*\r?")

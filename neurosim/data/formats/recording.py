@@ -140,3 +140,10 @@ def columns_to_events(t: Any, x: Any, y: Any, p: Any) -> Events:
     for name, column in zip("txyp", (t, x, y, p), strict=True):
         events[name] = column
     return events
+
+
+def sort_by_time(events: Events) -> None:
+    """Sort in place by time, events of one time in their order; 16 further bytes an event."""
+    order = np.argsort(events["t"], kind="stable")
+    for name in "txyp":
+        events[name] = events[name][order]

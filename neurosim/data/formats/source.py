@@ -19,6 +19,10 @@ LINE_BYTES = 1 << 20
 """The longest header line; jAER writes its preferences as lines of some hundred bytes."""
 
 
+HEADER_BYTES = 1 << 24
+"""The longest header; jAER's with all its preferences has some hundred kilobytes."""
+
+
 class Source:
     """An event file that is open for reading; a context manager.
 
@@ -99,6 +103,8 @@ class Source:
                 lines.append(text)
                 start = end + 1
             offset += start
+            if offset > HEADER_BYTES:
+                raise self.error(f"a header of more than {HEADER_BYTES:,} bytes", offset)
             if not start or raw[start : start + 1] not in (mark, b""):
                 return lines, offset
 

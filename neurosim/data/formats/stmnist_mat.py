@@ -20,6 +20,7 @@ from neurosim.data.formats.recording import (
     Recording,
     Sensor,
     columns_to_events,
+    sort_by_time,
 )
 from neurosim.data.formats.source import Source
 from neurosim.sandbox import Refused
@@ -27,6 +28,8 @@ from neurosim.sandbox import Refused
 MAGIC = b"MATLAB 5.0 MAT-file"
 VARIABLE = "spiketrain"
 SIDE = 10
+MOST_EVENTS = 5_000_000
+"""More are not read; the recordings have some thousand. Chosen here: 200 MB in this process."""
 SENSOR: Sensor = (SIDE, SIDE)
 LONGEST_SECONDS = 3600.0
 """Times beyond this are taken for damage. Chosen here: the recordings last 2 s."""
@@ -42,14 +45,15 @@ def read(path: str | os.PathLike[str], *, max_events: int = MAX_EVENTS) -> Recor
     with Source(path) as source, tempfile.TemporaryDirectory(prefix="neurosim-") as folder:
         if not sniff(source.head(len(MAGIC))):
             raise source.error("no header of a MATLAB 5 file at the start", 0)
-        isolated.run(source, f"{__name__}:extract", folder, max_events=max_events)
+        most = min(max_events, MOST_EVENTS)
+        isolated.run(source, f"{__name__}:extract", folder, max_events=most)
         t, taxel, p = (np.load(Path(folder) / f"{name}.npy") for name in ("t", "taxel", "p"))
         notes: tuple[str, ...] = ()
         events = columns_to_events(t, taxel % SIDE, taxel // SIDE, p)
         late = int(np.count_nonzero(t[1:] < t[:-1]))
         if late:
             notes = (f"times go back {late:,} times: sorted",)
-            events = events[np.argsort(t, kind="stable")]
+            sort_by_time(events)
         return Recording(events, SENSOR, notes)
 
 

@@ -4,6 +4,7 @@ Lines that begin with "#" or "%" and empty lines are left out. A first line of n
 is which (see columns.NAMES); without it they are t x y p. Units and signs: see columns.
 """
 
+import itertools
 import os
 import re
 import warnings
@@ -20,6 +21,10 @@ from neurosim.data.formats.source import Source
 _SEPARATORS = re.compile(r"[,;\t ]+")
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?")
 _BLOCK_BYTES = 1 << 20
+MAX_NUMBERS = 48_000_000
+"""Numbers of one text file. Chosen here, because 8 bytes each, the events made of them and what it takes
+to sort these stay below 1 GB."""
+MAX_COLUMNS = 16
 _TRANSLATION = bytes.maketrans(b",;\t\r", b"    ")
 _COMMENT = re.compile(rb"^ *[#%][^\n]*", re.MULTILINE)
 _NUMERIC = b"0123456789+-.eE \n"
@@ -29,19 +34,30 @@ def read(path: str | os.PathLike[str], *, max_events: int = MAX_EVENTS) -> Recor
     """The recording of one file. Raises EventFileError with the byte of the line that is none."""
     with Source(path) as source:
         blocks = _blocks(source)
-        offset, first = next(blocks)
+        start, first = next(blocks)
         names, begin = _names(source, first)
-        parts = [_rows(source, offset + begin, first[begin:], len(names))]
-        count = len(parts[0])
-        for offset, raw in blocks:
-            parts.append(_rows(source, offset, raw, len(names)))
-            count += len(parts[-1])
-            if count > max_events:
-                raise source.error(f"more than {max_events:,} events (max_events)", offset)
-        table = np.concatenate(parts)
-        del parts
-        given = {key: table[:, names.index(name)] for key, name in columns.names_of(names).items()}
+        limit = min(max_events, MAX_NUMBERS // len(names))
+        rows = np.empty((min(_lines(source), limit), len(names)))
+        count = 0
+        for offset, raw in itertools.chain([(start + begin, first[begin:])], blocks):
+            block = _rows(source, offset, raw, len(names))
+            if count + len(block) > limit:
+                raise source.error(f"more than {limit:,} events; cut the text into parts", offset)
+            rows[count : count + len(block)] = block
+            count += len(block)
+        given = {
+            key: rows[:count, names.index(name)] for key, name in columns.names_of(names).items()
+        }
         return columns.recording(source.path, given, max_events=max_events)
+
+
+def _lines(source: Source) -> int:
+    """Lines of the file, a last one without an end included."""
+    ends = 0
+    for offset in range(0, source.size, _BLOCK_BYTES):
+        raw = source.read(offset, min(_BLOCK_BYTES, source.size - offset))
+        ends += raw.count(b"\n")
+    return ends + 1
 
 
 def _blocks(source: Source) -> Iterator[tuple[int, bytes]]:
@@ -73,7 +89,7 @@ def _names(source: Source, raw: bytes) -> tuple[list[str], int]:
                         offset,
                     )
                 return ["t", "x", "y", "p"][: len(words)], offset
-            if not {"t", "x", "y"} <= set(columns.names_of(words)):
+            if len(words) > MAX_COLUMNS or not {"t", "x", "y"} <= set(columns.names_of(words)):
                 raise source.error(
                     f"begins with {text[:60]!r}; needed are numbers t x y p or their names", offset
                 )

@@ -47,7 +47,7 @@ def class_files(folder: Path, wanted: Callable[[Path], bool], gathered: Gathered
     names = tuple(sorted(found))
     lists = _lists(top)
     if lists is not None:
-        return _listed(names, found, lists, notes)
+        return _listed(names, found, lists, (wanted, notes))
     return split_files(names, found, notes)
 
 
@@ -158,9 +158,14 @@ def _lists(top: Path) -> dict[str, Path] | None:
 
 
 def _listed(
-    names: tuple[str, ...], found: dict[str, list[Path]], lists: dict[str, Path], notes: list[str]
+    names: tuple[str, ...],
+    found: dict[str, list[Path]],
+    lists: dict[str, Path],
+    more: tuple[Callable[[Path], bool], list[str]],
 ) -> ClassFiles:
-    """Parts as two lists name them; what neither names is said."""
+    """Parts as two lists name them; what neither names, and names of other files, are said."""
+    wanted, notes = more
+    others: list[str] = []
     known = {f"{name}/{path.name}": path for name in names for path in found[name]}
     by_part: dict[str, dict[str, list[Path]]] = {}
     used: set[str] = set()
@@ -169,6 +174,9 @@ def _listed(
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
             entry = line.strip().replace("\\", "/").split(" ")[0]
             if not entry:
+                continue
+            if entry not in known and not wanted(Path(entry)):
+                others.append(entry)
                 continue
             if entry not in known or entry in used:
                 what = "is named twice" if entry in used else "is not in the class folders"
@@ -182,4 +190,6 @@ def _listed(
     split = f"split by {lists['train'].name} and {lists['test'].name} in {lists['train'].parent}"
     left = len(known) - len(used)
     unnamed = [f"{left:,} files are in neither list and left out"] if left else []
+    if others:
+        unnamed.append(f"the lists name {len(others)} files of other kinds: {shown(others, 4)}")
     return _joined(names, by_part, [*notes, split, *unnamed])

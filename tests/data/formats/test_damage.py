@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from event_strategies import random_events
 
-from neurosim.data.formats import cue_accumulation, gesture, registry
+from neurosim.data.formats import aedat4, cue_accumulation, gesture, registry, source
 from neurosim.data.formats.recording import EVENT, EventFileError
 
 ATIS = (240, 256)
@@ -30,7 +30,7 @@ SEEDS = {
     "text": (".csv", lambda: encoders.text_file(random_events(200, SMALL))),
 }
 """By name: suffix and a whole file."""
-INPUTS = 150
+INPUTS = 100
 """Damaged inputs of each kind; more in a campaign of its own."""
 SEED = 20261127
 
@@ -93,7 +93,7 @@ def test_damaged_labels(tmp_path):
     assert not outcome.failures, [failure[:3] for failure in outcome.failures]
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, 5, 8, 16, 17, 100, 4096])
+@pytest.mark.parametrize("size", [1, 3, 8, 17, 4096])
 @pytest.mark.parametrize("suffix", sorted(registry.suffixes()))
 def test_random_zero_and_constant_bytes(suffix, size, tmp_path):
     numbers = np.random.default_rng(size)
@@ -160,3 +160,25 @@ def test_vectors_that_expand_to_much_are_refused(tmp_path):
     path.write_bytes(b"% evt 3.0\n" + words.tobytes())
     with pytest.raises(EventFileError, match="more than 1,000,000 events"):
         registry.read(path, max_events=1_000_000)
+
+
+def test_headers_and_packets_without_end_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(source, "HEADER_BYTES", 1000)
+    monkeypatch.setattr(source, "LINE_BYTES", 100)
+    path = tmp_path / "header.aedat"
+    path.write_bytes(encoders.AEDAT2_HEAD + b"# more\r\n" * 500)
+    with pytest.raises(EventFileError, match="a header of more than 1,000 bytes"):
+        registry.read(path)
+    monkeypatch.setattr(aedat4, "MOST_PACKETS", 3)
+    path = tmp_path / "packets.aedat4"
+    path.write_bytes(encoders.aedat4_file(random_events(50), packet=10))
+    with pytest.raises(EventFileError, match="more than 3 packets"):
+        registry.read(path)
+
+
+def test_packets_without_events_are_nothing(tmp_path):
+    events = random_events(9)
+    empty = encoders.aedat3_packet(events[:0])
+    path = tmp_path / "empty.aedat"
+    path.write_bytes(encoders.AEDAT3_HEAD + empty * 3 + encoders.aedat3_packet(events) + empty)
+    assert np.array_equal(registry.read(path).events, events)

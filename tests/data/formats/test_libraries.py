@@ -40,7 +40,7 @@ def test_aedat4_with_many_events_or_outside_the_sensor_is_refused_at_its_packet(
     path = written(tmp_path, encoders.aedat4_file(events, packet=50), "a.aedat4")
     with pytest.raises(EventFileError, match="more than 120 events") as error:
         registry.read(path, max_events=120)
-    with pytest.raises(EventFileError, match="allowed are 0..63"):
+    with pytest.raises(EventFileError, match=r"allowed are 0\.\.63"):
         registry.read(written(tmp_path, encoders.aedat4_file(events, sensor=(64, 128)), "b.aedat4"))
     starts = aedat4_packets(path.read_bytes())
     assert error.value.offset == starts[2]

@@ -264,23 +264,20 @@ def test_times_of_bin_files_may_not_decrease(folder):
     assert error.value.offset == 100
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", sorted(set(CASES) - {"cifar10dvs", "davis346"}))
 def test_more_events_than_allowed_are_refused(name, folder):
     encode, read, _, sensor = CASES[name]
     path = written(folder, encode(random_events(50, sensor)))
-    if name in ("cifar10dvs", "davis346"):
-        pytest.skip("the case's reader takes no limit")
     assert len(read(path, max_events=50).events) == 50
     with pytest.raises(EventFileError, match="more than 49 events"):
         read(path, max_events=49)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", ["bin", "davis346", "aedat3", "evt2", "evt3", "es"])
 def test_coordinates_outside_the_sensor_are_refused_with_the_byte(name, folder):
+    """Every address of a DVS128 is within it, and .dat files may hold any."""
     encode, read, _, sensor = CASES[name]
     events = random_events(50, (min(sensor[0], 100), min(sensor[1], 100)))
-    if name in ("aedat2", "cifar10dvs", "dat", "dat 1"):
-        pytest.skip("every address is within the sensor")
     raw = bytearray(encode(events))
     if name == "bin":
         raw[5 * 7 + 1] = 241

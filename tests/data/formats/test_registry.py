@@ -3,6 +3,8 @@
 import io
 import os
 import pickle
+import subprocess
+import sys
 
 import event_encoders as encoders
 import numpy as np
@@ -77,6 +79,14 @@ def test_what_is_no_file_is_refused(tmp_path):
     for path in (tmp_path, pipe, link, tmp_path / "missing.bin", "nul\0.bin", "/dev/zero"):
         with pytest.raises(EventFileError):
             registry.read(path)
+
+
+def test_the_registry_loads_no_library():
+    script = "import neurosim.data.formats.registry, sys; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert not {"h5py", "scipy", "aedat", "numba"} & set(done.stdout.split())
 
 
 def test_errors_survive_processes(tmp_path):

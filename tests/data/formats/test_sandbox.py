@@ -47,6 +47,19 @@ def test_other_ends_are_told_and_the_next_call_works(name, text, tmp_path):
     assert call("add", tmp_path, a=1, b=1)["sum"] == 2
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the system does not limit address space")
+def test_memory_is_limited_by_call(tmp_path):
+    def ask(bytes_asked, memory_bytes):
+        return sandbox.call(
+            "sandbox_cases:allocate", {"size": bytes_asked // 8}, tmp_path,
+            seconds=20, memory_bytes=memory_bytes,
+        )  # fmt: skip
+
+    assert ask(100 << 20, 300 << 20) == 100 << 17
+    with pytest.raises(sandbox.SandboxError, match="needs more than 50 MiB"):
+        ask(100 << 20, 50 << 20)
+
+
 @pytest.mark.parametrize("name", ["hang", "spin"])
 def test_time_is_limited(name, tmp_path):
     call("add", tmp_path, a=1, b=1)

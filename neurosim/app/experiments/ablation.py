@@ -6,7 +6,10 @@ real      the best networks on real recordings, as they are and after learning o
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from neurosim.app.experiments.store import Store
 from neurosim.app.experiments.trainings import MEASURE, Part, Result, in_float, on_chip
@@ -14,7 +17,6 @@ from neurosim.data.datasets import Dataset
 
 if TYPE_CHECKING:
     from learning.settings import Settings
-    from neurosim.app.cli.study import Study
 
 BPTT, BPTT_STILL = "float BPTT, samples moved", "float BPTT, samples as they are"
 REAL = "on real recordings"
@@ -144,7 +146,34 @@ FAMILIES = {
 }
 
 
-def plan(arguments: "Study", data: Dataset, real: Dataset | None, store: Store) -> list[Part]:
+class AblationExperiment(BaseModel):
+    """Train by every recipe and with every choice changed in turn; write accuracy.md and its pictures.
+
+    Long work: every training is kept in the output folder, and a second call goes on where the first
+    stopped. All but BPTT learns in integers on the chip.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data: str = "digits"
+    """data set, as for `neurosim train`"""
+    real: str | None = None
+    """recordings, nmnist:FOLDER: the best networks are tried on them, and learn on from its training set"""
+    out: Path = Path("runs/accuracy")
+    """folder for trainings, page and pictures"""
+    seeds: Annotated[int, Field(ge=1)] = 5
+    """trainings of each recipe"""
+    bptt_seeds: Annotated[int, Field(ge=0)] = 2
+    """trainings by float BPTT, with samples moved and without"""
+    bptt_epochs: Annotated[int, Field(ge=1)] = 20
+    """epochs of float BPTT"""
+    choices: bool = True
+    """also change every choice in turn, one training each"""
+
+
+def plan(
+    arguments: AblationExperiment, data: Dataset, real: Dataset | None, store: Store
+) -> list[Part]:
     """Every training: claims seed after seed, so that an early page shows all of them, then choices."""
     parts: list[Part] = []
     for seed in range(arguments.seeds):
@@ -177,11 +206,13 @@ def settings_of(variant: Variant, data: str, seed: int) -> "Settings":
     return Settings.model_validate({**changed, "data": data, "seed": seed, "evaluate_every": every})
 
 
-def _part(variant: Variant, arguments: "Study", data: Dataset, store: Store, seed: int) -> Part:
+def _part(
+    variant: Variant, arguments: AblationExperiment, data: Dataset, store: Store, seed: int
+) -> Part:
     return on_chip(variant.name, settings_of(variant, arguments.data, seed), data, store)
 
 
-def _bptt(arguments: "Study", data: Dataset, store: Store, seed: int) -> Iterator[Part]:
+def _bptt(arguments: AblationExperiment, data: Dataset, store: Store, seed: int) -> Iterator[Part]:
     from hostref.settings import BpttSettings
 
     for name, shift in ((BPTT, 1), (BPTT_STILL, 0)):
