@@ -427,7 +427,7 @@ def read_config(path: Path) -> Config:
     try:
         config = _config_of(content)
         config.network().layers  # noqa: B018, a chain or an error
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise RunError(
             f"{file}: {error}; it was written by another version, train again"
         ) from error
