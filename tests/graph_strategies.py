@@ -99,7 +99,8 @@ def graphs(draw, layers=3, readouts=True, delays=True):
 @st.composite
 def _populations(draw, name, shape):
     model = draw(
-        st.just(Lif()) | st.builds(AdaptiveLif, st.integers(0, 300), st.sampled_from([0, 400, 4095]))
+        st.just(Lif())
+        | st.builds(AdaptiveLif, st.integers(0, 300), st.sampled_from([0, 400, 4095]))
     )
     return Population(
         name,

@@ -148,7 +148,9 @@ def clip(x, edge):
 
 def feedback_parts(network, weights, kind, share, sinks):
     """By hidden population: [(target, multiplier)] of the connections that its error comes over."""
-    matrices = {c.name: m.tolist() for (c, _), m in zip(network.parameters, weights.mantissas, strict=True)}
+    matrices = {
+        c.name: m.tolist() for (c, _), m in zip(network.parameters, weights.mantissas, strict=True)
+    }
     every = synapses(network, weights)
     parts = {}
     for population in network.populations:
@@ -166,7 +168,9 @@ def feedback_parts(network, weights, kind, share, sinks):
                 if not readout and not kind.startswith("ga"):
                     continue
                 fan_out = len(every[c.name]) // network.sizes[c.source]
-                size = (rms(matrices[c.name]) if c.name in matrices else 16) * isqrt(max(1, fan_out))
+                size = (rms(matrices[c.name]) if c.name in matrices else 16) * isqrt(
+                    max(1, fan_out)
+                )
                 part = 256
                 if local and kind.startswith("ga"):
                     part = share
@@ -179,7 +183,20 @@ def feedback_parts(network, weights, kind, share, sinks):
     return parts
 
 
-def credit(network, weights, spec, multipliers, kind, share, frames, label, first_pair, pairs, generation, seed):
+def credit(
+    network,
+    weights,
+    spec,
+    multipliers,
+    kind,
+    share,
+    frames,
+    label,
+    first_pair,
+    pairs,
+    generation,
+    seed,
+):
     """Sums of one sample: by parameter a flat list, by population a list of channels; and its fitness errors.
 
     multipliers  by readout: (multiplier, shift)
@@ -224,7 +241,9 @@ def credit(network, weights, spec, multipliers, kind, share, frames, label, firs
             sent = [0] * p.neurons
             for source, target, weight, _ in every[connection.name]:
                 sent[source] += weight * deltas[connection.target][target]
-            errors = [clip(e + (s * multiplier >> 16), EDGE) for e, s in zip(errors, sent, strict=True)]
+            errors = [
+                clip(e + (s * multiplier >> 16), EDGE) for e, s in zip(errors, sent, strict=True)
+            ]
         index = names.index(p.name)
         order = lanes(p.shape)
         reacted = [0] * p.neurons

@@ -9,7 +9,6 @@ while the samples are evaluated, and their spikes are presented once.
 """
 
 from collections.abc import Sequence
-from math import isqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,6 +100,12 @@ class GraphEvaluator:
                 "leave graded, one_sided and full_rank off"
             )
         self.spec, self.readout_spec = noise, readout_spec
+
+    @property
+    def hidden(self) -> list[str]:
+        """Names of the hidden populations, in the description's order."""
+        fed = {c.source for c in self.network.connections if not c.recurrent}
+        return [p.name for p in self.network.populations if p.name in fed]
 
     def weights(self) -> Weights:
         """The weights as the cores use them."""
@@ -327,12 +332,15 @@ def _check_hidden(network: Network) -> None:
 def _relative(plan: Plan, name: str) -> int:
     """How much larger than the output's a readout's scores are expected, 8 fraction bits.
 
-    With weights of equal size scores grow as the root of the rows, and as the sources that share one.
+    With weights of equal size scores of independent sources grow as the root of their number.
     """
     (operator,) = plan.by_name[name].incoming
     assert operator.parameter is not None
     rows, uses = operator.parameter.rows, operator.parameter.uses
-    import os; e=float(os.environ.get('RELP','1')); return max(1, int(256*(rows/READOUT_FAN_IN)**.5 * uses**e))
+    import os
+
+    e = float(os.environ.get("RELP", "1"))
+    return max(1, int(256 * (rows / READOUT_FAN_IN) ** 0.5 * uses**e))
 
 
 def narrowed(sums: NDArray[np.int64], largest: int, columns: int) -> NDArray[np.int32]:

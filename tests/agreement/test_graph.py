@@ -46,7 +46,9 @@ def test_any_graph_does_what_the_oracle_does(case):
     for index, sample in enumerate(case.dense):
         spikes, found, saturated = naive_graph.run(case.network, case.weights, sample.tolist())
         for name, counts in zip(hidden, seen.spikes, strict=True):
-            assert counts[index].tolist() == [sum(column) for column in zip(*spikes[name], strict=True)]
+            assert counts[index].tolist() == [
+                sum(column) for column in zip(*spikes[name], strict=True)
+            ]
         rows, _ = found["out"]
         potentials = [sum(row[k][3] for row in rows) for k in range(case.network.sizes["out"])]
         assert seen.potentials[index].tolist() == potentials
@@ -74,7 +76,9 @@ def test_dense_chains_do_what_the_fused_kernel_does(case, seed):
 
     fused = chip_of(case, still(case.network)).forward(case.frames)
     general = evaluator_of(case).forward(case.frames)
-    for one, other in zip((*fused[:2], *fused.spikes), (*general[:2], *general.spikes), strict=True):
+    for one, other in zip(
+        (*fused[:2], *fused.spikes), (*general[:2], *general.spikes), strict=True
+    ):
         assert np.array_equal(one, other)
     assert np.array_equal(fused.saturated, general.saturated)
 
@@ -117,15 +121,27 @@ def test_updates_are_those_of_the_oracle(data, case, kind, pairs):
         if wanted is None:
             wanted, biases = found
         else:
-            wanted = [[a + b for a, b in zip(x, y, strict=True)] for x, y in zip(wanted, found[0], strict=True)]
-            biases = [[a + b for a, b in zip(x, y, strict=True)] for x, y in zip(biases, found[1], strict=True)]
-    for (connection, _), matrix, flat in zip(case.network.parameters, sums.matrices, wanted, strict=True):
+            wanted = [
+                [a + b for a, b in zip(x, y, strict=True)]
+                for x, y in zip(wanted, found[0], strict=True)
+            ]
+            biases = [
+                [a + b for a, b in zip(x, y, strict=True)]
+                for x, y in zip(biases, found[1], strict=True)
+            ]
+    for (connection, _), matrix, flat in zip(
+        case.network.parameters, sums.matrices, wanted, strict=True
+    ):
         assert matrix.reshape(-1).tolist() == flat, connection.name
     for population, one, other in zip(case.network.populations, sums.biases, biases, strict=True):
         assert one.tolist() == other, population.name
 
 
-@given(case=graph_cases(samples=6), kind=st.sampled_from(FEEDBACKS), bytes_=st.sampled_from([1, 1 << 30]))
+@given(
+    case=graph_cases(samples=6),
+    kind=st.sampled_from(FEEDBACKS),
+    bytes_=st.sampled_from([1, 1 << 30]),
+)
 def test_blocks_and_threads_change_nothing(case, kind, bytes_):
     spec = NoiseSpec((5000,) * len(case.network.populations), (0,) * len(case.network.populations))
     samples = len(case.labels)
@@ -149,10 +165,7 @@ def test_a_cycle_between_populations_is_refused_by_name():
     network = Network(
         (Input("in", 3),),
         (Population("a", 2, 9), Population("b", 2, 9), Population("out", 2, 9)),
-        tuple(
-            Connection(*pair)
-            for pair in (("in", "a"), ("a", "b"), ("b", "a"), ("b", "out"))
-        ),
+        tuple(Connection(*pair) for pair in (("in", "a"), ("a", "b"), ("b", "a"), ("b", "out"))),
     )
     with pytest.raises(NetworkError, match=r"\['a', 'b', 'out'\] feed each other in a cycle"):
         _ = network.graph
