@@ -178,4 +178,5 @@ def test_an_export_format_from_elsewhere_is_written(monkeypatch, tmp_path):
     assert refused.returncode == 1
     assert "--samples 3" in refused.stderr
     unknown = command.here("export", run, "--to", "bitmaps")
-    assert "allowed are nir, hdl, counts" in unknown.stderr
+    assert "allowed are" in unknown.stderr
+    assert "counts" in unknown.stderr
