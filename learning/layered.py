@@ -85,8 +85,7 @@ def in_shape(layers: Sequence[LayerSpec], data: Dataset) -> Shape:
     """A map of the sensor where the first layer needs one, else its inputs in a row."""
     if isinstance(layers[0].kind, Dense):
         return (data.train.inputs,)
-    height, width = data.sensor
-    return (data.train.inputs // (height * width), height, width)
+    return data.sensor.shape
 
 
 def _described(

@@ -27,7 +27,7 @@ from learning.settings import Settings
 from learning.training import Training, chip_of
 from neurosim import threads
 from neurosim.data import datasets
-from neurosim.data.datasets import Dataset
+from neurosim.data.datasets import Dataset, Options
 from neurosim.population.evaluator import Evaluation
 from neurosim.population.state import SynapticState
 from neurosim.population.update import Rates
@@ -109,8 +109,8 @@ def widen(sent: Narrow) -> NDArray[Any]:
 
 
 @lru_cache(maxsize=1)
-def _data(name: str, steps: int, pool: int) -> Dataset:
-    return datasets.load(name, steps=steps, pool=pool)
+def _data(name: str, steps: int, pool: int, options: Options) -> Dataset:
+    return datasets.load(name, steps=steps, pool=pool, options=options)
 
 
 def _join(key: tuple[str, str], number: int, config_bytes: bytes, wanted: str) -> str | None:
@@ -119,7 +119,7 @@ def _join(key: tuple[str, str], number: int, config_bytes: bytes, wanted: str) -
     config: Config = pickle.loads(config_bytes)
     settings: Settings = config.settings
     try:
-        data = _data(settings.data, settings.steps, settings.pool)
+        data = _data(settings.data, settings.steps, settings.pool, settings.data_options)
     except (ValueError, OSError, ImportError) as error:
         return f"it cannot load the data: {error}"
     if data.key != config.dataset_key:

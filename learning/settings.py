@@ -9,11 +9,12 @@ from fractions import Fraction
 from math import log2
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from learning.rules.registry import OUTPUT, check_rules, known, methods, rules_of
 from learning.rules.rule import FACTOR_STD
 from neurosim import limits
+from neurosim.data.choice import DataChoice
 from neurosim.kernels.readout import FRACTION, ONE, exp2_table
 from neurosim.kernels.rules.weight_update import RATE_BITS
 from neurosim.network import Network, Population
@@ -48,16 +49,14 @@ Chosen here: of 2^16, 2^18 and 2^20 the middle one learns fastest (docs/results 
 MULTIPLIER_BITS = 16
 
 
-class Settings(BaseModel):
+class Settings(DataChoice):
     """Settings of a training run. `sigma` and learning rates are in LSB of an 8-bit weight."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     data: str = "digits"
-    """digits, nmnist, nmnist:FOLDER or images:FILE.npz"""
+    """data set: digits, images:FILE.npz, images:FOLDER, nmnist:FOLDER ... (docs/data.md)"""
     steps: Annotated[int, Field(ge=1, le=255)] = 10
     """time bins of a sample"""
-    pool: Annotated[int, Field(ge=1, le=34)] = 1
+    pool: Annotated[int, Field(ge=1, le=256)] = 1
     """join pixels POOL x POOL"""
     seed: Annotated[int, Field(ge=0, lt=1 << 64)] = 0
     """key of every generator: same seed, same bits"""

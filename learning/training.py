@@ -32,6 +32,7 @@ from learning.layered import (
 from learning.record import (
     Checkpoint,
     Config,
+    DataAbout,
     RunError,
     RunFolder,
     read_checkpoint,
@@ -40,7 +41,7 @@ from learning.record import (
 from learning.rules.registry import rules_of
 from learning.settings import Settings, noise, readout
 from neurosim.data.datasets import Dataset
-from neurosim.data.frames import Frames, select, shifted
+from neurosim.data.frames import Frames, check_plane, select, shifted
 from neurosim.kernels.readout import FRACTION
 from neurosim.network import Network
 from neurosim.population.batch import Batch
@@ -53,7 +54,10 @@ CHECKPOINT_SECONDS = 10.0
 
 
 class Metrics(NamedTuple):
-    """What the chip does with samples it does not learn from."""
+    """What the chip does with samples it does not learn from.
+
+    dead_classes   classes that have samples here, and that are never the answer
+    """
 
     accuracy: float
     predictions: NDArray[np.int64]
@@ -132,7 +136,7 @@ def metrics_of(
     return Metrics(
         accuracy=float((predictions == frames.labels).mean()),
         predictions=predictions,
-        dead_classes=scores.shape[1] - len(np.unique(predictions)),
+        dead_classes=len(np.setdiff1d(frames.labels, predictions)),
         dead_neurons=sum(int((layer.sum(axis=0) == 0).sum()) for layer in hidden),
         spikes_per_sample=sum(float(layer.sum()) for layer in hidden) / max(1, len(predictions)),
         saturated=saturated,
@@ -273,11 +277,12 @@ class Training:
 
 
 def start(settings: Settings, data: Dataset) -> Config:
-    """The configuration of a new run on a data set."""
-    if is_layered(settings):
-        given = layered_network(settings, data)
-        return Config(settings, data.key, data.train.inputs, data.classes, given)
-    return Config(settings, data.key, data.train.inputs, data.classes)
+    """The configuration of a new run on a data set. FramesError where it has no plane to shift."""
+    if settings.shift:
+        check_plane(data.sensor)
+    about = DataAbout(data.class_names, data.sensor, data.window_us)
+    given = layered_network(settings, data) if is_layered(settings) else None
+    return Config(settings, data.key, data.train.inputs, data.classes, given, about)
 
 
 def started_from(run: Path, config: Config) -> Checkpoint:

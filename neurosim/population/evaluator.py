@@ -33,7 +33,13 @@ from neurosim.population.bounds import (
 )
 from neurosim.population.layout import NoiseSpec, check_noise, check_trainable, lay_out
 from neurosim.population.rules import Signal, check_signals
-from neurosim.population.state import SynapticState, check_fraction_bits, padded, weights
+from neurosim.population.state import (
+    SynapticState,
+    check_fraction_bits,
+    check_state,
+    padded,
+    weights,
+)
 from neurosim.population.update import (
     Coefficients,
     Rates,
@@ -119,6 +125,7 @@ class Evaluator:
     ) -> None:
         check_trainable(network)
         check_fraction_bits(fraction_bits)
+        check_state(network, state, fraction_bits)
         if not 0 <= seed < 1 << 64:
             raise NetworkError(f"seed is {seed}; allowed are 0..2^64 - 1")
         self.network = network
