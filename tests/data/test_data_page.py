@@ -26,7 +26,15 @@ def test_the_examples_of_the_page_run(tmp_path, monkeypatch):
             assert program == "neurosim"
             done = command.here(*arguments)
             assert done.returncode == 0, done.stderr
-    assert learned(tmp_path / "runs") == {"bars", "folder", "waves", "trains", "packed", "lists", "tones"}
+    assert learned(tmp_path / "runs") == {
+        "bars",
+        "folder",
+        "waves",
+        "trains",
+        "packed",
+        "lists",
+        "tones",
+    }
 
 
 def learned(runs):
