@@ -7,7 +7,8 @@ A strategy has no state but its settings: generation g is the same whenever and 
 EGGROLL and full-rank ES differ in the noise alone (`settings.noise`).
 """
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from learning.batches import batch
 from learning.settings import Settings, TrainingSchedules
 from learning.shaping import coefficients
 from neurosim.population.evaluator import Evaluation
-from neurosim.population.update import Coefficients, Rates
+from neurosim.population.update import Rates
 
 
 class Ask(NamedTuple):
@@ -30,17 +31,19 @@ class Ask(NamedTuple):
 class Update(NamedTuple):
     """coefficients int8 (direction,), or the cores' credits int16 (pair, lane); the rates of each layer."""
 
-    coefficients: Coefficients
+    coefficients: Any
     rates: list[Rates]
 
 
 class Evolution:
     """Evolution strategies in integers (paper, section 3.2 and appendix B)."""
 
-    def __init__(self, settings: Settings, samples: int, layers: int) -> None:
+    def __init__(
+        self, settings: Settings, samples: int, layers: int, outputs: Sequence[bool] | None = None
+    ) -> None:
         self.settings = settings
         self.samples = samples
-        self.schedule = TrainingSchedules(settings, layers)
+        self.schedule = TrainingSchedules(settings, layers, outputs)
 
     def ask(self, generation: int) -> Ask:
         s = self.settings

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from learning.evolution import Update
 from learning.record import Config
 from learning.settings import Settings
-from learning.training import Training, make_chip
+from learning.training import Training, chip_of
 from neurosim import threads
 from neurosim.data import datasets
 from neurosim.data.datasets import Dataset, Options
@@ -167,7 +167,7 @@ def _evaluate(
     number, training = _replicas[key]
     if state is not None:
         kept = SynapticState(*(tuple(array.copy() for array in arrays) for arrays in state))
-        training.chip = make_chip(training.config, kept)
+        training.chip = chip_of(training.config, kept)
         training.generation = generation - (update is not None)
     if update is not None and training.generation == generation - 1:
         coefficients, rates = update

@@ -4,6 +4,7 @@ The same model is the command line's flags, the run folder's configuration and t
 Numbers are in the chip's units: a weight's LSB, a membrane's threshold mantissa, a generation.
 """
 
+from collections.abc import Sequence
 from fractions import Fraction
 from math import log2
 from typing import Annotated, Literal
@@ -17,7 +18,9 @@ from neurosim.data.choice import DataChoice
 from neurosim.kernels.readout import FRACTION, ONE, exp2_table
 from neurosim.kernels.rules.weight_update import RATE_BITS
 from neurosim.network import Network, Population
+from neurosim.network.layers import of_text
 from neurosim.population.evaluator import ReadoutSpec
+from neurosim.population.graph import WORKSPACE_BYTES
 from neurosim.population.layout import NoiseSpec
 from neurosim.population.state import BIAS_FRACTION_BITS
 from neurosim.population.update import Rates
@@ -31,6 +34,7 @@ def _output_rule(name: str) -> str:
     return known("output_rule", name, ("same", *OUTPUT))
 
 
+Feedback = Literal["local", "gate", "gain", "gate-local", "gain-local", "direct"]
 Method = Annotated[str, AfterValidator(_method)]
 OutputRule = Annotated[str, AfterValidator(_output_rule)]
 Estimator = Literal["antithetic", "one-sided"]
@@ -61,6 +65,25 @@ class Settings(DataChoice):
         128,
     )
     """neurons of each hidden layer"""
+    layers: str | None = None
+    """hidden layers of any kind, in place of HIDDEN: "conv 12 5x5 stride 2 pad 2, pool 2, recurrent 64, dense
+    128 adaptive" (neurosim/network/layers.py)"""
+    feedback: Feedback | None = None
+    """where the error of a hidden layer comes from, beyond one dense hidden layer: local (a readout of each
+    layer), gate or gain (sent back from the layers above), gate-local or gain-local (both), direct (a
+    fixed random matrix)"""
+    local_share: Annotated[float, Field(ge=0, le=16)] = 0.5
+    """how much the error of a layer's own readout counts beside the one sent back"""
+    local_pool: Annotated[int, Field(ge=1, le=1024)] = 4
+    """positions along each axis of the largest map that a local readout joins; less on smaller maps"""
+    readouts: Literal["last", "sum"] = "last"
+    """what a prediction is read from: the output, or the sum of the output and all local readouts"""
+    noise_share: Annotated[float, Field(gt=0, le=16)] = 1
+    """noise on the currents of a layer, in its thresholds"""
+    window_share: Annotated[float, Field(ge=0, le=64)] = 2
+    """... and only where the membrane is this close to its threshold, in thresholds; 0: everywhere"""
+    workspace: Annotated[int, Field(ge=1, le=1 << 20)] = WORKSPACE_BYTES >> 20
+    """memory in MiB that each thread may take for a block of samples"""
     vth_mant: Annotated[int, Field(ge=limits.VTH_MANT.low, le=limits.VTH_MANT.high)] = 512
     """threshold of hidden neurons (and of output neurons that are counted), shifted left by 6"""
     du: Annotated[int, Field(ge=limits.DECAY.low, le=limits.DECAY.high)] = 4095
@@ -147,6 +170,7 @@ class Settings(DataChoice):
                 f"pairs {self.pairs} cannot be divided among groups {self.groups} evenly; "
                 f"make one a multiple of the other"
             )
+        self._check_layers()
         check_rules(self)
         for name, first, last in (
             ("learning_rate", self.learning_rate, self.final_learning_rate),
@@ -159,6 +183,21 @@ class Settings(DataChoice):
                     f"final_{name} {last} needs --schedule linear"
                 )
         return self
+
+    def _check_layers(self) -> None:
+        """Raise ValueError where layers are no layers, or have no way to learn."""
+        if self.layers is None:
+            return
+        of_text(self.layers)
+        if self.feedback is None:
+            raise ValueError(
+                f"layers {self.layers!r} without feedback: every hidden layer needs an error; use "
+                f"--recipe deep, or --feedback gate-local"
+            )
+        if self.hidden != type(self).model_fields["hidden"].default:
+            raise ValueError(
+                f"layers {self.layers!r} and hidden {self.hidden}: give the hidden layers once"
+            )
 
     @property
     def last_temperature(self) -> float:
@@ -257,7 +296,10 @@ class Schedule:
 class TrainingSchedules:
     """Rates, noise and temperature of each generation, in fixed point: only integers from here on."""
 
-    def __init__(self, settings: Settings, layers: int) -> None:
+    def __init__(
+        self, settings: Settings, layers: int, outputs: Sequence[bool] | None = None
+    ) -> None:
+        """outputs: of each parameter, is it a readout's? By default the last of `layers` alone is."""
         self._rate = Schedule(settings.learning_rate, settings.final_learning_rate, settings)
         self._noise = Schedule(1, settings.final_noise, settings)
         self._temperature = Schedule(1, settings.last_temperature / settings.temperature, settings)
@@ -265,7 +307,7 @@ class TrainingSchedules:
         self._readout = readout(settings)
         self._decay = round(settings.decay * (1 << RATE_BITS))
         self._fraction_bits = settings.fraction_bits
-        self._layers = layers
+        self._outputs = outputs or [index == layers - 1 for index in range(layers)]
         self._bias_rate = Fraction(settings.bias_rate)
         self._output_rate = Fraction(settings.output_rate)
 
@@ -273,8 +315,8 @@ class TrainingSchedules:
         """Rates of generation 0 .. generations - 1, one for each layer."""
         mean = self._rate.at(generation)
         return [
-            self._of_layer(mean if layer < self._layers - 1 else int(mean * self._output_rate))
-            for layer in range(self._layers)
+            self._of_layer(int(mean * self._output_rate) if output else mean)
+            for output in self._outputs
         ]
 
     def _of_layer(self, mean: int) -> Rates:

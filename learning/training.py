@@ -21,6 +21,14 @@ from numpy.typing import NDArray
 
 from learning.batches import offsets
 from learning.evolution import Ask, Evolution, Update
+from learning.layered import (
+    advice,
+    is_layered,
+    is_readout,
+    layered_chip,
+    layered_network,
+    rate,
+)
 from learning.record import (
     Checkpoint,
     Config,
@@ -38,6 +46,7 @@ from neurosim.kernels.readout import FRACTION
 from neurosim.network import Network
 from neurosim.population.batch import Batch
 from neurosim.population.evaluator import Evaluation, Evaluator, Forward
+from neurosim.population.graph_evaluator import GraphEvaluator
 from neurosim.population.state import SynapticState, initial_state, state_of
 
 CHECKPOINT_SECONDS = 10.0
@@ -56,15 +65,29 @@ class Metrics(NamedTuple):
     dead_neurons: int
     spikes_per_sample: float
     saturated: int
+    rates: tuple[int, ...] = ()
+    """spikes of each hidden layer in 1000 neurons and steps"""
 
 
 Report = Callable[[int, dict[str, Any] | None], None]
 """Called after each generation with its number and, after a look, the line of metrics."""
 
 
+def chip_of(config: Config, state: SynapticState | None = None) -> Evaluator | GraphEvaluator:
+    """The chip of a run, with the state it had or a fresh one."""
+    if is_layered(config.settings):
+        return layered_chip(config.settings, config.network(), state)
+    return make_chip(config, state)
+
+
 def make_chip(config: Config, state: SynapticState | None = None) -> Evaluator:
-    """The chip of a run, with the memory it had or a fresh one."""
+    """The chip of a run on a chain of dense layers; RunError where it is on a graph of layers."""
     settings, described = config.settings, config.network()
+    if is_layered(settings):
+        raise RunError(
+            f"the run learns with feedback {settings.feedback!r} on a graph of layers, and this command is "
+            f"for chains of dense layers; give it a run of another recipe"
+        )
     if state is None:
         state = initial_state(
             described,
@@ -95,7 +118,7 @@ def batch_of(data: Dataset, ask: Ask, settings: Settings) -> Batch:
     return Batch(frames, np.arange(count).reshape(ask.samples.shape))
 
 
-def validate(chip: Evaluator, frames: Frames) -> Metrics:
+def validate(chip: Evaluator | GraphEvaluator, frames: Frames) -> Metrics:
     """Accuracy and health of the network as it stands."""
     forward: Forward = chip.forward(frames)
     scores = forward.potentials if chip.readout_spec.membrane else forward.counts
@@ -117,6 +140,7 @@ def metrics_of(
         dead_neurons=sum(int((layer.sum(axis=0) == 0).sum()) for layer in hidden),
         spikes_per_sample=sum(float(layer.sum()) for layer in hidden) / max(1, len(predictions)),
         saturated=saturated,
+        rates=tuple(rate(layer, frames) for layer in hidden),
     )
 
 
@@ -131,9 +155,12 @@ class Training:
         checkpoint: Checkpoint | None = None,
     ) -> None:
         self.config, self.data, self.folder = config, data, folder
-        self.chip = make_chip(config, checkpoint.state if checkpoint else None)
+        self.chip: Any = chip_of(config, checkpoint.state if checkpoint else None)
         self.evolution = Evolution(
-            config.settings, len(data.train.labels), len(self.chip.network.layers)
+            config.settings,
+            len(data.train.labels),
+            len(self.chip.network.parameters),
+            is_readout(self.chip.network),
         )
         self._noise = self.chip.spec  # of the first generation
         self.generation = checkpoint.generation if checkpoint else 0
@@ -191,7 +218,7 @@ class Training:
         )
         self.seconds += time.perf_counter() - began
         members = evaluation.fitness.size * self.settings.batch
-        return {
+        record: dict[str, Any] = {
             "generation": self.generation,
             "validation_accuracy": seen.accuracy,
             "fitness_bits": float(evaluation.fitness.sum()) / members / (1 << FRACTION),
@@ -203,6 +230,10 @@ class Training:
             "member_samples": self.member_samples,
             "seconds": round(self.seconds, 3),
         }
+        if isinstance(self.chip, GraphEvaluator):
+            record["layer_rates"] = dict(zip(self.chip.hidden, seen.rates, strict=True))
+            record["advice"] = advice(self.chip.hidden, seen.rates)
+        return record
 
     def save(self) -> None:
         """Write a checkpoint, if there is a folder and anything new."""
@@ -250,7 +281,8 @@ def start(settings: Settings, data: Dataset) -> Config:
     if settings.shift:
         check_plane(data.sensor)
     about = DataAbout(data.class_names, data.sensor, data.window_us)
-    return Config(settings, data.key, data.train.inputs, data.classes, about=about)
+    given = layered_network(settings, data) if is_layered(settings) else None
+    return Config(settings, data.key, data.train.inputs, data.classes, given, about)
 
 
 def started_from(run: Path, config: Config) -> Checkpoint:

@@ -14,6 +14,7 @@ import pickle
 import time
 import uuid
 from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,6 +39,31 @@ class ClusterError(ValueError):
 
 class Interrupted(Exception):
     """The run was asked to stop while it waited for workers."""
+
+
+class Tls(NamedTuple):
+    """Files (PEM) by which scheduler, workers and leader know one another, and encrypt what they send.
+
+    ca    certificate of the authority that signed all others
+    cert  this side's certificate
+    key   its key, which nobody else may read
+    """
+
+    ca: Path
+    cert: Path
+    key: Path
+
+    def of_client(self) -> dict[str, Any]:
+        """Arguments of dask's Security; ClusterError where a file is missing."""
+        for name, path in self._asdict().items():
+            if not path.is_file():
+                raise ClusterError(f"--cluster-{name} {path}: no such file")
+        return {
+            "tls_ca_file": str(self.ca),
+            "tls_client_cert": str(self.cert),
+            "tls_client_key": str(self.key),
+            "require_encryption": True,
+        }
 
 
 class Sent(NamedTuple):
@@ -66,8 +92,13 @@ def cut(pairs: range, each: int, threads: Sequence[int]) -> list[range]:
 class WorkerPool:
     """The workers of a scheduler that take part in one run."""
 
-    def __init__(self, address: str, config: Config, tell: Tell = lambda line: None) -> None:
-        """Connect, and wait until the workers there are have loaded the data."""
+    def __init__(
+        self, address: str, config: Config, tell: Tell = lambda line: None, tls: Tls | None = None
+    ) -> None:
+        """Connect, and wait until the workers there are have loaded the data.
+
+        tls  keys and certificates of an encrypted connection; None: as dask is configured
+        """
         self.address, self.config, self._tell = address, config, tell
         self.threads: dict[str, int] = {}
         """Threads of each worker that takes part."""
@@ -79,7 +110,7 @@ class WorkerPool:
         self._numbers: dict[str, int] = {}
         self._joining: dict[str, concurrent.futures.Future[dict[str, Any]]] = {}
         self._seen, self._begun = time.monotonic(), False
-        self._client = _connect(address)
+        self._client = _connect(address, tls)
         try:
             self._gather()
         except BaseException:
@@ -233,17 +264,25 @@ class WorkerPool:
         self.close()
 
 
-def _connect(address: str) -> Any:
+def _connect(address: str, tls: Tls | None) -> Any:
     try:
-        from distributed import Client
+        from distributed import Client, Security
     except ImportError as error:
         raise ClusterError(
             f"--cluster needs dask: pip install 'neurosim-eggroll[cluster]' ({error})"
         ) from error
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is said here
+    security = Security(**tls.of_client()) if tls else Security()
+    if tls and "://" not in address:
+        address = f"tls://{address}"
+    if address.startswith("tls://") and not security.tls_ca_file:
+        raise ClusterError(
+            f"{address} is encrypted: give --cluster-ca, --cluster-cert and --cluster-key, or set "
+            f"dask's distributed.comm.tls"
+        )
     try:
-        return Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
-    except (OSError, ValueError) as error:
+        return Client(address, timeout=CONNECT_SECONDS, set_as_default=False, security=security)
+    except (OSError, ValueError, RuntimeError) as error:
         raise ClusterError(
             f"no scheduler answers at {address} within {CONNECT_SECONDS} s ({error}); "
             f"start one with: dask scheduler"

@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 
-from neurosim.data.formats.sandbox import Refused
+from neurosim.sandbox import Refused
 
 
 def add(a, b, folder):

@@ -28,22 +28,26 @@ class ErrorCredit(EventAligned):
     signal: ClassVar = Signal.CREDIT
 
     def check(self, settings: "Settings") -> None:
-        if settings.method != "event-aligned":
-            raise ValueError(
-                f"credit 'error' with method {settings.method!r}: only noise on the current of a neuron "
-                f"can be credited to it; use --method event-aligned"
-            )
-        super().check(settings)
+        self._check_method(settings)
         if len(settings.hidden) != 1:
             raise ValueError(
                 f"credit 'error' with {len(settings.hidden)} hidden layers: the readout's errors reach "
-                f"the layer before it; use one hidden layer, or --credit fitness"
+                f"the layer before it; use one hidden layer, --feedback, or --credit fitness"
             )
         if settings.output_rule == "same":
             raise ValueError(
                 "credit 'error' with output_rule 'same': the readout learns from its errors, not from "
                 "noise; use --output-rule delta"
             )
+
+    def _check_method(self, settings: "Settings") -> None:
+        """Raise ValueError unless the noise is on currents, of antithetic pairs with a sample each."""
+        if settings.method != "event-aligned":
+            raise ValueError(
+                f"credit 'error' with method {settings.method!r}: only noise on the current of a neuron "
+                f"can be credited to it; use --method event-aligned"
+            )
+        super().check(settings)
         if settings.estimator != "antithetic":
             raise ValueError(
                 f"credit 'error' with estimator {settings.estimator!r}: the credit of a neuron compares "

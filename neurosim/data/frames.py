@@ -161,7 +161,7 @@ def _check_pool(crop: Crop, pool: object, sensor: Sensor) -> None:
 def check_steps(steps: int) -> None:
     """Raise FramesError unless the window can be cut into `steps`."""
     if isinstance(steps, bool) or not isinstance(steps, int) or not 1 <= steps <= MOST_STEPS:
-        raise FramesError(f"steps is {steps!r}; allowed are integers 1..1000")
+        raise FramesError(f"steps is {steps!r}; allowed are integers 1..{MOST_STEPS}")
 
 
 def count(events: Events, into: Binning) -> NDArray[np.int32]:

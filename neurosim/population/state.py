@@ -7,7 +7,7 @@
 
 from collections.abc import Sequence
 from math import isqrt
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,13 +53,13 @@ def state_range(connection: Connection, fraction_bits: int) -> tuple[int, int]:
 def initial_state(
     network: Network, std: Sequence[int], *, seed: int, fraction_bits: int, momentum: bool
 ) -> SynapticState:
-    """Normally distributed mantissas of standard deviation `std` (LSB, one a layer); biases 0.
+    """Normally distributed mantissas of standard deviation `std` (LSB, one a parameter); biases 0.
 
     Drawn by the cores: the sum of four 16-bit numbers, scaled to the state's units.
     """
-    synapses, biases, kept = [], [], []
-    for index, (connection, layer) in enumerate(network.layers):
-        sources, neurons = network.sizes[connection.source], layer.neurons
+    synapses, kept = [], []
+    for index, (connection, matrix) in enumerate(network.parameters):
+        sources, neurons = matrix.rows, matrix.columns
         words = np.zeros(sources * neurons, np.uint64)
         generator.draw_blocks(words, generator.INITIAL, index, 0, 0, np.uint64(seed))
         parts = words.view(np.uint16).reshape(-1, 4).astype(np.int64)
@@ -67,9 +67,9 @@ def initial_state(
         low, high = state_range(connection, fraction_bits)
         values = (centred * (std[index] << fraction_bits)) // SPREAD
         synapses.append(np.clip(values, low, high).astype(np.int16).reshape(sources, neurons))
-        biases.append(np.zeros(neurons, np.int32))
         if momentum:
             kept.append(np.zeros((sources, padded(neurons)), np.int32))
+    biases = [np.zeros(population.shape[0], np.int32) for population in network.populations]
     return SynapticState(tuple(synapses), tuple(biases), tuple(kept))
 
 
@@ -103,3 +103,45 @@ def check_fraction_bits(fraction_bits: int) -> None:
             f"fraction_bits is {fraction_bits}; "
             f"allowed are {FRACTION_BITS.low}..{FRACTION_BITS.high}"
         )
+
+
+def check_state(network: Network, state: SynapticState, fraction_bits: int) -> None:
+    """Raise NetworkError, naming the layer, unless kernels can be given `state`: types, shapes, ranges."""
+    layers = network.layers
+    kept = (state.synapses, state.biases, state.momentum or state.synapses)
+    if any(len(arrays) != len(layers) for arrays in kept):
+        raise NetworkError(
+            f"state of {len(state.synapses)} layers of synapses, {len(state.biases)} of biases and "
+            f"{len(state.momentum)} of momentum; the network has {len(layers)} layers"
+        )
+    biases = (
+        limits.BIAS_MANT.low << BIAS_FRACTION_BITS,
+        (limits.BIAS_MANT.high << BIAS_FRACTION_BITS) + (1 << BIAS_FRACTION_BITS - 1) - 1,
+    )
+    for index, (connection, population) in enumerate(layers):
+        sources, neurons = network.sizes[connection.source], population.neurons
+        range_ = state_range(connection, fraction_bits)
+        expected: list[tuple[Any, ...]] = [
+            ("synapses", state.synapses, np.int16, (sources, neurons), range_),
+            ("biases", state.biases, np.int32, (neurons,), biases),
+        ]
+        if state.momentum:
+            most = int(weight_update.MOMENTUM_MAX)
+            shape = (sources, padded(neurons))
+            expected.append(("momentum", state.momentum, np.int32, shape, (-most, most)))
+        for what, arrays, dtype, shape, (low, high) in expected:
+            _check_array(
+                f"layer {population.name!r}: {what}", arrays[index], dtype, shape, low, high
+            )
+
+
+def _check_array(
+    what: str, array: NDArray[Any], dtype: Any, shape: tuple[int, ...], low: int, high: int
+) -> None:
+    if array.dtype != dtype or array.shape != shape:
+        raise NetworkError(
+            f"{what} are {array.dtype} {array.shape}; needed is {np.dtype(dtype)} {shape}"
+        )
+    found = int(array.min()), int(array.max())
+    if found[0] < low or found[1] > high:
+        raise NetworkError(f"{what} reach from {found[0]} to {found[1]}; allowed are {low}..{high}")

@@ -1,6 +1,6 @@
 """How does a command take its arguments and give its errors? Once, for all commands.
 
-Errors people can do something about end in one message and status 1; an interrupt in status 130.
+Errors people can do something about end in one message and status 1.
 """
 
 import sys
@@ -11,6 +11,8 @@ from typing import Any
 
 import tyro
 from pydantic import ValidationError
+
+from neurosim.app.cli.texts import plain
 
 
 def call(
@@ -43,13 +45,10 @@ def call(
         return 2
     try:
         return run(arguments) or 0
-    except KeyboardInterrupt:
-        print(f"{name}: interrupted", file=sys.stderr)
-        return 130
     except (ValueError, OSError, ImportError) as error:
         if type(error).__module__ == "builtins" and not isinstance(error, OSError):
             raise
-        print(f"{name}: {error}", file=sys.stderr)
+        print(plain(f"{name}: {error}"), file=sys.stderr)
         return 1
 
 

@@ -76,17 +76,19 @@ def _show(confusion: NDArray[np.int64], names: Sequence[str], title: str) -> Non
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=f"{title} of {confusion.sum():,} samples")
+    from neurosim.app.cli.texts import cell
+
+    table = Table(title=f"{cell(title)} of {confusion.sum():,} samples")
     table.add_column("label")
     for name in names:
-        table.add_column(name, justify="right")
+        table.add_column(cell(name), justify="right")
     table.add_column("right", justify="right")
     for label, row in enumerate(confusion):
-        cells = [
+        numbers = [
             f"[bold green]{n}[/]" if predicted == label else (str(n) if n else "·")
             for predicted, n in enumerate(row)
         ]
-        table.add_row(names[label], *cells, _share(row[label], row.sum()))
+        table.add_row(cell(names[label]), *numbers, _share(row[label], row.sum()))
     Console().print(table)
 
 
@@ -95,11 +97,15 @@ def _show_confused(confusion: NDArray[np.int64], names: Sequence[str], title: st
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=f"{title} of {confusion.sum():,} samples")
+    from neurosim.app.cli.texts import cell
+
+    table = Table(title=f"{cell(title)} of {confusion.sum():,} samples")
     for head in ("label", "samples", "right", "most often taken for"):
         table.add_column(head)
     for label, row in enumerate(confusion):
         wrong = [n for n in np.argsort(-row, kind="stable") if n != label and row[n]][:_CONFUSED]
         taken = ", ".join(f"{names[n]} {row[n]}" for n in wrong)
-        table.add_row(names[label], f"{row.sum():,}", _share(row[label], row.sum()), taken)
+        table.add_row(
+            cell(names[label]), f"{row.sum():,}", _share(row[label], row.sum()), cell(taken)
+        )
     Console().print(table)

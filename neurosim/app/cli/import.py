@@ -45,6 +45,7 @@ class ImportRefused(ValueError):
 
 
 def run(arguments: Import) -> int:
+    from neurosim.app.cli.texts import plain
     from neurosim.export.nir import from_nir
 
     found = from_nir.read(arguments.file, arguments.dt, arguments.clip)
@@ -63,7 +64,8 @@ def run(arguments: Import) -> int:
         print(json.dumps(told))
         return 0
     _show(found)
-    print("\n".join(remarks + ([f"run folder {arguments.run}"] if arguments.run else [])))
+    lines = remarks + ([f"run folder {arguments.run}"] if arguments.run else [])
+    print("\n".join(plain(line) for line in lines))
     return 0
 
 
@@ -127,13 +129,15 @@ def _settings(arguments: Import, run: dict[str, Any] | None, network: Any) -> An
 
 def _show(found: Any) -> None:
     from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
+
+    from neurosim.app.cli.texts import cell
 
     console = Console()
     if found.exact:
-        parts = ", ".join(f"{p.name} {p.neurons}" for p in found.network.populations)
-        console.print(f"every register as it was exported: {parts}")
+        parts = ", ".join(f"{cell(p.name)} {p.neurons}" for p in found.network.populations)
+        state = "stands in the graph" if found.remarks else "was exported"
+        console.print(f"every register as it {state}: {parts}")
         return
     columns = ("node", "register", "values", "wanted", "got", "error", "rms error")
     table = Table(title="registers nearest to the graph, and the value furthest off")
@@ -142,7 +146,7 @@ def _show(found: Any) -> None:
         table.add_column(column, justify="left" if left else "right", overflow="fold")
     for row in found.rows:
         table.add_row(
-            escape(row.node),
+            cell(row.node),
             row.register,
             f"{row.values:,}",
             f"{row.wanted:.6g}",

@@ -4,7 +4,6 @@ Answers, spikes and membranes are those of the chip without latency, as in train
 the network as it lies on the cores, with latency, mean of some test samples.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -20,6 +19,7 @@ from neurosim.data.datasets import Dataset
 from neurosim.data.frames import Frames
 from neurosim.data.sensor import Sensor
 from neurosim.network import Network, Weights
+from neurosim.storage import unsealed
 
 if TYPE_CHECKING:
     from neurosim.chip.energy import Estimate
@@ -120,13 +120,13 @@ def _comparison(folder: Path) -> dict[str, Any] | None:
     """What `neurosim compare` left in the run folder, if it was run."""
     file = folder / FOLDER / RESULT
     try:
-        kept: dict[str, Any] = json.loads(file.read_bytes())
+        kept = unsealed(file.read_bytes())
         return {
             name: kept[name] for name in ("data", "weights_sha256", "rows", "sweeps", "agreement")
         }
     except FileNotFoundError:
         return None
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError) as error:
         raise RunError(
             f"{file} is damaged ({type(error).__name__}: {error}); remove it, or run "
             f"`neurosim compare {folder}` again"

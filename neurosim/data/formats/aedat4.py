@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from neurosim.data.formats import isolated
 from neurosim.data.formats.collect import Collector, Columns
 from neurosim.data.formats.recording import MAX_EVENTS, Format, Recording, Sensor
-from neurosim.data.formats.sandbox import Refused
 from neurosim.data.formats.source import BLOCK_BYTES, Source
+from neurosim.sandbox import Refused
 
 MAGIC = b"#!AER-DAT4.0\r\n"
 LARGEST_SIDE = 1 << 15

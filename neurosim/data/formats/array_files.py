@@ -100,7 +100,10 @@ def _archive(source: Source, max_bytes: int) -> dict[str, NDArray[Any]]:
                     if file.read(1):
                         raise source.error(f"{name} holds more than its array", info.header_offset)
                 left -= array.nbytes
-                arrays[Path(info.filename).name.removesuffix(".npy")] = array
+                key = Path(info.filename).name.removesuffix(".npy")
+                if key in arrays:
+                    raise source.error(f"two arrays are called {key!r}", info.header_offset)
+                arrays[key] = array
     if not arrays:
         raise source.error("an archive without arrays", 0)
     return arrays

@@ -29,8 +29,8 @@ from neurosim.data.formats.recording import (
     columns_to_events,
     sort_by_time,
 )
-from neurosim.data.formats.sandbox import Refused
 from neurosim.data.formats.source import Source
+from neurosim.sandbox import Refused
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 BLOCK = 128

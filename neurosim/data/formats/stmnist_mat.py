@@ -22,8 +22,8 @@ from neurosim.data.formats.recording import (
     columns_to_events,
     sort_by_time,
 )
-from neurosim.data.formats.sandbox import Refused
 from neurosim.data.formats.source import Source
+from neurosim.sandbox import Refused
 
 MAGIC = b"MATLAB 5.0 MAT-file"
 VARIABLE = "spiketrain"

@@ -8,7 +8,6 @@ Without test images, a fifth of each class is kept for the test.
 """
 
 import hashlib
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,8 @@ from neurosim.data import grey
 from neurosim.data.camera.camera import by_name
 from neurosim.data.camera.images import Images
 from neurosim.data.folders import Gathered
+from neurosim.data.formats import array_files
+from neurosim.data.formats.recording import EventFileError
 from neurosim.data.labels import check_count, labelled
 from neurosim.data.sets.base import RECORDED, Entry, Options, path_of
 from neurosim.data.sets.class_folders import class_files
@@ -128,10 +129,11 @@ def load_npz(path: Path) -> ArrayImages:
 
 def _arrays(path: Path) -> dict[str, NDArray[Any]]:
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (zipfile.BadZipFile, EOFError, OSError, ValueError, AttributeError, TypeError) as error:
-        raise SourceError(f"{path}: not a readable .npz file ({error}); write it again") from error
+        return array_files.load(path)
+    except EventFileError as error:
+        raise SourceError(
+            f"{path}: not a readable .npz file ({error.fault}); write it again"
+        ) from error
 
 
 def _pair(path: Path, arrays: Mapping[str, Any], part: str | None) -> tuple[str, str] | None:

@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 
-from neurosim.data.formats import sandbox
+from neurosim import sandbox
 
 
 def call(name, folder, seconds=20.0, **arguments):
@@ -76,7 +76,7 @@ def test_what_the_function_prints_is_no_answer(tmp_path):
 def test_children_end_with_their_parent(tmp_path):
     script = (
         "import sys; sys.path[:0] = sys.argv[2:]\n"
-        "from neurosim.data.formats import sandbox\n"
+        "from neurosim import sandbox\n"
         "found = sandbox.call('sandbox_cases:add', {'a': 1, 'b': 2}, sys.argv[1], seconds=20)\n"
         "print(found['process'], flush=True)\n"
         "import os; os._exit(0)\n"

@@ -273,4 +273,4 @@ def _serve() -> None:
 
 
 if __name__ == "__main__":  # the module by its name: functions raise its Refused, not __main__'s
-    importlib.import_module("neurosim.data.formats.sandbox")._serve()
+    importlib.import_module("neurosim.sandbox")._serve()
