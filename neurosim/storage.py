@@ -18,6 +18,7 @@ import os
 import platform
 import re
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -44,6 +45,28 @@ def cache_root() -> Path:
     if chosen:
         return Path(chosen)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "neurosim"
+
+
+def make_private(folder: Path) -> None:
+    """Make `folder`, for its owner alone; OSError unless it is this user's, and was never another's to write.
+
+    A folder that others could read is closed to them; one that they could write is not trusted.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode):
+        raise PermissionError(errno.ENOTDIR, f"{folder} is no folder")
+    if os.name == "posix":
+        if status.st_uid != os.geteuid():
+            raise PermissionError(errno.EPERM, f"{folder} belongs to another user")
+        if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            raise PermissionError(errno.EPERM, f"{folder} can be written by other users; remove it")
+        if status.st_mode & 0o077:
+            folder.chmod(0o700)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, f"{folder} cannot be written")
 
 
 _ADVICE = {

@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import ClassVar
 
 import event_encoders
 import numpy as np
@@ -214,6 +215,10 @@ def stand_in(monkeypatch, work):
     class Tonic:
         class datasets:
             NMNIST = staticmethod(work)
+
+        class download_utils:
+            _urlretrieve = check_integrity = None
+            _ARCHIVE_EXTRACTORS: ClassVar = {}
 
     monkeypatch.setitem(sys.modules, "tonic", Tonic)
 

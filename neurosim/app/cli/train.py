@@ -28,7 +28,7 @@ class Train(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    recipe: Literal["fast", "best", "eggroll", "paper"] = DEFAULT
+    recipe: Literal["fast", "deep", "best", "eggroll", "paper"] = DEFAULT
     """settings to start from; every setting given beside it replaces the recipe's"""
     settings: Annotated[Settings, tyro.conf.arg(name="")] = RECIPES[DEFAULT][1]
     run: Path | None = None
@@ -41,6 +41,12 @@ class Train(BaseModel):
     """processor threads; by default all. Changes the time, never the bits"""
     cluster: str | None = None
     """address of a dask scheduler (HOST:8786) whose workers evaluate the pairs. Never changes the bits"""
+    cluster_ca: Path | None = None
+    """certificate of the authority that scheduler and workers trust: the connection is encrypted (TLS)"""
+    cluster_cert: Path | None = None
+    """this process's certificate, for --cluster-ca"""
+    cluster_key: Path | None = None
+    """key of that certificate"""
     tensorboard: bool = False
     """write the lines of metrics.jsonl for TensorBoard too, to RUN/tensorboard"""
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False
@@ -50,17 +56,24 @@ class Train(BaseModel):
 
 
 def default(given: Sequence[str]) -> Train:
-    """What the flags start from: the recipe that is asked for."""
+    """What the flags start from: the recipe that is asked for, `deep` where layers are."""
     asked = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    asked.add_argument("--recipe", default=DEFAULT)
+    asked.add_argument("--recipe")
+    asked.add_argument("--layers")
+    asked.add_argument("--feedback")
+    asked.add_argument("--hidden", nargs="*", default=())
     asked.add_argument("--shift")
     found = asked.parse_known_args(list(given))[0]
-    if found.recipe not in RECIPES:
+    deep = found.layers is not None or found.feedback is not None or len(found.hidden) > 1
+    name = found.recipe or ("deep" if deep else DEFAULT)
+    if name not in RECIPES:
         return Train()
-    return Train(
-        recipe=found.recipe,
-        settings=RECIPES[found.recipe][1],
-        shift_given=found.shift is not None,
+    return Train.model_validate(
+        {
+            "recipe": name,
+            "settings": RECIPES[name][1],
+            "shift_given": found.shift is not None,
+        }
     )
 
 
@@ -87,9 +100,10 @@ def _free_folder(data: str) -> Path:
 
 
 @contextlib.contextmanager
-def trainer(cluster: str | None, config: Any, quiet: bool) -> Iterator[Callable[..., Any]]:
+def trainer(arguments: Train, config: Any) -> Iterator[Callable[..., Any]]:
     """What makes the Training: one of this process, or one led from here and done by a cluster."""
-    if cluster is None:
+    tls = _tls(arguments)
+    if arguments.cluster is None:
         from learning.training import Training
 
         yield Training
@@ -98,11 +112,26 @@ def trainer(cluster: str | None, config: Any, quiet: bool) -> Iterator[Callable[
     from learning.worker_pool import WorkerPool
 
     def tell(line: str) -> None:
-        if not quiet:
+        if not arguments.as_json:
             print(line, file=sys.stderr, flush=True)
 
-    with WorkerPool(cluster, config, tell) as team:
+    with WorkerPool(arguments.cluster, config, tell, tls) as team:
         yield partial(ClusterTraining, team)
+
+
+def _tls(arguments: Train) -> Any:
+    """Keys and certificates of --cluster, or None where it is not encrypted."""
+    files = {name: getattr(arguments, f"cluster_{name}") for name in ("ca", "cert", "key")}
+    if not any(files.values()):
+        return None
+    from learning.worker_pool import ClusterError, Tls
+
+    missing = [f"--cluster-{name}" for name, path in files.items() if path is None]
+    if arguments.cluster is None:
+        missing.append("--cluster")
+    if missing:
+        raise ClusterError(f"an encrypted cluster also needs {', '.join(missing)}")
+    return Tls(**files)
 
 
 class Screen:
@@ -144,6 +173,8 @@ class Screen:
                 f"saturated {record['saturated_registers']}  {speed:.2f} M member-samples/s"
             )
             self._bar.update(self._task, line=line)
+            for one in record.get("advice", ()) if not self._quiet else ():
+                self._console.print(f"[yellow]{one}[/yellow]")
             if not self._quiet and not self._console.is_terminal:
                 print(f"generation {generation}: {line}", file=sys.stderr, flush=True)
         self._bar.update(self._task, completed=generation)
@@ -184,7 +215,7 @@ def run(arguments: Train) -> int:
             f"(key {data.key[:12]}, then {folder.config.dataset_key[:12]}); restore the data"
         )
     interrupted: list[int] = []
-    with trainer(arguments.cluster, config, arguments.as_json) as make, noted(interrupted):
+    with trainer(arguments, config) as make, noted(interrupted):
         if arguments.resume is None:
             path = arguments.run or _free_folder(settings.data)
             folder = RunFolder.create(path, config, checkpoint)

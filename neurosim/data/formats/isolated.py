@@ -6,8 +6,8 @@ from neurosim import sandbox
 from neurosim.data.formats.recording import EventFileError
 from neurosim.data.formats.source import Source
 
-SECONDS = 10.0
-"""Time for a small file. Chosen here: ten times what the slowest library needs to be imported."""
+SECONDS = 8.0
+"""Time for a small file. Chosen here: eight times what the slowest library needs to be imported."""
 BYTES_PER_SECOND = 2_000_000
 """Further time by size. Chosen here: a tenth of what the slowest reader does on a laptop."""
 

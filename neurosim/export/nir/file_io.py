@@ -9,8 +9,8 @@ from neurosim import sandbox
 from neurosim.export.nir import hdf5_tree
 from neurosim.storage import atomic_path
 
-SECONDS = 20.0
-"""Time for a small file. Chosen here: ten times what it takes to import h5py on a busy machine."""
+SECONDS = 6.0
+"""Time for a small file. Chosen here: six times what it takes to import h5py and read one."""
 BYTES_PER_SECOND = 5_000_000
 """Further time by size. Chosen here: a tenth of what deflate reaches."""
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
