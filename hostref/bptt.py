@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hostref import checkpoint, inputs, readout
+from hostref import augment, checkpoint, inputs, readout
 from hostref.augment import augmented
 from hostref.backend import Tensor, choose, generator, torch
 from hostref.calibration import calibrated
@@ -22,6 +22,7 @@ from hostref.model import Model, Parameters
 from hostref.settings import BpttSettings
 from hostref.twin import from_chip, initial
 from neurosim.data.frames import select
+from neurosim.data.sensor import Sensor
 from neurosim.network.shapes import Shape
 
 if TYPE_CHECKING:
@@ -76,7 +77,10 @@ class Training:
         folder: Path | None,
         start: Parameters | None = None,
         data_key: str = "",
+        sensor: Sensor | None = None,
     ) -> None:
+        augment.check(settings, sensor)
+        self.sensor = sensor
         self.settings, self.model, self.folder = settings, model, folder
         self.data_key = data_key
         start = start or initial(model, settings.seed, GAIN)
@@ -116,7 +120,9 @@ class Training:
             self.adam.param_groups[0]["lr"] = learning_rate(
                 self.settings, (number + k / len(parts)) / self.settings.epochs
             )
-            total += self._step(augmented(x, self.settings, draw), labels) * len(labels)
+            total += self._step(augmented(x, self.settings, self.sensor, draw), labels) * len(
+                labels
+            )
         mean = float(total) / count
         if not math.isfinite(mean):
             raise TrainingError(
@@ -231,7 +237,7 @@ def train(
         inputs.check(model.network, part)
     if start is None and settings.network.layers:
         start = _started(settings, model, data)
-    run = Training(settings, model, folder, start, data.key)
+    run = Training(settings, model, folder, start, data.key, data.sensor)
     run.resume()
     for entry in epochs(run, data):
         if report is not None:
@@ -265,6 +271,6 @@ def kept(folder: Path, data: "Dataset", device: str = "cpu") -> Trained:
     """The training in a folder as it stands: its best parameters by validation."""
     settings = settings_of(folder)
     model = build(settings, inputs.shape_of(data), data.classes, device)
-    run = Training(settings, model, folder, None, data.key)
+    run = Training(settings, model, folder, None, data.key, data.sensor)
     run.resume()
     return Trained(model, run.best, run.history)

@@ -55,10 +55,8 @@ def unpack(octets: Tensor, inputs: int, dtype: torch.dtype) -> Tensor:
 
 
 def shape_of(data: "Dataset") -> Shape:
-    """The inputs of a data set as a map (channels, height, width), or (inputs,) where they are none."""
-    height, width = data.sensor
-    channels, rest = divmod(data.train.inputs, height * width)
-    return (channels, height, width) if rest == 0 and channels > 0 else (data.train.inputs,)
+    """The inputs of a data set as a map (polarities, height, width), or (inputs,) without a plane."""
+    return data.sensor.shape if data.sensor.plane else (data.train.inputs,)
 
 
 def check(network: Network, frames: Frames) -> None:

@@ -11,15 +11,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from neurosim import limits
 from neurosim.data.frames import words_for
 from neurosim.kernels.executors import fused_chain as members
 from neurosim.kernels.noise import weight_noise
 from neurosim.kernels.rules import delta, event_aligned, weight_update
 from neurosim.kernels.simd import TWIN, WIDTH, WORDS, zeros
-from neurosim.network import Network
+from neurosim.network import Connection, Network, Population
 from neurosim.population.layout import NoiseSpec, source_words
-from neurosim.population.state import BIAS_FRACTION_BITS, SynapticState, padded, state_range
+from neurosim.population.state import SynapticState, bias_range, padded, state_range
 from neurosim.threads import balanced, in_pieces, piece_of
 
 SUM_WORDS, SUM_LANES = 20, 256
@@ -313,13 +312,38 @@ def move(
     momentum_bits: int,
 ) -> int:
     """Move a layer's weights in the direction of its sums; return how many synapses stand at their edge."""
-    direction, of_biases = sums
     connection, population = network.layers[layer]
-    neurons = population.neurons
-    synapses, biases = state.synapses[layer], state.biases[layer]
+    edges = move_matrix(
+        connection,
+        state,
+        layer,
+        sums.synapses,
+        rates,
+        generation,
+        seed,
+        fraction_bits,
+        momentum_bits,
+    )
+    move_biases(population, state, layer, sums.biases, rates, generation, seed)
+    return edges
+
+
+def move_matrix(
+    connection: Connection,
+    state: SynapticState,
+    number: int,
+    direction: NDArray[np.int32],
+    rates: Rates,
+    generation: int,
+    seed: np.uint64,
+    fraction_bits: int,
+    momentum_bits: int,
+) -> int:
+    """Move the matrix of parameter `number` along sums int32 (row, lane); as `move`."""
+    synapses = state.synapses[number]
     piece = balanced(len(synapses), -(-MOVED // direction.shape[1]))
     if state.momentum:
-        kept, added = state.momentum[layer], direction
+        kept, added = state.momentum[number], direction
         in_pieces(
             len(added),
             piece,
@@ -337,7 +361,7 @@ def move(
         standing = weight_update.move_synapses(
             begin,
             end,
-            layer,
+            number,
             generation,
             seed,
             direction,
@@ -351,20 +375,34 @@ def move(
         edges.append(standing)
 
     in_pieces(len(synapses), piece, work)
-    half = 1 << (BIAS_FRACTION_BITS - 1)
+    return sum(edges)
+
+
+def move_biases(
+    population: Population,
+    state: SynapticState,
+    number: int,
+    of_biases: NDArray[np.int32],
+    rates: Rates,
+    generation: int,
+    seed: np.uint64,
+) -> None:
+    """Move the biases of `population`, whose number is `number`, along sums int32 (lane,)."""
+    biases = state.biases[number]
+    neurons = len(biases)
+    least, most = bias_range(population)
     weight_update.move_biases(
-        layer,
+        number,
         generation,
         seed,
         of_biases,
         _per_unit(rates.bias, weight_update.absolute_sum(of_biases), neurons),
         rates.decay,
-        limits.BIAS_MANT.low << BIAS_FRACTION_BITS,
-        (limits.BIAS_MANT.high << BIAS_FRACTION_BITS) + half - 1,
+        least,
+        most,
         np.zeros(-(-neurons // 8) * 2, np.uint64),
         biases,
     )
-    return sum(edges)
 
 
 def _per_unit(step: int, total: int, count: int) -> int:

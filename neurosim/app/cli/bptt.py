@@ -22,7 +22,7 @@ class Bptt(BaseModel):
     settings: Annotated[BpttSettings, tyro.conf.arg(name="")] = BpttSettings()
     data: str = "digits"
     """data set, as for `neurosim train`"""
-    pool: Annotated[int, Field(ge=1, le=34)] = 1
+    pool: Annotated[int, Field(ge=1, le=256)] = 1
     """join pixels POOL x POOL"""
     run: Path | None = None
     """folder for the training; given again with the same settings it goes on where it stopped"""
@@ -95,7 +95,7 @@ def _to_chip(
 
     settings = arguments.settings
     found, width = float_runs.at_width(trained, settings, data, arguments.bits, (1, 0))
-    choice = float_runs.DataChoice(arguments.data, arguments.pool)
+    choice = float_runs.DataName(arguments.data, arguments.pool)
     config = float_runs.config_of(settings, choice, data, found.network)
     facts = {
         "weight_bits": arguments.bits,

@@ -45,11 +45,11 @@ def run(arguments: Quantise) -> int:
     use_threads(arguments.threads)
     config = read_config(arguments.folder)
     settings = bptt.settings_of(arguments.folder)
-    data = load_data(config.settings, None, arguments.as_json)
+    data = load_data(config, None, arguments.as_json)
     trained = bptt.kept(arguments.folder, data)
     out = arguments.out or arguments.folder / "quantised"
     search = (arguments.search_samples, arguments.search_rounds)
-    choice = float_runs.DataChoice(config.settings.data, config.settings.pool)
+    choice = float_runs.DataName(config.settings.data, config.settings.pool)
     rows: list[Width] = []
     with progress("width", len(arguments.bits), arguments.as_json) as tell:
         for bits in arguments.bits:

@@ -1,6 +1,5 @@
 """Which ways of training are compared, and how is each part of the work done once?"""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from neurosim.data.datasets import Dataset
 from neurosim.data.frames import Frames, select
 from neurosim.network import Network, NetworkError, Weights
 from neurosim.network.serialise import describe
+from neurosim.storage import sealed, write_atomically
 
 if TYPE_CHECKING:
     from hostref.bptt import Trained
@@ -417,11 +417,12 @@ def run(
     store = Store(out / "parts")
     work = plan(arguments, config, data, store)
     rows: dict[str, list[Row]] = {}
-    for done, part in enumerate(work):
-        tell(done, part.name)
-        for row in part.rows():
-            rows.setdefault(row["method"], []).append(row)
-    tell(len(work), "done")
+    with store:
+        for done, part in enumerate(work):
+            tell(done, part.name)
+            for row in part.rows():
+                rows.setdefault(row["method"], []).append(row)
+        tell(len(work), "done")
     swept = sweeps(arguments, config, data, store) if arguments.sweeps else {}
     agreed = agreement(arguments, config, data, store)
     text = tables.comparison(rows, swept, agreed, data.name, arguments.folders)
@@ -436,5 +437,5 @@ def run(
         "agreement": agreed,
         "out": str(out),
     }
-    tables.write(out / RESULT, json.dumps(result))
+    write_atomically(out / RESULT, sealed(result))
     return text, result

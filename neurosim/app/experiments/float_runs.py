@@ -9,6 +9,7 @@ from learning.record import (
     CONFIG,
     SUMMARY,
     Config,
+    DataAbout,
     RunError,
     RunFolder,
     weights_sha256,
@@ -28,7 +29,7 @@ ORIGIN = "bptt"
 """How such a run's configuration says where its weights come from."""
 
 
-class DataChoice(NamedTuple):
+class DataName(NamedTuple):
     """What was trained on: a data set's name as commands take it, and pixels joined POOL x POOL."""
 
     data: str
@@ -36,7 +37,7 @@ class DataChoice(NamedTuple):
 
 
 def config_of(
-    settings: "BpttSettings", choice: DataChoice, data: Dataset, network: Network
+    settings: "BpttSettings", choice: DataName, data: Dataset, network: Network
 ) -> Config:
     """The configuration of a run of `network`, whose registers are given in full."""
     chosen = Settings(
@@ -50,7 +51,9 @@ def config_of(
         dv=settings.network.dv,
         readout=settings.readout,
     )
-    return Config(chosen, data.key, data.train.inputs, data.classes, network, ORIGIN)
+    about = DataAbout(data.class_names, data.sensor, data.window_us)
+    size = data.train.inputs
+    return Config(chosen, data.key, size, data.classes, network, about, origin=ORIGIN)
 
 
 def write(

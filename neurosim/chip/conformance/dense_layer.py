@@ -21,6 +21,10 @@ import numpy as np
 
 from neurosim import limits
 from neurosim.chip.conformance.recorded import (
+    LARGEST_BITS,
+    LARGEST_SHIFT,
+    STATE_BITS,
+    WEIGHT_BITS,
     Int,
     Outcome,
     Recorded,
@@ -38,6 +42,8 @@ from neurosim.network import Connection, Input, Network, Noise, Population, Sign
 
 LEARNING = re.compile(r"^(dw|imp_[xy]\d|tau_[xy]\d)$")
 TRACES = re.compile(r"^mon_[xy]\d$")
+MOST_LEARNED = 1 << 26
+"""Learned weights of all steps that are kept at once: 512 MiB, chosen here."""
 USED = ("eff", "act", "inc")
 """Name parts of weights as the peer used them: lava, brian2-loihi, nengo-loihi."""
 
@@ -78,7 +84,8 @@ def read(file: Recorded) -> Case:
     """The case that a file of recorded steps describes."""
     profile = file.profile()
     fixed_point(file)
-    wanted = {name: file.array(name) for name in ("s_in", "s_out", "u", "v")}
+    bits = {"s_in": LARGEST_BITS, "s_out": LARGEST_BITS, "u": STATE_BITS, "v": STATE_BITS}
+    wanted = {name: file.array(name, bits=most) for name, most in bits.items()}
     arrays = {name: array for name, array in wanted.items() if array is not None}
     if len(arrays) < len(wanted):
         raise VectorError(f"needed are s_in, s_out, u and v; there are {sorted(file.arrays)}")
@@ -199,7 +206,13 @@ def _biases(file: Recorded, neurons: int) -> Int:
     mantissa, exponent = file.take("bias_mant"), file.take("bias_exp")
     effective = file.take("bias")
     if effective is None:
-        mantissas, exponents = whole("bias_mant", mantissa or 0), whole("bias_exp", exponent or 0)
+        mantissas = whole("bias_mant", 0 if mantissa is None else mantissa)
+        exponents = whole("bias_exp", 0 if exponent is None else exponent)
+        if np.abs(exponents).max(initial=0) > LARGEST_SHIFT:
+            raise VectorError(
+                f"bias_exp reaches to {np.abs(exponents).max()}; allowed are "
+                f"-{LARGEST_SHIFT}..{LARGEST_SHIFT}"
+            )
         effective = (mantissas << np.maximum(exponents, 0)) >> np.maximum(-exponents, 0)
     values = whole("bias", effective)
     if values.size not in (1, neurons):
@@ -227,7 +240,7 @@ def _connection(
 
     def find(wanted: bool) -> Int | None:
         names = [n for n in weights_first if any(u in n for u in USED) == wanted]
-        return file.array(*names[:1])
+        return file.array(*names[:1], bits=WEIGHT_BITS)
 
     def param(*names: str) -> Any:
         own = [form for n in names for form in (f"{n}_rec", f"rec_{n}")] if recurrent else []
@@ -313,7 +326,7 @@ def _as_recorded(
 def _plastic(file: Recorded, sizes: tuple[int, int], remarks: list[str]) -> Int | None:
     """Weights after each step, where a learning rule changed them: (step, neuron, input)."""
     file.params_left -= {name for name in file.params_left if LEARNING.match(name)}
-    weights = file.array("mon_w")
+    weights = file.array("mon_w", bits=WEIGHT_BITS)
     if weights is None:
         if file.params.get("dw"):
             remarks.append(f"learning rule {file.params['dw']!r} without recorded weights")
@@ -321,6 +334,10 @@ def _plastic(file: Recorded, sizes: tuple[int, int], remarks: list[str]) -> Int 
     pre, post = file.take("syn_pre"), file.take("syn_post")
     if pre is None or post is None:
         raise VectorError("mon_w without syn_pre and syn_post")
+    if len(weights) * sizes[0] * sizes[1] > MOST_LEARNED:
+        raise VectorError(
+            f"mon_w: {len(weights)} steps of {sizes} weights are more than {MOST_LEARNED}"
+        )
     by_step = np.zeros((len(weights), sizes[1], sizes[0]), np.int64)
     by_step[:, whole("syn_post", post, 1), whole("syn_pre", pre, 1)] = weights
     remarks.append(f"weights as recorded: no rule {file.params.get('dw')!r} on the chip")

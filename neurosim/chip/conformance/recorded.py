@@ -1,18 +1,18 @@
 """Arrays and parameters of a recording, the profile of the emulator that made it, and its outcome."""
 
-import json
 import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
-from zipfile import BadZipFile, ZipFile
-from zlib import error as ZlibError
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neurosim.chip import profiles
 from neurosim.chip.profiles import Profile
+from neurosim.data.formats import array_files
+from neurosim.data.formats.recording import EventFileError
+from neurosim.storage import JsonError, parse_json
 
 Int = NDArray[np.int64]
 LATENCY = re.compile(r"s_in\[t\] acts on u\[t(?:\+(\d+))?\]")
@@ -23,6 +23,11 @@ PEERS = (
     ("lava-dl", profiles.SLAYER),
     ("lava", profiles.LAVA),
 )
+LARGEST_BITS, WEIGHT_BITS, STATE_BITS = 33, 26, 62
+"""Registers and spikes of a recording are no larger than 2^33, weights no larger than 2^26, u and v, which
+are only compared, than 2^62. Chosen here: a graded spike has 32 bits and a weight as it acts on u 22, so
+that their products, summed over 32 synapses, fit 64 bits and nothing wraps to a number that matches."""
+LARGEST_SHIFT = 22
 NOTHING = re.compile(r"(?!)")
 DESCRIBES = {"peer", "seed", "note", "T", "n_in", "n_out", "latency", "ds_offset", "dm_offset"}
 """Params that name or repeat; those that can be wrong are checked by the format."""
@@ -51,13 +56,10 @@ class Recorded:
 
     def __init__(self, path: Path) -> None:
         try:
-            with path.open("rb") as file, ZipFile(file) as archive:
-                archive.testzip()
-                file.seek(0)
-                data = np.load(file, allow_pickle=False)
-                self.arrays: dict[str, NDArray] = {name: data[name] for name in data.files}
-            self.params: dict[str, Any] = json.loads(str(self.arrays.pop("params", "{}")))
-        except (OSError, ValueError, KeyError, EOFError, BadZipFile, ZlibError) as error:
+            self.arrays: dict[str, NDArray] = array_files.load(path)
+            text = str(self.arrays.pop("params", "{}"))
+            self.params: dict[str, Any] = parse_json(text.encode("utf-8", "surrogatepass"))
+        except (EventFileError, JsonError) as error:
             raise VectorError(f"cannot be read: {error}") from None
         if not isinstance(self.params, dict):
             raise VectorError(f"params are {type(self.params).__name__}; needed is a JSON object")
@@ -77,12 +79,12 @@ class Recorded:
                     found = place[name]
         return found
 
-    def array(self, *names: str) -> Int | None:
-        """The first of `names` among the arrays, two-dimensional, as int64."""
+    def array(self, *names: str, bits: int = LARGEST_BITS) -> Int | None:
+        """The first of `names` among the arrays, two-dimensional, as int64 of so many bits."""
         for name in names:
             if name in self.arrays:
                 self.arrays_left.discard(name)
-                return whole(name, self.arrays[name], 2)
+                return whole(name, self.arrays[name], 2, bits)
         return None
 
     def profile(self) -> Profile:
@@ -118,17 +120,24 @@ class Recorded:
         return replace(found, decay_offset=offset)
 
 
-def whole(name: str, given: Any, ndim: int | None = None) -> Int:
-    """`given` as int64, or a VectorError if it holds fractions or has other dimensions."""
+def whole(name: str, given: Any, ndim: int | None = None, bits: int = LARGEST_BITS) -> Int:
+    """`given` as int64, or a VectorError: fractions, other dimensions, or beyond 2^bits."""
     array = np.asarray(given)
-    if array.dtype.kind not in "iubf" or (array.dtype.kind == "f" and (array % 1 != 0).any()):
+    if array.dtype.kind not in "iubf" or (array.dtype.kind == "f" and not _all_whole(array)):
         raise VectorError(
             f"{name} holds fractions ({array.dtype}): a floating-point recording; "
             f"the chip has integers"
         )
     if ndim is not None and array.ndim != ndim:
         raise VectorError(f"{name} has shape {array.shape}; needed are {ndim} dimensions")
+    low, high = (array.min(), array.max()) if array.size else (0, 0)
+    if low < -(1 << bits) or high > 1 << bits:
+        raise VectorError(f"{name} reaches from {low} to {high}; allowed are -2^{bits}..2^{bits}")
     return array.astype(np.int64)
+
+
+def _all_whole(array: NDArray[np.floating]) -> bool:
+    return bool(np.isfinite(array).all() and (array == np.rint(array)).all())
 
 
 def first_differences(done: dict[str, Int], wanted: dict[str, Int]) -> list[str]:

@@ -5,7 +5,14 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
-from neurosim.chip.conformance.recorded import Int, Outcome, Recorded, whole
+from neurosim.chip.conformance.recorded import (
+    LARGEST_SHIFT,
+    Int,
+    Outcome,
+    Recorded,
+    VectorError,
+    whole,
+)
 from neurosim.chip.profiles import Profile
 from neurosim.chip.synapses import currents, on_grid
 from neurosim.network import SignMode
@@ -64,6 +71,8 @@ def table_entry(
             8 - bits + (mode == "mixed")
         )  # nengo-loihi rounds fractions; the chip has none
         weights = np.rint(weights / step) * step
+    if exponent is not None and abs(exponent) > LARGEST_SHIFT:
+        raise VectorError(f"exponent {exponent}; allowed are -{LARGEST_SHIFT}..{LARGEST_SHIFT}")
     stored = on_grid(whole("x", weights), bits, mode, profile).weights
     if exponent is None:
         return stored

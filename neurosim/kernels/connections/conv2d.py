@@ -136,7 +136,9 @@ def make_table(weights: NDArray[np.int8], run: int) -> Table:
         for bit in range(count):
             table[1 << bit : 2 << bit] = table[: 1 << bit] + own[bit]
     largest = int(np.abs(weights.astype(np.int64)).sum(axis=0).max())
-    row_of, first_of, count_of = (np.array(column, np.int64) for column in zip(*chunks, strict=True))
+    row_of, first_of, count_of = (
+        np.array(column, np.int64) for column in zip(*chunks, strict=True)
+    )
     return Table(
         sums,
         row_of,
@@ -472,3 +474,13 @@ class BackShape(NamedTuple):
     channels: Any
     row: Any
     map: Any
+
+
+@kernel
+def crop_errors(begin, end, padded_array, map_lanes, places, errors_array):
+    """Write errors int32 (trial, source lane) of padded maps of errors, `map_lanes` a trial."""
+    padded, errors = pointer(padded_array), pointer(errors_array)
+    lanes = errors_array.shape[1]
+    for trial in range(begin, end):
+        for lane in range(places.size):
+            errors[trial * lanes + lane] = padded[trial * map_lanes + places[lane]]

@@ -32,15 +32,20 @@ from neurosim.kernels.executors.output_batch import (
 from neurosim.kernels.neurons.lif import (
     ALONG,
     NONE,
+    STILL,
     Place,
     Presented,
     decays_of,
     is_plain,
     near_threshold_mask,
+    run_aligned_first,
     run_first,
     run_pair,
+    run_still,
+    run_still_pair,
 )
 from neurosim.kernels.noise.weight_noise import (
+    draw_aligned,
     draw_direction,
     factor_dot_products,
     low_rank_current,
@@ -120,7 +125,7 @@ class Samples(NamedTuple):
     """What the members of a generation see, and what they share of it."""
 
     frames: NDArray[np.uint64]  # (sample, step, word)
-    labels: NDArray[np.uint8]  # (sample,)
+    labels: NDArray[np.uint16]  # (sample,)
     currents: NDArray[np.int32]  # (sample, step, lane) of the first layer
     reach: NDArray[np.int64]  # (sample,) largest of its currents
     masks: NDArray[np.uint16]  # (sample, layer, step, lane / 16) see aligned.py; empty: no window
@@ -495,6 +500,76 @@ def _run_hidden(
 
 
 @inlined
+def _run_still_first(chain, samples, first, second, steps, scratch, out, place):
+    """`_run_first_layer` of the unperturbed network."""
+    half = steps * chain.lanes[0]
+    first_at, second_at = first * half, second * half
+    reach = max(samples.reach[first], samples.reach[second])
+    if not is_plain(chain, FROM_START, reach):
+        return run_still_pair(
+            chain,
+            FROM_START,
+            steps,
+            samples.currents,
+            first_at,
+            second_at,
+            reach,
+            scratch,
+            out,
+            place,
+        )
+    run_still(
+        Presented(
+            chain,
+            STILL,
+            FROM_START,
+            steps,
+            samples.currents,
+            first_at,
+            second_at,
+            FROM_START,
+            scratch,
+            scratch,
+            out,
+            place,
+        )
+    )
+    return FROM_START, FROM_START
+
+
+@inlined
+def _run_still_hidden(chain, samples, first, second, steps, lane, scratch, outputs):
+    """`_run_hidden` of the unperturbed network on two samples; less to compile by far."""
+    out, place = _spikes_of(chain, FROM_START, steps, lane, scratch, outputs)
+    saturated_first, saturated_second = FROM_START, FROM_START
+    if chain.layers > 1:
+        saturated_first, saturated_second = _run_still_first(
+            chain, samples, first, second, steps, scratch, out, place
+        )
+    for layer in range(1, chain.layers - 1):
+        half = steps * chain.lanes[layer]
+        for side in range(2):
+            at = (side * chain.layers + layer - 1) * steps * chain.spike_words
+            layer_current(chain, layer, steps, scratch.spikes, at, side * half, scratch)
+        out, place = _spikes_of(chain, layer, steps, lane, scratch, outputs)
+        of_first, of_second = run_still_pair(
+            chain,
+            layer,
+            steps,
+            scratch.currents,
+            FROM_START,
+            half,
+            chain.reach[layer],
+            scratch,
+            out,
+            place,
+        )
+        saturated_first += of_first
+        saturated_second += of_second
+    return saturated_first, saturated_second
+
+
+@inlined
 def _rows_needed(chain, noise):
     """Does the last layer need currents or noise that a outputs does not make?"""
     last = chain.layers - 1
@@ -502,14 +577,11 @@ def _rows_needed(chain, noise):
 
 
 @kernel
-def _show_rows(chain, noise, samples, sample, steps, direction, lane, sign, scratch, outputs):
-    """Bring to a presentation's lane what `_rows_needed`; return a bound on it.
-
-    scratch, sign  what the member carries, and with which sign
-    """
+def _show_current_rows(chain, samples, sample, steps, lane, scratch, outputs):
+    """Bring to a trial's lane the currents that the output batch does not make; return a bound on them,
+    and whether there were any."""
     last = chain.layers - 1
     lanes, neurons = chain.lanes[last], chain.neurons[last]
-    gates_at = sample * chain.layers * steps * 4 * chain.spike_words
     bound, adds = FROM_START, False
     if last == 0:
         at = sample * steps * lanes
@@ -526,6 +598,19 @@ def _show_rows(chain, noise, samples, sample, steps, direction, lane, sign, scra
             scratch.currents, FROM_START, lanes, neurons, steps, int64(1), adds, lane, outputs
         )
         adds = True
+    return bound, adds
+
+
+@kernel
+def _show_rows(chain, noise, samples, sample, steps, direction, lane, sign, scratch, outputs):
+    """Bring to a trial's lane what `_rows_needed`; return a bound on it.
+
+    scratch, sign  what the member carries, and with which sign
+    """
+    last = chain.layers - 1
+    lanes, neurons = chain.lanes[last], chain.neurons[last]
+    gates_at = sample * chain.layers * steps * 4 * chain.spike_words
+    bound, adds = _show_current_rows(chain, samples, sample, steps, lane, scratch, outputs)
     if last == 0 or noise.turn[last] >= 0:
         frames_at = sample * steps * chain.words[0]
         bound += _member_noise(
@@ -698,7 +783,7 @@ def forward(
     """
     chain = _point_chain(chain_arrays)
     noise = _point_noise(noise_arrays)
-    scratch = _point_scratch(scratch_arrays, PLUS)  # both members', whose noise is none
+    scratch = _point_scratch(scratch_arrays, PLUS)
     outputs = point_output_batch(batch_arrays)
     samples = _point_samples(sample_arrays)
     steps, last = sample_arrays.frames.shape[1], chain.layers - 1
@@ -708,18 +793,8 @@ def forward(
         past, reach = min(begun + BATCH_LANES, end), FROM_START
         for first in range(begun, past, 2):
             lane, second = first - begun, min(first + 1, past - 1)
-            plus, minus = _run_hidden(
-                chain,
-                noise,
-                samples,
-                first,
-                second,
-                steps,
-                FROM_START,
-                lane,
-                scratch,
-                scratch,
-                outputs,
+            plus, minus = _run_still_hidden(
+                chain, samples, first, second, steps, lane, scratch, outputs
             )
             saturated[first], saturated[second] = plus, (minus if second > first else plus)
             for side in range(second - first + 1):
@@ -729,17 +804,8 @@ def forward(
                     at = (sample * last + layer) * row
                     keep_spikes(chain, layer, steps, out, side, place, kept, at)
                 if rows:
-                    bound = _show_rows(
-                        chain,
-                        noise,
-                        samples,
-                        sample,
-                        steps,
-                        FROM_START,
-                        lane + side,
-                        PLUS_SIGN,
-                        scratch,
-                        outputs,
+                    bound, _ = _show_current_rows(
+                        chain, samples, sample, steps, lane + side, scratch, outputs
                     )
                     reach = max(reach, bound)
         run_output_batch(chain, noise, steps, reach, rows, outputs)
@@ -836,6 +902,57 @@ def near_threshold_masks(
             near_threshold_mask(chain, layer, steps, driven, driven_at, window, opened, at)
 
 
+@inlined
+def _run_credit_first(chain, noise, samples, sample, steps, scratch, out, place):
+    """`_run_first_layer` of a pair whose members share event-aligned noise, on one sample."""
+    at = sample * steps * chain.lanes[0]
+    gates_at = sample * chain.layers * steps * 4 * chain.spike_words
+    rank = _noise_of_first(noise, FROM_START, FROM_START)
+    bound = noise.scale[0]
+    if rank != ALONG:
+        bound = aligned_current(
+            chain, noise, FROM_START, steps, samples.masks, gates_at, FROM_START, scratch
+        )
+    reach = samples.reach[sample] + bound
+    if is_plain(chain, FROM_START, reach):
+        run_aligned_first(
+            Presented(
+                chain,
+                rank,
+                noise.scale[0],
+                steps,
+                samples.currents,
+                at,
+                at,
+                FROM_START,
+                scratch,
+                scratch,
+                out,
+                place,
+            )
+        )
+        return FROM_START, FROM_START
+    if rank == ALONG:
+        aligned_current(
+            chain, noise, FROM_START, steps, samples.masks, FROM_START, FROM_START, scratch
+        )
+    return run_pair(
+        chain,
+        FROM_START,
+        steps,
+        samples.currents,
+        at,
+        samples.currents,
+        at,
+        FROM_START,
+        reach,
+        scratch,
+        scratch,
+        out,
+        place,
+    )
+
+
 @kernel
 def credit_pairs(
     begin,
@@ -877,21 +994,9 @@ def credit_pairs(
             blamed, told = feedback_errors(chain, errors, sample * chain.lanes[1], feedback), sample
         if not blamed:
             continue
-        direction = _draw_pair(
-            chain, noise, steps, first_pair + index, generation, scratch, scratch
-        )
-        plus, minus = _run_first_layer(
-            chain,
-            noise,
-            samples,
-            sample,
-            sample,
-            steps,
-            direction,
-            scratch,
-            scratch,
-            scratch.spike_bits,
-            spikes,
+        draw_aligned(chain, noise, FROM_START, steps, first_pair + index, generation, scratch)
+        plus, minus = _run_credit_first(
+            chain, noise, samples, sample, steps, scratch, scratch.spike_bits, spikes
         )
         saturated[index, 0] += plus
         saturated[index, 1] += minus

@@ -72,7 +72,7 @@ class Fixed(NamedTuple):
 
 
 class Stepped(NamedTuple):
-    """After a step: the state, v before the reset, the threshold that held, spikes, registers at their edge."""
+    """After a step: state, v before the reset, the threshold that held, spikes, registers at their edge."""
 
     state: Neurons
     before: Any
@@ -198,7 +198,9 @@ def _compile_forward(step):
                     done = step(now, arriving, fixed)
                     now = done.state
                     edges = edges + done.edges
-                    out[4 * (trial * row + at + t * words) + first // WIDTH] = spike_bits(done.spikes)
+                    out[4 * (trial * row + at + t * words) + first // WIDTH] = spike_bits(
+                        done.spikes
+                    )
                     if kept.window > 0:
                         near = _near(done.before, done.edge, window)
                         masks[(trial * steps + t) * vectors + first // WIDTH] = near
@@ -277,7 +279,10 @@ def _compile_perturb(step):
         zero = splat(int32(0))
         scale = splat(int32(1) << int32(shift))
         high, low = splat(int32(credit.largest_credit)), splat(int32(-credit.largest_credit))
-        delta_high, delta_low = splat(int32(credit.largest_delta)), splat(int32(-credit.largest_delta))
+        delta_high, delta_low = (
+            splat(int32(credit.largest_delta)),
+            splat(int32(-credit.largest_delta)),
+        )
         up, down = splat(int32(noise.scale)), splat(int32(-noise.scale))
         for trial in range(begin, end):
             told[trial] = uint8(0)

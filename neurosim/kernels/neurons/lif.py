@@ -31,8 +31,9 @@ from neurosim.kernels.simd import WIDTH, load, select, spike_bits, spikes_of, sp
 U_MULTIPLIER, U_SHIFT, V_MULTIPLIER, V_SHIFT = range(4)
 """Places in a layer's row of four decay numbers (int32): `arithmetic.decay_factors` of du + 1 and of dv."""
 NOTHING = np.int64(0)
-ALONG, NONE, ONE, MANY = range(-1, 3)
-"""Noise that the first layer finds itself: along the events, none, or of one rank or many."""
+STILL, ALONG, NONE, ONE, MANY = range(-2, 3)
+"""Noise that the first layer finds itself: along the events, none, or of one rank or many; STILL:
+there is no noise at all."""
 
 
 class Place(NamedTuple):
@@ -82,7 +83,7 @@ step_checked = _compile_step(checked=True)
 step_free = _compile_step(checked=False)
 
 
-def _compile_run_pair(step):
+def _compile_run_pair(step, noisy):
     @inlined
     def run_pair(
         chain,
@@ -102,7 +103,7 @@ def _compile_run_pair(step):
 
         plus, minus   int32 currents (step, lane), from `plus_at` and `minus_at` on
         scratch.noise    int32 (step, lane): added for plus, from 0 on; subtracted for minus, from
-                      `minus_noise_at` on
+                      `minus_noise_at` on; neither is read where `noisy` is False
         scratch.bias_noise                  added to the bias for plus; other.bias_noise: subtracted for minus
         out           uint16, written at `place`
         """
@@ -113,20 +114,26 @@ def _compile_run_pair(step):
         for first in range(0, lanes, WIDTH):
             at = layer * chain.width + first
             edge = load(chain.threshold, at)
-            bias_plus = load(chain.bias, at) + load(scratch.bias_noise, at)
-            bias_minus = load(chain.bias, at) - load(other.bias_noise, at)
+            bias_plus = bias_minus = load(chain.bias, at)
+            if noisy:
+                bias_plus = bias_plus + load(scratch.bias_noise, at)
+                bias_minus = bias_minus - load(other.bias_noise, at)
             u_plus, v_plus, u_minus, v_minus = zero, zero, zero, zero
             to = first // WIDTH * place.sixteen
             for t in range(steps):
                 now = t * lanes + first
-                arriving = load(plus, plus_at + now) + load(scratch.noise, now)
+                arriving = load(plus, plus_at + now)
+                if noisy:
+                    arriving = arriving + load(scratch.noise, now)
                 u_plus, v_plus, spikes, edges = step(
                     u_plus, v_plus, arriving, bias_plus, edge, decay_u, decay_v
                 )
                 saturated_plus = saturated_plus + edges
                 out[place.plus + to] = spike_bits(spikes)
 
-                arriving = load(minus, minus_at + now) - load(scratch.noise, minus_noise_at + now)
+                arriving = load(minus, minus_at + now)
+                if noisy:
+                    arriving = arriving - load(scratch.noise, minus_noise_at + now)
                 u_minus, v_minus, spikes, edges = step(
                     u_minus, v_minus, arriving, bias_minus, edge, decay_u, decay_v
                 )
@@ -138,8 +145,10 @@ def _compile_run_pair(step):
     return run_pair
 
 
-run_checked = _compile_run_pair(step_checked)
-run_free = _compile_run_pair(step_free)
+run_checked = _compile_run_pair(step_checked, noisy=True)
+run_free = _compile_run_pair(step_free, noisy=True)
+still_checked = _compile_run_pair(step_checked, noisy=False)
+still_free = _compile_run_pair(step_free, noisy=False)
 
 
 class Presented(NamedTuple):
@@ -201,7 +210,8 @@ def _compile_run_first(factors, apart):
     Four vectors of both members run at once: a step waits for the last one's product. `factors`: the
     noise is one factor a neuron (scratch.outputs) times one drive a step (scratch.dots), multiplied here, for
     ONE rank or MANY; or one bit a neuron and step, ALONG the events (scratch.input_bits); or NONE: it lies in
-    scratch.noise. `apart`: the second member's noise and current are its own, not the first's.
+    scratch.noise; or there is none (STILL). `apart`: the second member's noise and current are its own,
+    not the first's.
     """
 
     @inlined
@@ -226,6 +236,8 @@ def _compile_run_first(factors, apart):
         """What reaches both members' membranes in step t."""
         at = t * presentation.chain.lanes[0] + one.lane
         shared = load(presentation.current, presentation.plus_at + at) + one.bias
+        if factors == STILL:
+            return shared, load(presentation.current, presentation.minus_at + at) + one.bias
         more = noise_of(
             presentation, presentation.scratch, one.lane, one.plus_factor, one.plus_bias, t, at
         )
@@ -274,6 +286,20 @@ def _compile_run_first(factors, apart):
             _tell(presentation, d, plus_d, minus_d, last)
 
     return run_first
+
+
+run_still = _compile_run_first(STILL, apart=True)
+run_along = _compile_run_first(ALONG, apart=False)
+run_none = _compile_run_first(NONE, apart=False)
+
+
+@inlined
+def run_aligned_first(presentation):
+    """Run a plain first layer whose members share event-aligned noise."""
+    if presentation.rank == ALONG:
+        run_along(presentation)
+    else:
+        run_none(presentation)
 
 
 def _compile_run_all(apart):
@@ -365,6 +391,40 @@ def run_pair(
         minus_noise_at,
         scratch,
         other,
+        out,
+        place,
+    )
+
+
+@inlined
+def run_still_pair(chain, layer, steps, currents, first_at, second_at, reach, scratch, out, place):
+    """`run_pair` of the unperturbed network on two samples, whose currents lie in one array."""
+    if reach <= chain.headroom[layer]:
+        return still_free(
+            chain,
+            layer,
+            steps,
+            currents,
+            first_at,
+            currents,
+            second_at,
+            NOTHING,
+            scratch,
+            scratch,
+            out,
+            place,
+        )
+    return still_checked(
+        chain,
+        layer,
+        steps,
+        currents,
+        first_at,
+        currents,
+        second_at,
+        NOTHING,
+        scratch,
+        scratch,
         out,
         place,
     )

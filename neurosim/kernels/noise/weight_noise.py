@@ -202,6 +202,40 @@ def perturbs(noise, layer, direction):
     return noise.scale[layer] != 0 and (turn < 0 or direction % noise.turns == turn)
 
 
+@inlined
+def draw_aligned(chain, noise, layer, steps, direction, generation, scratch):
+    """Draw the event-aligned noise of one direction for one layer to scratch.inputs."""
+    width = ((chain.neurons[layer] + 127) >> 7) << 1
+    if not noise.graded:  # the steps' fields follow each other: one call draws them all
+        draw_words(
+            scratch.inputs,
+            chain.noise_at[layer],
+            FIRST,
+            steps * width,
+            ALIGNED,
+            layer,
+            direction,
+            generation,
+            noise.seed,
+        )
+        return
+    for t in range(steps):
+        draw_noise(
+            scratch.inputs,
+            chain.noise_at[layer] + t * noise_words(width, noise.graded),
+            width,
+            FIRST,
+            width,
+            t,
+            noise.graded,
+            ALIGNED,
+            layer,
+            direction,
+            generation,
+            noise.seed,
+        )
+
+
 @kernel
 def draw_direction(chain, noise, steps, direction, generation, scratch):
     """Draw the noise of one direction, of all layers, to the scratch arrays of `scratch`.
@@ -215,34 +249,7 @@ def draw_direction(chain, noise, steps, direction, generation, scratch):
         row = noise_words(words, noise.graded)
         scale = noise.scale[layer] if perturbs(noise, layer, direction) else FIRST
         if scale != 0 and noise.turn[layer] >= 0:
-            width = ((neurons + 127) >> 7) << 1
-            if not noise.graded:  # the steps' fields follow each other: one call draws them all
-                draw_words(
-                    scratch.inputs,
-                    chain.noise_at[layer],
-                    FIRST,
-                    steps * width,
-                    ALIGNED,
-                    layer,
-                    direction,
-                    generation,
-                    noise.seed,
-                )
-            for t in range(steps if noise.graded else 0):
-                draw_noise(
-                    scratch.inputs,
-                    chain.noise_at[layer] + t * noise_words(width, noise.graded),
-                    width,
-                    FIRST,
-                    width,
-                    t,
-                    noise.graded,
-                    ALIGNED,
-                    layer,
-                    direction,
-                    generation,
-                    noise.seed,
-                )
+            draw_aligned(chain, noise, layer, steps, direction, generation, scratch)
         elif scale != 0 and noise.full_rank:
             for neuron in range(neurons):
                 draw_noise(
