@@ -9,20 +9,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from neurosim.chain import source_words
-from neurosim.exchange.memory_images import ImageError
+from neurosim.exchange import hdl_core
 from neurosim.memory import padded
 from neurosim.network import Network
 from neurosim.population import ReadoutSpec
 
 BLOCK = 128
 """Random bits of one call of the generator."""
-MOST_LAYERS = 10
-"""hardware/core.v finds its files by one digit."""
 REGISTERS = ("du", "dv", "vth_mant", "bias_exp")
 
 
 def layers(network: Network) -> list[dict[str, Any]]:
-    """Each layer's sizes and registers, by name."""
+    """Each layer's sizes and registers, by name; ImageError where the core lacks one (`hdl_core`)."""
+    hdl_core.check(network)
     found = []
     for index, (connection, population) in enumerate(network.layers):
         described: dict[str, Any] = {
@@ -34,18 +33,10 @@ def layers(network: Network) -> list[dict[str, Any]]:
             "current_shift": connection.current_shift,
         }
         for register in REGISTERS:
-            values = set(population.each(register).tolist())
-            if len(values) > 1:
-                raise ImageError(
-                    f"layer {population.name!r}: {len(values)} different values of {register}; "
-                    f"a core of hardware/ has one for all its neurons"
-                )
-            described[register] = values.pop()
+            described[register] = int(population.each(register)[0])
         described["row_blocks"] = source_words(network, index) * 64 // BLOCK
         described["rounding_blocks"] = padded(population.neurons) * 16 // BLOCK
         found.append(described)
-    if len(found) > MOST_LAYERS:
-        raise ImageError(f"{len(found)} layers; files are numbered for up to {MOST_LAYERS}")
     return found
 
 

@@ -78,10 +78,10 @@ def test_parameters_are_the_same_numbers_in_verilog():
 
 def test_what_a_core_cannot_be_is_named():
     uneven = Network.chain(7, [Population("hidden", 2, (60, 61))])
-    with pytest.raises(ImageError, match="layer 'hidden': 2 different values of vth_mant"):
+    with pytest.raises(ImageError, match="layer 'hidden': vth_mant is 2 different values"):
         hdl_parameters.layers(uneven)
     deep = Network.chain(7, [Population(f"layer{index}", 2, 60) for index in range(11)])
-    with pytest.raises(ImageError, match="11 layers"):
+    with pytest.raises(ImageError, match="populations is 11 parts"):
         hdl_parameters.layers(deep)
 
 
