@@ -16,7 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from neurosim import camera, events, frames, nmnist
+from neurosim.data import events, frames
+from neurosim.data.camera import camera
+from neurosim.data.sets import nmnist
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 HIDDEN, BETA, STEPS = 128, 0.9, 10

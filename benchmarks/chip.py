@@ -17,8 +17,8 @@ from collections.abc import Callable
 import numba
 import numpy as np
 
-from neurosim.chip import Chip, Probe
-from neurosim.frames import pack
+from neurosim.chip.emulator import Chip, Probe
+from neurosim.data.frames import pack
 from neurosim.network import Network, Population, Weights
 
 SIZES, STEPS, SAMPLES, ACTIVITY = (2312, 128, 10), 10, 1024, 0.05

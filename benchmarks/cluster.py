@@ -25,10 +25,10 @@ from distributed import Client
 from learning.cluster import ClusterTraining
 from learning.recipes import RECIPES
 from learning.settings import Settings
-from learning.team import Team
 from learning.training import Training, start
-from neurosim import datasets
-from neurosim.datasets import Dataset
+from learning.worker_pool import Team
+from neurosim.data import datasets
+from neurosim.data.datasets import Dataset
 
 TINY = Settings(pairs=256, groups=16, batch=1, hidden=(8,))
 WARM = 5

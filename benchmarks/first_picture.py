@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from learning.record import METRICS, read_checkpoint
-from neurosim import datasets, frames
+from neurosim.data import datasets, frames
 
 PAPER = (
     (79.21, "paper, EGGROLL: 79.21 % (N-MNIST)"),

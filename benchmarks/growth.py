@@ -14,7 +14,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from learning.settings import Settings
-from neurosim.cli.speed import WEIGHTS, Case, random_frames
+from neurosim.app.experiments.speed import WEIGHTS, Case, random_frames
 
 BASE = WEIGHTS.model_copy(update={"pairs": 1024})
 VARIED: dict[str, tuple[str, list[int]]] = {

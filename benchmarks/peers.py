@@ -22,11 +22,12 @@ from hostref import evolution
 from hostref.backend import torch
 from hostref.benchmark import random_samples
 from hostref.settings import BenchmarkSettings, EvolutionSettings
-from neurosim.chip import Chip
-from neurosim.cli.speed import CLASSES, INPUTS, WEIGHTS, Case, random_frames
-from neurosim.frames import pack, unpack
-from neurosim.kernels import perturbation, readout
-from neurosim.kernels.counter_rng import INPUT_FACTOR, OUTPUT_FACTOR
+from neurosim.app.experiments.speed import CLASSES, INPUTS, WEIGHTS, Case, random_frames
+from neurosim.chip.emulator import Chip
+from neurosim.data.frames import pack, unpack
+from neurosim.kernels import readout
+from neurosim.kernels.generator import INPUT_FACTOR, OUTPUT_FACTOR
+from neurosim.kernels.noise import weight_noise
 
 HIDDEN, STEPS = 128, 10
 PAIRS, BATCH = 4096, 8
@@ -46,7 +47,7 @@ def factors(chip, pairs):
             words = -(-count // 128) * 2
             bits = np.zeros((pairs, words), np.uint64)
             for pair in range(pairs):
-                perturbation.draw_noise(
+                weight_noise.draw_noise(
                     bits[pair], 0, words, 0, words, 0, False, stream, layer, pair, 0, chip.seed
                 )
             ones = np.unpackbits(bits.view(np.uint8), axis=1, bitorder="little")[:, :count]

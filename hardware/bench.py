@@ -12,7 +12,7 @@ from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, RisingEdge
 from cocotb.utils import get_sim_time
 
-from neurosim.exchange import memory_images
+from neurosim.export import memory_images
 
 RUN, DRAW, FADE, VOTE, MEASURE, MOVE = 2, 3, 4, 5, 6, 7
 """Commands of hardware/chip.v."""

@@ -63,7 +63,7 @@ def main(arguments: list[str]) -> int:
     if shutil.which("iverilog") is None:
         print("simulate.py needs Icarus Verilog: apt-get install iverilog", file=sys.stderr)
         return 1
-    from neurosim.exchange import memory_images
+    from neurosim.export import memory_images
 
     folder = Path(arguments[0]).resolve()
     try:

@@ -4,7 +4,7 @@ import math
 
 from hostref.backend import Tensor, torch
 from hostref.settings import BpttSettings
-from neurosim.events import POLARITIES
+from neurosim.data.events import POLARITIES
 from neurosim.network import NetworkError
 
 

@@ -15,7 +15,7 @@ from hostref.backend import choose, torch
 from hostref.bptt import Training
 from hostref.settings import BenchmarkSettings, BpttSettings, EvolutionSettings
 from hostref.twin import from_chip
-from neurosim import frames
+from neurosim.data import frames
 
 DENSITY = 1550 / 23120
 """Active cells of a sample, of 10 steps x 2,312 inputs (docs/eggroll.md, section 3)."""

@@ -22,7 +22,7 @@ from hostref.settings import BpttSettings
 from hostref.twin import from_chip, initial
 
 if TYPE_CHECKING:
-    from neurosim.datasets import Dataset
+    from neurosim.data.datasets import Dataset
 
 GAIN = 0.5
 """Chosen here by trial (docs/hostref.md)."""

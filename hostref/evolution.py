@@ -21,7 +21,7 @@ from hostref.settings import EvolutionSettings
 from hostref.twin import from_chip, initial
 
 if TYPE_CHECKING:
-    from neurosim.datasets import Dataset
+    from neurosim.data.datasets import Dataset
 
 GAIN = 3.0
 """Initial weights have standard deviation GAIN / sqrt(sources): a silent network has no fitness to

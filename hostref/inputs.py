@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hostref.backend import Tensor, torch
-from neurosim.frames import Frames
+from neurosim.data.frames import Frames
 from neurosim.network import Network, NetworkError
 
 

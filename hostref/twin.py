@@ -17,14 +17,7 @@ from hostref.model import Model, Parameters
 from hostref.neuron import Layer, Rounding
 from hostref.surrogate import SLOPE
 from neurosim import limits
-from neurosim.network import (
-    Connection,
-    Network,
-    NetworkError,
-    Population,
-    Weights,
-    check_weights,
-)
+from neurosim.network import Connection, Network, NetworkError, Population, Weights, check_weights
 
 
 def from_chip(

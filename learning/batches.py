@@ -9,14 +9,14 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from neurosim.kernels import counter_rng
+from neurosim.kernels import generator
 
 
 @lru_cache(maxsize=4)
 def epoch_order(count: int, epoch: int, seed: int) -> NDArray[np.int64]:
     """0 .. count - 1 in the order of one epoch."""
     words = np.zeros(count, np.uint64)
-    counter_rng.draw_blocks(words, counter_rng.SHUFFLE, 0, 0, epoch, np.uint64(seed))
+    generator.draw_blocks(words, generator.SHUFFLE, 0, 0, epoch, np.uint64(seed))
     return np.argsort(words, kind="stable")
 
 
@@ -34,6 +34,6 @@ def batch(count: int, generation: int, groups: int, size: int, seed: int) -> NDA
 def offsets(count: int, generation: int, shift: int, seed: int) -> NDArray[np.int64]:
     """How far the samples of a generation are moved: int64 (place, 2), pixels in -shift .. shift."""
     words = np.zeros(count, np.uint64)
-    counter_rng.draw_blocks(words, counter_rng.MOVE, 0, 0, generation, np.uint64(seed))
+    generator.draw_blocks(words, generator.MOVE, 0, 0, generation, np.uint64(seed))
     halves = words[:, None] >> np.array([0, 32], np.uint64) & np.uint64(0xFFFFFFFF)
     return (halves * np.uint64(2 * shift + 1) >> np.uint64(32)).astype(np.int64) - shift

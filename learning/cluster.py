@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from learning import replica
 from learning.evolution import Ask, Update
 from learning.record import Checkpoint, Config, RunFolder
-from learning.team import ClusterError, Interrupted, Sent, Team
 from learning.training import Report, Training
-from neurosim.datasets import Dataset
-from neurosim.population import Rehearsal
+from learning.worker_pool import ClusterError, Interrupted, Sent, Team
+from neurosim.data.datasets import Dataset
+from neurosim.population.evaluator import Rehearsal
 
 
 class ClusterTraining(Training):

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from learning.batches import batch
 from learning.settings import Schedule, Settings
 from learning.shaping import coefficients
-from neurosim.population import Rehearsal
-from neurosim.voting import Coefficients, Rates
+from neurosim.population.evaluator import Rehearsal
+from neurosim.population.update import Coefficients, Rates
 
 
 class Ask(NamedTuple):

@@ -16,10 +16,10 @@ from learning.record import Checkpoint, Config
 from learning.settings import Settings, noise
 from learning.shaping import LARGEST
 from learning.training import make_chip, presented
-from neurosim.datasets import Dataset
-from neurosim.frames import Frames, take
-from neurosim.memory import Memory
-from neurosim.voting import Coefficients
+from neurosim.data.datasets import Dataset
+from neurosim.data.frames import Frames, take
+from neurosim.population.state import Memory
+from neurosim.population.update import Coefficients
 
 RATE_BITS = 48
 """Width of a rate in hardware/: 32 fraction bits and 16 above; chosen here, see `beyond`."""

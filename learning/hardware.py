@@ -14,12 +14,14 @@ import numpy as np
 from learning import golden
 from learning.record import Checkpoint, Config, weights_sha256
 from learning.settings import readout
-from neurosim.datasets import Dataset
-from neurosim.exchange import hdl, hdl_parameters, memory_images
-from neurosim.exchange.description import describe
-from neurosim.exchange.memory_images import Image, ImageError
-from neurosim.frames import take
-from neurosim.memory import weights
+from neurosim.data.datasets import Dataset
+from neurosim.data.frames import take
+from neurosim.export import memory_images
+from neurosim.export.hdl import core
+from neurosim.export.hdl import parameters as core_parameters
+from neurosim.export.memory_images import Image, ImageError
+from neurosim.network.serialise import describe
+from neurosim.population.state import weights
 
 SHOWN_PAIRS = 8
 """Pairs whose bits are written out: enough to compare with, chosen here."""
@@ -43,7 +45,7 @@ def write(
             f"samples is {samples}; the test set of {data.name} has 1..{len(data.test.labels)}"
         )
     shown = take(data.test, slice(samples))
-    images = hdl.images(network, checkpoint.weights, shown)
+    images = core.images(network, checkpoint.weights, shown)
     fault = golden.fault(settings)
     learning = None
     if fault is None:
@@ -52,7 +54,7 @@ def write(
     if fault is None:
         images += _of_step(config, done)
         learning = golden.about(settings, done)
-    parameters = hdl_parameters.parameters(
+    parameters = core_parameters.parameters(
         network, settings.steps, settings.seed, readout(settings), golden.parameters(config)
     )
     about = {
@@ -63,15 +65,15 @@ def write(
             "weights_sha256": weights_sha256(checkpoint.weights),
         },
         "network": describe(network),
-        "layers": hdl_parameters.layers(network),
+        "layers": core_parameters.layers(network),
         "parameters": parameters,
-        **hdl_parameters.conventions(settings.seed),
+        **core_parameters.conventions(settings.seed),
         "samples": {"split": "test", "labels": shown.labels.tolist()},
         "learning": learning,
         "no_learning_because": fault,
     }
     others = {
-        "params.vh": hdl_parameters.verilog(parameters),
+        "params.vh": core_parameters.verilog(parameters),
         "params.json": json.dumps(parameters, indent=1) + "\n",
     }
     return memory_images.write(folder, about, images, others)
@@ -83,7 +85,7 @@ def _of_step(config: Config, done: golden.Step) -> list[Image]:
     state_bits = 8 + settings.fraction_bits
     kept = golden.sum_bits(settings)
     found = [
-        hdl.stimulus("learning_stim", done.shown, "input spikes, a row (group, place, step)"),
+        core.stimulus("learning_stim", done.shown, "input spikes, a row (group, place, step)"),
         Image.of(
             "learning_labels", done.shown.labels, 8, "label, a row (group, place)", signed=False
         ),
@@ -115,7 +117,7 @@ def _of_step(config: Config, done: golden.Step) -> list[Image]:
             )
         )
         drawn = [
-            hdl.perturbation(network, layer, settings.rank, pair, done.generation, settings.seed)
+            core.perturbation(network, layer, settings.rank, pair, done.generation, settings.seed)
             for pair in range(pairs)
         ]
         for side, ends in (("a", "neuron"), ("b", "source")):

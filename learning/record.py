@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from learning.settings import Settings, network
-from neurosim.exchange.description import describe, network_of
-from neurosim.memory import Memory
 from neurosim.network import Network, NetworkError, Weights, check_weights
+from neurosim.network.serialise import describe, network_of
+from neurosim.population.state import Memory
 from neurosim.storage import write_atomically
 
 FORMAT = "neurosim-run/1"

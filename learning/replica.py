@@ -3,7 +3,7 @@
     join        same version, same data? Then a replica of the run, as it stood in the beginning
     evaluate    replay the update of the generation before, then rehearse a range of pairs
 
-Both are called on a dask worker by learning/team.py. What comes and goes is plain (numbers, text,
+Both are called on a dask worker by learning/worker_pool.py. What comes and goes is plain (numbers, text,
 arrays of integers), so that a worker of another version understands enough to say which it is.
 """
 
@@ -25,11 +25,12 @@ from learning.evolution import Update
 from learning.record import Config
 from learning.settings import Settings
 from learning.training import Training, make_chip
-from neurosim import datasets, threads
-from neurosim.datasets import Dataset
-from neurosim.memory import Memory
-from neurosim.population import Rehearsal
-from neurosim.voting import Rates
+from neurosim import threads
+from neurosim.data import datasets
+from neurosim.data.datasets import Dataset
+from neurosim.population.evaluator import Rehearsal
+from neurosim.population.state import Memory
+from neurosim.population.update import Rates
 
 DISTRIBUTION = "neurosim-eggroll"
 KEPT = 4
@@ -66,7 +67,7 @@ def version() -> str:
     root = Path(__file__).parents[1]
     for package in ("neurosim", "learning"):
         for source in sorted((root / package).rglob("*.py")):
-            if "cli" not in source.parts:
+            if "app" not in source.parts:
                 digest.update(f"{source.relative_to(root)}\0".encode() + source.read_bytes())
     try:
         number = metadata.version(DISTRIBUTION)

@@ -11,15 +11,15 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from learning import delta_rule, eggroll, error_credit, event_aligned, full_rank
+from learning.rules import delta, eggroll, error_credit, event_aligned, full_rank
 from neurosim import limits
-from neurosim.chain import NoiseSpec
-from neurosim.kernels.consolidate import RATE_BITS
 from neurosim.kernels.readout import FRACTION, ONE, exp2_table
-from neurosim.memory import BIAS_FRACTION_BITS
+from neurosim.kernels.rules.weight_update import RATE_BITS
 from neurosim.network import Network, Population
-from neurosim.population import ReadoutSpec
-from neurosim.voting import Rates
+from neurosim.population.evaluator import ReadoutSpec
+from neurosim.population.layout import NoiseSpec
+from neurosim.population.state import BIAS_FRACTION_BITS
+from neurosim.population.update import Rates
 
 Method = Literal["eggroll", "full-rank", "event-aligned"]
 Estimator = Literal["antithetic", "one-sided"]
@@ -33,7 +33,7 @@ MEMBRANE_BITS = 18
 Chosen here: of 2^16, 2^18 and 2^20 the middle one learns fastest (docs/results of `neurosim train`)."""
 MULTIPLIER_BITS = 16
 FACTOR_STD = {"rademacher": 1, "graded": 2}
-"""Standard deviation of a noise number (neurosim/kernels/perturbation.py)."""
+"""Standard deviation of a noise number (neurosim/kernels/noise/weight_noise.py)."""
 
 
 class Settings(BaseModel):
@@ -143,7 +143,7 @@ class Settings(BaseModel):
         aligned = self.method == "event-aligned"
         faults = (
             event_aligned.fault(self.batch, self.sigma_bias) if aligned else None,
-            delta_rule.fault(self.sigma_bias) if self.output_rule == "delta" else None,
+            delta.fault(self.sigma_bias) if self.output_rule == "delta" else None,
             error_credit.fault(self.method, len(self.hidden), self.output_rule, self.estimator)
             if self.credit == "error"
             else None,

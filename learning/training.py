@@ -30,12 +30,12 @@ from learning.record import (
     weights_sha256,
 )
 from learning.settings import Settings, noise, readout
-from neurosim.datasets import Dataset
-from neurosim.frames import Frames, moved, take
+from neurosim.data.datasets import Dataset
+from neurosim.data.frames import Frames, moved, take
 from neurosim.kernels.readout import FRACTION
-from neurosim.memory import Memory, initial_memory, memory_of
 from neurosim.network import Network
-from neurosim.population import LearningChip, Recall, Rehearsal
+from neurosim.population.evaluator import LearningChip, Recall, Rehearsal
+from neurosim.population.state import Memory, initial_memory, memory_of
 
 CHECKPOINT_SECONDS = 10.0
 """A run killed outright loses no more than this, chosen here."""

@@ -2,6 +2,6 @@
 
 import sys
 
-from neurosim.cli import main
+from neurosim.app.cli import main
 
 sys.exit(main())

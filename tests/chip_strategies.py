@@ -4,7 +4,8 @@ import hypothesis.extra.numpy as arrays
 import numpy as np
 from hypothesis import strategies as st
 
-from neurosim import limits, profiles
+from neurosim import limits
+from neurosim.chip import profiles
 from neurosim.network import Connection, Input, Network, Noise, Population
 
 SIGNS = ("mixed", "excitatory", "inhibitory")

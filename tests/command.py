@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 
-from neurosim import cli
+from neurosim.app import cli
 
 SMALL = (
     "--data", "digits", "--generations", "6", "--pairs", "64", "--groups", "8", "--batch", "2",

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from neurosim import frames
-from neurosim.datasets import Dataset
+from neurosim.data import frames
+from neurosim.data.datasets import Dataset
 
 
 def stripes(samples=300, inputs_=40, classes=4, seed=0):

@@ -10,13 +10,13 @@ import json
 
 import numpy as np
 
-from neurosim.chain import NoiseSpec
-from neurosim.frames import pack
-from neurosim.kernels import counter_rng
-from neurosim.memory import initial_memory
+from neurosim.data.frames import pack
+from neurosim.kernels import generator
 from neurosim.network import Connection, Network, Population
-from neurosim.population import LearningChip, ReadoutSpec
-from neurosim.voting import Rates
+from neurosim.population.evaluator import LearningChip, ReadoutSpec
+from neurosim.population.layout import NoiseSpec
+from neurosim.population.state import initial_memory
+from neurosim.population.update import Rates
 
 MEMBRANE, COUNT = ReadoutSpec(True, 256, 16), ReadoutSpec(False, 9_682_000, 16)
 SPECS = {
@@ -71,7 +71,7 @@ def outcome(spec, readout, registers, delta=False, credit=False):
 def words():
     """Known answers and a field, as `counter_rng` draws them."""
     out = np.zeros(7, np.uint64)
-    counter_rng.draw_blocks(out, 3, 2, 1, 9, np.uint64(1 << 40))
+    generator.draw_blocks(out, 3, 2, 1, 9, np.uint64(1 << 40))
     yield out
 
 

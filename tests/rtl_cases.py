@@ -7,12 +7,14 @@ from learning import hardware
 from learning.record import Checkpoint
 from learning.settings import Settings
 from learning.training import Training, start
-from neurosim import frames
-from neurosim.datasets import Dataset
-from neurosim.exchange import hdl, hdl_parameters, memory_images
-from neurosim.exchange.description import describe
+from neurosim.data import frames
+from neurosim.data.datasets import Dataset
+from neurosim.export import memory_images
+from neurosim.export.hdl import core
+from neurosim.export.hdl import parameters as core_parameters
 from neurosim.network import Connection, Network, Population
-from neurosim.population import ReadoutSpec
+from neurosim.network.serialise import describe
+from neurosim.population.evaluator import ReadoutSpec
 
 SMALL = {
     "hidden": (16,),
@@ -76,8 +78,8 @@ def extreme_folder(path, seed):
         "RANK": 1, "SCALE": [0] * len(sizes), "FRACTION_BITS": 0, "MOMENTUM_BITS": 0,
         "SUM_BITS": 8, "RATE_BITS": 48,
     }  # fmt: skip
-    parameters = hdl_parameters.parameters(network, 12, seed, ReadoutSpec(True, 256, 16), learning)
+    parameters = core_parameters.parameters(network, 12, seed, ReadoutSpec(True, 256, 16), learning)
     about = {"network": describe(network), "parameters": parameters, "learning": None}
-    others = {"params.vh": hdl_parameters.verilog(parameters)}
-    memory_images.write(path, about, hdl.images(network, weights, shown), others)
+    others = {"params.vh": core_parameters.verilog(parameters)}
+    memory_images.write(path, about, core.images(network, weights, shown), others)
     return path

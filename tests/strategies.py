@@ -6,11 +6,11 @@ import numpy as np
 from hypothesis import strategies as st
 
 from neurosim import limits
-from neurosim.chain import NoiseSpec
-from neurosim.frames import Frames, pack
-from neurosim.memory import memory_of
+from neurosim.data.frames import Frames, pack
 from neurosim.network import Connection, Network, Population, Weights
-from neurosim.population import LearningChip, ReadoutSpec
+from neurosim.population.evaluator import LearningChip, ReadoutSpec
+from neurosim.population.layout import NoiseSpec
+from neurosim.population.state import memory_of
 
 SEEDS = st.integers(0, (1 << 64) - 1)
 WORDS32 = st.integers(0, (1 << 32) - 1)

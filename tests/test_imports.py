@@ -9,8 +9,8 @@ import pytest
 REFERENCE = ("torch", "tonic", "snntorch")
 HEAVY = (*REFERENCE, "matplotlib", "numba", "llvmlite", "sklearn", "pydantic", "numpy")
 HELP = (
-    "import contextlib, io, neurosim.cli\n"
-    "with contextlib.redirect_stdout(io.StringIO()): neurosim.cli.main(['--help'])"
+    "import contextlib, io, neurosim.app.cli\n"
+    "with contextlib.redirect_stdout(io.StringIO()): neurosim.app.cli.main(['--help'])"
 )
 
 
@@ -24,14 +24,15 @@ def loaded(script, heavy):
 
 
 @pytest.mark.parametrize(
-    "script", ["import neurosim", "import neurosim.cli", "import learning", "import hostref", HELP]
+    "script",
+    ["import neurosim", "import neurosim.app.cli", "import learning", "import hostref", HELP],
 )
 def test_packages_and_help_load_nothing_heavy(script):
     assert loaded(script, HEAVY) == []
 
 
 def test_training_loads_neither_reference_nor_pictures():
-    script = "import learning.training, neurosim.cli.train, neurosim.cli.evaluate"
+    script = "import learning.training, neurosim.app.cli.train, neurosim.app.cli.evaluate"
     assert loaded(script, (*REFERENCE, "matplotlib", "hostref")) == []
 
 

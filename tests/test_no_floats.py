@@ -12,23 +12,25 @@ import numpy as np
 import pytest
 
 from neurosim import kernels
-from neurosim.chain import NoiseSpec, lay_out
-from neurosim.kernels import panel, population, readout
-from neurosim.memory import initial_memory, weights
+from neurosim.kernels import readout
+from neurosim.kernels.executors import fused_chain, output_batch
 from neurosim.network import Network, Population
-from neurosim.population import LearningChip, ReadoutSpec
+from neurosim.population.evaluator import LearningChip, ReadoutSpec
+from neurosim.population.layout import NoiseSpec, lay_out
+from neurosim.population.state import initial_memory, weights
 
 FLOAT = re.compile(
     r"\b(?:double|float|half|bfloat|x86_fp80|fadd|fsub|fmul|fdiv|frem|fneg|fcmp|fpext|fptrunc"
     r"|fptosi|fptoui|sitofp|uitofp)\b"
 )
 """Types and instructions of floating point in LLVM's language."""
-ELSEWHERE = {
-    "__init__", "binning", "camera", "ceilings", "chip_neuron", "chip_step", "chip_synapse",
-    "compilation", "lanes", "moves", "scene",
-}  # fmt: skip
+ELSEWHERE = {"chip", "compilation", "data", "peak_rates", "simd"}
 """What makes frames or runs one network, and what holds no kernel."""
-MODULES = sorted({path.stem for path in Path(kernels.__path__[0]).glob("*.py")} - ELSEWHERE)
+PACKAGE = Path(kernels.__path__[0])
+PARTS = [path.relative_to(PACKAGE).with_suffix("").parts for path in PACKAGE.rglob("*.py")]
+MODULES = sorted(
+    ".".join(parts) for parts in PARTS if parts[-1] != "__init__" and parts[0] not in ELSEWHERE
+)
 """Kernels from frames to weights."""
 SCRIPT = """
 import importlib, json, sys
@@ -93,8 +95,8 @@ def test_every_array_is_of_integers(full_rank):
     spec = NoiseSpec((5, 5), (1, 1), full_rank=full_rank)
     chip = LearningChip(network, memory, seed=1, noise=spec, readout_spec=ReadoutSpec(True, 1, 0))
     chain = lay_out(network, held, spec, 4)
-    room = population.make_room(chain, chip._noise, 4)
-    side_by_side = panel.make_panel(chain, chip._noise, 4)
+    room = fused_chain.make_room(chain, chip._noise, 4)
+    side_by_side = output_batch.make_panel(chain, chip._noise, 4)
     tables = (readout.exp2_table(), readout.log2_table())
     found = list(arrays((memory, held, chain, room, side_by_side, tables)))
     assert len(found) > 25

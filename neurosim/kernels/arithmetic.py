@@ -17,7 +17,7 @@ from numba import int32
 
 from neurosim import limits
 from neurosim.kernels.compilation import kernel
-from neurosim.kernels.lanes import select, shift_right, shift_right_unsigned, splat
+from neurosim.kernels.simd import select, shift_right, shift_right_unsigned, splat
 
 ONE_PRODUCT = 256
 """Multipliers below this keep |x| * multiplier under 2^31 for 24-bit registers."""

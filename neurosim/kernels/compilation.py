@@ -21,8 +21,11 @@ from neurosim.storage import cache_root
 
 def _fingerprint() -> str:
     digest = hashlib.sha256()
-    for source in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(source.name.encode() + b"\0" + source.read_bytes() + b"\0")
+    package = Path(__file__).parent
+    for source in sorted(package.rglob("*.py")):
+        digest.update(
+            str(source.relative_to(package)).encode() + b"\0" + source.read_bytes() + b"\0"
+        )
     codegen = cpu_target.target_context.codegen()
     for part in (platform.python_version(), numba.__version__, *map(str, codegen.magic_tuple())):
         digest.update(part.encode() + b"\0")

@@ -16,7 +16,7 @@ from numba import int32, int64, uint64
 from numpy.typing import NDArray
 
 from neurosim.kernels.compilation import inlined, kernel
-from neurosim.kernels.lanes import bit_length
+from neurosim.kernels.simd import bit_length
 
 FRACTION = 10
 """Fraction bits of logits and log-likelihoods: one unit is 2^-10 bit."""

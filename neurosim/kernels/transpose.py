@@ -3,7 +3,7 @@
 from numba import int64, uint64
 
 from neurosim.kernels.compilation import kernel
-from neurosim.kernels.lanes import (
+from neurosim.kernels.simd import (
     WORDS,
     load_words,
     shift_words_left,

@@ -11,9 +11,10 @@ import pytest
 
 from learning.settings import Settings
 from learning.training import Training, start
-from neurosim import datasets, frames, profiles
-from neurosim.chip import Chip
-from neurosim.exchange import nir_export, nir_files, nir_import
+from neurosim.chip import profiles
+from neurosim.chip.emulator import Chip
+from neurosim.data import datasets, frames
+from neurosim.export.nir import file_io, from_nir, to_nir
 from neurosim.network import learned
 
 nir = pytest.importorskip("nir")
@@ -49,7 +50,7 @@ def norse_library():
 
 
 def norse(path):
-    return norse_library().from_nir(nir.read(path), dt=nir_export.DT)
+    return norse_library().from_nir(nir.read(path), dt=to_nir.DT)
 
 
 def snntorch(path):
@@ -89,7 +90,7 @@ def spikes_of(module, shown, names):
 )
 def test_others_spike_as_the_chip_does(simulator, registers, tmp_path):
     network, weights, shown, own = trained(**registers)
-    nir_files.write(tmp_path / "trained.nir", nir_export.to_graph(network, weights).graph)
+    file_io.write(tmp_path / "trained.nir", to_nir.to_graph(network, weights).graph)
     found = spikes_of(simulator(tmp_path / "trained.nir"), shown, own)
     for name, spikes in own.items():
         same = found[name] == spikes
@@ -115,7 +116,7 @@ def test_a_network_made_in_norse_spikes_on_the_chip_as_it_does_there(tmp_path):
     torch.nn.init.normal_(parts[2].weight, 0.05, 0.2)
     made = library.SequentialState(*parts)
     nir.write(tmp_path / "norse.nir", library.to_nir(made, torch.rand(1, 60)))
-    found = nir_import.read(tmp_path / "norse.nir", dt=1e-6)
+    found = from_nir.read(tmp_path / "norse.nir", dt=1e-6)
     shown = (np.random.default_rng(0).random((20, 50, 60)) < 0.2).astype(np.uint8)
     there = spikes_of(made, shown, ("1", "3"))
     chip = Chip(found.network, found.weights, profiles.LAYERED, placement=None)

@@ -10,14 +10,15 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from neurosim import profiles
-from neurosim.chain import NoiseSpec, lay_out
-from neurosim.chip import Chip, Perturbation, Probe, pipelined
-from neurosim.frames import pack
-from neurosim.kernels import panel, perturbation, population
-from neurosim.memory import Memory
+from neurosim.chip import profiles
+from neurosim.chip.emulator import Chip, Perturbation, Probe, pipelined
+from neurosim.data.frames import pack
+from neurosim.kernels.executors import fused_chain, output_batch
+from neurosim.kernels.noise import weight_noise
 from neurosim.network import Connection, Network, Population, Weights
-from neurosim.population import LearningChip, ReadoutSpec
+from neurosim.population.evaluator import LearningChip, ReadoutSpec
+from neurosim.population.layout import NoiseSpec, lay_out
+from neurosim.population.state import Memory
 
 GENERATION, PAIR = 3, 17
 
@@ -75,17 +76,17 @@ def evaluated(network, weights, noise, spikes, sample):
     )
     steps = spikes.shape[1]
     chain = lay_out(network, chip.weights(), noise, steps)
-    room = population.make_room(chain, chip._noise, steps)
-    side_by_side = panel.make_panel(chain, chip._noise, steps)
+    room = fused_chain.make_room(chain, chip._noise, steps)
+    side_by_side = output_batch.make_panel(chain, chip._noise, steps)
     frames = pack(spikes, np.zeros(len(spikes), np.uint8))
     saturated = np.zeros((1, 2), np.int64)
     shown = chip._samples(chain, frames, np.arange(len(spikes)))
-    population.evaluate_pairs(
+    fused_chain.evaluate_pairs(
         0, 1, chain, chip._noise, chip._readout, room, side_by_side, shown,
         np.array([[sample]]), 1, PAIR, GENERATION, np.zeros((1, 2), np.int64), saturated,
     )  # fmt: skip
     rows = room.spikes.reshape(2, chain.layers, steps, chain.spike_words).view(np.uint16)
-    patterns = side_by_side.patterns.reshape(-1, steps, panel.PANEL)
+    patterns = side_by_side.patterns.reshape(-1, steps, output_batch.PANEL)
     fired = []
     for side in range(2):
         fired.append([])
@@ -104,13 +105,13 @@ def noise_of(network, chain, noise, room):
     changes, biases = {}, {}
     for layer, (connection, p) in enumerate(network.layers):
         words = int(chain.words[layer])
-        row = int(perturbation.noise_words(words, noise.graded))
+        row = int(weight_noise.noise_words(words, noise.graded))
         sources = int(chain.sources[layer])
         fields = p.neurons if noise.full_rank else noise.rank
         b = [
             [
                 int(
-                    perturbation.noise_number(
+                    weight_noise.noise_number(
                         room.inputs[0], int(chain.noise_at[layer]) + f * row, words, i, noise.graded
                     )
                 )

@@ -10,7 +10,7 @@ from command import environment, here, results
 MOST_MEMORY = 2 << 30
 PEAK = """
 import resource, sys
-from neurosim import cli
+from neurosim.app import cli
 status = cli.main(sys.argv[1:])
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 sys.exit(status)

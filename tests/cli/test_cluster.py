@@ -13,7 +13,7 @@ pytest.importorskip("distributed", reason="needs the extra cluster")
 
 from machines import machines
 
-from learning import team
+from learning import worker_pool
 from learning.record import WEIGHTS, read_checkpoint
 
 LONG = (*SMALL[:2], "--generations", "100", *SMALL[4:])
@@ -49,7 +49,7 @@ def test_interrupted_and_resumed_on_a_cluster_is_the_run_of_one_process(here, tm
 
 
 def test_a_scheduler_that_does_not_answer_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(team, "CONNECT_SECONDS", 1)
+    monkeypatch.setattr(worker_pool, "CONNECT_SECONDS", 1)
     for address in ("127.0.0.1:1", "tcp://no.such.host.invalid:8786", "nonsense://127.0.0.1:1"):
         refused = command.here("train", *SMALL, "--cluster", address, "--run", tmp_path / "run")
         assert_refused(refused, 1, "no scheduler answers", address)

@@ -9,7 +9,7 @@ import numpy as np
 from command import assert_refused
 
 from learning.record import read_checkpoint
-from neurosim.exchange import nir_files, nir_own
+from neurosim.export.nir import exact, file_io
 from neurosim.network import learned
 
 
@@ -22,7 +22,7 @@ def test_a_run_is_exported_by_a_process(done, tmp_path):
     assert (
         nir.read(path).nodes.keys() == told["nodes"].keys()
     )  # as others read it, with type checks
-    own = nir_own.exact(nir_files.read(path))
+    own = exact.exact(file_io.read(path))
     config, checkpoint = read_checkpoint(folder)
     network, weights = learned(config.network(), checkpoint.weights)
     assert own.network == network
@@ -50,7 +50,7 @@ def test_bad_requests_are_refused(done, tmp_path):
 def test_without_nir_the_extra_is_named(done):
     code = (
         "import sys; sys.modules['nir'] = None\n"
-        "from neurosim.cli import main\n"
+        "from neurosim.app.cli import main\n"
         f"sys.exit(main(['export', {str(done[1])!r}, '--to', 'nir']))"
     )
     refused = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

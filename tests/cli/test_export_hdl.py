@@ -8,7 +8,7 @@ import pytest
 from command import assert_refused
 
 from learning.record import read_checkpoint
-from neurosim.exchange import memory_images
+from neurosim.export import memory_images
 
 
 @pytest.fixture(scope="module")

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from learning.record import CONFIG, Config, RunFolder
 from learning.settings import Settings
 from learning.training import Training, start
-from neurosim import datasets
-from neurosim.cli.reporting.markup import element, join, table
-from neurosim.figures import svg
-from neurosim.memory import memory_of
+from neurosim.app.report.figures import svg
+from neurosim.app.report.markup import element, join, table
+from neurosim.data import datasets
 from neurosim.network import Network, Population, Weights
+from neurosim.population.state import memory_of
 
 VOID = ("meta", "br", "img", "input", "link")
 

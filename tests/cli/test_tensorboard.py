@@ -8,7 +8,7 @@ import command
 import pytest
 
 from learning.record import METRICS
-from neurosim.cli.scalars import AXES, FOLDER
+from neurosim.app.report.tensorboard import AXES, FOLDER
 
 pytest.importorskip("tensorboardX", reason='needs the extra "tensorboard"')
 

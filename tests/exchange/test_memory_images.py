@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neurosim.exchange import memory_images
-from neurosim.exchange.memory_images import Image, ImageError
+from neurosim.export import memory_images
+from neurosim.export.memory_images import Image, ImageError
 
 
 @st.composite

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from neurosim import profiles
-from neurosim.chip import Chip
-from neurosim.exchange import nir_export, nir_import
-from neurosim.exchange.nir_files import NirError
+from neurosim.chip import profiles
+from neurosim.chip.emulator import Chip
+from neurosim.export.nir import from_nir, to_nir
+from neurosim.export.nir.file_io import NirError
 from neurosim.network import Connection, Network, NetworkError, Population, Weights, learned
 
-DT = nir_export.DT
+DT = to_nir.DT
 SOME = settings(
     max_examples=30, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
 )
@@ -90,7 +90,7 @@ def test_every_register_is_the_nearest(seed, spread, threshold, tau, bias):
     layers = drawn(seed, 9, 6, spread=spread, tau_mem=tau, v_threshold=threshold)
     if bias:
         layers = [(nir.Affine(m.weight, m.weight[:, 0]), n) for m, n in layers]
-    found = nir_import.of_graph(chain(*layers))
+    found = from_nir.of_graph(chain(*layers))
     assert not found.exact
     rows = {(row.node, row.register): row for row in found.rows}
     assert set(rows) == {("n1", "du"), ("n1", "dv"), ("n1", "vth_mant"), ("m1", "weight")} | (
@@ -125,7 +125,7 @@ def test_the_chip_spikes_nearly_as_the_equations_do(neurons, more):
     """Not equal: 8-bit weights and 12-bit decays are not the graph's. Measured: 0.987 to 0.997."""
     layers = drawn(1, 40, 30, neurons=neurons, spread=0.25, **more)
     shown = (np.random.default_rng(2).random((300, 40)) < 0.1).astype(np.uint8)
-    found = nir_import.of_graph(chain(*layers))
+    found = from_nir.of_graph(chain(*layers))
     chip = Chip(found.network, found.weights, profiles.LAYERED, placement=None)
     (wanted,) = naive_nir.run(layers, shown, DT)
     assert 0.05 < wanted.mean() < 0.9
@@ -145,7 +145,7 @@ def test_integrators_with_weights_of_8_bits_spike_exactly_as_the_equations_do(se
         neurons = integrator(targets, v_threshold=unit * (64 * rng.integers(1, 9, targets) + 0.25))
         layers.append((nir.Linear(weights * unit), neurons))
     shown = (rng.random((40, 12)) < 0.2).astype(np.uint8)
-    found = nir_import.of_graph(chain(*layers))
+    found = from_nir.of_graph(chain(*layers))
     chip = Chip(found.network, found.weights, profiles.LAYERED, placement=None)
     recording = chip.run(shown[None])
     for name, wanted in zip(("n1", "n2"), naive_nir.run(layers, shown, DT), strict=True):
@@ -159,12 +159,12 @@ def test_a_graph_of_ours_without_its_metadata_keeps_weights_and_decays():
     for one in mantissas:
         one[0, 0] = 127
     biases = tuple(rng.integers(-99, 99, size).astype(np.int16) for size in (9, 4))
-    exported = nir_export.to_graph(*learned(network, Weights(mantissas, biases))).graph
+    exported = to_nir.to_graph(*learned(network, Weights(mantissas, biases))).graph
     for node in exported.nodes.values():
         node.metadata = {}
-    found = nir_import.of_graph(exported)
+    found = from_nir.of_graph(exported)
     assert not found.exact
-    back, weights = nir_import.as_chain(found)
+    back, weights = from_nir.as_chain(found)
     for one, other in zip(mantissas, weights.mantissas, strict=True):
         assert np.array_equal(one, other)
     for ours, theirs in zip(network.populations, back.populations, strict=True):
@@ -179,16 +179,16 @@ def test_changed_weights_of_ours_are_read_as_they_are_or_quantised_and_said_so(f
     weights = Weights(
         (np.ones((3, 2), np.int8), np.ones((2, 2), np.int8)), (np.zeros(2, np.int16),) * 2
     )
-    exported = nir_export.to_graph(*learned(network, weights)).graph
+    exported = to_nir.to_graph(*learned(network, weights)).graph
     exported.nodes["input_a"].weight[1, 1] *= factor
-    found = nir_import.of_graph(exported)
+    found = from_nir.of_graph(exported)
     assert found.exact == exact
     if factor == 300:
         with pytest.raises(NetworkError, match=r"input->a: weight 600 at \(1, 1\)"):
-            nir_import.as_chain(found)
+            from_nir.as_chain(found)
         return
     assert exact or "input->a" in found.remarks[0]
-    _, read = nir_import.as_chain(found)
+    _, read = from_nir.as_chain(found)
     assert read.mantissas[0].max() == (3 if exact else 127)
     assert read.mantissas[0][1, 1] == (3 if exact else 127)
 
@@ -201,7 +201,7 @@ def test_topologies_come_as_they_are():
         "aa": nir.Affine(2 * np.eye(3), np.ones(3)), "p": lif(3), "q.r[0]": lif(3), "out": sink(3),
         "wait": nir.Delay(np.full(3, 5 * DT)), "each": nir.Delay(np.arange(3) * DT),
     }  # fmt: skip
-    found = nir_import.of_graph(
+    found = from_nir.of_graph(
         graph(nodes, "a ab p out", "a aa wait p", "b flat p", "p self p", "p each q.r[0] out")
     )
     network = found.network
@@ -221,7 +221,7 @@ def test_a_graph_within_the_graph_is_spread_out():
     within = {"input": source(4), "w": eye(4), "lif": lif(4), "output": sink(4)}
     inner = graph(within, "input lif output", "lif w lif")
     nodes = {"in": source(4), "fc": eye(4), "rnn": inner, "out": sink(4)}
-    found = nir_import.of_graph(graph(nodes, "in fc rnn out"))
+    found = from_nir.of_graph(graph(nodes, "in fc rnn out"))
     assert [c.name for c in found.network.connections] == ["in->rnn_lif", "rnn_lif->rnn_lif"]
 
 
@@ -280,7 +280,7 @@ BAD = {
 def test_what_cannot_be_mapped_is_named(what):
     make, named = BAD[what]
     with pytest.raises(NirError) as refused:
-        nir_import.of_graph(make())
+        from_nir.of_graph(make())
     for one in named:
         assert one in str(refused.value)
 
@@ -291,7 +291,7 @@ def test_what_cannot_be_mapped_is_named(what):
      ("a delay beyond the register", "delay", "1000 -> 62")],
 )  # fmt: skip
 def test_clipped_values_are_named(what, register, end):
-    found = nir_import.of_graph(BAD[what][0](), clip=True)
+    found = from_nir.of_graph(BAD[what][0](), clip=True)
     (row,) = [row for row in found.rows if row.clipped]
     assert row.register == register
     assert end in row.clipped[0]
@@ -300,7 +300,7 @@ def test_clipped_values_are_named(what, register, end):
 @pytest.mark.parametrize("dt", [0.0, -1.0, float("nan"), float("inf")])
 def test_a_step_that_is_none_is_refused(dt):
     with pytest.raises(NirError, match="dt is"):
-        nir_import.of_graph(with_neurons(lif(2)), dt)
+        from_nir.of_graph(with_neurons(lif(2)), dt)
 
 
 def test_what_learning_cannot_hold_is_named():
@@ -308,10 +308,10 @@ def test_what_learning_cannot_hold_is_named():
     weights = {"input->a": np.full((2, 3), 2)}
     excitatory = Connection("", "", sign_mode="excitatory")
     for network in (delayed, Network.chain(3, [Population("a", 2, 100)], excitatory)):
-        found = nir_import.of_graph(nir_export.to_graph(network, weights).graph)
+        found = from_nir.of_graph(to_nir.to_graph(network, weights).graph)
         assert found.exact
         with pytest.raises(NirError, match=r"input->a.*docs/exchange\.md"):
-            nir_import.as_chain(found)
+            from_nir.as_chain(found)
     fork = loose("in n", "in m", "n w m", m=lif(2))
     with pytest.raises(NetworkError, match="one after another"):
-        nir_import.as_chain(nir_import.of_graph(fork))
+        from_nir.as_chain(from_nir.of_graph(fork))

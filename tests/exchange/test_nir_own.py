@@ -9,11 +9,11 @@ import pytest
 from chip_strategies import cases
 from hypothesis import HealthCheck, given, settings
 
-from neurosim.chip import Chip, Probe
-from neurosim.exchange import nir_export, nir_files, nir_own
-from neurosim.exchange.description import describe, network_of
+from neurosim.chip.emulator import Chip, Probe
+from neurosim.chip.synapses import Dense, Sparse
+from neurosim.export.nir import exact, file_io, to_nir
 from neurosim.network import Connection, Input, Network, Population
-from neurosim.synapses import Dense, Sparse
+from neurosim.network.serialise import describe, network_of
 
 SOME = settings(
     max_examples=20, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
@@ -26,8 +26,8 @@ def file(tmp_path_factory):
 
 
 def there_and_back(file, network, weights, run=None):
-    nir_files.write(file, nir_export.to_graph(network, weights, run).graph)
-    return nir_own.exact(nir_files.read(file))
+    file_io.write(file, to_nir.to_graph(network, weights, run).graph)
+    return exact.exact(file_io.read(file))
 
 
 def steps(network, weights, case):
@@ -81,8 +81,8 @@ def test_two_synapses_of_different_delay_stay_two(file):
     ]
     assert np.array_equal(*found)
     same = Sparse.from_pairs([0, 0], [1, 1], [2, 4], source_size=3)
-    with pytest.raises(nir_files.NirError, match=r"in->a b.*add them up"):
-        nir_export.to_graph(network, {"in->a b": same})
+    with pytest.raises(file_io.NirError, match=r"in->a b.*add them up"):
+        to_nir.to_graph(network, {"in->a b": same})
 
 
 @pytest.mark.parametrize(
@@ -95,15 +95,15 @@ def test_two_synapses_of_different_delay_stay_two(file):
     ],
 )
 def test_nodes_are_what_nir_has_for_the_registers(registers, kind):
-    graph = nir_export.to_graph(a_network(**registers), WEIGHTS).graph
+    graph = to_nir.to_graph(a_network(**registers), WEIGHTS).graph
     assert set(graph.nodes) == {"in", "a_b", "in_a_b", "a_b_spikes"}
     node = graph.nodes["a_b"]
     assert type(node) is kind
     assert node.v_threshold.tolist() == [6400.0, 6400.0]
     if kind is nir.CubaLIF:
         dv = np.broadcast_to(registers.get("dv", 0), 2)
-        assert np.allclose(nir_export.DT / node.tau_mem * 4096, dv)
-        assert np.allclose(nir_export.DT / node.tau_syn * 4096, registers.get("du", 4095) + 1)
+        assert np.allclose(to_nir.DT / node.tau_mem * 4096, dv)
+        assert np.allclose(to_nir.DT / node.tau_syn * 4096, registers.get("du", 4095) + 1)
     affine = graph.nodes["in_a_b"]
     assert affine.weight.tolist() == (WEIGHTS["in->a b"] * 64.0).tolist()
     if "du" in registers:
@@ -114,15 +114,15 @@ def test_nodes_are_what_nir_has_for_the_registers(registers, kind):
 
 
 def test_what_nir_cannot_say_is_said():
-    exported = nir_export.to_graph(a_network(refractory=(1, 3), vmin=-9), WEIGHTS)
+    exported = to_nir.to_graph(a_network(refractory=(1, 3), vmin=-9), WEIGHTS)
     assert len(exported.remarks) == 2
     assert all("'a b'" in remark for remark in exported.remarks)
-    assert nir_export.to_graph(a_network(), WEIGHTS).remarks == ()
+    assert to_nir.to_graph(a_network(), WEIGHTS).remarks == ()
 
 
 def test_same_network_same_bytes(tmp_path):
     for name in ("one", "two"):
-        nir_files.write(tmp_path / name, nir_export.to_graph(a_network(), WEIGHTS).graph)
+        file_io.write(tmp_path / name, to_nir.to_graph(a_network(), WEIGHTS).graph)
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
 
 
@@ -149,13 +149,13 @@ def changed(graph, what):
     "what", ["weight", "half a weight", "threshold", "edge", "metadata", "version", "missing"]
 )
 def test_metadata_that_disagree_with_their_graph_are_not_believed(what):
-    graph = changed(nir_export.to_graph(a_network(), WEIGHTS).graph, what)
-    with pytest.raises(nir_own.NotExact):
-        nir_own.exact(graph)
+    graph = changed(to_nir.to_graph(a_network(), WEIGHTS).graph, what)
+    with pytest.raises(exact.NotExact):
+        exact.exact(graph)
 
 
 def test_graphs_of_others_are_not_ours():
-    assert nir_own.exact(nir.NIRGraph.from_list(nir.Linear(np.ones((2, 3))))) is None
+    assert exact.exact(nir.NIRGraph.from_list(nir.Linear(np.ones((2, 3))))) is None
 
 
 @pytest.mark.parametrize("content", [b"", b"no HDF5", None])
@@ -163,8 +163,8 @@ def test_files_that_are_no_graphs_are_named(tmp_path, content):
     path = tmp_path / "odd.nir"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(nir_files.NirError, match=r"odd\.nir"):
-        nir_files.read(path)
+    with pytest.raises(file_io.NirError, match=r"odd\.nir"):
+        file_io.read(path)
 
 
 def test_a_register_that_does_not_exist_is_named():

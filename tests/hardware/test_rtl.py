@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import rtl_cases
 
-from neurosim.exchange import memory_images
+from neurosim.export import memory_images
 
 ROOT = Path(__file__).parents[2]
 HARDWARE = ROOT / "hardware"

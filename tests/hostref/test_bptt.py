@@ -13,7 +13,7 @@ from hostref.evaluation import evaluate  # noqa: E402
 from hostref.settings import BpttSettings, NetworkSettings  # noqa: E402
 from hostref.surrogate import spike  # noqa: E402
 from hostref.twin import initial  # noqa: E402
-from neurosim import frames  # noqa: E402
+from neurosim.data import frames  # noqa: E402
 from neurosim.network import NetworkError  # noqa: E402
 
 

@@ -8,8 +8,8 @@ import pytest
 torch = pytest.importorskip("torch", reason='needs the extra "reference" (torch)')
 
 from hostref import benchmark  # noqa: E402
-from neurosim.cli import bench_host, bptt, compare  # noqa: E402
-from neurosim.cli.door import call  # noqa: E402
+from neurosim.app.cli import bench_host, bptt, compare  # noqa: E402
+from neurosim.app.cli.arguments import call  # noqa: E402
 
 
 @pytest.fixture(scope="module")

@@ -12,10 +12,10 @@ from hostref.backend import torch as backend  # noqa: E402
 from learning.record import RunError, RunFolder  # noqa: E402
 from learning.settings import Settings  # noqa: E402
 from learning.training import Training, make_chip, start  # noqa: E402
-from neurosim import datasets, frames  # noqa: E402
-from neurosim.cli import compare, report, reproduce  # noqa: E402
-from neurosim.cli.comparison import cycle, members, on_chip, sparsity, widths  # noqa: E402
-from neurosim.cli.comparison.store import Store  # noqa: E402
+from neurosim.app.cli import compare, report, reproduce  # noqa: E402
+from neurosim.app.experiments import cycle, members, on_chip, sparsity, widths  # noqa: E402
+from neurosim.app.experiments.store import Store  # noqa: E402
+from neurosim.data import datasets, frames  # noqa: E402
 from neurosim.network import NetworkError  # noqa: E402
 
 

@@ -34,7 +34,7 @@ def test_a_command_without_torch_names_the_extra(words):
         "    def find_spec(self, name, path, target=None):\n"
         "        if name == 'torch': raise ModuleNotFoundError('no torch', name='torch')\n"
         "sys.meta_path.insert(0, Missing())\n"
-        "from neurosim.cli import main\n"
+        "from neurosim.app.cli import main\n"
     )
     result = run(code + f"sys.exit(main({words!r}))")
     assert result.returncode == 1, result.stderr

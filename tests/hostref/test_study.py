@@ -7,8 +7,8 @@ import pytest
 
 pytest.importorskip("torch", reason='needs the extra "reference" (torch)')
 
-from neurosim.cli import study
-from neurosim.cli.comparison import accuracy, accuracy_page
+from neurosim.app.cli import study
+from neurosim.app.experiments import accuracy, accuracy_page
 
 TINY = {"hidden": (16,), "generations": 4, "pairs": 16, "groups": 8}
 SLOW = {**TINY, "batch": 2}

@@ -12,13 +12,13 @@ pytest.importorskip("distributed", reason="needs the extra cluster")
 from machines import ROOT, machines
 
 from learning import replica
-from learning import team as teams
+from learning import worker_pool as teams
 from learning.cluster import ClusterTraining
 from learning.record import Checkpoint, RunFolder
 from learning.settings import Settings
-from learning.team import ClusterError, Team
 from learning.training import Training, start
-from neurosim import datasets
+from learning.worker_pool import ClusterError, Team
+from neurosim.data import datasets
 
 SMALL = {
     "hidden": (16,),

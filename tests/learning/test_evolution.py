@@ -7,7 +7,7 @@ from learning.batches import batch
 from learning.evolution import Evolution
 from learning.settings import Settings
 from learning.shaping import coefficients
-from neurosim.population import Rehearsal
+from neurosim.population.evaluator import Rehearsal
 
 SETTINGS = Settings(pairs=12, groups=4, batch=3, generations=10, shaping="rank", seed=6)
 

@@ -24,8 +24,8 @@ from learning.record import (
     read_config,
 )
 from learning.settings import Settings
-from neurosim.memory import Memory, initial_memory, weights
 from neurosim.network import Network, Population
+from neurosim.population.state import Memory, initial_memory, weights
 from neurosim.storage import StorageError
 
 SETTINGS = Settings(hidden=(3,), generations=9, pairs=4, groups=2, fraction_bits=4)

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from learning.replica import memory_sha256, narrow, rehearse, widen
 from learning.settings import Settings
-from learning.team import cut
 from learning.training import Training, start
+from learning.worker_pool import cut
 from neurosim.network import NetworkError
 
 SMALL = {"hidden": (16,), "steps": 5, "pairs": 48, "groups": 6, "batch": 2, "vth_mant": 100}

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from learning.settings import Schedule, Settings, network, noise, readout
-from neurosim.chain import NoiseSpec, check_noise, check_trainable
-from neurosim.kernels.consolidate import RATE_BITS
+from neurosim.kernels.rules.weight_update import RATE_BITS
+from neurosim.population.layout import NoiseSpec, check_noise, check_trainable
 
 LIMITS = {
     "steps": (1, 255),

@@ -7,7 +7,7 @@ import pytest
 from learning.record import RunFolder, read_checkpoint, weights_sha256
 from learning.settings import Settings
 from learning.training import Training, look, make_chip, start
-from neurosim import frames
+from neurosim.data import frames
 
 SMALL = {
     "hidden": (16,),

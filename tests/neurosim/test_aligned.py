@@ -7,13 +7,13 @@ import strategies
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neurosim.chain import NoiseSpec
-from neurosim.frames import words_for
-from neurosim.kernels import aligned, delta
-from neurosim.kernels.lanes import zeros
+from neurosim.data.frames import words_for
+from neurosim.kernels.rules import delta, event_aligned
+from neurosim.kernels.simd import zeros
 from neurosim.network import NetworkError
-from neurosim.population import LearningChip
-from neurosim.voting import Rates
+from neurosim.population.evaluator import LearningChip
+from neurosim.population.layout import NoiseSpec
+from neurosim.population.update import Rates
 
 GENERATION, SEED = 6, 0x0123456789ABCDEF
 
@@ -139,21 +139,21 @@ def test_presented_votes_are_the_product_of_spikes_and_terms(
     moments = len(groups) * steps
     worth = numbers.integers(-(1 << most), 1 << most, (moments, lanes)).astype(np.int16)
     terms = zeros(moments * lanes, np.int16)
-    for left in range(0, lanes, aligned.COLUMN):
-        column, row = aligned.term_place(left, moments, lanes)
+    for left in range(0, lanes, event_aligned.COLUMN):
+        column, row = event_aligned.term_place(left, moments, lanes)
         terms[column : column + moments * row] = worth[:, left : left + row].reshape(-1)
     before = numbers.integers(-(1 << 20), 1 << 20, (sources, lanes)).astype(np.int32)
     votes, biases = zeros(before.shape, np.int32), np.zeros(lanes, np.int32)
     votes[:] = before
-    bits = zeros(aligned.MOMENTS * 8, np.uint64)
+    bits = zeros(event_aligned.MOMENTS * 8, np.uint64)
     used = -(-sources // 64)
     for begin, end in ((0, 3), *((word, min(word + 5, used)) for word in range(3, used, 5))):
-        aligned.aligned_votes(
+        event_aligned.aligned_votes(
             begin, end, sources, words, frames, steps * words, 0, groups, steps, terms, bits, votes
         )
     shown = dense[groups].reshape(moments, -1)[:, :sources]
     assert np.array_equal(votes - before, shown.T.astype(np.int64) @ worth)
-    aligned.aligned_bias_votes(moments, terms, biases)
+    event_aligned.aligned_bias_votes(moments, terms, biases)
     assert biases.tolist() == worth.sum(axis=0, dtype=np.int64).tolist()
 
 

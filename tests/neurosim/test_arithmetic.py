@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neurosim import limits
-from neurosim.kernels import arithmetic, lanes
+from neurosim.kernels import arithmetic, simd
 from neurosim.kernels.compilation import kernel
 
 EVERY = np.arange(-limits.STATE_MAX, limits.STATE_MAX + 2, dtype=np.int32)
@@ -18,16 +18,16 @@ EVERY = np.arange(-limits.STATE_MAX, limits.STATE_MAX + 2, dtype=np.int32)
 @kernel
 def decay_all(x, multiplier, shift, out):
     decay = arithmetic.prepare_decay(multiplier, shift)
-    elements, to = lanes.pointer(x), lanes.pointer(out)
+    elements, to = simd.pointer(x), simd.pointer(out)
     for first in range(0, x.size, 16):
-        lanes.store(to, first, arithmetic.decay_towards_zero(lanes.load(elements, first), decay))
+        simd.store(to, first, arithmetic.decay_towards_zero(simd.load(elements, first), decay))
 
 
 @kernel
 def saturate_all(x, out):
-    elements, to = lanes.pointer(x), lanes.pointer(out)
+    elements, to = simd.pointer(x), simd.pointer(out)
     for first in range(0, x.size, 16):
-        lanes.store(to, first, arithmetic.saturate(lanes.load(elements, first)))
+        simd.store(to, first, arithmetic.saturate(simd.load(elements, first)))
 
 
 def decayed(x, d):

@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neurosim import camera, events, frames, nmnist
-from neurosim.camera_tables import tables
-from neurosim.kernels import scene
+from neurosim.data import events, frames
+from neurosim.data.camera import camera
+from neurosim.data.camera.tables import tables
+from neurosim.data.sets import nmnist
+from neurosim.kernels.data import scene
 
 
 def shapes(count: int) -> np.ndarray:

@@ -5,11 +5,12 @@ import strategies
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neurosim.chain import NoiseSpec, lay_out, source_words
-from neurosim.kernels import perturbation, population
-from neurosim.kernels.aligned import NO_NEURON
 from neurosim.kernels.arithmetic import decay_factors
+from neurosim.kernels.executors import fused_chain
+from neurosim.kernels.noise import weight_noise
+from neurosim.kernels.rules.event_aligned import NO_NEURON
 from neurosim.network import Network, Population
+from neurosim.population.layout import NoiseSpec, lay_out, source_words
 
 
 @given(strategies.cases(), st.data())
@@ -74,7 +75,7 @@ def test_a_thread_has_room_for_one_noise_field_of_any_layer(sizes, graded):
     weights = strategies.random_weights(network, np.random.default_rng(0))
     spec = NoiseSpec((5,) * len(sizes), (5,) * len(sizes), graded=graded)
     chip = strategies.chip_of(strategies.Case(network, weights, None, None), spec)
-    room = population.make_room(lay_out(network, weights, spec, 2), chip._noise, 2)
+    room = fused_chain.make_room(lay_out(network, weights, spec, 2), chip._noise, 2)
     for size in sizes:
         words = ((size + 127) >> 7) << 1
-        assert room.raw.size >= perturbation.noise_words(words, graded)
+        assert room.raw.size >= weight_noise.noise_words(words, graded)

@@ -10,11 +10,11 @@ from chip_strategies import STEPS, cases
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from neurosim import profiles
-from neurosim.chip import Chip, Perturbation, Probe
-from neurosim.frames import pack
+from neurosim.chip import profiles
+from neurosim.chip.emulator import Chip, Perturbation, Probe
+from neurosim.chip.synapses import Dense, Sparse
+from neurosim.data.frames import pack
 from neurosim.network import Connection, Input, Network, NetworkError, Noise, Population, Weights
-from neurosim.synapses import Dense, Sparse
 
 EVERY = settings(
     max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True

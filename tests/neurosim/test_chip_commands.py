@@ -8,11 +8,11 @@ import pytest
 
 from learning.record import Config, RunFolder
 from learning.settings import Settings
-from neurosim.cli import map as map_command
-from neurosim.cli import run as run_command
-from neurosim.cli.door import call
-from neurosim.frames import pack
-from neurosim.memory import initial_memory, weights
+from neurosim.app.cli import map as map_command
+from neurosim.app.cli import run as run_command
+from neurosim.app.cli.arguments import call
+from neurosim.data.frames import pack
+from neurosim.population.state import initial_memory, weights
 
 
 @pytest.fixture(autouse=True)
@@ -21,7 +21,7 @@ def small_data(monkeypatch):
     spikes = (np.random.default_rng(3).random((12, 6, 578)) < 0.1).astype(np.uint8)
     frames = pack(spikes, np.arange(12, dtype=np.uint8) % 10)
     data = SimpleNamespace(name="digits", train=frames, validation=frames, test=frames)
-    monkeypatch.setattr("neurosim.datasets.load", lambda name, **options: data)
+    monkeypatch.setattr("neurosim.data.datasets.load", lambda name, **options: data)
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,10 @@ from chip_strategies import cases
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from neurosim import profiles, wiring
-from neurosim.chip import Chip, Probe
-from neurosim.kernels import chip_neuron, chip_synapse
+from neurosim.chip import profiles, wiring
+from neurosim.chip.emulator import Chip, Probe
+from neurosim.kernels.chip import neuron as chip_neuron
+from neurosim.kernels.chip import synapse as chip_synapse
 from neurosim.network import Network, Population
 
 QUICK = settings(

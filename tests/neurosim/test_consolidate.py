@@ -7,9 +7,10 @@ import strategies
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neurosim.kernels import consolidate, transpose
+from neurosim.kernels import transpose
 from neurosim.kernels.compilation import kernel
-from neurosim.kernels.lanes import pointer
+from neurosim.kernels.rules import weight_update
+from neurosim.kernels.simd import pointer
 
 
 @kernel
@@ -17,7 +18,7 @@ def transpose_all(rows, at):
     transpose.transpose_blocks(pointer(rows), at)
 
 
-ONE = 1 << consolidate.RATE_BITS
+ONE = 1 << weight_update.RATE_BITS
 WIDE = (-(1 << 40), 1 << 40)
 
 
@@ -35,8 +36,8 @@ WIDE = (-(1 << 40), 1 << 40)
 def test_rounding_is_right_on_average(state, direction, rate, decay):
     """Every one of the 65,536 random numbers once: their mean is the exact step."""
     total = sum(
-        consolidate.move(state, direction, rate, decay, random, *WIDE) - state
-        for random in range(1 << consolidate.RANDOM_BITS)
+        weight_update.move(state, direction, rate, decay, random, *WIDE) - state
+        for random in range(1 << weight_update.RANDOM_BITS)
     )
     assert total << 16 == direction * rate - state * decay
 
@@ -52,23 +53,23 @@ def test_rounding_is_right_on_average(state, direction, rate, decay):
 def test_move_naive_is_py_func_is_compiled(state, direction, rate, decay, random, high):
     arguments = state, direction, rate, decay, random, -high - 1, high
     wanted = naive.move(*arguments)
-    assert consolidate.move(*arguments) == consolidate.move.py_func(*arguments) == wanted
+    assert weight_update.move(*arguments) == weight_update.move.py_func(*arguments) == wanted
     assert -high - 1 <= wanted <= high
 
 
 @given(st.integers(-128, 127), st.integers(0, 0xFFFF))
 def test_nothing_rounds_to_nothing(state, random):
-    assert consolidate.move(state, 0, 3 << 30, 0, random, -128, 127) == state
+    assert weight_update.move(state, 0, 3 << 30, 0, random, -128, 127) == state
 
 
 @given(st.integers(-128, 127), st.integers(1, 1 << 20), st.integers(0, 0xFFFF))
 def test_weights_stop_at_the_register_edge(state, direction, random):
-    assert consolidate.move(state, direction, 300 * ONE, 0, random, -128, 127) == 127
-    assert consolidate.move(state, -direction, 300 * ONE, 0, random, -128, 127) == -128
+    assert weight_update.move(state, direction, 300 * ONE, 0, random, -128, 127) == 127
+    assert weight_update.move(state, -direction, 300 * ONE, 0, random, -128, 127) == -128
 
 
 def test_synapses_at_their_edge_are_counted():
-    for way in (consolidate.move_synapses, consolidate.move_synapses.py_func):
+    for way in (weight_update.move_synapses, weight_update.move_synapses.py_func):
         state = np.zeros((5, 3), np.int16)
         direction = np.zeros((5, 16), np.int32)
         direction[1, 0], direction[4, 2], direction[2, 1] = 1, -1, 1
@@ -90,7 +91,7 @@ VOTES = st.integers(-(1 << 20), 1 << 20) | st.integers(1 - (1 << 31), (1 << 31) 
 )
 def test_momentum_naive_is_py_func_is_compiled(old, vote, bits):
     wanted = [naive.momentum(a, b, bits) for a, b in zip(old, vote, strict=True)]
-    for way in (consolidate.gather_momentum, consolidate.gather_momentum.py_func):
+    for way in (weight_update.gather_momentum, weight_update.gather_momentum.py_func):
         kept = np.array([old], np.int32)
         way(0, 1, kept, bits, np.array([vote], np.int32))
         assert kept[0].tolist() == wanted
@@ -121,7 +122,7 @@ def test_biases_move_naive_is_py_func_is_compiled(neurons, layer, generation, se
         )
         for k in range(neurons)
     ]  # fmt: skip
-    for way in (consolidate.move_biases, consolidate.move_biases.py_func):
+    for way in (weight_update.move_biases, weight_update.move_biases.py_func):
         state = before.copy()
         random = np.zeros(-(-neurons // 8) * 2, np.uint64)
         edges = way(

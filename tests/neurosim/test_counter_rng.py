@@ -7,7 +7,8 @@ import strategies
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neurosim.kernels import counter_rng, perturbation
+from neurosim.kernels import generator
+from neurosim.kernels.noise import weight_noise
 
 KNOWN = [
     ((0,) * 4, (0,) * 2, "6627e8d5 e169c58d bc57ac4c 9b00dbd8"),
@@ -20,8 +21,8 @@ KNOWN = [
 ]
 """Random123's kat_vectors, as docs/eggroll.md section 5 has them."""
 WAYS = {
-    "compiled": counter_rng.philox4x32,
-    "py_func": counter_rng.philox4x32.py_func,
+    "compiled": generator.philox4x32,
+    "py_func": generator.philox4x32.py_func,
     "naive": lambda *words: naive.philox4x32(words[:4], words[4:]),
 }
 FIELDS = st.builds(
@@ -34,7 +35,7 @@ FIELDS = st.builds(
 )
 
 
-def drawn(field, first=0, count=4, by=counter_rng.draw_words):
+def drawn(field, first=0, count=4, by=generator.draw_words):
     out = np.zeros(count, np.uint64)
     by(out, 0, first, count, *field[:4], np.uint64(field.seed))
     return out.tolist()
@@ -61,7 +62,7 @@ def test_words_are_those_of_the_named_counter(field, block, count):
     wanted = [naive.word(field, 2 * block + index) for index in range(count)]
     assert drawn(field, 2 * block, count) == wanted
     few = wanted[:2]  # more are drawn in lanes, which py_func cannot (test_uncompiled.py)
-    assert drawn(field, 2 * block, len(few), counter_rng.draw_words.py_func) == few
+    assert drawn(field, 2 * block, len(few), generator.draw_words.py_func) == few
 
 
 @given(FIELDS, st.integers(1, 12))
@@ -107,7 +108,7 @@ def test_seeds_that_differ_in_one_bit_share_no_noise():
 
 @given(FIELDS, st.integers(0, 20))
 def test_blocks_fill_an_array_whole(field, count):
-    for by in (counter_rng.draw_blocks, counter_rng.draw_blocks.py_func):
+    for by in (generator.draw_blocks, generator.draw_blocks.py_func):
         out = np.zeros(count + 2, np.uint64)
         by(out[:count], *field[:4], np.uint64(field.seed))
         assert out.tolist() == [*drawn(field, 0, count), 0, 0]
@@ -120,11 +121,11 @@ def test_blocks_fill_an_array_whole(field, count):
 def test_noise_numbers_naive_is_py_func_is_compiled(field, count, words, component, graded):
     count = min(count, 64 * words)
     wanted = naive.numbers(field, count, words, component, graded)
-    planes = np.zeros(perturbation.noise_words(words, graded), np.uint64)
-    for draw in (perturbation.draw_noise, perturbation.draw_noise.py_func):
+    planes = np.zeros(weight_noise.noise_words(words, graded), np.uint64)
+    for draw in (weight_noise.draw_noise, weight_noise.draw_noise.py_func):
         planes[:] = np.uint64(0xABCDEF)
         draw(planes, 0, words, 0, words, component, graded, *field[:4], np.uint64(field.seed))
-        for number in (perturbation.noise_number, perturbation.noise_number.py_func):
+        for number in (weight_noise.noise_number, weight_noise.noise_number.py_func):
             assert [
                 int(number(planes, 0, words, index, graded)) for index in range(count)
             ] == wanted
@@ -133,10 +134,10 @@ def test_noise_numbers_naive_is_py_func_is_compiled(field, count, words, compone
 @given(FIELDS, st.integers(0, 3), st.integers(1, 2), st.booleans())
 def test_part_of_a_noise_field_is_that_part_of_the_whole(field, begin, blocks, graded):
     def planes(first, count):
-        out = np.zeros(perturbation.noise_words(count, graded), np.uint64)
+        out = np.zeros(weight_noise.noise_words(count, graded), np.uint64)
         seed = np.uint64(field.seed)
-        perturbation.draw_noise(out, 0, 8, first, count, 3, graded, *field[:4], seed)
-        used = int(perturbation.planes_of(graded))
+        weight_noise.draw_noise(out, 0, 8, first, count, 3, graded, *field[:4], seed)
+        used = int(weight_noise.planes_of(graded))
         return out[: used * count].reshape(used, count)
 
     begin, count = 2 * begin, 2 * min(blocks, 4 - begin)

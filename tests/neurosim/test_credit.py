@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from learning.shaping import left_out
-from neurosim.chain import NoiseSpec
-from neurosim.kernels.credit import CREDIT_SHIFT
+from neurosim.kernels.rules.error_credit import CREDIT_SHIFT
 from neurosim.network import Network, NetworkError, Population, Weights
-from neurosim.population import LearningChip, ReadoutSpec
-from neurosim.voting import Rates
+from neurosim.population.evaluator import LearningChip, ReadoutSpec
+from neurosim.population.layout import NoiseSpec
+from neurosim.population.update import Rates
 
 GENERATION, SEED = 6, 0x0123456789ABCDEF
 STILL = [Rates(0, 0, 0)] * 2

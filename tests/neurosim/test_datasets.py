@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neurosim import camera, datasets, events, frames, framestore, images, nmnist
+from neurosim.data import cache, datasets, events, frames, images
+from neurosim.data.camera import camera
+from neurosim.data.sets import nmnist
 
 
 @pytest.fixture(autouse=True)
@@ -149,9 +151,9 @@ def test_a_damaged_cache_is_made_again(tmp_path: Path, own_cache: Path, damage):
     else:
         content[len(content) // 2] ^= 1
         file.write_bytes(content)
-    assert framestore.load(kept.name) is None
+    assert cache.load(kept.name) is None
     assert same(datasets.load(name), first)
-    assert framestore.load(kept.name) is not None
+    assert cache.load(kept.name) is not None
 
 
 def test_changed_content_is_seen(tmp_path: Path):

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from neurosim import energy
-from neurosim.chip import Chip
+from neurosim.chip import energy
+from neurosim.chip.emulator import Chip
 from neurosim.network import Network, Population
 
 COUNTED = {

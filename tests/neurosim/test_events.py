@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neurosim import events
+from neurosim.data import events
 
 PLACES = st.integers(0, 33)
 TIMES = st.integers(0, 400_000) | st.integers(0, (1 << 24) + 50_000)

@@ -4,12 +4,12 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neurosim import floor
-from neurosim.chain import NoiseSpec
-from neurosim.floor import Work
-from neurosim.kernels import ceilings
-from neurosim.kernels.lanes import LOOKS_UP, zeros
+from neurosim.kernels import peak_rates
+from neurosim.kernels.simd import LOOKS_UP, zeros
 from neurosim.network import Network, Population
+from neurosim.population import roofline
+from neurosim.population.layout import NoiseSpec
+from neurosim.population.roofline import Work
 
 SIZES = st.integers(1, 300)
 
@@ -21,30 +21,30 @@ def network(inputs, hidden, outputs):
 def test_work_of_the_usual_network_by_hand():
     """2312-128-10, rank 1, ten steps: a pair and a sample."""
     spec = NoiseSpec((5, 5), (0, 0))
-    one = floor.evaluating(network(2312, 128, 10), spec, 10, 2)
-    two = floor.evaluating(network(2312, 128, 10), spec, 10, 3)
+    one = roofline.evaluating(network(2312, 128, 10), spec, 10, 2)
+    two = roofline.evaluating(network(2312, 128, 10), spec, 10, 3)
     sample = Work(*(b - a for a, b in zip(one, two, strict=True)))
     assert sample.words == 10 * (37 + 2 * 2)
     assert sample.sums == 2 * 10 * 10 * (8 * 6 if LOOKS_UP else 32)
     assert sample.lanes == 10 * (128 * (2 * 7 + 1) + 10 * 2 * (7 + 1))
-    assert floor.voting(network(2312, 128, 10), spec).sums == 2312 * 128 / 4 + 128 * 16 / 4
-    assert floor.sharing(network(2312, 128, 10), 1550).sums == 1550 * 128
+    assert roofline.voting(network(2312, 128, 10), spec).sums == 2312 * 128 / 4 + 128 * 16 / 4
+    assert roofline.sharing(network(2312, 128, 10), 1550).sums == 1550 * 128
 
 
 @given(SIZES, SIZES, SIZES, st.integers(1, 8), st.integers(1, 20), st.integers(1, 20))
 def test_work_grows_with_rank_steps_and_samples(inputs, hidden, outputs, rank, steps, batch):
     net = network(inputs, hidden, outputs)
     spec = NoiseSpec((5, 5), (0, 0), rank=rank)
-    work = floor.evaluating(net, spec, steps, batch)
+    work = roofline.evaluating(net, spec, steps, batch)
     for more in (
-        floor.evaluating(net, spec._replace(rank=rank + 1), steps, batch),
-        floor.evaluating(net, spec, steps + 1, batch),
-        floor.evaluating(net, spec, steps, batch + 1),
+        roofline.evaluating(net, spec._replace(rank=rank + 1), steps, batch),
+        roofline.evaluating(net, spec, steps + 1, batch),
+        roofline.evaluating(net, spec, steps, batch + 1),
     ):
         assert all(a <= b for a, b in zip(work, more, strict=True))
         assert work.lanes < more.lanes
-    assert floor.voting(net, spec).sums * (rank + 1) / rank == (
-        floor.voting(net, spec._replace(rank=rank + 1)).sums
+    assert roofline.voting(net, spec).sums * (rank + 1) / rank == (
+        roofline.voting(net, spec._replace(rank=rank + 1)).sums
     )
 
 
@@ -52,28 +52,30 @@ def test_one_sided_members_cost_a_second_direction():
     """Noise is drawn and voted twice, and the first layer meets two noises; the spikes are the same."""
     net, spec = network(2312, 128, 10), NoiseSpec((5, 5), (0, 0))
     one, two = (
-        floor.evaluating(net, spec._replace(one_sided=given), 10, 1) for given in (False, True)
+        roofline.evaluating(net, spec._replace(one_sided=given), 10, 1) for given in (False, True)
     )
     assert two.words - one.words == 10 * 37
     assert two.sums == one.sums
-    drawn = floor.drawing(2312, 1, False) + floor.drawing(128, 1, False)
-    drawn += floor.drawing(128, 1, False) + floor.drawing(10, 1, False)
+    drawn = roofline.drawing(2312, 1, False) + roofline.drawing(128, 1, False)
+    drawn += roofline.drawing(128, 1, False) + roofline.drawing(10, 1, False)
     assert two.lanes - one.lanes == 10 * 128 + drawn.lanes
-    assert floor.voting(net, spec._replace(one_sided=True)) == floor.voting(net, spec).times(2)
+    assert roofline.voting(net, spec._replace(one_sided=True)) == roofline.voting(net, spec).times(
+        2
+    )
 
 
 def test_a_layer_without_noise_costs_no_votes():
     net = network(20, 9, 3)
-    assert floor.voting(net, NoiseSpec((0, 0), (0, 0))) == Work()
-    assert floor.presenting(net, NoiseSpec((5, 5), (0, 0)), 10, 50) == Work()
+    assert roofline.voting(net, NoiseSpec((0, 0), (0, 0))) == Work()
+    assert roofline.presenting(net, NoiseSpec((5, 5), (0, 0)), 10, 50) == Work()
     aligned = NoiseSpec((5, 0), (0, 0), aligned=(True, False))
-    shown, silent = (floor.presenting(net, aligned, 10, spikes) for spikes in (50, 0))
+    shown, silent = (roofline.presenting(net, aligned, 10, spikes) for spikes in (50, 0))
     assert shown.lanes - silent.lanes == 50 * 16
     assert silent.lanes > 0
 
 
 def test_ceilings_are_rates_and_seconds_are_work_over_them():
-    rates = floor.measure_ceilings()
+    rates = roofline.measure_ceilings()
     assert all(rate > 1e6 for rate in rates)
     assert rates.times(2).seconds(rates) == 2 * len(rates)
 
@@ -87,11 +89,11 @@ def test_what_the_loops_count_is_there(turns, seed):
     flips = [first[0] ^ np.uint64(turn & 1) for turn in range(turns)]
     rest = int(np.bitwise_count(words[1:] & first[1:]).sum())
     wanted = turns * rest + sum(int(np.bitwise_count(words[0] & one)) for one in flips)
-    assert ceilings.count_common(turns, words, others) == wanted
+    assert peak_rates.count_common(turns, words, others) == wanted
     table, out = zeros(1024, np.int16), zeros(16, np.int32)
     table[:] = numbers.integers(-100, 100, 1024)
-    ceilings.add_shorts(turns, table, out)
+    peak_rates.add_shorts(turns, table, out)
     rows = table.reshape(-1, 16, 16).astype(np.int32)
     assert out.tolist() == sum(rows[turn % 4].sum(axis=0) for turn in range(turns)).tolist()
     spread = np.bitwise_xor.reduce(words.reshape(-1, 8), axis=0)
-    assert ceilings.read_memory(0, 32, words) == int(np.bitwise_count(spread).sum())
+    assert peak_rates.read_memory(0, 32, words) == int(np.bitwise_count(spread).sum())

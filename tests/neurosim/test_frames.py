@@ -7,8 +7,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from neurosim import events, frames
-from neurosim.kernels import binning
+from neurosim.data import events, frames
+from neurosim.kernels.data import binning
 
 STEPS = st.integers(1, 40)
 POOLS = st.sampled_from([1, 2, 17, 34])

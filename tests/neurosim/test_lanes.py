@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numba import int32
 
-from neurosim.kernels import lanes
+from neurosim.kernels import simd
 from neurosim.kernels.compilation import kernel
 
 INT32 = st.integers(-(1 << 31), (1 << 31) - 1)
@@ -21,57 +21,57 @@ SHIFTS = st.lists(st.integers(0, 31), min_size=16, max_size=16).map(lambda x: np
 @kernel
 def arithmetic(a, b, shifts, out):
     """Every operator of neurons, one a row of out."""
-    to = lanes.pointer(out)
-    x, y = lanes.load(lanes.pointer(a), 0), lanes.load(lanes.pointer(b), 0)
-    by = lanes.load(lanes.pointer(shifts), 0)
-    lanes.store(to, 0, x + y)
-    lanes.store(to, 16, x - y)
-    lanes.store(to, 32, x * y)
-    lanes.store(to, 48, x & y)
-    lanes.store(to, 64, x | y)
-    lanes.store(to, 80, x ^ y)
-    lanes.store(to, 96, lanes.select(x > y, x, y))
-    lanes.store(to, 112, lanes.select(x != y, x, y))
-    lanes.store(to, 128, lanes.shift_right(x, by))
-    lanes.store(to, 144, lanes.splat(int32(-7)))
-    lanes.store(to, 160, lanes.shift_right_unsigned(x, by))
+    to = simd.pointer(out)
+    x, y = simd.load(simd.pointer(a), 0), simd.load(simd.pointer(b), 0)
+    by = simd.load(simd.pointer(shifts), 0)
+    simd.store(to, 0, x + y)
+    simd.store(to, 16, x - y)
+    simd.store(to, 32, x * y)
+    simd.store(to, 48, x & y)
+    simd.store(to, 64, x | y)
+    simd.store(to, 80, x ^ y)
+    simd.store(to, 96, simd.select(x > y, x, y))
+    simd.store(to, 112, simd.select(x != y, x, y))
+    simd.store(to, 128, simd.shift_right(x, by))
+    simd.store(to, 144, simd.splat(int32(-7)))
+    simd.store(to, 160, simd.shift_right_unsigned(x, by))
 
 
 @kernel
 def bits_of(a, b):
-    x, y = lanes.load(lanes.pointer(a), 0), lanes.load(lanes.pointer(b), 0)
-    return lanes.spike_bits(x > y), lanes.spike_bits(x != y)
+    x, y = simd.load(simd.pointer(a), 0), simd.load(simd.pointer(b), 0)
+    return simd.spike_bits(x > y), simd.spike_bits(x != y)
 
 
 @kernel
 def load_from(a, at, out):
-    lanes.store(lanes.pointer(out), 0, lanes.load(lanes.pointer(a), at))
+    simd.store(simd.pointer(out), 0, simd.load(simd.pointer(a), at))
 
 
 @kernel
 def count_words(a, b, at):
-    x = lanes.load_words(lanes.pointer(a), at)
-    y = lanes.load_words(lanes.pointer(b), at)
-    both = lanes.total(lanes.popcounts(x & y))
-    either = lanes.total(lanes.popcounts(x | y))
-    one = lanes.total(lanes.popcounts(x ^ y))
+    x = simd.load_words(simd.pointer(a), at)
+    y = simd.load_words(simd.pointer(b), at)
+    both = simd.total(simd.popcounts(x & y))
+    either = simd.total(simd.popcounts(x | y))
+    one = simd.total(simd.popcounts(x ^ y))
     return (
         both,
         either,
         one,
-        lanes.total(lanes.popcounts(x + y)),
-        lanes.total(lanes.popcounts(x - y)),
+        simd.total(simd.popcounts(x + y)),
+        simd.total(simd.popcounts(x - y)),
     )
 
 
 @kernel
 def count_one(word):
-    return lanes.popcount(word), lanes.trailing_zeros(word)
+    return simd.popcount(word), simd.trailing_zeros(word)
 
 
 @kernel
 def write_halves(words, place, value):
-    lanes.pointer_to_halves(words)[place] = value
+    simd.pointer_to_halves(words)[place] = value
 
 
 def wrapped(x):
@@ -153,32 +153,32 @@ def test_halves_lie_in_words_from_the_lowest_bits_up(place):
 @kernel
 def word_operations(a, b, shifts, most, out):
     """Every operator of words alone, one a row of out; the last two rows interleave."""
-    to = lanes.pointer(out)
-    x, y = lanes.load_words(lanes.pointer(a), 0), lanes.load_words(lanes.pointer(b), 0)
-    by = lanes.load_words(lanes.pointer(shifts), 0)
-    lanes.store_words(to, 0, lanes.shift_words_left(x, by))
-    lanes.store_words(to, 8, lanes.shift_words_right(x, by))
-    lanes.store_words(to, 16, x * y)
-    lanes.store_words(to, 24, lanes.splat_words(b[0]) + lanes.word_index())
-    lanes.store_interleaved(lanes.pointer(to), 32, x, y, most)
+    to = simd.pointer(out)
+    x, y = simd.load_words(simd.pointer(a), 0), simd.load_words(simd.pointer(b), 0)
+    by = simd.load_words(simd.pointer(shifts), 0)
+    simd.store_words(to, 0, simd.shift_words_left(x, by))
+    simd.store_words(to, 8, simd.shift_words_right(x, by))
+    simd.store_words(to, 16, x * y)
+    simd.store_words(to, 24, simd.splat_words(b[0]) + simd.word_index())
+    simd.store_interleaved(simd.pointer(to), 32, x, y, most)
 
 
 @kernel
 def short_operations(a, b, twins, wide):
-    x, y = lanes.load_shorts(lanes.pointer(a), 1), lanes.load_shorts(lanes.pointer(b), 0)
-    lanes.store(lanes.pointer(wide), 0, lanes.widen(x + y))
-    lanes.store(lanes.pointer(wide), 16, lanes.widen(lanes.no_shorts() - y))
-    x, y = lanes.load_twins(lanes.pointer(a), 1), lanes.load_twins(lanes.pointer(b), 0)
-    lanes.store_twins(lanes.pointer(twins), 0, x + y)
-    lanes.store_twins(lanes.pointer(twins), 32, lanes.no_twins() - y)
-    lanes.store(lanes.pointer(wide), 32, lanes.widen_first(x))
-    lanes.store(lanes.pointer(wide), 48, lanes.widen_second(x))
-    return lanes.greatest(lanes.widen_second(x))
+    x, y = simd.load_shorts(simd.pointer(a), 1), simd.load_shorts(simd.pointer(b), 0)
+    simd.store(simd.pointer(wide), 0, simd.widen(x + y))
+    simd.store(simd.pointer(wide), 16, simd.widen(simd.no_shorts() - y))
+    x, y = simd.load_twins(simd.pointer(a), 1), simd.load_twins(simd.pointer(b), 0)
+    simd.store_twins(simd.pointer(twins), 0, x + y)
+    simd.store_twins(simd.pointer(twins), 32, simd.no_twins() - y)
+    simd.store(simd.pointer(wide), 32, simd.widen_first(x))
+    simd.store(simd.pointer(wide), 48, simd.widen_second(x))
+    return simd.greatest(simd.widen_second(x))
 
 
 @kernel
 def bits_of_word(word):
-    return lanes.bit_length(word), lanes.without_lowest(word)
+    return simd.bit_length(word), simd.without_lowest(word)
 
 
 @given(WORDS, WORDS, st.lists(st.integers(0, 63), min_size=8, max_size=8), st.integers(0, 20))
@@ -219,23 +219,23 @@ def test_shorts_naive_is_py_func_is_compiled(a, b):
 @kernel
 def look_up(tables, places, out):
     """Thirty-two places in a table, in two tables, and in two by other bits of the places."""
-    t, to = lanes.pointer(tables), lanes.pointer(out)
-    first, second = lanes.load_twins(t, 0), lanes.load_twins(t, 32)
-    where = lanes.load_twins(lanes.pointer(places), 0)
-    lanes.store_twins(to, 0, lanes.look_up(first, where))
-    lanes.store_twins(to, 32, lanes.look_up_in_two(first, second, where))
-    high = lanes.shift_twins_right(where, 10)
-    lanes.store_twins(to, 64, high)
-    lanes.store_twins(to, 96, lanes.look_up_in_two(first, second, high))
-    lanes.store_twins(to, 128, lanes.popcounts(where))
+    t, to = simd.pointer(tables), simd.pointer(out)
+    first, second = simd.load_twins(t, 0), simd.load_twins(t, 32)
+    where = simd.load_twins(simd.pointer(places), 0)
+    simd.store_twins(to, 0, simd.look_up(first, where))
+    simd.store_twins(to, 32, simd.look_up_in_two(first, second, where))
+    high = simd.shift_twins_right(where, 10)
+    simd.store_twins(to, 64, high)
+    simd.store_twins(to, 96, simd.look_up_in_two(first, second, high))
+    simd.store_twins(to, 128, simd.popcounts(where))
 
 
 PLACES = st.lists(st.integers(0, (1 << 16) - 1), min_size=32, max_size=32)
 
 
-@pytest.mark.parametrize("in_one", [lanes.LOOKS_UP, False])
+@pytest.mark.parametrize("in_one", [simd.LOOKS_UP, False])
 def test_look_ups_naive_is_py_func_is_compiled(in_one, monkeypatch):
-    monkeypatch.setattr(lanes, "LOOKS_UP", in_one)
+    monkeypatch.setattr(simd, "LOOKS_UP", in_one)
     compiled = numba.njit(look_up.py_func)  # not kept: the other way has the same name
 
     @given(st.lists(st.integers(-(1 << 15), (1 << 15) - 1), min_size=64, max_size=64), PLACES)
@@ -257,8 +257,8 @@ def test_look_ups_naive_is_py_func_is_compiled(in_one, monkeypatch):
 
 @kernel
 def alternate(wide, narrow, first, number, bits):
-    lanes.store_alternating(lanes.pointer(wide), 1, first, number, number ^ -1)
-    lanes.store_alternating(lanes.pointer(narrow), 1, first, bits, bits ^ 1)
+    simd.store_alternating(simd.pointer(wide), 1, first, number, number ^ -1)
+    simd.store_alternating(simd.pointer(narrow), 1, first, bits, bits ^ 1)
 
 
 @given(st.integers(0, 15), st.integers(0, 65535), st.integers(-(1 << 31), (1 << 31) - 1))
@@ -273,7 +273,7 @@ def test_alternating_lanes_begin_where_they_are_told(half, bits, number):
 
 @kernel
 def sum_of(numbers):
-    return lanes.total(lanes.load(lanes.pointer(numbers), 0))
+    return simd.total(simd.load(simd.pointer(numbers), 0))
 
 
 @given(st.lists(st.integers(-(1 << 27), (1 << 27) - 1), min_size=16, max_size=16))
@@ -293,8 +293,8 @@ def test_lowest_and_highest_bits_of_a_word(word):
 
 @given(st.integers(0, 300), st.sampled_from([np.int8, np.int16, np.int32, np.uint64]))
 def test_zeros_begin_with_a_cache_line(size, kind):
-    made = lanes.zeros((size, 3), kind)
-    assert made.ctypes.data % lanes.LINE == 0 or made.size == 0
+    made = simd.zeros((size, 3), kind)
+    assert made.ctypes.data % simd.LINE == 0 or made.size == 0
     assert made.shape == (size, 3)
     assert made.dtype == kind
     assert not made.any()
@@ -302,10 +302,10 @@ def test_zeros_begin_with_a_cache_line(size, kind):
 
 @given(st.lists(st.tuples(st.integers(0, 40), st.sampled_from([np.int8, np.int32, np.uint64]))))
 def test_zeros_together_lie_apart_at_cache_lines(parts):
-    made = lanes.zeros_together(*parts)
+    made = simd.zeros_together(*parts)
     for number, (one, (size, kind)) in enumerate(zip(made, parts, strict=True), 1):
         assert (one.shape, one.dtype) == ((size,), kind)
-        assert one.ctypes.data % lanes.LINE == 0 or size == 0
+        assert one.ctypes.data % simd.LINE == 0 or size == 0
         assert not one.any()
         one[:] = number
     for number, one in enumerate(made, 1):

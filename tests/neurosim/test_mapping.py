@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neurosim.mapping import LOIHI, Limits, MappingError, axon_bits, place, tile
+from neurosim.chip.mapping import LOIHI, Limits, MappingError, axon_bits, place, tile
+from neurosim.chip.synapses import Sparse
 from neurosim.network import Connection, Input, Network, Population
-from neurosim.synapses import Sparse
 
 
 def chain(inputs, *sizes, **registers):
@@ -133,7 +133,7 @@ def test_sparse_synapses_take_less_memory_and_fewer_messages():
 
 
 def test_the_mesh_is_drawn():
-    from neurosim.mesh_picture import mesh_png
+    from neurosim.app.report.mesh_picture import mesh_png
 
     placement = place(chain(2312, 256, 40, 10))
     assert mesh_png(placement).startswith(b"\x89PNG")

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neurosim import limits, memory
+from neurosim import limits
 from neurosim.network import Connection, Network, NetworkError, Population, check_weights
+from neurosim.population import state
 
 
 def network(inputs=30, hidden=20, weight_bits=8):
@@ -16,17 +17,17 @@ def network(inputs=30, hidden=20, weight_bits=8):
 
 
 def initial(std=16, seed=3, fraction_bits=8, momentum=False, **sizes):
-    return memory.initial_memory(
+    return state.initial_memory(
         network(**sizes), [std, std], seed=seed, fraction_bits=fraction_bits, momentum=momentum
     )
 
 
 @given(st.integers(1, 8), st.integers(0, 8), st.integers(0, 127), st.integers(0, (1 << 64) - 1))
 def test_initial_weights_fit_their_registers(bits, fraction, std, seed):
-    made = memory.initial_memory(
+    made = state.initial_memory(
         network(weight_bits=bits), [std, std], seed=seed, fraction_bits=fraction, momentum=True
     )
-    check_weights(network(weight_bits=bits), memory.weights(made, fraction))
+    check_weights(network(weight_bits=bits), state.weights(made, fraction))
 
 
 def test_initial_weights_are_drawn_as_the_specification_says():
@@ -52,10 +53,10 @@ def test_seeds_give_different_weights():
 
 @given(st.integers(0, 8))
 def test_every_state_rounds_to_a_mantissa_within_the_register(fraction):
-    low, high = memory.state_range(Connection("a", "b"), fraction)
+    low, high = state.state_range(Connection("a", "b"), fraction)
     states = np.arange(low, high + 1, dtype=np.int32).astype(np.int16)
-    kept = memory.Memory((states,), (np.zeros(1, np.int32),), ())
-    mantissas = memory.weights(kept, fraction).mantissas[0]
+    kept = state.Memory((states,), (np.zeros(1, np.int32),), ())
+    mantissas = state.weights(kept, fraction).mantissas[0]
     half = (1 << fraction) // 2
     wanted = [(int(state) + half) // (1 << fraction) for state in (low, -1, 0, 1, high)]
     places = [0, -low - 1, -low, -low + 1, -1]
@@ -64,8 +65,8 @@ def test_every_state_rounds_to_a_mantissa_within_the_register(fraction):
 
 
 def test_biases_round_to_the_nearest_mantissa():
-    kept = memory.Memory((), (np.array([0, 127, 128, -128, -129, 4095 << 8], np.int32),), ())
-    assert memory.weights(kept, 8).biases[0].tolist() == [0, 0, 1, 0, -1, 4095]
+    kept = state.Memory((), (np.array([0, 127, 128, -128, -129, 4095 << 8], np.int32),), ())
+    assert state.weights(kept, 8).biases[0].tolist() == [0, 0, 1, 0, -1, 4095]
 
 
 def test_momentum_is_kept_only_if_asked_for():
@@ -76,15 +77,15 @@ def test_momentum_is_kept_only_if_asked_for():
 @pytest.mark.parametrize("bits", [-1, 9, 1.5])
 def test_fraction_bits_out_of_range_are_refused(bits):
     with pytest.raises(NetworkError, match=f"fraction_bits is {bits}; allowed are 0..8"):
-        memory.check_fraction_bits(bits)
+        state.check_fraction_bits(bits)
 
 
 @given(st.integers(1, 5000))
 def test_rows_are_padded_to_whole_vectors(neurons):
-    assert memory.padded(neurons) % 16 == 0
-    assert 0 <= memory.padded(neurons) - neurons < 16
+    assert state.padded(neurons) % 16 == 0
+    assert 0 <= state.padded(neurons) - neurons < 16
 
 
 def test_the_widest_state_fits_sixteen_bits():
-    low, high = memory.state_range(Connection("a", "b"), limits.DECAY_BITS - 4)
+    low, high = state.state_range(Connection("a", "b"), limits.DECAY_BITS - 4)
     assert (low, high) == (-(1 << 15), (1 << 15) - 1 - 128)

@@ -9,11 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import chip_of, example, still
 
-from neurosim import chain as chains
-from neurosim.chain import NoiseSpec, lay_out
-from neurosim.kernels import lanes, panel, synapse
-from neurosim.kernels.panel import COUNTED_SIXTEENS, PANEL
+from neurosim.kernels import simd
+from neurosim.kernels.connections import dense
+from neurosim.kernels.executors import output_batch
+from neurosim.kernels.executors.output_batch import COUNTED_SIXTEENS, PANEL
 from neurosim.network import Connection, Network, Population, Weights
+from neurosim.population import layout as chains
+from neurosim.population.layout import NoiseSpec, lay_out
 
 GENERATION = 5
 WAYS = ("look-ups", "tables", "lists")
@@ -28,7 +30,7 @@ def way(request, monkeypatch):
 
 def choose(way, monkeypatch):
     monkeypatch.setattr(chains, "LOOKS_UP", way == "look-ups")
-    monkeypatch.setattr(synapse, "TABLE_BYTES", 0 if way == "lists" else 1 << 16)
+    monkeypatch.setattr(dense, "TABLE_BYTES", 0 if way == "lists" else 1 << 16)
 
 
 def test_the_way_is_taken_that_is_asked_for(way):
@@ -157,10 +159,10 @@ def test_ones_of_many_words_are_counted_whole(rows):
 
     @numba.njit
     def count(ones, out):
-        words, to = lanes.pointer(ones), lanes.pointer(out)
-        first, second = panel._ones(words, 0, PANEL, words, 0, PANEL, rows)
-        lanes.store(to, 0, first)
-        lanes.store(to, lanes.WIDTH, second)
+        words, to = simd.pointer(ones), simd.pointer(out)
+        first, second = output_batch._ones(words, 0, PANEL, words, 0, PANEL, rows)
+        simd.store(to, 0, first)
+        simd.store(to, simd.WIDTH, second)
 
     count(ones, out)
     assert out.tolist() == [16 * rows] * PANEL

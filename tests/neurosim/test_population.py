@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import READOUT, SEED, chip_of, example, still, wide
 
-from neurosim import chain as chains
-from neurosim import population, voting
-from neurosim.chain import NoiseSpec
 from neurosim.network import Connection, Input, Network, NetworkError, Noise, Population
-from neurosim.population import LearningChip, ReadoutSpec
-from neurosim.voting import Rates
+from neurosim.population import evaluator, update
+from neurosim.population import layout as chains
+from neurosim.population.evaluator import LearningChip, ReadoutSpec
+from neurosim.population.layout import NoiseSpec
+from neurosim.population.update import Rates
 
 GENERATION = 5
 
@@ -165,8 +165,8 @@ def test_division_of_work_changes_nothing(kind, monkeypatch):
     for piece in (None, 0, 1, 7):
         if piece is not None:
             pieces.append(piece)
-            monkeypatch.setattr(population, "in_pieces", in_pieces)
-            monkeypatch.setattr(voting, "in_pieces", in_pieces)
+            monkeypatch.setattr(evaluator, "in_pieces", in_pieces)
+            monkeypatch.setattr(update, "in_pieces", in_pieces)
         chip = chip_of(case, spec, delta_rule=kind is ALIGNED)
         seen = chip.rehearse(case.frames, groups, range(90), GENERATION)
         chip.consolidate(f, range(90), GENERATION, rates, case.frames, groups)
@@ -211,7 +211,7 @@ def test_blocks_of_samples_change_nothing(monkeypatch):
     groups = np.arange(18).reshape(6, 3) % 9
     chip = chip_of(case, wide(case))
     whole = chip.rehearse(case.frames, groups, range(60), GENERATION), chip.recall(case.frames)
-    monkeypatch.setattr(population, "SAMPLES_AT_ONCE", 4)
+    monkeypatch.setattr(evaluator, "SAMPLES_AT_ONCE", 4)
     parts = chip.rehearse(case.frames, groups, range(60), GENERATION), chip.recall(case.frames)
     for a, b in zip(whole, parts, strict=True):
         assert all(
@@ -228,7 +228,7 @@ def test_blocks_of_samples_move_weights_by_the_same_bits(one_sided, monkeypatch)
     f = np.random.default_rng(0).integers(-127, 128, 12 * spec.directions).astype(np.int8)
     moved = []
     for at_once in (2048, 1, 4):
-        monkeypatch.setattr(population, "SAMPLES_AT_ONCE", at_once)
+        monkeypatch.setattr(evaluator, "SAMPLES_AT_ONCE", at_once)
         chip = chip_of(case, spec, delta_rule=True)
         rates = [Rates(1 << 33, 1 << 33, 0)] * 2
         chip.consolidate(f, range(12), GENERATION, rates, case.frames, groups)

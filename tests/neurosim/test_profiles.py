@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neurosim import limits, profiles
-from neurosim.chip import Chip, Probe
-from neurosim.kernels import chip_neuron as kernels
+from neurosim import limits
+from neurosim.chip import profiles
+from neurosim.chip.emulator import Chip, Probe
+from neurosim.chip.synapses import currents, on_grid
+from neurosim.kernels.chip import neuron as kernels
 from neurosim.network import Network, NetworkError, Noise, Population
-from neurosim.synapses import currents, on_grid
 
 SIGNS = st.sampled_from(("mixed", "excitatory", "inhibitory"))
 LEGAL = {"mixed": (-256, 254), "excitatory": (0, 255), "inhibitory": (-256, 0)}

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neurosim import limits
-from neurosim import population as evaluator
-from neurosim.chain import NoiseSpec
 from neurosim.network import Connection, Network, Population, Weights
-from neurosim.population import LearningChip, ReadoutSpec
+from neurosim.population import evaluator
+from neurosim.population.evaluator import LearningChip, ReadoutSpec
+from neurosim.population.layout import NoiseSpec
 
 READOUT = ReadoutSpec(True, 256, 16)
 

@@ -7,20 +7,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from neurosim.kernels import lanes, synapse
+from neurosim.kernels import simd
+from neurosim.kernels.connections import dense
 
 FREE = -1
 
 
-@pytest.mark.parametrize("by_itself", [lanes.LISTS, False])
+@pytest.mark.parametrize("by_itself", [simd.LISTS, False])
 def test_spikes_are_listed_in_order(by_itself, monkeypatch):
-    monkeypatch.setattr(synapse, "LISTS", by_itself)
-    slowly = synapse.list_spikes.py_func
+    monkeypatch.setattr(dense, "LISTS", by_itself)
+    slowly = dense.list_spikes.py_func
     inner = numba.njit(slowly)  # not kept: the other way has the same name
 
     @numba.njit
     def compiled(spikes, at, words, axons):
-        return inner(lanes.pointer(spikes), at, words, lanes.pointer(axons))
+        return inner(simd.pointer(spikes), at, words, simd.pointer(axons))
 
     @given(
         st.lists(
@@ -37,11 +38,11 @@ def test_spikes_are_listed_in_order(by_itself, monkeypatch):
             if word >> bit & 1
         ]
         for way in (compiled, slowly):
-            axons = np.full(64 * len(words) + synapse.LISTED + 1, FREE, np.int32)
+            axons = np.full(64 * len(words) + dense.LISTED + 1, FREE, np.int32)
             count = way(spikes, 1, len(words), axons)
             assert axons[:count].tolist() == wanted
-            assert axons[count + synapse.LISTED :].tolist() == [FREE] * (
-                axons.size - count - synapse.LISTED
+            assert axons[count + dense.LISTED :].tolist() == [FREE] * (
+                axons.size - count - dense.LISTED
             )
 
     are_listed()
@@ -53,8 +54,8 @@ def test_spikes_are_listed_in_order(by_itself, monkeypatch):
 )
 def test_subset_sums_are_those_of_the_axons_that_spike(weights, patterns):
     sources, neurons = weights.shape
-    sums = synapse.subset_sums(weights)
-    assert sums.shape == (neurons, -(-sources // 16), synapse.SUBSETS)
+    sums = dense.subset_sums(weights)
+    assert sums.shape == (neurons, -(-sources // 16), dense.SUBSETS)
     for pattern in patterns:
         spiking = [pattern >> axon & 1 == 1 for axon in range(sources)]
         found = np.zeros(neurons, np.int64)
@@ -66,5 +67,5 @@ def test_subset_sums_are_those_of_the_axons_that_spike(weights, patterns):
 
 
 def test_sums_beyond_the_caches_are_not_made():
-    assert synapse.subset_sums(np.zeros((1024, 64), np.int8)).nbytes == synapse.SUBSET_BYTES
-    assert synapse.subset_sums(np.zeros((1024, 65), np.int8)) is None
+    assert dense.subset_sums(np.zeros((1024, 64), np.int8)).nbytes == dense.SUBSET_BYTES
+    assert dense.subset_sums(np.zeros((1024, 65), np.int8)) is None

@@ -12,11 +12,11 @@ import naive_chip
 import numpy as np
 import pytest
 
-from neurosim import profiles
-from neurosim.cli import check_vectors
-from neurosim.cli.door import call
+from neurosim.app.cli import check_vectors
+from neurosim.app.cli.arguments import call
+from neurosim.chip import profiles
+from neurosim.chip.conformance.vectors import VectorError, check_file, check_folder
 from neurosim.network import Connection, Input, Network, Noise, Population
-from neurosim.vectors import VectorError, check_file, check_folder
 
 SHARED = Path(__file__).parents[3] / "shared" / "vectors"
 STEPS, SIGN = 40, {"mixed": 1, "excitatory": 2, "inhibitory": 3}

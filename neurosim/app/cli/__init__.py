@@ -1,0 +1,61 @@
+"""`neurosim COMMAND`: which command is meant, and how are its arguments read?
+
+A command is a module of this package with a frozen pydantic model of its arguments and `run(arguments)`.
+It is imported when it is asked for, so that `neurosim --help` answers at once.
+"""
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+COMMANDS = {
+    "train": "train a network on the chip, or continue a run",
+    "evaluate": "accuracy and confusion matrix of a run",
+    "run": "one sample through a trained network: raster, membranes, cost",
+    "map": "the cores, memory and routes a trained network takes",
+    "export": "a trained network in a format that others read",
+    "import": "a NIR graph as a network of the chip, and as a run to go on with",
+    "report": "one HTML page of a run: accuracy, cost, curves, samples, cores, settings",
+    "check-vectors": "hold the chip against recorded steps of another emulator",
+    "check-hdl": "whether memory images are whole, and the chip still does the same",
+    "bptt": "train the float reference by surrogate-gradient BPTT",
+    "compare": "a run beside float training, quantised weights and narrower registers",
+    "reproduce": "the paper's table and figures, for this implementation",
+    "study": "what each choice of learning is worth, beside float BPTT on the same events",
+    "bench": "how near a generation comes to this machine's limit",
+    "warmup": "compile every kernel now, so that no later command waits",
+    "bench-host": "seconds a generation of the float methods on this device",
+}
+"""Command and what it does; the module is called like the command, with _ for -."""
+
+
+def _help() -> str:
+    width = max(len(name) for name in COMMANDS)  # `map` is a command here
+    rows = "\n".join(f"  {name:<{width}}  {what}" for name, what in COMMANDS.items())
+    return (
+        "usage: neurosim COMMAND [arguments]\n\n"
+        "A spiking network that learns on the chip: integers only, forward passes only.\n\n"
+        f"commands:\n{rows}\n\n"
+        "neurosim COMMAND --help tells the arguments of a command."
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the return value is the process's exit status."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if not given or given[0] in ("-h", "--help", "help"):
+        print(_help())
+        return 0 if given else 2
+    if given[0] == "--version":
+        from importlib.metadata import version
+
+        print(f"neurosim-eggroll {version('neurosim-eggroll')}")
+        return 0
+    if given[0] not in COMMANDS:
+        print(f"neurosim: no command {given[0]!r}\n\n{_help()}", file=sys.stderr)
+        return 2
+    from neurosim.app.cli.arguments import call
+
+    module = importlib.import_module(f"neurosim.app.cli.{given[0].replace('-', '_')}")
+    default = getattr(module, "default", None)
+    return call(module.run, f"neurosim {given[0]}", given[1:], default)

@@ -1,0 +1,82 @@
+"""`neurosim bench`: how fast is this machine, and how near to its limit does a generation come?"""
+
+import json
+import statistics
+import time
+from typing import Annotated, Any
+
+import tyro
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Bench(BaseModel):
+    """Time a generation of every rule, beside the least time that its counted work can take here."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    repeats: Annotated[int, Field(ge=1)] = 7
+    """rounds; medians of them are printed"""
+    pairs: Annotated[int | None, Field(ge=1, le=1 << 20)] = None
+    """pairs of each case; by default 4,096, and 256 of full rank"""
+    threads: int | None = None
+    """processor threads; by default all"""
+    as_json: Annotated[bool, tyro.conf.arg(name="json")] = False
+    """print one JSON object, and nothing else"""
+
+
+def run(arguments: Bench) -> int:
+    import numba
+
+    from neurosim.app.cli.progress import progress
+    from neurosim.app.cli.train import set_threads
+    from neurosim.app.experiments import speed
+    from neurosim.population import roofline
+
+    set_threads(arguments.threads)
+    cases = speed.CASES
+    if arguments.pairs is not None:
+        cases = {name: speed.with_pairs(one, arguments.pairs) for name, one in cases.items()}
+    rates, taken = [], []
+    began = time.perf_counter(), time.process_time()
+    with progress("round", arguments.repeats, arguments.as_json) as tell:
+        for timings in speed.rounds(cases, speed.random_frames(), arguments.repeats):
+            rates.append(roofline.measure_ceilings())
+            taken.append(timings)
+            tell(len(taken), f"{sum(timing.seconds for timing in timings):.2f} s")
+    cores = (time.process_time() - began[1]) / (time.perf_counter() - began[0])
+    ceilings = {
+        name: statistics.median(getattr(rate, name) for rate in rates) for name in rates[0]._fields
+    }
+    rows: list[dict[str, Any]] = []
+    for same in zip(*taken, strict=True):
+        middle = statistics.median(timing.seconds for timing in same)
+        rows.append(
+            {
+                "case": same[0].case,
+                "part": same[0].part,
+                "seconds": middle,
+                "floor_seconds": statistics.median(timing.floor for timing in same),
+                "over_floor": statistics.median(timing.seconds / timing.floor for timing in same),
+                "member_samples_per_second": same[0].member_samples / middle,
+            }
+        )
+    threads = numba.get_num_threads()
+    if arguments.as_json:
+        told = {"threads": threads, "cores": cores, "ceilings_per_second": ceilings, "parts": rows}
+        print(json.dumps(told))
+        return 0
+    print(
+        f"{threads} threads, which got {cores:.2f} cores; medians of {arguments.repeats} rounds\n"
+        f"int32 operations  {ceilings['lanes'] / 1e9:8.1f} G/s\n"
+        f"int16 additions   {ceilings['sums'] / 1e9:8.1f} G/s\n"
+        f"words counted     {ceilings['words'] / 1e9:8.1f} G/s\n"
+        f"memory read       {ceilings['bytes'] / 1e9:8.1f} GB/s\n\n"
+        f"{'2312-128-10, 10 steps':<32} {'part':<20} {'ms':>8} {'floor':>8} {'ratio':>6}  M member-samples/s"
+    )
+    for row in rows:
+        print(
+            f"{row['case']:<32} {row['part']:<20} {1e3 * row['seconds']:8.2f} "
+            f"{1e3 * row['floor_seconds']:8.2f} {row['over_floor']:6.2f}  "
+            f"{row['member_samples_per_second'] / 1e6:8.2f}"
+        )
+    return 0

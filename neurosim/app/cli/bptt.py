@@ -1,0 +1,81 @@
+"""`neurosim bptt`: train the float twin by back-propagation through time, or go on with it."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+from pydantic import BaseModel, ConfigDict, Field
+
+from hostref.settings import BpttSettings
+
+
+class Bptt(BaseModel):
+    """Train the float reference by surrogate gradients (needs the extra "reference")."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    settings: Annotated[BpttSettings, tyro.conf.arg(name="")] = BpttSettings()
+    data: str = "digits"
+    """data set, as for `neurosim train`"""
+    pool: Annotated[int, Field(ge=1, le=34)] = 1
+    """join pixels POOL x POOL"""
+    run: Path | None = None
+    """folder for the training; given again with the same settings it goes on where it stopped"""
+    device: str = "cpu"
+    """auto (CUDA where there is one), cpu, cuda or cuda:N"""
+    threads: Annotated[int | None, Field(ge=1)] = None
+    """processor threads of PyTorch; by default all"""
+    as_json: Annotated[bool, tyro.conf.arg(name="json")] = False
+    """print one JSON object with the results, and nothing else"""
+
+
+def run(arguments: Bptt) -> int:
+    from hostref import bptt, inputs
+    from hostref.evaluation import evaluate
+    from neurosim.app.cli.arguments import data_progress
+    from neurosim.app.cli.progress import progress
+    from neurosim.data import datasets
+
+    use_threads(arguments.threads)
+    settings = arguments.settings
+    show = data_progress(arguments.as_json)
+    data = datasets.load(arguments.data, pool=arguments.pool, progress=show)
+    with progress("epoch", settings.epochs, arguments.as_json) as tell:
+
+        def report(entry: dict[str, Any]) -> None:
+            tell(
+                entry["epoch"],
+                f"loss {entry['loss']:.3f}  accuracy {100 * entry['validation_accuracy']:.2f} %",
+            )
+
+        trained = bptt.train(settings, data, arguments.run, device=arguments.device, report=report)
+    samples = inputs.load(data.test, trained.model.like.device)
+    shown = evaluate(trained.model, trained.parameters, samples, settings.readout, settings.gain)
+    result = {
+        "data": data.name,
+        "test_accuracy": shown.accuracy,
+        "validation_accuracy": max(entry["validation_accuracy"] for entry in trained.history),
+        "epochs": len(trained.history),
+        "spikes_per_sample": shown.spikes,
+        "silent_neurons": shown.silent,
+        "settings": settings.model_dump(mode="json"),
+    }
+    if arguments.as_json:
+        print(json.dumps(result))
+    else:
+        print(
+            f"test accuracy {100 * shown.accuracy:.2f} % on {len(samples):,} samples after "
+            f"{len(trained.history)} epochs (best validation "
+            f"{100 * result['validation_accuracy']:.2f} %), "
+            f"{shown.spikes[0]:.0f} hidden spikes a sample"
+        )
+    return 0
+
+
+def use_threads(threads: int | None) -> None:
+    """Let PyTorch use this many threads, or as many as it finds."""
+    if threads is not None:
+        from hostref.backend import torch
+
+        torch.set_num_threads(threads)

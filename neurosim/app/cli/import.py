@@ -1,0 +1,155 @@
+"""`neurosim import`: a NIR graph as a network of the chip, and as a run to go on with."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Import(BaseModel):
+    """Bring a NIR graph to the chip: exact if it is ours, else the nearest registers and a table of errors.
+
+    With --run it becomes a run folder of generation 0, for evaluate, run, map, export and train --resume.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    file: tyro.conf.Positional[Path]
+    """NIR graph"""
+    run: Path | None = None
+    """folder for the run; without, the graph is only looked at"""
+    data: str | None = None
+    """data set of the run; by default the exported run's, else digits"""
+    steps: Annotated[int, Field(ge=1, le=255)] | None = None
+    """time bins of a sample; by default the exported run's, else 10"""
+    pool: Annotated[int, Field(ge=1, le=34)] | None = None
+    """join pixels POOL x POOL; by default the exported run's, else 1"""
+    readout: Literal["membrane", "count"] | None = None
+    """the output's membrane or its spikes; by default the exported run's, else count"""
+    recipe: str | None = None
+    """settings for training on; by default the exported run's, else paper for count, train's for membrane"""
+    generations: Annotated[int, Field(ge=1, lt=1 << 32)] | None = None
+    """updates of the weights, when it trains on"""
+    dt: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-4
+    """seconds a step, for graphs of others"""
+    clip: bool = False
+    """hold what a register cannot hold at its end, and name it, instead of refusing the graph"""
+    as_json: Annotated[bool, tyro.conf.arg(name="json")] = False
+    """print one JSON object, and nothing else"""
+
+
+class ImportRefused(ValueError):
+    """A request that does not fit the graph."""
+
+
+def run(arguments: Import) -> int:
+    from neurosim.export.nir import from_nir
+
+    found = from_nir.read(arguments.file, arguments.dt, arguments.clip)
+    remarks = list(found.remarks)
+    if arguments.run is not None:
+        remarks += _make_run(arguments, arguments.run, found)
+    if arguments.as_json:
+        told = {
+            "exact": found.exact,
+            "populations": {p.name: p.neurons for p in found.network.populations},
+            "connections": [c.name for c in found.network.connections],
+            "registers": [row._asdict() for row in found.rows],
+            "remarks": remarks,
+            "run": None if arguments.run is None else str(arguments.run),
+        }
+        print(json.dumps(told))
+        return 0
+    _show(found)
+    print("\n".join(remarks + ([f"run folder {arguments.run}"] if arguments.run else [])))
+    return 0
+
+
+def _make_run(arguments: Import, path: Path, found: Any) -> list[str]:
+    """Write the run folder; returns what is to be said about it."""
+    from learning.record import Checkpoint, Config, RunFolder
+    from learning.settings import network as described_by
+    from neurosim.app.cli.arguments import load_data
+    from neurosim.export.nir.from_nir import as_chain
+    from neurosim.network import NetworkError
+    from neurosim.population.layout import check_trainable
+    from neurosim.population.state import memory_of
+
+    network, weights = as_chain(found)
+    settings = _settings(arguments, found.run, network)
+    data = load_data(settings, None, arguments.as_json)
+    inputs, classes = network.inputs[0].size, network.populations[-1].neurons
+    if (inputs, classes) != (data.train.inputs, data.classes):
+        raise ImportRefused(
+            f"the graph has {inputs} inputs and {classes} outputs, the data {settings.data!r} "
+            f"{data.train.inputs} and {data.classes}; choose others with --data and --pool"
+        )
+    given = None if described_by(settings, inputs, classes) == network else network
+    memory = memory_of(weights, settings.fraction_bits, settings.momentum_bits > 0)
+    config = Config(settings, data.key, inputs, classes, given)
+    RunFolder.create(path, config, Checkpoint(memory, weights, 0, 0.0)).close()
+    try:
+        check_trainable(network)
+    except NetworkError as reason:
+        return [f"train --resume will refuse this network: {reason}"]
+    return []
+
+
+def _settings(arguments: Import, run: dict[str, Any] | None, network: Any) -> Any:
+    """What was asked for, over what the exported run had, over a recipe; the network's own as they are."""
+    from learning.recipes import DEFAULT, RECIPES
+    from learning.settings import Settings
+
+    shown = ("data", "steps", "pool", "readout")
+    kept = {n: v for n, v in (run or {}).get("settings", {}).items() if n in Settings.model_fields}
+    asked = {
+        name: getattr(arguments, name)
+        for name in (*shown, "generations")
+        if getattr(arguments, name) is not None
+    }
+    readout = {"readout": "count", **kept, **asked}["readout"]
+    recipe = arguments.recipe or ("paper" if readout == "count" else DEFAULT)
+    if recipe not in RECIPES:
+        raise ImportRefused(f"recipe is {recipe!r}; allowed are {', '.join(RECIPES)}")
+    if arguments.recipe is not None:
+        kept = {name: kept[name] for name in shown if name in kept}
+    base = {**RECIPES[recipe][1].model_dump(), "readout": readout}
+    *hidden, _ = network.populations
+    if not hidden:
+        raise ImportRefused("the graph has one population; a run needs a hidden layer before it")
+    registers = {name: int(hidden[0].each(name)[0]) for name in ("vth_mant", "du", "dv")}
+    sizes = {"hidden": tuple(population.neurons for population in hidden)}
+    return Settings.model_validate({**base, **kept, **asked, **registers, **sizes})
+
+
+def _show(found: Any) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = Console()
+    if found.exact:
+        parts = ", ".join(f"{p.name} {p.neurons}" for p in found.network.populations)
+        console.print(f"every register as it was exported: {parts}")
+        return
+    columns = ("node", "register", "values", "wanted", "got", "error", "rms error")
+    table = Table(title="registers nearest to the graph, and the value furthest off")
+    for column in columns:
+        left = column in ("node", "register")
+        table.add_column(column, justify="left" if left else "right", overflow="fold")
+    for row in found.rows:
+        table.add_row(
+            escape(row.node),
+            row.register,
+            f"{row.values:,}",
+            f"{row.wanted:.6g}",
+            f"{row.got:.0f}",
+            f"{100 * row.error:.2f} %",
+            f"{100 * row.rms:.2f} %",
+        )
+    console.print(table)
+    for row in found.rows:
+        if row.clipped:
+            print(f"node {row.node!r}, {row.register} held at its end: {'; '.join(row.clipped)}")

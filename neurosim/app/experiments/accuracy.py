@@ -1,0 +1,218 @@
+"""Which trainings tell what each choice of learning is worth?
+
+claims    the recipes, and variants of them, several seeds each
+choices   one setting of a base changed in turn, one seed: what it is worth
+real      the best networks on real recordings, as they are and after learning on
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from neurosim.app.experiments.store import Store
+from neurosim.app.experiments.trainings import MEASURE, Part, Result, in_float, on_chip
+from neurosim.data.datasets import Dataset
+
+if TYPE_CHECKING:
+    from learning.settings import Settings
+    from neurosim.app.cli.study import Study
+
+BPTT, BPTT_STILL = "float BPTT, samples moved", "float BPTT, samples as they are"
+REAL = "on real recordings"
+LEARNING_ON = 100
+"""Generations of learning on; chosen here."""
+LOOKS = 40
+"""Looks at the validation set in a training."""
+
+
+class Variant(NamedTuple):
+    """Settings of a recipe, some of them changed."""
+
+    name: str
+    recipe: str
+    changed: dict[str, Any]
+
+
+BY_FITNESS = {"credit": "fitness", "pairs": 4096, "sigma": 256, "noise_window": 0}
+"""Event-aligned noise with one fitness for all neurons: it needs more pairs, and less noise."""
+COUNTED = {
+    "readout": "count", "generations": 5000, "learning_rate": 0.5, "temperature": 0.25, "vth_mant": 256,
+}  # fmt: skip
+"""The paper's spike count, whose classes die where noise cannot reach a threshold, or a class asks for more
+spikes than ten steps hold: a low threshold and a sharp softmax keep them."""
+EIGHT_BITS = {"fraction_bits": 0, "momentum_bits": 0}
+"""All that a synapse keeps is its weight, rounded at random in every step."""
+CLAIMS = (
+    Variant("best", "best", {}),
+    Variant("fast", "fast", {}),
+    Variant("8 bits a synapse", "fast", {**EIGHT_BITS, "generations": 3000}),
+    Variant("event-aligned, credit by fitness", "fast", BY_FITNESS),
+    Variant("EGGROLL alone", "eggroll", {}),
+    Variant("EGGROLL alone, spike count", "eggroll", COUNTED),
+)  # fmt: skip
+"""What the README and docs claim."""
+FAST_CHOICES = (
+    Variant("credit by fitness, 4 pairs a sample", "fast", BY_FITNESS),
+    Variant("credit by fitness, one-sided members", "fast", {**BY_FITNESS, "estimator": "one-sided"}),
+    Variant("event-aligned noise on the readout too", "fast", {**BY_FITNESS, "output_rule": "same",
+                                                              "sigma_output": 256}),
+    Variant("readout not trained", "fast", {"output_rule": "frozen"}),
+    Variant("samples not moved", "fast", {"shift": 0}),
+    Variant("1 pair a sample", "fast", {"pairs": 1024}),
+    Variant("4 pairs a sample", "fast", {"pairs": 4096}),
+    Variant("noise everywhere, not only near threshold", "fast", {"noise_window": 0}),
+    Variant("noise half as near threshold", "fast", {"noise_window": 1024}),
+    Variant("noise in every second step", "fast", {"noise_period": 2}),
+    Variant("graded noise", "fast", {"noise": "graded"}),
+    Variant("half the noise", "fast", {"sigma": 256}),
+    Variant("twice the noise", "fast", {"sigma": 1024}),
+    Variant("learning rate halved", "fast", {"learning_rate": 0.15}),
+    Variant("learning rate doubled", "fast", {"learning_rate": 0.6}),
+    Variant("geometric schedule to 1 %", "fast",
+            {"schedule": "geometric", "final_learning_rate": 0.003}),
+    Variant("momentum 15/16", "fast", {"momentum_bits": 4}),
+    Variant("biases do not learn", "fast", {"bias_rate": 0}),
+    Variant("temperature halved", "fast", {"temperature": 0.5}),
+    Variant("temperature doubled", "fast", {"temperature": 2}),
+    Variant("temperature falls to half", "fast", {"final_temperature": 0.5}),
+    Variant("noise falls to half", "fast", {"final_noise": 0.5}),
+    Variant("spike-count readout", "fast", {"readout": "count"}),
+    Variant("64 hidden neurons", "fast", {"hidden": (64,)}),
+    Variant("256 hidden neurons", "fast", {"hidden": (256,)}),
+    Variant("8 bits a synapse, and momentum", "fast", {"fraction_bits": 0}),
+    Variant("12 bits a synapse, and momentum", "fast", {"fraction_bits": 4}),
+    Variant("8 bits a synapse", "fast", EIGHT_BITS),
+    Variant("12 bits a synapse", "fast", {"fraction_bits": 4, "momentum_bits": 0}),
+    Variant("16 bits a synapse", "fast", {"momentum_bits": 0}),
+)  # fmt: skip
+SHORT = {"generations": 1000, "learning_rate": 0.7}
+"""A tenth of the recipe's generations need larger steps."""
+EGGROLL_CHOICES = (
+    Variant("EGGROLL, 1,000 generations", "eggroll", SHORT),
+    Variant("delta rule on the readout", "eggroll", {**SHORT, "output_rule": "delta"}),
+    Variant("one-sided members", "eggroll", {**SHORT, "estimator": "one-sided"}),
+    Variant("rank 2", "eggroll", {**SHORT, "rank": 2}),
+    Variant("rank 4", "eggroll", {**SHORT, "rank": 4}),
+    Variant("rank 8", "eggroll", {**SHORT, "rank": 8}),
+    Variant("graded noise", "eggroll", {**SHORT, "noise": "graded"}),
+    Variant("centred ranks", "eggroll", {**SHORT, "shaping": "rank"}),
+    Variant("sign of the difference", "eggroll", {**SHORT, "shaping": "sign"}),
+    Variant("half the pairs, twice the samples", "eggroll", {**SHORT, "pairs": 1024, "batch": 16}),
+    Variant("twice the pairs, half the samples", "eggroll", {**SHORT, "pairs": 4096, "batch": 4}),
+    Variant("half the noise", "eggroll", {**SHORT, "sigma": 8, "sigma_output": 4}),
+    Variant("twice the noise", "eggroll", {**SHORT, "sigma": 32, "sigma_output": 16}),
+    Variant("noise falls to half", "eggroll", {**SHORT, "final_noise": 0.5}),
+    Variant("biases perturbed", "eggroll", {**SHORT, "sigma_bias": 16}),
+    Variant("temperature halved", "eggroll", {**SHORT, "temperature": 0.5}),
+    Variant("temperature doubled", "eggroll", {**SHORT, "temperature": 2}),
+    Variant("temperature falls to half", "eggroll", {**SHORT, "final_temperature": 0.5}),
+    Variant("samples moved", "eggroll", {**SHORT, "shift": 1}),
+    Variant("learning rate of 10,000 generations", "eggroll", {"generations": 1000}),
+)  # fmt: skip
+COUNT_CHOICES = (
+    Variant("temperature 1 (the paper's)", "eggroll", {**COUNTED, "temperature": 1}),
+    Variant("temperature 0.5", "eggroll", {**COUNTED, "temperature": 0.5}),
+    Variant("threshold 512", "eggroll", {**COUNTED, "vth_mant": 512}),
+    Variant("temperature 1, threshold 512", "eggroll", {**COUNTED, "temperature": 1, "vth_mant": 512}),
+    Variant("biases perturbed", "eggroll", {**COUNTED, "sigma_bias": 16}),
+    Variant("2,000 generations", "eggroll", {**COUNTED, "generations": 2000}),
+)  # fmt: skip
+
+
+class Family(NamedTuple):
+    """Choices of which one at a time is changed, and the method that they are held against."""
+
+    base: str
+    choices: tuple[Variant, ...]
+
+
+FAMILIES = {
+    "fast": Family("fast", FAST_CHOICES),
+    "EGGROLL": Family("EGGROLL: EGGROLL, 1,000 generations", EGGROLL_CHOICES),
+    "spike count": Family("EGGROLL alone, spike count", COUNT_CHOICES),
+}
+
+
+def plan(arguments: "Study", data: Dataset, real: Dataset | None, store: Store) -> list[Part]:
+    """Every training: claims seed after seed, so that an early page shows all of them, then choices."""
+    parts: list[Part] = []
+    for seed in range(arguments.seeds):
+        claimed = [_part(one, arguments, data, store, seed) for one in CLAIMS]
+        parts += claimed
+        if real is not None:
+            parts += [
+                _on_real(part, settings_of(one, real.name, seed), real, store)
+                for part, one in zip(claimed, CLAIMS, strict=True)
+                if one.name in ("best", "fast")
+            ]
+        if seed < arguments.bptt_seeds:
+            parts += _bptt(arguments, data, store, seed)
+    if arguments.choices:
+        for name, family in FAMILIES.items():
+            parts += [
+                _part(one._replace(name=f"{name}: {one.name}"), arguments, data, store, 0)
+                for one in family.choices
+            ]
+    return parts
+
+
+def settings_of(variant: Variant, data: str, seed: int) -> "Settings":
+    """Settings of a variant; a recipe's validation looks are made `LOOKS`."""
+    from learning.recipes import RECIPES
+    from learning.settings import Settings
+
+    changed = {**RECIPES[variant.recipe][1].model_dump(), **variant.changed}
+    every = max(1, changed["generations"] // LOOKS)
+    return Settings.model_validate({**changed, "data": data, "seed": seed, "evaluate_every": every})
+
+
+def _part(variant: Variant, arguments: "Study", data: Dataset, store: Store, seed: int) -> Part:
+    return on_chip(variant.name, settings_of(variant, arguments.data, seed), data, store)
+
+
+def _bptt(arguments: "Study", data: Dataset, store: Store, seed: int) -> Iterator[Part]:
+    from hostref.settings import BpttSettings
+
+    for name, shift in ((BPTT, 1), (BPTT_STILL, 0)):
+        settings = BpttSettings(seed=seed, shift=shift, epochs=arguments.bptt_epochs)
+        yield in_float(name, settings, data, store, f"bptt-{shift}-{seed}")
+
+
+def _on_real(part: Part, trained: "Settings", real: Dataset, store: Store) -> Part:
+    """What a trained network makes of real recordings, and after it has learnt on from some of them."""
+    settings = learning_on(trained)
+    recipe = {
+        "trained": part.recipe,
+        "data": real.key,
+        "measure": MEASURE,
+        "settings": settings.model_dump(mode="json"),
+    }
+
+    def make() -> Result:
+        from learning.training import Training, look, start, started_from
+
+        part.result()
+        config = start(settings, real)
+        training = Training(config, real, checkpoint=started_from(part.run, config))
+        splits = {name: getattr(real, name) for name in ("train", "validation", "test")}
+        before = {name: look(training.chip, frames) for name, frames in splits.items()}
+        while training.generation < settings.generations:
+            training.step()
+        after = look(training.chip, real.test)
+        counts = {name: len(frames.labels) for name, frames in splits.items()}
+        right = sum(before[name].accuracy * counts[name] for name in counts)
+        return {
+            "accuracy": right / sum(counts.values()),
+            "samples": sum(counts.values()),
+            "test_accuracy": before["test"].accuracy,
+            "test_samples": counts["test"],
+            "learnt_on_accuracy": after.accuracy,
+            "seconds": training.seconds,
+        }
+
+    return Part(f"{part.method}, {REAL}", part.seed, recipe, make, store)
+
+
+def learning_on(trained: "Settings") -> "Settings":
+    """A short training with small steps, since the network is good already."""
+    changed = {"generations": LEARNING_ON, "learning_rate": 0.05, "evaluate_every": LEARNING_ON}
+    return trained.model_copy(update=changed)

@@ -1,0 +1,150 @@
+"""What is timed, and how? Generations at 2312-128-10, case by case in turn, so that all meet the same noise.
+
+The spikes are random, of the density of N-MNIST's frames: time does not depend on what is learned.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from learning.evolution import Evolution
+from learning.record import Config
+from learning.settings import Settings, noise
+from learning.training import make_chip
+from neurosim.data import frames
+from neurosim.population import roofline
+from neurosim.population.roofline import Work
+
+INPUTS, CLASSES, SAMPLES = 2312, 10, 1024
+SPIKES = 1550
+"""Active cells of a sample of 10 steps x 2,312 inputs in N-MNIST (hostref/benchmark.py)."""
+WEIGHTS = Settings(pairs=4096, groups=64, batch=8, momentum_bits=0)
+EVENTS = Settings(
+    method="event-aligned", output_rule="delta", pairs=4096, groups=1024, batch=1, momentum_bits=0
+)
+CASES = {
+    "rank 1": WEIGHTS,
+    "rank 4": WEIGHTS.model_copy(update={"rank": 4}),
+    "rank 8": WEIGHTS.model_copy(update={"rank": 8}),
+    "rank 1, graded": WEIGHTS.model_copy(update={"noise": "graded"}),
+    "rank 1, one-sided": WEIGHTS.model_copy(update={"estimator": "one-sided"}),
+    "full rank": WEIGHTS.model_copy(update={"method": "full-rank", "pairs": 256}),
+    "event-aligned": EVENTS,
+    "event-aligned, one-sided": EVENTS.model_copy(update={"estimator": "one-sided"}),
+    "event-aligned, credit by error": EVENTS.model_copy(update={"credit": "error"}),
+}
+"""4,096 pairs on 8 of 512 samples each; 256 pairs of full rank; event-aligned 4 pairs on each of 1,024."""
+PARTS = ("share and evaluate", "evaluate", "votes", "update")
+"""`evaluate`: the current that members share is there already. `votes`: the update's part for noise on
+weights, drawn again."""
+
+
+class Timing(NamedTuple):
+    """Seconds of a part of one generation, and the least that it can take; member-samples it is for."""
+
+    case: str
+    part: str
+    seconds: float
+    floor: float
+    member_samples: int
+
+
+class Case:
+    """A chip that rehearses and learns, one generation after another."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        samples: frames.Frames,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.settings, self.samples, self.clock = settings, samples, clock
+        inputs, classes = samples.inputs, CLASSES
+        self.chip = make_chip(Config(settings, "", inputs, classes))
+        self.evolution = Evolution(settings, len(samples.labels), len(self.chip.network.layers))
+        self.generation = 0
+        spikes = int(np.bitwise_count(samples.bits).sum()) / len(samples.labels)
+        self.floors = self._floors(spikes)
+
+    def _floors(self, spikes: float) -> dict[str, Work]:
+        network, settings = self.chip.network, self.settings
+        spec = noise(settings, network)
+        shown = settings.groups * settings.batch
+        evaluate = roofline.evaluating(network, spec, settings.steps, settings.batch)
+        votes = roofline.voting(network, spec).times(settings.pairs)
+        present = roofline.presenting(network, spec, settings.steps, spikes).times(shown)
+        return {
+            "share and evaluate": evaluate.times(settings.pairs)
+            + roofline.sharing(network, spikes).times(shown),
+            "evaluate": evaluate.times(settings.pairs),
+            "votes": votes,
+            "update": votes + present + roofline.moving(network),
+        }
+
+    def step(self) -> dict[str, float]:
+        """Seconds of each part of one generation."""
+        ask = self.evolution.ask(self.generation)
+        layers = range(len(self.chip.network.layers))
+
+        def rehearse() -> None:
+            self.seen = self.chip.rehearse(self.samples, ask.samples, ask.pairs, ask.generation)
+
+        def vote() -> None:
+            for layer in layers:
+                self.chip.votes(layer, update.coefficients, ask.pairs, ask.generation)
+
+        def consolidate() -> None:
+            self.chip.consolidate(
+                update.coefficients,
+                ask.pairs,
+                ask.generation,
+                update.rates,
+                self.samples,
+                ask.samples,
+            )
+
+        def seconds(work: Callable[[], object]) -> float:
+            began = self.clock()
+            work()
+            return self.clock() - began
+
+        shared, again = seconds(rehearse), seconds(rehearse)
+        update = self.evolution.tell(self.generation, self.seen)
+        voted = seconds(vote) if self.floors["votes"].lanes else 0.0
+        self.generation += 1
+        return dict(zip(PARTS, (shared, again, voted, seconds(consolidate)), strict=True))
+
+
+def with_pairs(settings: Settings, pairs: int) -> Settings:
+    """The same with so many pairs, in as many groups as divide them, up to the settings' own."""
+    groups = next(
+        count for count in range(min(settings.groups, pairs), 0, -1) if pairs % count == 0
+    )
+    return settings.model_copy(update={"pairs": pairs, "groups": groups})
+
+
+def random_frames(inputs: int = INPUTS, steps: int = 10, samples: int = SAMPLES) -> frames.Frames:
+    """Samples of random spikes."""
+    numbers = np.random.default_rng(0)
+    dense = numbers.random((samples, steps, inputs), np.float32) < SPIKES / (10 * INPUTS)
+    return frames.pack(dense, numbers.integers(0, CLASSES, samples).astype(np.uint8))
+
+
+def rounds(
+    settings: dict[str, Settings], samples: frames.Frames, count: int
+) -> Iterator[list[Timing]]:
+    """Time every case once a round, and the machine's ceilings beside it; the first round is not given."""
+    cases = {name: Case(one, samples) for name, one in settings.items()}
+    for index in range(count + 1):
+        timings = []
+        for name, case in cases.items():
+            rates = roofline.measure_ceilings()
+            passes = 2 * case.settings.pairs * case.settings.batch
+            for part, took in case.step().items():
+                if took:
+                    least = case.floors[part].seconds(rates)
+                    timings.append(Timing(name, part, took, least, passes))
+        if index:
+            yield timings

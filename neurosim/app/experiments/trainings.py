@@ -1,0 +1,161 @@
+"""One training of a study: what it takes, what is kept of it, and where it is kept.
+
+A result is a plain dictionary: method, seed, accuracies, seconds, spikes, and a curve with one entry a
+look at the validation set: step, validation_accuracy, spikes_per_sample, seconds so far.
+"""
+
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from neurosim.app.experiments.store import Store
+from neurosim.data.datasets import Dataset
+
+if TYPE_CHECKING:
+    from hostref.settings import BpttSettings
+    from learning.record import Checkpoint, Config, RunFolder
+    from learning.settings import Settings
+
+Result = dict[str, Any]
+MEASURE = 2
+"""Version of what is measured."""
+CURVE = ("validation_accuracy", "spikes_per_sample", "seconds", "dead_classes")
+
+
+@dataclass(frozen=True)
+class Part:
+    """One training, or what is measured of one."""
+
+    method: str
+    seed: int
+    recipe: dict[str, Any]
+    make: Callable[[], Result]
+    store: Store
+
+    @property
+    def name(self) -> str:
+        return re.sub("[^a-zA-Z0-9=-]+", "_", f"{self.method}-{self.seed}")
+
+    @property
+    def run(self) -> Path:
+        """Run folder of a training on the chip."""
+        return self.store.folder / f"{self.name}.run"
+
+    def result(self) -> Result:
+        """Made now, if it is not kept."""
+        return self._named(self.store.made(self.name, self.recipe, self.make))
+
+    def kept(self) -> Result | None:
+        """Or None, where it was not made yet."""
+        found = self.store.get(self.name, self.recipe)
+        return None if found is None else self._named(found)
+
+    def _named(self, found: Result) -> Result:
+        return {"method": self.method, "seed": self.seed, **found}
+
+
+def on_chip(method: str, settings: "Settings", data: Dataset, store: Store) -> Part:
+    """A training on the chip. Its weights are kept beside the result, as a run folder."""
+    recipe = {"data": data.key, "measure": MEASURE, "settings": settings.model_dump(mode="json")}
+
+    def make() -> Result:
+        from learning.training import Training, start
+
+        Training(start(settings, data), data).step()  # compiles, so that compiling is not timed
+        folder, checkpoint = _open(part.run, start(settings, data))
+        with folder:
+            training = Training(folder.config, data, folder, checkpoint)
+            training.run(lambda generation, record: None)
+            curve = [
+                {"step": line["generation"], **{key: line[key] for key in CURVE}}
+                for line in folder.metrics()
+            ]
+        summary = training.summary()
+        kept = (
+            "dead_classes",
+            "dead_neurons",
+            "spikes_per_sample",
+            "member_samples",
+            "sample_passes",
+        )
+        return {
+            "test_accuracy": summary["test_accuracy"],
+            "validation_accuracy": curve[-1]["validation_accuracy"],
+            "seconds": training.seconds,
+            "seconds_each": training.seconds / settings.generations,
+            "bits_a_synapse": 8 + settings.fraction_bits + (32 if settings.momentum_bits else 0),
+            "weights_sha256": summary["weights_sha256"],
+            **{key: summary[key] for key in kept},
+            "curve": curve,
+        }
+
+    part = Part(method, settings.seed, recipe, make, store)
+    return part
+
+
+def _open(path: Path, config: "Config") -> tuple["RunFolder", "Checkpoint | None"]:
+    """The run folder of a training, to go on with if it is of this training."""
+    from learning.record import RunError, RunFolder
+
+    if path.exists():
+        try:
+            folder, checkpoint = RunFolder.resume(path)
+            if folder.config == config:
+                return folder, checkpoint
+            folder.close()
+        except RunError:
+            pass  # made by another version, or damaged: made again
+        shutil.rmtree(path)
+    return RunFolder.create(path, config), None
+
+
+def in_float(
+    method: str, settings: "BpttSettings", data: Dataset, store: Store, folder: str,
+    device: str = "cpu", start: Callable[[], Any] | None = None, started: Any = None,
+) -> Part:  # fmt: skip
+    """A surrogate-gradient training; `start` makes the parameters it starts from, `started` tells them."""
+    recipe = {
+        "data": data.key,
+        "measure": MEASURE,
+        "settings": settings.model_dump(mode="json"),
+        "start": started,
+    }
+
+    def make() -> Result:
+        from hostref import bptt, inputs
+        from hostref.evaluation import evaluate
+
+        begin = start() if start else None
+        trained = bptt.train(settings, data, store.folder / folder, device=device, start=begin)
+        test = inputs.load(data.test, trained.model.like.device)
+        seen = evaluate(trained.model, trained.parameters, test, settings.readout, settings.gain)
+        passes = len(trained.history) * (settings.samples or len(data.train.labels))
+        seconds = [entry["seconds"] for entry in trained.history]
+        return {
+            "test_accuracy": seen.accuracy,
+            "validation_accuracy": trained.history[-1]["validation_accuracy"],
+            "seconds": float(sum(seconds)),
+            "seconds_each": float(np.median(seconds)),
+            "dead_classes": int((seen.confusion.sum(0) == 0).sum()),
+            "dead_neurons": sum(seen.silent[:-1]),
+            "spikes_per_sample": sum(seen.spikes[:-1]),
+            "member_samples": passes,
+            "sample_passes": passes,
+            "curve": _bptt_curve(trained.history),
+        }
+
+    return Part(method, settings.seed, recipe, make, store)
+
+
+def _bptt_curve(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    seconds = np.cumsum([entry["seconds"] for entry in history])
+    kept = ("validation_accuracy", "spikes_per_sample")
+    return [
+        {"step": entry["epoch"], "seconds": float(so_far), **{key: entry[key] for key in kept}}
+        for entry, so_far in zip(history, seconds, strict=True)
+    ]

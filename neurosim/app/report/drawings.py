@@ -1,0 +1,145 @@
+"""How is what a run did drawn? SVG for a page of any width; text is legible from a phone's width on."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from neurosim.app.report.facts import Health
+from neurosim.app.report.figures import BLUE, RED, svg
+from neurosim.chip.mapping import Placement
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from neurosim.network import Network, Weights
+
+WIDTH = 5.0
+"""Inches of 72 px: a phone shows them one to one."""
+
+
+def learning(metrics: list[dict[str, Any]]) -> str:
+    from neurosim.app.report.learning_picture import draw_learning_curve
+
+    last = metrics[-1]
+    alt = (
+        f"Validation accuracy and fitness over {last['generation']} generations; "
+        f"accuracy ends at {100 * last['validation_accuracy']:.1f} percent."
+    )
+    draw = lambda figure: draw_learning_curve(figure.subplots(), metrics)  # noqa: E731
+    return svg(draw, (WIDTH, 3.0), "learning", alt)
+
+
+def upkeep(metrics: list[dict[str, Any]]) -> str:
+    """Spikes, dead neurons and weights at their edge over generations."""
+    rows = (
+        ("spikes_per_sample", "spikes\na sample"),
+        ("dead_neurons", "dead\nneurons"),
+        ("weights_at_edge", "weights\nat edge"),
+    )
+    generations = [line["generation"] for line in metrics]
+
+    def draw(figure: "Figure") -> None:
+        for axes, (key, name) in zip(figure.subplots(len(rows), 1, sharex=True), rows, strict=True):
+            axes.plot(generations, [line[key] for line in metrics], color=BLUE)
+            axes.set_ylim(bottom=0)
+            plain(axes)
+            axes.set_ylabel(name)
+        axes.set_xlabel("generation")
+
+    alt = "Over generations: " + "; ".join(
+        f"{key.replace('_', ' ')} from {metrics[0][key]:.6g} to {metrics[-1][key]:.6g}"
+        for key, _ in rows
+    )
+    return svg(draw, (WIDTH, 3.0), "upkeep", f"{alt}.")
+
+
+def plain(axes: "Axes") -> None:
+    """No frame above and on the right."""
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def weights(network: "Network", found: "Weights") -> str:
+    """A histogram of mantissas a layer."""
+
+    def draw(figure: "Figure") -> None:
+        rows = figure.subplots(len(network.layers), 1, squeeze=False, sharex=True)[:, 0]
+        for axes, (connection, population), mantissas in zip(
+            rows, network.layers, found.mantissas, strict=True
+        ):
+            low, high = connection.mantissa
+            edges = np.linspace(low - 0.5, high + 0.5, min(high - low + 1, 64) + 1)
+            axes.hist(mantissas.ravel(), edges, color=BLUE)
+            axes.set_ylabel(f"{population.name}\nsynapses")
+            plain(axes)
+        rows[-1].set_xlabel("weight, LSB")
+
+    alt = "Histograms of the weights: " + "; ".join(
+        f"{population.name} mean {m.mean():.1f}, standard deviation {m.std():.1f}"
+        for (_, population), m in zip(network.layers, found.mantissas, strict=True)
+    )
+    return svg(draw, (WIDTH, 0.6 + 1.2 * len(network.layers)), "weights", f"{alt}.")
+
+
+def rates(layers: list[Health]) -> str:
+    """A histogram of firing rates a layer; neurons that never fire are red."""
+    told = [layer for layer in layers if layer.rates is not None]
+
+    def draw(figure: "Figure") -> None:
+        rows = figure.subplots(len(told), 1, squeeze=False, sharex=True)[:, 0]
+        for axes, layer in zip(rows, told, strict=True):
+            assert layer.rates is not None
+            axes.hist(layer.rates[layer.rates > 0], np.linspace(0, 1, 41), color=BLUE)
+            if layer.dead:
+                axes.bar(-0.0125, layer.dead, 0.025, color=RED)
+            axes.set_ylabel(f"{layer.layer}\nneurons")
+            plain(axes)
+        rows[-1].set_xlabel("spikes a step, mean over the test samples (red: never)")
+
+    alt = "Histograms of firing rates: " + "; ".join(
+        f"{layer.layer} mean {layer.rates.mean():.3f} spikes a step, {layer.dead} dead"
+        for layer in told
+        if layer.rates is not None
+    )
+    return svg(draw, (WIDTH, 0.6 + 1.2 * max(len(told), 2)), "rates", f"{alt}.")
+
+
+def mesh(placement: Placement) -> str:
+    from neurosim.app.report.mesh_picture import draw_mesh
+
+    def draw(figure: "Figure") -> None:
+        axes = figure.subplots()
+        draw_mesh(axes, placement)
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, 0), ncols=4, frameon=False)
+
+    alt = f"The mesh of cores: {len(placement.cores)} of {placement.limits.cores} are occupied."
+    return svg(draw, (WIDTH, 3.0), "mesh", alt)
+
+
+def comparison(rows: dict[str, list[dict[str, Any]]]) -> str:
+    from neurosim.app.experiments.pictures import draw_accuracy
+
+    def draw(figure: "Figure") -> None:
+        axes = figure.subplots()
+        draw_accuracy(axes, rows)
+        axes.set_xlabel("test accuracy, %")
+        axes.tick_params(axis="y", labelsize=8)
+        plain(axes)
+
+    alt = "Test accuracy: " + "; ".join(
+        f"{name} {100 * float(np.mean([r['accuracy'] for r in some])):.1f} percent"
+        for name, some in rows.items()
+    )
+    return svg(draw, (WIDTH, 0.9 + 0.28 * len(rows)), "comparison", f"{alt}.")
+
+
+def widths(swept: dict[str, list[list[float]]]) -> str:
+    from neurosim.app.experiments.pictures import draw_bits
+
+    def draw(figure: "Figure") -> None:
+        axes = figure.subplots()
+        draw_bits(axes, swept, "bits of the register")
+        plain(axes)
+
+    alt = f"Test accuracy over the bits of {', '.join(swept)}."
+    return svg(draw, (WIDTH, 3.0), "widths", alt)

@@ -1,0 +1,228 @@
+"""What is there to tell of a run? Everything the report shows, looked up or measured once.
+
+Answers, spikes and membranes are those of the chip without latency, as in training; the cost is that of
+the network as it lies on the cores, with latency, mean of some test samples.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from learning.record import Checkpoint, Config, RunError, read_run
+from neurosim.app.cli.compare import FOLDER, RESULT
+from neurosim.app.cli.evaluate import Answers, answer
+from neurosim.chip.mapping import MappingError, Placement
+from neurosim.data.datasets import Dataset
+from neurosim.data.frames import Frames
+from neurosim.network import Network, Weights
+
+if TYPE_CHECKING:
+    from neurosim.chip.energy import Estimate
+
+SHOWN = 3
+"""Samples shown where none are asked for, one of them answered wrongly, if any."""
+
+
+class Sample(NamedTuple):
+    """One sample on the chip.
+
+    seen      uint8 (step, 2, row, column): off and on events, as the sensor saw them
+    spikes    int8 (step, neuron) of the inputs and of each population
+    membranes int64 (step, neuron) of each population, after the reset
+    """
+
+    number: int
+    label: int
+    prediction: int
+    seen: NDArray[np.uint8]
+    spikes: dict[str, NDArray[Any]]
+    membranes: dict[str, NDArray[np.int64]]
+
+
+class Health(NamedTuple):
+    """What is wrong with a layer, if anything.
+
+    rates    float (neuron,): spikes a step, mean over the test samples; None where the layer is read by
+             its membrane and never to spike
+    dead     neurons that never spiked;  always: neurons that spiked in every step of every sample
+    at_edge  weights at the smallest or largest mantissa;  zero: weights that are 0;  synapses: of all
+    """
+
+    layer: str
+    rates: NDArray[np.float64] | None
+    dead: int
+    always: int
+    at_edge: int
+    zero: int
+    synapses: int
+
+
+class Cost(NamedTuple):
+    """One estimate a source of constants; `training` is None where there is none for the method."""
+
+    samples: int
+    steps: int
+    counted: dict[str, float]
+    estimates: "dict[str, Estimate]"
+    training: "Estimate | None"
+
+
+class Trained(NamedTuple):
+    """What needs weights: there from the first checkpoint on."""
+
+    checkpoint: Checkpoint
+    data: str
+    answers: Answers
+    samples: list[Sample]
+    health: list[Health]
+    cost: Cost | None
+
+
+class Facts(NamedTuple):
+    """All of it. `placement` is a message where the network does not fit the chip."""
+
+    folder: Path
+    config: Config
+    metrics: list[dict[str, Any]]
+    placement: Placement | str
+    trained: Trained | None
+    comparison: dict[str, Any] | None
+
+
+def gather(folder: Path, data: str | None, samples: Sequence[int], quiet: bool) -> Facts:
+    """Read the run, and run its test samples on the chip."""
+    from neurosim.app.cli.arguments import load_data
+    from neurosim.chip.mapping import place
+
+    config, checkpoint, metrics = read_run(folder)
+    try:
+        placement: Placement | str = place(config.network())
+    except MappingError as error:
+        placement = str(error)
+    trained = None
+    if checkpoint is not None:
+        trained = _measure(config, checkpoint, load_data(config.settings, data, quiet), samples)
+    elif samples:
+        raise RunError(f"{folder} holds no weights yet: leave out --sample, or train on")
+    return Facts(folder, config, metrics, placement, trained, _comparison(folder))
+
+
+def _comparison(folder: Path) -> dict[str, Any] | None:
+    """What `neurosim compare` left in the run folder, if it was run."""
+    file = folder / FOLDER / RESULT
+    try:
+        kept: dict[str, Any] = json.loads(file.read_bytes())
+        return {
+            name: kept[name] for name in ("data", "weights_sha256", "rows", "sweeps", "agreement")
+        }
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError) as error:
+        raise RunError(
+            f"{file} is damaged ({type(error).__name__}: {error}); remove it, or run "
+            f"`neurosim compare {folder}` again"
+        ) from error
+
+
+def _measure(
+    config: Config, checkpoint: Checkpoint, data: Dataset, samples: Sequence[int]
+) -> Trained:
+    network, weights = config.network(), checkpoint.weights
+    found = answer(config, weights, data.test)
+    right = found.seen.predictions == data.test.labels
+    for number in samples:
+        if not 0 <= number < len(right):
+            raise RunError(f"sample {number} of {data.name}, test; there are 0..{len(right) - 1}")
+    chosen = list(samples) or _telling(data.test.labels, right)
+    return Trained(
+        checkpoint,
+        data.name,
+        found,
+        _shown(network, weights, data, chosen, found.seen.predictions),
+        _health(network, weights, found, config.settings.readout == "membrane"),
+        _cost(config, weights, data.test),
+    )
+
+
+def _telling(labels: NDArray[np.uint8], right: NDArray[np.bool_]) -> list[int]:
+    """The first sample answered wrongly, if any, and the first of some classes answered rightly."""
+    wrong = np.flatnonzero(~right)[:1].tolist()
+    numbers = np.flatnonzero(right)
+    _, firsts = np.unique(labels[numbers], return_index=True)
+    return sorted([*np.sort(numbers[firsts])[: SHOWN - len(wrong)].tolist(), *wrong])
+
+
+def _shown(
+    network: Network,
+    weights: Weights,
+    data: Dataset,
+    numbers: Sequence[int],
+    predictions: NDArray[np.int64],
+) -> list[Sample]:
+    from neurosim.chip.emulator import Chip, Probe
+    from neurosim.chip.profiles import LAYERED
+    from neurosim.data.frames import unpack
+
+    chosen = list(numbers)
+    some = Frames(data.test.bits[chosen], data.test.labels[chosen], data.test.inputs)
+    names = [population.name for population in network.populations]
+    chip = Chip.from_weights(network, weights, LAYERED, placement=None)
+    recording = chip.run(some, [Probe(name, "v") for name in names])
+    inputs = unpack(some)
+    return [
+        Sample(
+            number,
+            int(some.labels[k]),
+            int(predictions[number]),
+            inputs[k].reshape(-1, 2, *data.sensor),
+            {"input": inputs[k]} | {name: recording.spikes[name][k] for name in names},
+            {name: v[k] for name, v in zip(names, recording.probed, strict=True)},
+        )
+        for k, number in enumerate(chosen)
+    ]
+
+
+def _health(network: Network, weights: Weights, found: Answers, silent: bool) -> list[Health]:
+    told = []
+    last = network.populations[-1].name
+    for (connection, population), mantissas in zip(network.layers, weights.mantissas, strict=True):
+        fired = found.spikes[population.name] != 0
+        rates = fired.mean(axis=(0, 1))
+        unread = silent and population.name == last
+        edges = (mantissas == connection.mantissa.low) | (mantissas == connection.mantissa.high)
+        told.append(
+            Health(
+                population.name,
+                None if unread else rates,
+                0 if unread else int((rates == 0).sum()),
+                0 if unread else int(fired.all(axis=(0, 1)).sum()),
+                int(edges.sum()),
+                int((mantissas == 0).sum()),
+                mantissas.size,
+            )
+        )
+    return told
+
+
+def _cost(config: Config, weights: Weights, frames: Frames) -> Cost | None:
+    from neurosim.app.cli.run import training_estimate
+    from neurosim.app.experiments.cycle import on_cores
+    from neurosim.chip import energy
+
+    network = config.network()
+    try:
+        recording, placement = on_cores(network, weights, frames)
+    except MappingError:
+        return None
+    samples, steps = recording.counters.spikes.shape
+    counted = {name: n / samples for name, n in recording.counters.total().items()}
+    estimates = {
+        costs.name: energy.of_recording(recording, placement, costs)[0]
+        for costs in energy.PRESETS.values()
+    }
+    trained = training_estimate(config.settings, network, placement, counted, steps)
+    return Cost(samples, steps, counted, estimates, trained)

@@ -1,0 +1,73 @@
+"""What does the page say, and in which order? Accuracy and cost first, settings last."""
+
+from pathlib import Path
+
+from learning.recipes import DEFAULT, RECIPES
+from learning.record import CONFIG
+from neurosim.app.experiments.methods import way_of_training
+from neurosim.app.report import chip_cost, results
+from neurosim.app.report.facts import Facts
+from neurosim.app.report.markup import Html, element, join, section, table
+
+
+def title(facts: Facts) -> str:
+    kind, _, path = facts.config.settings.data.partition(":")
+    data = f"{kind}:{Path(path).name}" if path else kind
+    return f"{facts.folder.resolve().name}: {data}, {_shape(facts)}"
+
+
+def body(facts: Facts) -> Html:
+    """The page's body."""
+    trained = facts.trained
+    parts = [element("h1", title(facts)), element("p", _about(facts))]
+    if trained is not None:
+        parts += [results.numbers(facts, trained)]
+    parts += [results.learning(facts)]
+    if trained is not None:
+        parts += [results.mistakes(trained), results.samples(facts, trained)]
+        parts += [results.health(facts, trained), chip_cost.cost(trained)]
+    parts += [chip_cost.cores(facts), chip_cost.comparison(facts), _settings(facts)]
+    return join(parts)
+
+
+def _shape(facts: Facts) -> str:
+    return "-".join(map(str, facts.config.network().sizes.values()))
+
+
+def _about(facts: Facts) -> str:
+    settings = facts.config.settings
+    way = f"{way_of_training(settings)}, {settings.steps} steps a sample"
+    if facts.trained is None:
+        return f"To learn by {way}. No checkpoint has been written yet: settings and mapping only."
+    done, of = facts.trained.checkpoint.generation, settings.generations
+    if done == 0:
+        return f"To learn by {way}. The weights were brought here; nothing has been learned since."
+    return f"Learned by {way}. " + (
+        f"All {of:,} generations are done."
+        if done >= of
+        else f"Unfinished: {done:,} of {of:,} generations are done."
+    )
+
+
+def _settings(facts: Facts) -> Html:
+    usual = RECIPES[DEFAULT][1]
+    rows = []
+    for name, value in facts.config.settings.model_dump(mode="json").items():
+        changed = getattr(facts.config.settings, name) != getattr(usual, name)
+        shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+        cell = element("span", shown, class_="changed") if changed else shown
+        rows.append([name, cell])
+    told = f"Bold where they differ from the recipe {DEFAULT}."
+    if facts.config.given is not None:
+        told += f" The network's own registers, where they differ from these, are in {CONFIG}."
+    half = -(-len(rows) // 2)
+    tables = [
+        table("Settings", ["setting", "value"], part, "settings")
+        for part in (rows[:half], rows[half:])
+    ]
+    return section(
+        "Settings",
+        element("p", told, class_="quiet"),
+        element("div", *tables, class_="side"),
+        element("p", f"data sha256 {facts.config.dataset_key}", class_="quiet"),
+    )

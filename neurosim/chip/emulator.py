@@ -1,0 +1,360 @@
+"""What does the chip do with these spikes? Cores, synapses and compartments, step by step.
+
+    chip = Chip(network, {"input->hidden": weights, ...}, profiles.DEFAULT)
+    recording = chip.run(spikes, probes=[Probe("hidden", "v")])
+
+Latency, once: a spike of step t acts in step t + latency + delay; latency is 1 for neurons and,
+but for brian2-loihi's and slayer's rules, 1 for inputs. Layer l = 1, 2, ... of a chain therefore
+does in step t + l what the population evaluator, without latency, does in step t; `pipelined` lets
+each layer start afresh in its own step l. Under `profiles.LAYERED` the chip has no latency either.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Literal, NamedTuple
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from neurosim.chip import profiles, stimulus, wiring
+from neurosim.chip.mapping import Placement, place
+from neurosim.chip.profiles import Profile
+from neurosim.chip.stimulus import Stimulus
+from neurosim.chip.synapses import Rounded, Synapses, check_synapses
+from neurosim.chip.wiring import Perturbation
+from neurosim.kernels.chip import step as chip_step
+from neurosim.kernels.chip.step import Groups, Probes, State
+from neurosim.kernels.chip.synapse import Projections
+from neurosim.network import Network, NetworkError, Weights, learned
+from neurosim.threads import in_pieces
+
+Quantity = Literal["u", "v", "current"]
+PIECES_PER_THREAD = 4
+"""Chosen here: small enough that threads end together, large enough to share scratch memory."""
+
+
+class Probe(NamedTuple):
+    """Record `what` of chosen neurons (None: all) in chosen steps of the run (None: all).
+
+    u, v     as the step leaves them (v in the step of a spike: by the profile's `recorded_v`)
+    current  what arrived at the compartment in this step, noise included, in units of u
+    """
+
+    population: str
+    what: Quantity
+    neurons: Sequence[int] | None = None
+    steps: Sequence[int] | None = None
+
+
+class Counters(NamedTuple):
+    """What happened; int64 (sample, step), or plain integers after `total`.
+
+    input_overflows       sums of synaptic input beyond 21 bits and sign
+    current_overflows     u beyond its register; saturations by default, wraps in other profiles
+    drive_overflows       u + bias beyond 23 bits and sign
+    voltage_saturations   v beyond vmin..vmax
+    synaptic_operations   synapses read, counted in the step of the spike
+    relay_operations      the same for the factors of a perturbation
+    active_updates        compartments whose u or v is not 0 before or after; inactive: the others
+    input_spikes, spikes  spikes of inputs, of neurons
+    messages              spikes times the cores each is sent to;  0 for a chip without placement
+    hops_*                links of the mesh those messages cross
+    """
+
+    input_overflows: NDArray[np.int64]
+    current_overflows: NDArray[np.int64]
+    drive_overflows: NDArray[np.int64]
+    voltage_saturations: NDArray[np.int64]
+    synaptic_operations: NDArray[np.int64]
+    relay_operations: NDArray[np.int64]
+    active_updates: NDArray[np.int64]
+    inactive_updates: NDArray[np.int64]
+    input_spikes: NDArray[np.int64]
+    spikes: NDArray[np.int64]
+    messages: NDArray[np.int64]
+    hops_east_west: NDArray[np.int64]
+    hops_north_south: NDArray[np.int64]
+
+    def total(self) -> dict[str, int]:
+        """Each counter summed over samples and steps."""
+        return {name: int(np.sum(array)) for name, array in self._asdict().items()}
+
+
+class Recording(NamedTuple):
+    """spikes: int8 (sample, step, neuron) of every population, 1, or -1 from a ternary neuron;
+    probed: int64 (sample, step, neuron), one a probe, in their order; state: to go on from."""
+
+    spikes: dict[str, NDArray[np.int8]]
+    probed: tuple[NDArray[np.int64], ...]
+    counters: Counters
+    state: State
+
+
+class Chip:
+    """A network on the chip: weights on their grid, in the arrays that the kernels read.
+
+    weights     by name of connection: integers (target, source), `Dense` or `Sparse`
+    placement   cores and routes; "auto" makes one or refuses a network that does not fit; None
+                leaves the network unplaced: no limits, no messages, no hops
+    rounded     by name of connection: what came of bringing the weights to the grid
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        weights: Mapping[str, object],
+        profile: Profile = profiles.DEFAULT,
+        placement: Placement | Literal["auto"] | None = "auto",
+        seed: int = 0,
+    ) -> None:
+        self.network, self.profile, self.seed = network, profile, seed
+        self.synapses = _checked(network, weights, profile)
+        self.placement = place(network, self.synapses) if placement == "auto" else placement
+        self._registers = wiring.registers(network, profile)
+        ends = np.cumsum([0, *(p.neurons for p in network.populations)]).tolist()
+        self._slices = {
+            p.name: slice(a, b)
+            for p, a, b in zip(network.populations, ends, ends[1:], strict=False)
+        }
+        self._order = wiring.order(network, self.synapses, profile)
+        self.rounded: dict[str, Rounded] = {}
+        self._parts: dict[str, list[wiring.Piece]] = {}
+        for connection in network.connections:
+            self._write(connection.name)
+
+    @staticmethod
+    def from_weights(
+        network: Network,
+        weights: Weights,
+        profile: Profile = profiles.DEFAULT,
+        placement: Placement | Literal["auto"] | None = "auto",
+    ) -> "Chip":
+        """A chain of dense layers with learned mantissas (source, neuron) and bias mantissas."""
+        return Chip(*learned(network, weights), profile, placement)
+
+    def write(self, connection: str, weights: object) -> None:
+        """Replace the synapses of a connection; states of earlier runs stay usable."""
+        self.synapses |= _checked(
+            self.network, {**self.synapses, connection: weights}, self.profile
+        )
+        self._write(connection)
+
+    def _write(self, name: str) -> None:
+        connection = next(c for c in self.network.connections if c.name == name)
+        self._parts[name], self.rounded[name] = wiring.pieces(
+            connection, self.synapses[name], self.profile
+        )
+        self._ready: dict[frozenset[str], tuple] = {}
+
+    def fresh_state(self, samples: int) -> State:
+        """Everything at 0."""
+        neurons = sum(p.neurons for p in self.network.populations)
+        u, v, dead = (np.zeros((samples, neurons), np.int64) for _ in range(3))
+        ring = np.zeros((samples, self._slots(), neurons), np.int64)
+        return State(u, v, dead, ring, np.zeros(samples, np.int64), np.arange(samples))
+
+    def _slots(self) -> int:
+        """Steps that the ring looks ahead, and the present one."""
+        longest = max((part.delay for parts in self._parts.values() for part in parts), default=0)
+        return longest + 2
+
+    def run(
+        self,
+        spikes: object,
+        probes: Sequence[Probe] = (),
+        *,
+        state: State | None = None,
+        perturbations: Mapping[str, Perturbation] | None = None,
+        bias_noise: Mapping[str, NDArray[np.int64]] | None = None,
+        noise: Mapping[str, NDArray[np.int64]] | None = None,
+    ) -> Recording:
+        """Run every sample for as many steps as `spikes` has.
+
+        spikes         Frames, or 0/1 or signed values (sample, step, input); by name of input
+                       where there are several
+        state          of an earlier recording, to go on; the samples start at rest without
+        perturbations  by name of connection: added to its currents, the same for all samples
+        bias_noise     by name of population: integers (neuron,) added to the biases, in units of v
+        noise          by name of population: recorded draws -127..127 (step, neuron), used instead
+                       of the chip's own generator
+        """
+        given = stimulus.read(self.network, spikes)
+        samples, steps = given.samples, given.steps
+        self._check_values(given)
+        groups, projections = self._tables(given, perturbations or {})
+        registers = self._registers._replace(bias=self._biases(bias_noise or {}))
+        state = self.fresh_state(samples) if state is None else self._copied(state, samples)
+        table, out = self._probe_table(probes, samples, steps)
+        fired = np.zeros((samples, steps, state.u.shape[1]), np.int8)
+        counts = chip_step.empty_counts(samples, steps)
+        draws = self._draws(noise or {}, steps)
+        tables = (groups, projections, registers, self.profile.rules, state)
+        rest = ((given.bits, given.graded), draws, self.seed, table, fired, counts, out)
+        piece = -(-samples // (numba.get_num_threads() * PIECES_PER_THREAD))
+        in_pieces(samples, piece, lambda a, b: chip_step.run_samples(*tables, a, b, *rest))
+        return Recording(
+            {name: fired[:, :, neurons] for name, neurons in self._slices.items()},
+            _probed(table, out),
+            Counters(*np.moveaxis(counts, -1, 0)),
+            state,
+        )
+
+    def _tables(
+        self, given: Stimulus, perturbations: Mapping[str, Perturbation]
+    ) -> tuple[Groups, Projections]:
+        if given.valued not in self._ready:
+            sending = [*(i.name for i in self.network.inputs), *(p.name for p in self._order)]
+            mine = [
+                [p for parts in self._parts.values() for p in parts if p.connection.source == name]
+                for name in sending
+            ]
+            counts = [len(parts) for parts in mine]
+            self._in_order = [part for parts in mine for part in parts]
+            groups = wiring.groups(self.network, self._order, given.valued, counts, self._routes())
+            laid_out = wiring.projections(self.network, self._in_order, self.profile)
+            self._ready[given.valued] = (groups, laid_out)
+        groups, laid_out = self._ready[given.valued]
+        if perturbations:
+            laid_out = wiring.perturbed(laid_out, self._in_order, perturbations)
+        return groups, laid_out
+
+    def _check_values(self, given: Stimulus) -> None:
+        """Values must fit the message bits of every graded connection they travel along."""
+        column = 0
+        for part in self.network.inputs:
+            if part.name not in given.valued:
+                continue
+            values = given.graded[:, :, column : column + part.size]
+            column += part.size
+            largest = int(np.abs(values.astype(np.int64)).max())
+            for connection in self.network.connections:
+                bits = connection.message_bits
+                if connection.source == part.name and bits and largest > 1 << bits:
+                    raise NetworkError(
+                        f"connection {connection.name}: a spike has the value ±{largest}; "
+                        f"message_bits {bits} allow ±{1 << bits}"
+                    )
+
+    def _routes(self) -> NDArray[np.int64]:
+        if self.placement is None:
+            return np.zeros((sum(self.network.sizes.values()), 3), np.int64)
+        return self.placement.routes
+
+    def _copied(self, state: State, samples: int) -> State:
+        fresh = self.fresh_state(samples)
+        if [a.shape for a in state] != [a.shape for a in fresh]:
+            raise NetworkError(
+                f"state holds {[a.shape for a in state]}; these spikes and this network need "
+                f"{[a.shape for a in fresh]}"
+            )
+        return State(*(array.copy() for array in state))
+
+    def _biases(self, noise: Mapping[str, NDArray[np.int64]]) -> NDArray[np.int64]:
+        biases = self._registers.bias.copy()
+        for name, values in noise.items():
+            array = np.asarray(values)
+            size = self.network.sizes.get(name) if name in self._slices else None
+            if array.dtype.kind not in "iu" or array.shape != (size,):
+                raise NetworkError(
+                    f"bias noise of {name!r} is {array.dtype} {array.shape}; needed are integers "
+                    f"({size},), for one of the populations {list(self._slices)}"
+                )
+            biases[self._slices[name]] += array
+        return biases
+
+    def _draws(self, noise: Mapping[str, NDArray[np.int64]], steps: int) -> NDArray[np.int64]:
+        if not noise:
+            return np.zeros((1, 0, 0), np.int64)
+        draws = np.zeros((1, steps, self._registers.bias.size), np.int64)
+        noisy = [p.name for p in self.network.populations if p.noise is not None]
+        if sorted(noise) != sorted(noisy):
+            raise NetworkError(f"draws are given for {sorted(noise)}; noisy are {sorted(noisy)}")
+        for name, values in noise.items():
+            array = np.asarray(values)
+            if array.dtype.kind not in "iu" or array.shape != (steps, self.network.sizes[name]):
+                raise NetworkError(
+                    f"noise of {name!r} is {array.dtype} {array.shape}; needed are integers "
+                    f"{(steps, self.network.sizes[name])}"
+                )
+            draws[0, :, self._slices[name]] = array
+        return draws
+
+    def _probe_table(
+        self, probes: Sequence[Probe], samples: int, steps: int
+    ) -> tuple[Probes, NDArray[np.int64]]:
+        what, neurons, rows = [], [], np.full((len(probes), steps), -1)
+        for p, probe in enumerate(probes):
+            if probe.population not in self._slices:
+                raise NetworkError(
+                    f"probe of {probe.population!r}; the populations are {list(self._slices)}"
+                )
+            place_of = {"current": 0, "u": 1, "v": 2 + (self.profile.recorded_v != "after_reset")}
+            if probe.what not in place_of:
+                raise NetworkError(f"probe of {probe.what!r}; there are {sorted(place_of)}")
+            what.append(place_of[probe.what])
+            first = self._slices[probe.population].start
+            size = self.network.sizes[probe.population]
+            neurons.append(first + _chosen("neurons", probe.neurons, size))
+            asked = _chosen("steps", probe.steps, steps)
+            rows[p, asked] = np.arange(asked.size)
+        counts = np.array([n.size for n in neurons], np.int64)
+        wanted = (rows >= 0).sum(axis=1) * counts
+        ends = np.cumsum(np.concatenate([[0], wanted]))
+        firsts = np.cumsum(np.concatenate([[0], counts]))
+        table = Probes(
+            np.array(what, np.int64),
+            counts,
+            firsts[:-1].astype(np.int64),
+            ends[:-1].astype(np.int64),
+            np.concatenate([np.zeros(0, np.int64), *neurons]),
+            rows.astype(np.int64),
+        )
+        return table, np.zeros((samples, int(ends[-1])), np.int64)
+
+
+def pipelined(network: Network, steps: int) -> Network:
+    """The same chain, each layer starting afresh when the first step of a sample reaches it.
+
+    Samples of `steps` steps may follow one another without a pause. Layer l (from 1) is reset before
+    step l, l + steps, ...: what biases did before the sample came is forgotten.
+    """
+    network.layers  # noqa: B018 - refuses what is no chain
+    populations = tuple(
+        replace(population, reset_interval=steps, reset_offset=layer + 1)
+        for layer, population in enumerate(network.populations, start=1)
+    )
+    return replace(network, populations=populations)
+
+
+def _chosen(what: str, asked: Sequence[int] | None, size: int) -> NDArray[np.int64]:
+    """Which of 0..size-1 a probe asks for."""
+    if asked is None:
+        return np.arange(size)
+    array = np.asarray(asked)
+    if array.ndim != 1 or array.dtype.kind not in "iu" or not np.isin(array, np.arange(size)).all():
+        raise NetworkError(f"probe of {what} {list(asked)}; allowed are integers 0..{size - 1}")
+    return array.astype(np.int64) if what == "neurons" else np.unique(array).astype(np.int64)
+
+
+def _probed(table: Probes, out: NDArray[np.int64]) -> tuple[NDArray[np.int64], ...]:
+    found = []
+    for start, count, rows in zip(table.start, table.count, table.rows, strict=True):
+        wanted = int((rows >= 0).sum())
+        block = out[:, start : start + wanted * count]
+        found.append(block.reshape(out.shape[0], wanted, count))
+    return tuple(found)
+
+
+def _checked(
+    network: Network, weights: Mapping[str, object], profile: Profile
+) -> dict[str, Synapses]:
+    names = [connection.name for connection in network.connections]
+    if sorted(weights) != sorted(names):
+        raise NetworkError(
+            f"weights are given for {sorted(weights)}; the connections are {sorted(names)}"
+        )
+    return {
+        c.name: check_synapses(c, weights[c.name], network.sizes, profile.max_delay)
+        for c in network.connections
+    }

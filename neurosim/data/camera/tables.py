@@ -1,0 +1,141 @@
+"""What do the kernels need to know of a camera, in integers?
+
+Floating point ends here. Rounding to a few thousand levels hides what the last bit of one machine's
+log or cosine may differ in from another's, so recordings have the same bits everywhere.
+"""
+
+import math
+from functools import lru_cache
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurosim.data.camera.model import PATH_MS, Camera
+from neurosim.kernels.data import scene
+
+IMAGE = 28
+"""Rows and columns of an image."""
+_ONE = 4096
+
+
+def _lens(camera: Camera) -> NDArray[np.int32]:
+    """Share of each image pixel's light at each scene pixel: a box seen through a Gaussian."""
+    spread = NormalDist(0.0, camera.blur)
+    lens = np.zeros((scene.SCENE, IMAGE), np.int32)
+    for row in range(scene.SCENE):
+        place = row - (scene.SCENE - 1) / 2
+        for pixel in range(IMAGE):
+            left = (pixel - IMAGE / 2) * camera.magnification - place
+            share = spread.cdf(left + camera.magnification) - spread.cdf(left)
+            lens[row, pixel] = round(_ONE * share)
+    return lens
+
+
+def _path(camera: Camera) -> NDArray[np.int32]:
+    """Displacement (x, y) each millisecond: a Catmull-Rom curve through the nodes, then at rest."""
+    steps = camera.length_us // scene.STEP_US + 20
+    nodes = camera.path
+    path = np.zeros((steps, 2), np.int32)
+    for step in range(steps):
+        node, part = divmod(step, PATH_MS)
+        f = part / PATH_MS
+        four = [nodes[min(max(node + k, 0), len(nodes) - 1)] for k in (-1, 0, 1, 2)]
+        for axis in range(2):
+            a, b, c, d = (place[axis] for place in four)
+            curve = b + 0.5 * f * (
+                c - a + f * (2 * a - 5 * b + 4 * c - d + f * (3 * (b - c) + d - a))
+            )
+            path[step, axis] = round(curve * (1 << scene.PATH_BITS))
+    return path
+
+
+def _pattern(field: int) -> list[float]:
+    """A fixed normal variate for each pixel: one sensor, the same in every recording."""
+    normal = NormalDist()
+    draw = scene.Draw(field, 0, 0)
+    return [
+        normal.inv_cdf(
+            (int(scene.words(draw, scene.PATTERN, np.int64(pixel))[0]) + 0.5) / (1 << 32)
+        )
+        for pixel in range(scene.SIZE * scene.SIZE)
+    ]
+
+
+def _thresholds(camera: Camera, side: int) -> NDArray[np.int32]:
+    """Each pixel's mean threshold; part of its deviation is common to both sides."""
+    return np.array(
+        [
+            round(
+                _ONE
+                * camera.threshold[side]
+                * math.exp(camera.mismatch * both + camera.side_mismatch * own)
+            )
+            for both, own in zip(_pattern(0), _pattern(1 + side), strict=True)
+        ],
+        np.int32,
+    )
+
+
+def _leak(camera: Camera) -> tuple[float, NDArray[np.uint32]]:
+    """Mean number of stray events, and the distribution function of their pixel in units of 2^-32."""
+    weight = [math.exp(camera.stray_spread * z) for z in _pattern(3)]
+    rate = [camera.stray * w / sum(weight) for w in weight]
+    for x, y, events in camera.hot:
+        rate[y * scene.SIZE + x] += events
+    total, table = 0.0, []
+    for one in rate:
+        total += one
+        table.append(total)
+    top = (1 << 32) - 1
+    scale = top / total if total else 0.0
+    return total, np.array([min(round(part * scale), top) for part in table], np.uint32)
+
+
+def _poisson(mean: float) -> NDArray[np.uint32]:
+    """Distribution function of a Poisson variate in units of 2^-32."""
+    table, term, total = [], math.exp(-mean), 0.0
+    for n in range(int(mean + 10 * math.sqrt(mean + 1)) + 10):
+        total += term
+        term *= mean / (n + 1)
+        table.append(min(round(total * (1 << 32)), (1 << 32) - 1))
+    return np.array(table, np.uint32)
+
+
+@lru_cache(maxsize=8)
+def tables(camera: Camera) -> scene.Tables:
+    """The camera in integers; rounding hides what the last bit of a library's log may differ in."""
+    quantiles = 1 << scene.NORMAL_BITS
+    light = 1 << (16 - scene.LOG_SHIFT)
+    strays, leak = _leak(camera)
+    settings = scene.Settings(
+        bandwidth=round(_ONE * camera.bandwidth),
+        refractory=camera.refractory_us,
+        dead_spread=camera.dead_spread_us,
+        noise=round(_ONE * camera.noise),
+        start=round(_ONE * camera.start),
+        when=camera.when_us,
+        where=round((1 << scene.PATH_BITS) * camera.where),
+        gain=round(_ONE * camera.gain),
+        length=camera.length_us,
+        brighter=camera.leading_edge,
+        stray_one=round(_ONE * camera.stray_one),
+    )
+    return scene.Tables(
+        display=np.array([round(65535 * (g / 255) ** camera.gamma) for g in range(256)], np.int32),
+        lens=_lens(camera),
+        level=np.array(
+            [round(_ONE * math.log(1 + i / light / camera.background)) for i in range(light + 1)],
+            np.int32,
+        ),
+        path=_path(camera),
+        normal=np.array(
+            [round(_ONE * NormalDist().inv_cdf((i + 0.5) / quantiles)) for i in range(quantiles)],
+            np.int32,
+        ),
+        on=_thresholds(camera, 0),
+        off=_thresholds(camera, 1),
+        stray=_poisson(strays),
+        leak=leak,
+        settings=settings,
+    )

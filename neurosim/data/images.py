@@ -1,0 +1,121 @@
+"""Which still images is the camera shown?
+
+Parts "train" and "test", each uint8 (image, 28, 28), 0 black to 255 white, with uint8 labels.
+"""
+
+import gzip
+import importlib.util
+import zipfile
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurosim.data.camera.camera import IMAGE, CameraError, check_images
+
+PARTS = ("train", "test")
+DIGITS_TEST_EVERY = 5
+"""Every fifth of scikit-learn's 1,797 digits is a test image, 360 in all: chosen here. They come in the
+order of their writers, so that a cut at one place would test with other hands than it trained with."""
+
+
+class ImagesError(ValueError):
+    """A file of images that cannot be used. The message says what came and what is allowed."""
+
+
+class Images(NamedTuple):
+    """Images and labels of both parts: pixels[part], labels[part]."""
+
+    pixels: dict[str, NDArray[np.uint8]]
+    labels: dict[str, NDArray[np.uint8]]
+
+
+def _upscaling() -> NDArray[np.int64]:
+    """Linear interpolation from 8 to 28 pixels in tenths, 2.5 pixels to a cell: int64 (28, 8).
+
+    Eight cells cover 20 pixels and leave 4 on each side, as MNIST's digits do in their frame.
+    """
+    weights = np.zeros((IMAGE, 8), np.int64)
+    for pixel in range(IMAGE):
+        cell, tenths = divmod(4 * pixel - 19, 10)
+        for neighbour, weight in ((cell, 10 - tenths), (cell + 1, tenths)):
+            if 0 <= neighbour < 8:
+                weights[pixel, neighbour] += weight
+    return weights
+
+
+def enlarge(small: NDArray[np.integer]) -> NDArray[np.uint8]:
+    """8 x 8 images of 0..16 as 28 x 28 of 0..255, with strokes as crisp as MNIST's.
+
+    Interpolated values run to 1600; those under 400 become black, over 1200 white (chosen here, by
+    eye: the middle half of the grey scale, so that the stroke keeps its width).
+    """
+    weights = _upscaling()
+    smooth = np.einsum("pi,nij,qj->npq", weights, small.astype(np.int64), weights)
+    return np.clip((smooth - 400) * 255 // 800, 0, 255).astype(np.uint8)
+
+
+def _digits_table() -> NDArray[np.int64]:
+    """Image and label a row, from scikit-learn's file: importing all of scikit-learn takes a second."""
+    spec = importlib.util.find_spec("sklearn")
+    folders = list(spec.submodule_search_locations or ()) if spec else []
+    for file in (Path(folder) / "datasets" / "data" / "digits.csv.gz" for folder in folders):
+        if file.is_file():
+            with gzip.open(file, "rt") as text:
+                return np.loadtxt(text, np.int64, delimiter=",")
+    from sklearn.datasets import load_digits
+
+    data = load_digits()
+    return np.column_stack([data.data, data.target]).astype(np.int64)
+
+
+def digits() -> Images:
+    """scikit-learn's handwritten digits (UCI optdigits), enlarged."""
+    table = _digits_table()
+    pixels, labels = enlarge(table[:, :-1].reshape(-1, 8, 8)), table[:, -1].astype(np.uint8)
+    test = np.arange(len(labels)) % DIGITS_TEST_EVERY == 0
+    return Images(
+        {"train": pixels[~test], "test": pixels[test]},
+        {"train": labels[~test], "test": labels[test]},
+    )
+
+
+def load_npz(path: Path) -> Images:
+    """Images of an .npz file with train_x, train_y, test_x, test_y, all uint8."""
+    if not path.is_file():
+        raise ImagesError(f"{path}: no such file; images:PATH.npz needs the path of an .npz file")
+    names = [f"{part}_{axis}" for part in PARTS for axis in "xy"]
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            missing = [name for name in names if name not in archive.files]
+            if missing:
+                raise ImagesError(
+                    f"{path}: {', '.join(missing)} missing; needed are {', '.join(names)} "
+                    f"(found: {', '.join(archive.files) or 'nothing'})"
+                )
+            arrays = {name: archive[name] for name in names}
+    except (zipfile.BadZipFile, EOFError, OSError, ValueError, AttributeError) as error:
+        if isinstance(error, ImagesError):
+            raise
+        raise ImagesError(f"{path}: not a readable .npz file ({error}); write it again") from error
+    return _checked(arrays, str(path))
+
+
+def _checked(arrays: dict[str, NDArray[np.generic]], where: str) -> Images:
+    pixels, labels = {}, {}
+    for part in PARTS:
+        x, y = f"{part}_x", f"{part}_y"
+        try:
+            pixels[part] = check_images(arrays[x], f"{where}: {x}")
+        except CameraError as error:
+            raise ImagesError(str(error)) from error
+        if not len(pixels[part]):
+            raise ImagesError(f"{where}: {x} holds no image; both parts need at least one")
+        if arrays[y].dtype != np.uint8 or arrays[y].shape != pixels[part].shape[:1]:
+            raise ImagesError(
+                f"{where}: {y} is {arrays[y].dtype} {arrays[y].shape}; "
+                f"needed is uint8 {pixels[part].shape[:1]}, one label an image of {x}"
+            )
+        labels[part] = arrays[y].astype(np.uint8)
+    return Images(pixels, labels)

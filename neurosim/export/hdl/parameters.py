@@ -1,0 +1,109 @@
+"""Which sizes and registers does a hardware core need, and how are the files beside them to be read?
+
+layers(network)       each layer by name, for the manifest
+parameters(...)       the same and what the chip shares, for params.json; `verilog` makes params.vh
+conventions(seed)     packing, fixed point and generator, in words
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from neurosim.export.hdl import capabilities
+from neurosim.network import Network
+from neurosim.population.evaluator import ReadoutSpec
+from neurosim.population.layout import source_words
+from neurosim.population.state import padded
+
+BLOCK = 128
+"""Random bits of one call of the generator."""
+REGISTERS = ("du", "dv", "vth_mant", "bias_exp")
+
+
+def layers(network: Network) -> list[dict[str, Any]]:
+    """Each layer's sizes and registers, by name; ImageError where the core lacks one (`capabilities`)."""
+    capabilities.check(network)
+    found = []
+    for index, (connection, population) in enumerate(network.layers):
+        described: dict[str, Any] = {
+            "name": population.name,
+            "sources": network.sizes[connection.source],
+            "neurons": population.neurons,
+            "weight_bits": connection.weight_bits,
+            "weight_exp": connection.weight_exp,
+            "current_shift": connection.current_shift,
+        }
+        for register in REGISTERS:
+            described[register] = int(population.each(register)[0])
+        described["row_blocks"] = source_words(network, index) * 64 // BLOCK
+        described["rounding_blocks"] = padded(population.neurons) * 16 // BLOCK
+        found.append(described)
+    return found
+
+
+def parameters(
+    network: Network, steps: int, seed: int, score: ReadoutSpec, learning: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Names of params.vh -> integers, or a list with one a layer.
+
+    learning  RANK, SCALE, FRACTION_BITS, MOMENTUM_BITS, SUM_BITS, RATE_BITS
+    """
+    described = layers(network)
+    found: dict[str, Any] = {
+        "LAYERS": len(described),
+        "INPUTS": described[0]["sources"],
+        "CLASSES": described[-1]["neurons"],
+        "WIDTH": max(described[0]["sources"], *(layer["neurons"] for layer in described)),
+        "STEPS": steps,
+        "SEED": seed,
+        "MEMBRANE": int(score.membrane),
+        "READOUT_MULTIPLIER": score.multiplier,
+        "READOUT_SHIFT": score.shift,
+    }
+    for name in described[0]:
+        if name != "name":
+            found[name.upper()] = [layer[name] for layer in described]
+    return {**found, **learning}
+
+
+def verilog(values: Mapping[str, Any]) -> str:
+    """params.vh: local parameters to include in a module; lists are 32 bits a layer, layer 0 lowest."""
+    lines = ["// Sizes and registers of one network; a list has 32 bits a layer, layer 0 lowest."]
+    for name, value in values.items():
+        if isinstance(value, list):
+            fields = ", ".join(f"32'd{one}" for one in reversed(value))
+            lines.append(f"localparam [32*{len(value)}-1:0] {name} = {{{fields}}};")
+        elif name == "SEED":
+            lines.append(f"localparam [63:0] {name} = 64'h{value:x};")
+        else:
+            lines.append(f"localparam {name} = {value};")
+    return "\n".join(lines) + "\n"
+
+
+def conventions(seed: int) -> dict[str, Any]:
+    """How to read the files, for the manifest."""
+    return {
+        "packing": "a line is a row; field k of a row is at bits k * bits and up; two's complement",
+        "endianness": "little: field 0 in the lowest bits, the last digits of a line",
+        "fixed_point": {
+            "weights": "Q8.0; one unit adds 2^current_shift to u",
+            "state": "Q8.FRACTION_BITS; weight = (state + half) >> FRACTION_BITS",
+            "u, v": "Q24.0; saturate at +-(2^23 - 1)",
+            "threshold": "vth_mant << 6",
+            "bias": "Q13.0 << bias_exp",
+            "rates": "32 fraction bits",
+            "fitness": "10 fraction bits, base-2 logarithm",
+        },
+        "generator": {
+            "name": "Philox4x32-10",
+            "seed": seed,
+            "key": [seed & 0xFFFFFFFF, seed >> 32],
+            "counter": ["block", "stream << 16 | layer", "pair", "generation"],
+            "streams": {"A": 0, "B": 1, "rounding": 4},
+            "first_block": {
+                "A": "rank * ceil(neurons / 128)",
+                "B": "rank * row_blocks",
+                "rounding": "source * rounding_blocks, pair 0, 16 bits a neuron",
+            },
+            "bits": "bit i of a block is bit i % 32 of its word i // 32",
+        },
+    }

@@ -1,0 +1,111 @@
+"""Is this graph one that this project wrote, and which network was it, to the last bit?
+
+The metadata say so, and they are believed only if the graph they stand for is the graph that is there:
+somebody may have trained it further and left them as they were.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurosim import limits
+from neurosim.chip.synapses import Dense, Sparse, Synapses
+from neurosim.export.nir.to_nir import SPECIFICATION, to_graph
+from neurosim.network import Connection, Network, NetworkError
+from neurosim.network.serialise import network_of
+
+KINDS = {"input": "inputs", "population": "populations", "connection": "connections"}
+
+
+class Own(NamedTuple):
+    """weights: by name of connection, as `Chip` takes them; run: what the exporter was given to keep."""
+
+    network: Network
+    weights: dict[str, Synapses]
+    run: dict[str, Any] | None
+
+
+class NotExact(ValueError):
+    """Metadata of ours that do not stand for the graph they are in. The message tells why."""
+
+
+def exact(graph: Any) -> Own | None:
+    """The network of a graph of ours; None for one of others; NotExact where the metadata disagree."""
+    versions = {
+        one for node in graph.nodes.values() for one in [_text(node, "specification")] if one
+    }
+    if not versions:
+        return None
+    if versions != {SPECIFICATION}:
+        raise NotExact(f"its metadata are {sorted(versions)}; this version reads {SPECIFICATION!r}")
+    try:
+        own = _described(graph)
+        rebuilt = to_graph(own.network, own.weights).graph
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise NotExact(f"its metadata do not fit it ({error})") from error
+    for name in sorted(set(graph.nodes) | set(rebuilt.nodes)):
+        if not _same(graph.nodes.get(name), rebuilt.nodes.get(name)):
+            raise NotExact(f"node {name!r} is not what its metadata say")
+    if sorted(graph.edges) != sorted(rebuilt.edges):
+        raise NotExact("its edges are not those that its metadata say")
+    return own
+
+
+def _text(node: Any, key: str) -> str:
+    metadata = getattr(node, "metadata", None)
+    return str(metadata.get(key, "")) if isinstance(metadata, Mapping) else ""
+
+
+def _described(graph: Any) -> Own:
+    found: dict[str, dict[int, Any]] = {kind: {} for kind in KINDS.values()}
+    matrices: dict[int, list[tuple[dict[str, Any], Any]]] = {}
+    for node in graph.nodes.values():
+        if part := _text(node, "part"):
+            registers = json.loads(_text(node, "registers"))
+            found[KINDS[part]][registers["index"]] = registers["fields"]
+            if part == "connection":
+                matrices.setdefault(registers["index"], []).append((registers, node.weight))
+    network = network_of({kind: [parts[i] for i in sorted(parts)] for kind, parts in found.items()})
+    weights = {
+        connection.name: _synapses(connection, matrices[index])
+        for index, connection in enumerate(network.connections)
+    }
+    run = _text(graph, "run")
+    return Own(network, weights, json.loads(run) if run else None)
+
+
+def _synapses(connection: Connection, pieces: list[tuple[dict[str, Any], Any]]) -> Synapses:
+    pieces = sorted(pieces, key=lambda piece: piece[0]["delay"])
+    facts = pieces[0][0]
+    matrices = [_integers(connection, currents) for _, currents in pieces]
+    delays = [piece["delay"] for piece, _ in pieces]
+    if not facts["sparse"]:
+        own = np.full(matrices[0].shape, delays[0], np.int64)
+        for matrix, delay in zip(matrices, delays, strict=True):
+            own[matrix != 0] = delay
+        return Dense(sum(matrices[1:], matrices[0]), own if facts["own_delays"] else None)
+    targets, sources = (np.concatenate(c) for c in zip(*map(np.nonzero, matrices), strict=True))
+    weights = np.concatenate([matrix[matrix != 0] for matrix in matrices])
+    each = np.repeat(delays, [np.count_nonzero(matrix) for matrix in matrices])
+    given = each if facts["own_delays"] else None
+    return Sparse.from_pairs(sources, targets, weights, given, source_size=matrices[0].shape[1])
+
+
+def _integers(connection: Connection, currents: Any) -> NDArray[np.int64]:
+    whole = np.ldexp(currents, -limits.STATE_SHIFT - connection.weight_exp)
+    if not np.array_equal(whole, np.rint(whole)):
+        raise NetworkError(f"connection {connection.name}: weights are no whole numbers")
+    return whole.astype(np.int64)
+
+
+def _same(one: Any, other: Any) -> bool:
+    if type(one) is not type(other):
+        return False
+    names = [f.name for f in fields(one) if f.name not in ("metadata", "input_type", "output_type")]
+    same = all(np.array_equal(getattr(one, name), getattr(other, name)) for name in names)
+    shapes = [[np.asarray(v).tolist() for v in node.input_type.values()] for node in (one, other)]
+    return same and shapes[0] == shapes[1]

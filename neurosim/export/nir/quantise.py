@@ -1,0 +1,190 @@
+"""Which registers come nearest to a population of a NIR graph?
+
+NIR's equations by forward Euler, v counted from v_reset, I from rest, x what arrives:
+
+    CubaLIF  I += (dt/tau_syn) (w_in x - I)    v += (dt/tau_mem) (v_leak - v + r I)
+    LIF                                        v += (dt/tau) (v_leak - v + r x)
+    IF                                         v += r x            as its readers take it, without dt
+
+The chip's, with u the part of I that reaches v, and one scale S (units of v for NIR's 1) a population:
+
+    (du + 1) / 4096 = dt/tau_syn     dv / 4096 = dt/tau_mem     vth_mant << 6 = S v_threshold
+    mantissa << current_shift = S gain w     bias = S (dt/tau_mem v_leak + settled b)
+
+Which S? The mantissas of the largest connection reach 127, times the power of two that brings the
+threshold nearest below 2^16: v is then 128 thresholds wide or more, a threshold is right to 1 in 1,000,
+and vth_mant is of the size that learning's recipes are made for. One S for all neurons, since a core
+holds few different thresholds. Other connections get the exponent they need.
+"""
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from neurosim import limits
+from neurosim.chip.synapses import Dense
+from neurosim.export.nir.file_io import NirError
+from neurosim.export.nir.registers import Row, fit
+from neurosim.export.nir.topology import Float, Wire, numbers
+from neurosim.network import Connection, Population, mantissas
+
+THRESHOLD = float(1 << 16)
+"""Where the threshold comes to lie, in units of v; chosen here, for what is said above."""
+EXPONENTS = limits.Range(-limits.STATE_SHIFT - 1, limits.WEIGHT_EXP.high)
+"""Exponents with which an 8-bit mantissa of either sign adds whole numbers to u."""
+TOP = mantissas(8, "mixed").high
+
+
+class Dynamics(NamedTuple):
+    """A population in steps; every array float64 (neuron,).
+
+    synapse, membrane  what a step takes from I and from v
+    gain               what x = 1 adds to v in the step it arrives
+    settled            what x = 1 adds to v in each step once it has come for long
+    drift              what the leak adds to v in each step
+    threshold          above v_reset
+    """
+
+    synapse: Float
+    membrane: Float
+    gain: Float
+    settled: Float
+    drift: Float
+    threshold: Float
+
+
+class Quantised(NamedTuple):
+    """A population of the chip and the connections that lead to it."""
+
+    population: Population
+    connections: tuple[Connection, ...]
+    weights: tuple[Dense, ...]
+    rows: tuple[Row, ...]
+    remarks: tuple[str, ...]
+
+
+def dynamics(name: str, node: Any, dt: float) -> Dynamics:
+    """What the parameters of CubaLIF, LIF or IF mean for a step of dt seconds."""
+    kind = type(node).__name__
+    size = np.size(node.v_threshold)
+
+    def parameter(what: str, endless: bool = False) -> Float:
+        values = numbers(name, what, getattr(node, what), endless).ravel()
+        if values.size not in (1, size):
+            raise NirError(f"node {name!r}: {what} has {values.size} values for {size} neurons")
+        return np.broadcast_to(values, size)
+
+    def share(what: str) -> Float:
+        tau = parameter(what, endless=True)
+        if (tau <= 0).any():
+            raise NirError(f"node {name!r}: {what} is {tau.min():g} s; allowed is above 0")
+        return dt / tau
+
+    ones, reset, r = np.ones(size), parameter("v_reset"), parameter("r")
+    threshold = parameter("v_threshold") - reset
+    if kind == "IF":
+        return Dynamics(ones, 0 * ones, r, r, 0 * ones, threshold)
+    synapse = share("tau_syn") if kind == "CubaLIF" else ones
+    membrane = share("tau_mem" if kind == "CubaLIF" else "tau")
+    settled = membrane * r * (parameter("w_in") if kind == "CubaLIF" else 1.0)
+    drift = membrane * (parameter("v_leak") - reset)
+    return Dynamics(synapse, membrane, synapse * settled, settled, drift, threshold)
+
+
+def quantised(
+    name: str, node: Any, wires: list[Wire], titles: dict[str, str], dt: float, clip: bool
+) -> Quantised:
+    """The registers nearest to a population and the ways to it; titles: node -> name on the chip."""
+    found = dynamics(name, node, dt)
+    currents = [found.gain[:, None] * wire.weights for wire in wires]
+    drive = found.drift + sum((found.settled * wire.bias for wire in wires), np.zeros(1))
+    scale = _scale(currents, found.threshold, drive)
+    du = fit(name, "du", found.synapse * limits.DECAY_ONE - 1, limits.DECAY, clip)
+    dv = fit(name, "dv", found.membrane * limits.DECAY_ONE, limits.DECAY, clip)
+    unit = 1 << limits.STATE_SHIFT
+    vth = fit(name, "vth_mant", scale * found.threshold, limits.VTH_MANT, clip, unit)
+    exponent = _bias_exponent(scale * drive)
+    bias = fit(name, "bias_mant", scale * drive, limits.BIAS_MANT, clip, 1 << exponent)
+    population = Population(
+        titles[name],
+        found.threshold.size,
+        vth_mant=_each(vth.values),
+        dv=_each(dv.values),
+        du=_each(du.values),
+        bias_mant=_each(bias.values),
+        bias_exp=exponent,
+    )
+    rows = [du.row, dv.row, vth.row, bias.row]
+    connections, weights = [], []
+    for wire, current in zip(wires, currents, strict=True):
+        twins = [w for w in wires if w.source == wire.source]
+        connection, dense, more = _connection(
+            wire, scale * current, titles, wire.node if len(twins) > 1 else "", dt, clip
+        )
+        connections.append(connection)
+        weights.append(dense)
+        rows += more
+    told = tuple(row for row in rows if row.register != "bias_mant" or drive.any())
+    remarks = _remarks(name, node, found, wires)
+    return Quantised(population, tuple(connections), tuple(weights), told, remarks)
+
+
+def _scale(currents: list[Float], threshold: Float, drive: Float) -> float:
+    """Units of v for NIR's 1."""
+    largest = max(currents, key=np.size, default=np.zeros(0))
+    weight = float(np.abs(largest).max(initial=0))
+    above = float(np.abs(threshold).max())
+    full = TOP * 2.0 ** (limits.STATE_SHIFT + 1) / weight if weight else THRESHOLD / (above or 1.0)
+    wanted = math.floor(math.log2(THRESHOLD / (full * above))) if above else 0
+    exponent = min(max(wanted, EXPONENTS.low), EXPONENTS.high)
+    most = limits.BIAS_MANT.high << limits.BIAS_EXP.high
+    while exponent > EXPONENTS.low and full * 2.0**exponent * np.abs(drive).max() > most:
+        exponent -= 1
+    return full * 2.0**exponent
+
+
+def _bias_exponent(bias: Float) -> int:
+    largest = float(np.abs(bias).max())
+    needed = math.ceil(math.log2(max(largest, 1.0) / limits.BIAS_MANT.high))
+    return min(max(needed, limits.BIAS_EXP.low), limits.BIAS_EXP.high)
+
+
+def _connection(
+    wire: Wire, currents: Float, titles: dict[str, str], label: str, dt: float, clip: bool
+) -> tuple[Connection, Dense, list[Row]]:
+    largest = float(np.abs(currents).max(initial=0))
+    lowest = TOP * 2.0 ** (limits.STATE_SHIFT + 1)
+    # the exponent of the largest connection is whole by choice of the scale: rounding must not raise it
+    needed = math.ceil(math.log2(largest / lowest) - 1e-9) if largest else 0
+    exponent = min(max(needed, EXPONENTS.low), EXPONENTS.high)
+    form = Connection(titles[wire.source], titles[wire.target], weight_exp=exponent, label=label)
+    held = fit(wire.node, "weight", currents / (1 << form.current_shift), form.mantissa, clip)
+    rows = [held.row]
+    delays = None
+    seconds = wire.after[:, None] + wire.before[None, :]
+    if seconds.any():
+        steps = fit(wire.node, "delay", seconds / dt, limits.DELAY, clip)
+        rows.append(steps.row)
+        delays = steps.values
+    if delays is not None and (delays == delays.flat[0]).all():
+        form = Connection(
+            form.source, form.target, weight_exp=exponent, label=label, delay=int(delays.flat[0])
+        )
+        delays = None
+    return form, Dense(held.values << form.grid_bits, delays), rows
+
+
+def _each(values: Any) -> int | tuple[int, ...]:
+    """One value where all neurons have the same, else one for each."""
+    listed = tuple(values.tolist())
+    return listed[0] if len(set(listed)) == 1 else listed
+
+
+def _remarks(name: str, node: Any, found: Dynamics, wires: list[Wire]) -> tuple[str, ...]:
+    told = []
+    if np.any(node.v_reset):
+        told.append(f"node {name!r}: v starts at v_reset, which is the chip's 0")
+    if (found.synapse < 1).any() and any(wire.bias.any() for wire in wires):
+        told.append(f"node {name!r}: a bias acts in full at once, and not after some tau_syn")
+    return tuple(told)

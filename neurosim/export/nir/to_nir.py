@@ -1,0 +1,244 @@
+"""What does a network of ours look like as a NIR graph?
+
+    Input -> Linear -> CubaLIF -> ... -> Output          everything in the chip's units of u and v
+
+    weight       (mantissa << grid_bits) * 2^(6 + weight_exp)   what one spike adds to u
+    tau_syn      dt * 4096 / (du + 1)            w_in = tau_syn / dt
+    tau_mem      dt * 4096 / dv                  r    = tau_mem / dt
+    v_threshold  vth_mant << 6                   v_reset = 0
+    bias         bias_mant << bias_exp           Affine where du = 4095, else v_leak = bias * tau_mem / dt
+
+By forward Euler with dt these are the chip's equations without its rounding. dv = 0 and du = 4095 in a
+whole population is IF with r = 1; dv = 0 beside other decays is tau_mem = 2^40 dt, whose decay is lost
+in any float. Delays are Delay nodes, one Linear for each different delay of a connection.
+
+Each node's metadata holds the registers, as JSON; `nir_own` reads them back.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurosim import limits
+from neurosim.chip.synapses import Dense, Synapses, check_synapses
+from neurosim.export.nir.file_io import NirError, library
+from neurosim.network import Connection, Network, Population
+
+SPECIFICATION = "neurosim-nir/1"
+DT = 1e-4
+"""Seconds a step: what snnTorch takes NIR's steps to be, and has no argument for."""
+DISCRETISATION = (
+    "forward Euler, dt = 1e-4 s, in integers: u = D(u, du + 1) + input; v = D(v, dv) + u + bias; "
+    "D(x, d) = sign(x) * ((abs(x) * (4096 - d)) >> 12); spike where v > vth_mant << 6, then v = 0"
+)
+ENDLESS = 2.0**40
+"""tau_mem / dt of a neuron that does not leak beside others that do: chosen here."""
+OURS_ALONE = {
+    "refractory": 1, "vth_low_mant": None, "vmin": limits.VMIN.low, "vmax": limits.VMAX.high,
+    "noise": None, "reset_interval": 0,
+}  # fmt: skip
+"""Registers that NIR has no word for, as they are when they do nothing."""
+
+Float = NDArray[np.float64]
+
+
+class Exported(NamedTuple):
+    """graph: nir.NIRGraph; remarks: what only its metadata tell, one sentence each."""
+
+    graph: Any
+    remarks: tuple[str, ...]
+
+
+class Piece(NamedTuple):
+    """The synapses of a connection that have one delay: weights int64 (target, source)."""
+
+    delay: int
+    weights: NDArray[np.int64]
+
+
+def to_graph(
+    network: Network, weights: Mapping[str, object], run: Mapping[str, Any] | None = None
+) -> Exported:
+    """The graph of a network with weights by name of connection, as `Chip` takes them.
+
+    run  anything JSON can hold, kept in the graph's metadata
+    """
+    nir = library()
+    names = _Names()
+    nodes: dict[str, Any] = {}
+    edges: list[tuple[str, str]] = []
+    for index, given in enumerate(network.inputs):
+        node = nir.Input(np.array([given.size]), metadata=_metadata("input", index, asdict(given)))
+        nodes[names.of(given.name)] = node
+    for population in network.populations:
+        names.of(population.name)
+    carried = {population.name: False for population in network.populations}
+    for index, connection in enumerate(network.connections):
+        target = network.populations[_index_of(network, connection.target)]
+        given_synapses = check_synapses(
+            connection, weights[connection.name], network.sizes, limits.DELAY.high
+        )
+        for piece in pieces(connection, given_synapses, network.sizes):
+            bias = None
+            if piece.delay + connection.delay == 0 and not carried[target.name]:
+                bias, carried[target.name] = _current_bias(target), True
+            facts = {
+                "delay": piece.delay,
+                "own_delays": given_synapses.delays is not None,
+                "sparse": not isinstance(given_synapses, Dense),
+            }
+            metadata = _metadata("connection", index, asdict(connection), **facts)
+            chain = [
+                (
+                    connection.source + "_" + connection.target,
+                    _linear(piece, connection, bias, metadata),
+                )
+            ]
+            delay = piece.delay + connection.delay
+            if delay:
+                chain.append(
+                    (f"{chain[0][0]}_delay", nir.Delay(np.full(target.neurons, delay * DT)))
+                )
+            path = [names.of(connection.source)]
+            for wanted, node in chain:
+                path.append(names.new(wanted))
+                nodes[path[-1]] = node
+            edges += zip(path, [*path[1:], names.of(target.name)], strict=True)
+    for index, population in enumerate(network.populations):
+        nodes[names.of(population.name)] = _neurons(population, index, carried[population.name])
+    for name in _outputs(network):
+        output = names.new(f"{name}_spikes")
+        nodes[output] = nir.Output(np.array([network.sizes[name]]))
+        edges.append((names.of(name), output))
+    about = {"specification": SPECIFICATION, "discretisation": DISCRETISATION}
+    if run is not None:
+        about["run"] = json.dumps(run)
+    graph = nir.NIRGraph(nodes, edges, metadata=about, type_check=False)
+    return Exported(graph, tuple(_remarks(network)))
+
+
+class _Names:
+    """Node names that others can use as names of attributes, no two alike."""
+
+    def __init__(self) -> None:
+        self._parts: dict[str, str] = {}
+        self._taken: set[str] = set()
+
+    def of(self, part: str) -> str:
+        if part not in self._parts:
+            self._parts[part] = self.new(part)
+        return self._parts[part]
+
+    def new(self, wanted: str) -> str:
+        name = base = re.sub(r"^(?=\d|$)", "n", re.sub(r"\W", "_", wanted, flags=re.ASCII))
+        number = 1
+        while name in self._taken:
+            number += 1
+            name = f"{base}_{number}"
+        self._taken.add(name)
+        return name
+
+
+def _index_of(network: Network, name: str) -> int:
+    return [population.name for population in network.populations].index(name)
+
+
+def _metadata(part: str, index: int, registers: Mapping[str, Any], **facts: Any) -> dict[str, str]:
+    return {
+        "specification": SPECIFICATION,
+        "discretisation": DISCRETISATION,
+        "part": part,
+        "registers": json.dumps({"index": index, "fields": registers, **facts}),
+    }
+
+
+def pieces(connection: Connection, synapses: Synapses, sizes: Mapping[str, int]) -> list[Piece]:
+    """The synapses by their own delay, shortest first; one piece at least."""
+    shape = (sizes[connection.target], sizes[connection.source])
+    if isinstance(synapses, Dense):
+        weights = np.asarray(synapses.weights, np.int64)
+        if synapses.delays is None:
+            return [Piece(0, weights)]
+        delays = np.asarray(synapses.delays)
+        used = np.unique(delays[weights != 0])
+        return [Piece(int(d), np.where(delays == d, weights, 0)) for d in used] or [
+            Piece(0, weights)
+        ]
+    sources = np.repeat(np.arange(shape[1]), np.diff(synapses.start))
+    own = np.zeros(sources.size, np.int64) if synapses.delays is None else synapses.delays
+    keys = np.stack([own, synapses.targets, sources])
+    if np.unique(keys, axis=1).shape[1] != sources.size:
+        raise NirError(
+            f"connection {connection.name}: two synapses join the same two neurons with the same "
+            f"delay; a matrix holds one: add them up"
+        )
+    found = []
+    for delay in np.unique(own[synapses.weights != 0]) if synapses.weights.any() else [0]:
+        mine = own == delay
+        matrix = np.zeros(shape, np.int64)
+        matrix[synapses.targets[mine], sources[mine]] = synapses.weights[mine]
+        found.append(Piece(int(delay), matrix))
+    return found
+
+
+def _linear(
+    piece: Piece, connection: Connection, bias: Float | None, metadata: dict[str, str]
+) -> Any:
+    nir = library()
+    weights = np.ldexp(piece.weights.astype(np.float64), limits.STATE_SHIFT + connection.weight_exp)
+    if bias is None or not bias.any():
+        return nir.Linear(weights, metadata=metadata)
+    return nir.Affine(weights, bias, metadata=metadata)
+
+
+def _bias(population: Population) -> Float:
+    return (population.each("bias_mant") << population.each("bias_exp")).astype(np.float64)
+
+
+def _current_bias(population: Population) -> Float:
+    """The biases that can come in as a current: those of neurons that keep none between steps."""
+    return np.where(population.each("du") + 1 == limits.DECAY_ONE, _bias(population), 0.0)
+
+
+def _neurons(population: Population, index: int, carried: bool) -> Any:
+    """CubaLIF, or IF; `carried`: an Affine brings the biases that can come in as a current."""
+    nir = library()
+    metadata = _metadata("population", index, asdict(population))
+    du, dv = population.each("du"), population.each("dv")
+    threshold = (population.each("vth_mant") << limits.STATE_SHIFT).astype(np.float64)
+    left = _bias(population) - (_current_bias(population) if carried else 0.0)
+    zeros = np.zeros(population.neurons)
+    if (du + 1 == limits.DECAY_ONE).all() and not dv.any() and not left.any():
+        return nir.IF(r=zeros + 1, v_threshold=threshold, v_reset=zeros, metadata=metadata)
+    synaptic = limits.DECAY_ONE / (du + 1)
+    membrane = np.where(dv > 0, limits.DECAY_ONE / np.maximum(dv, 1), ENDLESS)
+    return nir.CubaLIF(
+        tau_syn=DT * synaptic, tau_mem=DT * membrane, r=membrane, v_leak=left * membrane,
+        v_threshold=threshold, v_reset=zeros, w_in=synaptic, metadata=metadata,
+    )  # fmt: skip
+
+
+def _outputs(network: Network) -> list[str]:
+    """Populations that nothing else listens to; the last one where all are listened to."""
+    heard = {c.source for c in network.connections if c.source != c.target}
+    silent = [p.name for p in network.populations if p.name not in heard]
+    return silent or [p.name for p in network.populations[-1:]]
+
+
+def _remarks(network: Network) -> list[str]:
+    found = [
+        f"population {population.name!r}: {register} is known to this project alone"
+        for population in network.populations
+        for register, nothing in OURS_ALONE.items()
+        if set(np.atleast_1d(np.array(getattr(population, register), object))) != {nothing}
+    ]
+    return found + [
+        f"connection {connection.name}: values of spikes (message_bits) are known to this project alone"
+        for connection in network.connections
+        if connection.message_bits
+    ]

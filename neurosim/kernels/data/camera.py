@@ -1,0 +1,258 @@
+"""Which events does a pixel of the camera send while an image moves in front of it?
+
+    seen         log luminance at this pixel, each ms along the path             scene.py
+    v         += (seen - v) * bandwidth / 4096          the photoreceptor follows
+    v - ref   >= on threshold  -> a brighter event      ref - v >= off threshold -> a darker one
+
+After an event the pixel is blind for its refractory time, then takes the level of that moment as its
+new reference and a new threshold (its own mean, plus noise). All of it is whole numbers, and every
+random word is a function of (seed, split, image, purpose, count), so the bits of a recording depend on
+nothing else.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurosim.kernels.compilation import kernel
+from neurosim.kernels.data.binning import mark_events
+from neurosim.kernels.data.scene import (
+    EVENT,
+    MARGIN,
+    PATH_BITS,
+    PER_IMAGE,
+    SCENE,
+    SIZE,
+    STEP_US,
+    STRAY,
+    THRESHOLD,
+    Draw,
+    expose,
+    look,
+    normal_of,
+    words,
+)
+
+
+class Pixels(NamedTuple):
+    """The sensor's state in one recording, each (1156,): int32, times in us.
+
+    v, before   level that the photoreceptor follows, now and a step ago
+    ref         level of the last event          free      when the pixel sees again
+    on, off     thresholds until the next event  mean_*    what they vary around
+    """
+
+    v: NDArray[np.int32]
+    before: NDArray[np.int32]
+    ref: NDArray[np.int32]
+    free: NDArray[np.int32]
+    on: NDArray[np.int32]
+    off: NDArray[np.int32]
+    mean_on: NDArray[np.int32]
+    mean_off: NDArray[np.int32]
+
+
+class Sink(NamedTuple):
+    """Where events go: t int64, x, y, p uint8, each (capacity,)."""
+
+    t: NDArray[np.int64]
+    x: NDArray[np.uint8]
+    y: NDArray[np.uint8]
+    p: NDArray[np.uint8]
+
+
+@kernel
+def follow(seen, bandwidth, end, pixels, hit):
+    """Let each photoreceptor follow what it sees, and note in `hit` who reached a threshold.
+
+    A pixel still blind at `end` of the step keeps its reference at the present level.
+    """
+    v, before, ref, free, on, off, _, _ = pixels
+    for i in range(v.shape[0]):
+        was = v[i]
+        step = np.int32(np.int32(np.int32(seen[i] - was) * bandwidth) >> np.int32(12))
+        level = np.int32(was + step)
+        held = level if free[i] > end else ref[i]
+        change = np.int32(level - held)
+        before[i] = was
+        v[i] = level
+        ref[i] = held
+        hit[i] = np.uint8(change >= on[i]) | np.uint8(np.int32(-change) >= off[i])
+
+
+@kernel
+def list_hits(hit, crossed):
+    """The pixels noted in `hit` (uint8, whole 64-bit words), eight looked at together; how many."""
+    words = hit.view(np.uint64)
+    count = 0
+    for word in range(words.shape[0]):
+        if words[word]:
+            for i in range(8 * word, 8 * word + 8):
+                if hit[i]:
+                    crossed[count] = i
+                    count += 1
+    return count
+
+
+@kernel
+def new_pixels(tables, gain):
+    """The sensor before a recording: thresholds of this recording, references not yet set."""
+    count = tables.on.shape[0]
+    mean_on = np.empty(count, np.int32)
+    mean_off = np.empty(count, np.int32)
+    for i in range(count):
+        mean_on[i] = np.int64(tables.on[i]) * gain >> 12
+        mean_off[i] = np.int64(tables.off[i]) * gain >> 12
+    return Pixels(
+        np.zeros(count, np.int32),
+        np.zeros(count, np.int32),
+        np.zeros(count, np.int32),
+        np.full(count, -(1 << 30), np.int32),
+        mean_on.copy(),
+        mean_off.copy(),
+        mean_on,
+        mean_off,
+    )
+
+
+@kernel
+def settle(tables, spread, draw, seen, pixels):
+    """Start from a still scene: references are off by what earlier movements left."""
+    for i in range(seen.shape[0]):
+        word = words(draw, THRESHOLD, i)[0]
+        part = normal_of(tables.normal, word) * spread >> 12
+        pixels.v[i] = seen[i]
+        pixels.ref[i] = np.int64(seen[i]) + (part * np.int64(pixels.mean_on[i]) >> 12)
+
+
+@kernel
+def record_image(image, tables, draw, sink):
+    """Send the events of one image to `sink`, by step, not sorted within it.
+
+    Returns their number, at most the sink's capacity: whatever comes after is lost.
+    """
+    settings, normal = tables.settings, tables.normal
+    scene = np.empty((SCENE, SCENE), np.int32)
+    expose(image, tables, scene)
+    w0, w1, w2, w3 = words(draw, PER_IMAGE, 0)
+    late = normal_of(normal, w0) * settings.when >> 12
+    shift_x = normal_of(normal, w1) * settings.where >> 12
+    shift_y = normal_of(normal, w2) * settings.where >> 12
+    gain = 4096 + (normal_of(normal, w3) * settings.gain >> 12)
+
+    pixels = new_pixels(tables, max(gain, 1024))
+    count = pixels.v.shape[0]
+    seen = np.empty(count, np.int32)
+    hit = np.zeros(-(-count // 8) * 8, np.uint8)
+    crossed = np.empty(count, np.int64)
+    bandwidth = np.int32(settings.bandwidth)
+    limit = ((MARGIN - 1) << PATH_BITS) - 1
+    found = 0
+    for step in range(tables.path.shape[0]):
+        dx = min(max(shift_x + tables.path[step, 0], -limit), limit)
+        dy = min(max(shift_y + tables.path[step, 1], -limit), limit)
+        look(scene, dx, dy, seen)
+        if step == 0:
+            settle(tables, settings.start, draw, seen, pixels)
+            continue
+        start = (step - 1) * STEP_US + late
+        follow(seen, bandwidth, np.int32(start + STEP_US), pixels, hit)
+        hits = list_hits(hit, crossed)
+        found = cross(normal, settings, draw, crossed, hits, start, pixels, sink, found)
+    return add_strays(tables, settings, draw, sink, found)
+
+
+@kernel
+def moment(was, level, target, start):
+    """When a level that goes from `was` to `level` in a step passes `target`."""
+    if level == was:
+        return start
+    return start + min(max((target - was) * STEP_US // (level - was), 0), STEP_US - 1)
+
+
+@kernel
+def cross(normal, settings, draw, crossed, hits, start, pixels, sink, found):
+    """Send the events of the first `hits` pixels in `crossed`, whose levels go from `before` to `v`."""
+    v, before, ref, free, on, off, mean_on, mean_off = pixels
+    t, x, y, p = sink
+    length, noise = settings.length, settings.noise
+    for n in range(hits):
+        i = crossed[n]
+        was, level = np.int64(before[i]), np.int64(v[i])
+        gone = np.int64(0)
+        while gone < STEP_US:
+            change = level - ref[i]
+            if -off[i] < change < on[i]:
+                break
+            target = ref[i] + (on[i] if change > 0 else -off[i])
+            when = max(moment(was, level, target, start), np.int64(free[i]))
+            if 0 <= when < length and found < t.shape[0]:
+                t[found] = when
+                x[found] = i % SIZE
+                y[found] = i // SIZE
+                p[found] = settings.brighter if change > 0 else 1 - settings.brighter
+                found += 1
+            w0, w1, w2, _ = words(draw, EVENT, i << 20 | (when & 0xFFFFF))
+            on[i] = noisy(normal, noise, mean_on[i], w0)
+            off[i] = noisy(normal, noise, mean_off[i], w1)
+            blind = settings.refractory + (np.int64(w2) * settings.dead_spread >> 32)
+            free[i] = when + blind
+            gone = min(when + blind - start, np.int64(STEP_US))
+            ref[i] = was + (level - was) * gone // STEP_US
+    return found
+
+
+@kernel
+def noisy(normal, noise, threshold, word):
+    """A threshold with its noise for once; at least a quarter of its mean."""
+    part = 4096 + (normal_of(normal, word) * noise >> 12)
+    return np.int64(threshold) * max(part, 1024) >> 12
+
+
+@kernel
+def add_strays(tables, settings, draw, sink, found):
+    """Events that no light caused, at any time; returns the number of all events."""
+    count = np.searchsorted(tables.stray, words(draw, STRAY, 0)[0])
+    for n in range(count):
+        w0, w1, w2, _ = words(draw, STRAY, n + 1)
+        pixel = np.searchsorted(tables.leak, w0)
+        if found < sink.t.shape[0]:
+            sink.t[found] = np.int64(w1) * settings.length >> 32
+            sink.x[found] = pixel % SIZE
+            sink.y[found] = pixel // SIZE
+            sink.p[found] = (np.int64(w2) >> 20) < settings.stray_one
+            found += 1
+    return found
+
+
+@kernel
+def new_sink(capacity):
+    """Room for the events of one recording."""
+    return Sink(
+        np.empty(capacity, np.int64),
+        np.empty(capacity, np.uint8),
+        np.empty(capacity, np.uint8),
+        np.empty(capacity, np.uint8),
+    )
+
+
+@kernel
+def record_images(images, tables, numbers, split, seed, begin, end, counts, t, x, y, p):
+    """record_image for images `begin` .. `end` - 1; t, x, y, p are (image, event), counts int64."""
+    for i in range(begin, end):
+        draw = Draw(numbers[i], split, seed)
+        counts[i] = record_image(images[i], tables, draw, Sink(t[i], x[i], y[i], p[i]))
+
+
+@kernel
+def mark_images(images, tables, numbers, split, seed, begin, end, capacity, pool, window, bits):
+    """Record images `begin` .. `end` - 1 and set the bits of their frames.
+
+    bits   uint64 (image, step, word), zero before
+    """
+    sink = new_sink(capacity)
+    for i in range(begin, end):
+        draw = Draw(numbers[i], split, seed)
+        found = record_image(images[i], tables, draw, sink)
+        mark_events(sink.t, sink.x, sink.y, sink.p, 0, found, SIZE, SIZE, pool, window, bits[i])

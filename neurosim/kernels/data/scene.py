@@ -1,0 +1,153 @@
+"""What does the sensor see of an image at a place on the path?
+
+luminance  = lens . image . lens^T                  magnification and blur
+level      = log(luminance + background)            by table, natural log in units of 1/4096
+seen       = level, displaced                       bilinear, positions in 1/128 pixel
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurosim.kernels.compilation import kernel
+from neurosim.kernels.generator import CAMERA, HALF, LOW, philox4x32
+
+SIZE = 34
+MARGIN = 8
+"""Pixels of the scene kept on each side of the sensor: the path may move it so far, less one."""
+SCENE = SIZE + 2 * MARGIN
+STEP_US = 1000
+"""The scene moves at most a seventh of a pixel in a millisecond; events are interpolated within it."""
+PATH_BITS = 7
+NORMAL_BITS = 10
+LOG_SHIFT = 4
+"""Luminance has 16 bits, the table of its log 12."""
+
+PER_IMAGE, THRESHOLD, EVENT, STRAY, PATTERN = range(5)
+"""What a random word is drawn for."""
+
+
+class Settings(NamedTuple):
+    """Whole numbers: times in us, shares in 1/4096, `where` in 1/128 pixel.
+
+    bandwidth   share of a change followed in a step     refractory, dead_spread   times blind
+    noise       spread of a threshold                    start      spread of first references
+    when, where spread of a recording's time and place   gain       spread of its thresholds
+    brighter    p of an event where it became brighter   stray_one  share of strays with p = 1
+    length      of a recording
+    """
+
+    bandwidth: int
+    refractory: int
+    dead_spread: int
+    noise: int
+    start: int
+    when: int
+    where: int
+    gain: int
+    length: int
+    brighter: int
+    stray_one: int
+
+
+class Tables(NamedTuple):
+    """What the kernels read: the camera's description in integers, made by camera_tables.
+
+    display     int32 (256,)           luminance of a grey value, 0..65535
+    lens        int32 (SCENE, 28)      share of an image row's light in each scene row, 4096 = all
+    level       int32 (4097,)          log of (luminance >> 4) + background, in 1/4096
+    path        int32 (step, 2)        displacement of the scene (x, y), 1/128 pixel, one a ms
+    normal      int32 (1024,)          a normal distribution by its quantiles, 4096 = 1 sigma
+    on, off     int32 (1156,)          each pixel's mean threshold, in 1/4096 of log intensity
+    stray       uint32 (count,)        distribution function of the number of stray events, in 2^-32
+    leak        uint32 (1156,)         distribution function of the pixel they come from, in 2^-32
+    """
+
+    display: NDArray[np.int32]
+    lens: NDArray[np.int32]
+    level: NDArray[np.int32]
+    path: NDArray[np.int32]
+    normal: NDArray[np.int32]
+    on: NDArray[np.int32]
+    off: NDArray[np.int32]
+    stray: NDArray[np.uint32]
+    leak: NDArray[np.uint32]
+    settings: Settings
+
+
+class Draw(NamedTuple):
+    """Which recording random words are for: image number, split int64, seed uint64."""
+
+    number: int
+    split: int
+    seed: int
+
+
+@kernel
+def words(draw, purpose, count):
+    """Four random words, uint64 of 32 bits; purpose, count int64."""
+    return philox4x32(
+        np.uint64(count),
+        np.uint64(CAMERA << 16 | purpose),
+        np.uint64(draw.number),
+        np.uint64(draw.split),
+        np.uint64(draw.seed) & LOW,
+        np.uint64(draw.seed) >> HALF,
+    )
+
+
+@kernel
+def normal_of(normal, word):
+    """A normal variate from the top bits of a word, 4096 = 1 sigma."""
+    return np.int64(normal[np.int64(word) >> (32 - NORMAL_BITS)])
+
+
+@kernel
+def expose(image, tables, scene):
+    """Log intensity of an image (uint8 28 x 28) as the lens throws it, int32 (SCENE, SCENE)."""
+    size = image.shape[0]
+    wide = np.zeros((size, SCENE), np.int32)
+    for i in range(size):
+        for j in range(size):
+            light = tables.display[image[i, j]]
+            if light:
+                for c in range(SCENE):
+                    wide[i, c] += np.int32(light * tables.lens[c, j])
+        for c in range(SCENE):
+            wide[i, c] >>= np.int32(12)
+    total = np.empty(SCENE, np.int32)
+    for r in range(SCENE):
+        total[:] = np.int32(0)
+        for i in range(size):
+            share = tables.lens[r, i]
+            if share:
+                for c in range(SCENE):
+                    total[c] += np.int32(wide[i, c] * share)
+        for c in range(SCENE):
+            scene[r, c] = tables.level[total[c] >> np.int32(12 + LOG_SHIFT)]
+
+
+@kernel
+def look(scene, dx, dy, seen):
+    """What the sensor sees, int32 (1156,), of a scene displaced by dx, dy (int64, 1/128 pixel)."""
+    across = np.int64(MARGIN << PATH_BITS) - dx
+    down = np.int64(MARGIN << PATH_BITS) - dy
+    x0 = across >> PATH_BITS
+    y0 = down >> PATH_BITS
+    fx = np.int32(across & ((1 << PATH_BITS) - 1))
+    fy = np.int32(down & ((1 << PATH_BITS) - 1))
+    one = np.int32(1 << PATH_BITS)
+    a = np.int32((one - fy) * (one - fx))
+    b = np.int32((one - fy) * fx)
+    c = np.int32(fy * (one - fx))
+    d = np.int32(fy * fx)
+    for y in range(SIZE):
+        upper = scene[y0 + y, x0 : x0 + SIZE + 1]
+        lower = scene[y0 + y + 1, x0 : x0 + SIZE + 1]
+        row = seen[y * SIZE : (y + 1) * SIZE]
+        for x in range(SIZE):
+            row[x] = np.int32(
+                np.int32(upper[x] * a + upper[x + 1] * b)
+                + np.int32(lower[x] * c + lower[x + 1] * d)
+            ) >> np.int32(2 * PATH_BITS)

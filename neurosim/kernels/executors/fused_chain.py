@@ -1,0 +1,640 @@
+"""What do the perturbed networks of a population make of their samples?
+
+    for each pair:                        draw its directions once                    perturbation.py
+        for each sample of its group:     current every member shares                 synapse.py
+            for each hidden layer:        noise current, both members side by side    neuron.py
+    for thirty-two of these presentations:
+        the last layer, side by side                                                  panel.py
+        fitness of each member            log-likelihood of the label                 readout.py
+
+A spike acts on the next layer in the same step: layer l at step t here is layer l of the chip at step
+t + l, where every spike travels for one step. Nothing is shared between pairs but what none of them
+writes, so any division into chunks and threads gives the same bits.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import int32, int64, uint64
+from numpy.typing import NDArray
+
+from neurosim.kernels.compilation import inlined, kernel
+from neurosim.kernels.connections.dense import LISTED, synaptic_current, tabled_current
+from neurosim.kernels.executors.output_batch import (
+    PANEL,
+    carry_noise,
+    find_logits,
+    place_of,
+    place_rows,
+    point_panel,
+    run_panel,
+)
+from neurosim.kernels.neurons.lif import (
+    ALONG,
+    NONE,
+    Place,
+    Presented,
+    decays_of,
+    is_plain,
+    open_gates,
+    run_first,
+    run_pair,
+)
+from neurosim.kernels.noise.weight_noise import (
+    draw_direction,
+    find_drives,
+    low_rank_current,
+    noise_current,
+    noise_words,
+    perturbs,
+)
+from neurosim.kernels.readout import log_likelihood, softmax, softmax_errors
+from neurosim.kernels.rules.error_credit import give_credit, tell_blame
+from neurosim.kernels.rules.event_aligned import aligned_current
+from neurosim.kernels.simd import WIDTH, pointer, pointer_to_halves, zeros_together
+
+FROM_START = np.int64(0)
+"""A place in memory; a literal 0 would compile the callee once more."""
+PLUS, MINUS = np.int64(0), np.int64(1)
+"""Members of a pair."""
+PLUS_SIGN, MINUS_SIGN = np.int64(1), np.int64(-1)
+"""With which they carry their noise."""
+READOUT_LAYER = np.int64(1)
+"""Of two layers, where neurons are given credit by error."""
+ERROR_ONE = np.int64(127)
+"""Largest error that a class is told, int8 (delta.py)."""
+
+
+class Chain(NamedTuple):
+    """A chain of dense layers as kernels read it; a lane is a neuron, padded to sixteen."""
+
+    layers: int
+    width: int  # lanes of the widest layer: the row length of `bias` and `threshold`
+    spike_words: int  # words of a row of spikes of any layer, a multiple of 8
+    sources: NDArray[np.int64]  # (layer,) axons
+    neurons: NDArray[np.int64]  # (layer,)
+    lanes: NDArray[np.int64]  # (layer,)
+    words: NDArray[np.int64]  # (layer,) words of a row of incoming spikes, a multiple of 8
+    weights: NDArray[np.int8]  # layers one after another, each (source, lane)
+    weight_at: NDArray[np.int64]  # (layer,) where its weights start
+    sums: NDArray[np.int16]  # `synapse.quad_sums` of layers one after another
+    sums_at: NDArray[np.int64]  # (layer,) where its sums start, or -1: none were made
+    looks_up: bool  # does the last layer look up `synapse.subset_sums`?
+    subsets: NDArray[np.int16]  # these sums
+    noise_at: NDArray[np.int64]  # (layer + 1,) where its noise planes start in the scratch
+    shift: NDArray[np.int64]  # (layer,) `Connection.current_shift`
+    bias: NDArray[np.int32]  # (layer, lane) added to v in each step
+    threshold: NDArray[np.int32]  # (layer, lane)
+    decays: NDArray[np.int32]  # (layer, 4), see neuron.py
+    reach: NDArray[np.int64]  # (layer,) largest synaptic current there can be, from the weights
+    headroom: NDArray[np.int64]  # (layer,) largest current that can saturate neither u nor v
+
+
+class Noise(NamedTuple):
+    """How members differ from the network. Scales are in units of u; 0 leaves a layer as it is."""
+
+    full_rank: bool
+    graded: bool
+    rank: int
+    scale: NDArray[np.int64]  # (layer,)
+    bias_scale: NDArray[np.int64]  # (layer,)
+    seed: np.uint64
+    turn: NDArray[np.int64]  # (layer,) -1, or the layer's place among the event-aligned ones
+    turns: int  # number of event-aligned layers, at least 1
+    period: int  # event-aligned noise acts in steps 0, period, 2 period ...
+    window: int  # ... where the membrane is at most this far from its threshold; 0: everywhere
+    directions: int  # of a pair: 1 that its members share, or 2, one each
+
+
+class Readout(NamedTuple):
+    """How scores become a log-likelihood (readout.py)."""
+
+    membrane: bool  # score: v summed over steps; otherwise spikes counted
+    multiplier: int
+    shift: int
+    powers: NDArray[np.int64]
+    logs: NDArray[np.int64]
+
+
+class Samples(NamedTuple):
+    """What the members of a generation see, and what they share of it."""
+
+    frames: NDArray[np.uint64]  # (sample, step, word)
+    labels: NDArray[np.uint8]  # (sample,)
+    currents: NDArray[np.int32]  # (sample, step, lane) of the first layer
+    reach: NDArray[np.int64]  # (sample,) largest of its currents
+    gates: NDArray[np.uint16]  # (sample, layer, step, lane / 16) see aligned.py; empty: no window
+
+
+class Room(NamedTuple):
+    """Scratch of one thread, for one pair at a time."""
+
+    inputs: NDArray[np.uint64]  # (direction, word) noise planes of all layers
+    input_bits: NDArray[np.uint16]  # the same memory, four to a word
+    outputs: NDArray[np.int32]  # (direction, layer * rank * lane) A times scale
+    bias_noise: NDArray[np.int32]  # (direction, layer * lane)
+    raw: NDArray[np.uint64]  # one noise field of any layer
+    axons: NDArray[np.int32]  # numbers of spiking sources
+    drives: NDArray[np.int32]  # (direction, rank * step) x . B of low-rank noise
+    currents: NDArray[np.int32]  # (member, step, lane)
+    noise: NDArray[np.int32]  # (member, step, lane)
+    spikes: NDArray[np.uint64]  # (member, layer, step, word) of hidden layers, where rows are read
+    spike_bits: NDArray[np.uint16]  # the same memory, four to a word
+
+
+@kernel
+def _point_chain(chain):
+    return Chain(
+        chain.layers, chain.width, chain.spike_words, pointer(chain.sources), pointer(chain.neurons),
+        pointer(chain.lanes), pointer(chain.words), pointer(chain.weights), pointer(chain.weight_at),
+        pointer(chain.sums), pointer(chain.sums_at), chain.looks_up, pointer(chain.subsets),
+        pointer(chain.noise_at), pointer(chain.shift), pointer(chain.bias), pointer(chain.threshold),
+        pointer(chain.decays), pointer(chain.reach), pointer(chain.headroom),
+    )  # fmt: skip
+
+
+@kernel
+def _point_samples(samples):
+    return Samples(
+        pointer(samples.frames), pointer(samples.labels), pointer(samples.currents),
+        pointer(samples.reach), pointer(samples.gates),
+    )  # fmt: skip
+
+
+@kernel
+def _point_noise(noise):
+    return Noise(
+        noise.full_rank, noise.graded, noise.rank, pointer(noise.scale), pointer(noise.bias_scale),
+        noise.seed, pointer(noise.turn), noise.turns, noise.period, noise.window, noise.directions,
+    )  # fmt: skip
+
+
+@kernel
+def _point_room(room, member):
+    """The scratch as a member of the pair has it: with the noise of its direction."""
+    own = min(member, room.inputs.shape[0] - 1)
+    return Room(
+        pointer(room.inputs[own]), pointer_to_halves(room.inputs[own]), pointer(room.outputs[own]),
+        pointer(room.bias_noise[own]), pointer(room.raw), pointer(room.axons), pointer(room.drives[own]),
+        pointer(room.currents), pointer(room.noise), pointer(room.spikes), pointer_to_halves(room.spikes),
+    )  # fmt: skip
+
+
+def make_room(chain: Chain, noise: Noise, steps: int) -> Room:
+    """Scratch for one thread."""
+    lanes, layers = chain.width, chain.layers
+    field = max(noise_words(((int(count) + 127) >> 7) << 1, True) for count in chain.neurons)
+    inputs, outputs, bias_noise, raw, axons, drives, currents, noises, spikes = zeros_together(
+        ((noise.directions, max(int(chain.noise_at[layers]), 1)), np.uint64),
+        ((noise.directions, layers * noise.rank * lanes), np.int32),
+        ((noise.directions, layers * lanes), np.int32),
+        (field, np.uint64),
+        (int(chain.sources.max()) + LISTED, np.int32),
+        ((noise.directions, noise.rank * steps), np.int32),
+        (2 * steps * lanes, np.int32),
+        (2 * steps * lanes, np.int32),
+        (2 * layers * steps * chain.spike_words, np.uint64),
+    )
+    return Room(
+        inputs, inputs.view(np.uint16), outputs, bias_noise, raw, axons, drives, currents, noises, spikes,
+        spikes.view(np.uint16),
+    )  # fmt: skip
+
+
+@kernel
+def _silence(noise, begin, end):
+    for index in range(begin, end):
+        noise[index] = int32(0)
+
+
+@inlined
+def layer_current(chain, layer, steps, spikes, at, out_at, room):
+    """Current int32 (step, lane) of a layer above the first, from `at` of spikes uint64 (step, word) on.
+
+    Written to room.currents from `out_at` on.
+    """
+    if chain.sums_at[layer] >= 0:
+        tabled_current(
+            spikes, at, chain.spike_words, chain.sources[layer], steps, chain.sums,
+            chain.sums_at[layer], chain.shift[layer], chain.lanes[layer], room.currents, out_at,
+        )  # fmt: skip
+        return
+    synaptic_current(
+        spikes, at, chain.spike_words, steps, chain.weights, chain.weight_at[layer],
+        chain.shift[layer], chain.lanes[layer], room.axons, room.currents, out_at,
+    )  # fmt: skip
+
+
+@inlined
+def _draw_pair(chain, noise, steps, pair, generation, room, other):
+    """Draw the noise of both members of a pair; return the number of its first direction."""
+    direction = pair * noise.directions
+    draw_direction(chain, noise, steps, direction, generation, room)
+    if noise.directions > 1:
+        draw_direction(chain, noise, steps, direction + 1, generation, other)
+    return direction
+
+
+@kernel
+def _member_noise(
+    chain, noise, layer, steps, direction, spikes, at, gates, gates_at, out_at, room
+):  # fmt: skip
+    """Write the noise current that a direction makes of a layer's spikes to room.noise; return its bound."""
+    if not perturbs(noise, layer, direction):
+        _silence(room.noise, out_at, out_at + steps * chain.lanes[layer])
+        return FROM_START
+    if noise.turn[layer] >= 0:
+        return aligned_current(chain, noise, layer, steps, gates, gates_at, out_at, room)
+    return noise_current(chain, noise, layer, steps, spikes, at, out_at, room)
+
+
+@inlined
+def _rows_of(chain, layer, steps):
+    """Where spikes of a layer go that are read as rows: to room.spike_bits, a row a step."""
+    row = 4 * chain.spike_words
+    return Place(layer * steps * row, (chain.layers + layer) * steps * row, row, int64(1))
+
+
+@inlined
+def _spikes_of(chain, layer, steps, lane, room, panel):
+    """Where two presentations' spikes of a hidden layer go: the last one's to the panel, others' to rows."""
+    if layer == chain.layers - 2:
+        return panel.patterns, place_of(lane, steps)
+    return room.spike_bits, _rows_of(chain, layer, steps)
+
+
+@inlined
+def _noise_of_first(noise, direction, other_direction):
+    """Which noise the first layer can find itself: its rank, ALONG the events, or NONE."""
+    if noise.turn[0] < 0:
+        return noise.rank if noise.scale[0] != 0 and not noise.full_rank else NONE
+    plain = not noise.graded and noise.period == 1 and noise.window == 0
+    both = perturbs(noise, FROM_START, direction) and perturbs(noise, FROM_START, other_direction)
+    return ALONG if plain and both else NONE
+
+
+@inlined
+def _run_first_layer(
+    chain, noise, samples, first, second, steps, direction, room, other, out, place
+):  # fmt: skip
+    """Run a hidden first layer, of one member on sample `first` and the other on `second`.
+
+    Members on the same sample share its synaptic current. Returns saturated registers of each.
+    """
+    half = steps * chain.lanes[0]
+    plus_at, minus_at = first * half, second * half
+    gates_of = chain.layers * steps * 4 * chain.spike_words
+    apart = noise.directions > 1 or first != second
+    minus_noise_at = int64(half if apart else 0)
+    other_direction = direction + noise.directions - 1
+    frames_at = first * steps * chain.words[0]
+    minus_frames_at = second * steps * chain.words[0]
+    rank = _noise_of_first(noise, direction, other_direction)
+    of_plus, of_minus = noise.scale[0], noise.scale[0]  # what noise ALONG the events reaches
+    if rank > NONE:  # factors of neurons times drives of steps: the drives alone
+        of_plus = find_drives(chain, noise, FROM_START, steps, samples.frames, frames_at, room)
+        if apart:
+            of_minus = find_drives(
+                chain, noise, FROM_START, steps, samples.frames, minus_frames_at, other
+            )
+    elif rank == NONE:
+        of_plus = _member_noise(
+            chain, noise, FROM_START, steps, direction, samples.frames, frames_at, samples.gates,
+            first * gates_of, FROM_START, room,
+        )  # fmt: skip
+        if apart:
+            of_minus = _member_noise(
+                chain, noise, FROM_START, steps, other_direction, samples.frames, minus_frames_at,
+                samples.gates, second * gates_of, half, other,
+            )  # fmt: skip
+    of_minus = of_minus if apart else of_plus
+    reach = max(samples.reach[first], samples.reach[second]) + max(of_plus, of_minus)
+    if is_plain(chain, FROM_START, reach):
+        run_first(
+            Presented(
+                chain, rank, noise.scale[0], steps, samples.currents, plus_at, minus_at, minus_noise_at,
+                room, other, out, place,
+            )
+        )  # fmt: skip
+        return FROM_START, FROM_START
+    for side in range(2 if apart else 1):
+        own, at = (other, minus_noise_at) if side else (room, FROM_START)
+        if rank > NONE:
+            low_rank_current(chain, noise, FROM_START, steps, at, own)
+        elif rank == ALONG:
+            aligned_current(chain, noise, FROM_START, steps, samples.gates, FROM_START, at, own)
+    return run_pair(
+        chain, FROM_START, steps, samples.currents, plus_at, samples.currents, minus_at,
+        minus_noise_at, reach, room, other, out, place,
+    )  # fmt: skip
+
+
+@inlined
+def _run_hidden(
+    chain, noise, samples, first, second, steps, direction, lane, room, other, panel
+):  # fmt: skip
+    """Run all layers but the last of two presentations: of one member on sample `first`, one on `second`.
+
+    direction  number of the first member's; `room` and `other` hold what each member carries: two samples
+               need two of them, or no noise
+    lane       of the panel, where the first's spikes go; the second's go to the next
+    Returns the saturated registers of each.
+    """
+    row = steps * chain.spike_words
+    gates_of = chain.layers * row * 4
+    saturated_plus = int64(0)
+    saturated_minus = int64(0)
+    for layer in range(chain.layers - 1):
+        out, place = _spikes_of(chain, layer, steps, lane, room, panel)
+        half = steps * chain.lanes[layer]
+        if layer == 0:
+            plus, minus = _run_first_layer(
+                chain, noise, samples, first, second, steps, direction, room, other, out, place
+            )
+        else:
+            noise_reach = int64(0)
+            for side in range(2):
+                own, sample = (other, second) if side else (room, first)
+                at = (side * chain.layers + layer - 1) * row
+                layer_current(chain, layer, steps, room.spikes, at, side * half, room)
+                side_reach = _member_noise(
+                    chain, noise, layer, steps, direction + side * (noise.directions - 1),
+                    room.spikes, at, samples.gates, sample * gates_of, side * half, own,
+                )  # fmt: skip
+                noise_reach = max(noise_reach, side_reach)
+            plus, minus = run_pair(
+                chain, layer, steps, room.currents, FROM_START, room.currents, half, half,
+                chain.reach[layer] + noise_reach, room, other, out, place,
+            )  # fmt: skip
+        saturated_plus += plus
+        saturated_minus += minus
+    return saturated_plus, saturated_minus
+
+
+@inlined
+def _rows_needed(chain, noise):
+    """Does the last layer need currents or noise that a panel does not make?"""
+    last = chain.layers - 1
+    return last == 0 or not chain.looks_up or (noise.scale[last] != 0 and noise.turn[last] >= 0)
+
+
+@kernel
+def _show_rows(chain, noise, samples, sample, steps, direction, lane, sign, room, panel):
+    """Bring to a presentation's lane what `_rows_needed`; return a bound on it.
+
+    room, sign  what the member carries, and with which sign
+    """
+    last = chain.layers - 1
+    lanes, neurons = chain.lanes[last], chain.neurons[last]
+    gates_at = sample * chain.layers * steps * 4 * chain.spike_words
+    bound, adds = FROM_START, False
+    if last == 0:
+        at = sample * steps * lanes
+        place_rows(samples.currents, at, lanes, neurons, steps, int64(1), adds, lane, panel)
+        bound, adds = samples.reach[sample], True
+    elif not chain.looks_up:
+        at = (last - 1) * steps * chain.spike_words
+        place = place_of(lane, steps)
+        keep_spikes(chain, last - 1, steps, panel.patterns, PLUS, place, room.spike_bits, 4 * at)
+        layer_current(chain, last, steps, room.spikes, at, FROM_START, room)
+        place_rows(room.currents, FROM_START, lanes, neurons, steps, int64(1), adds, lane, panel)
+        adds = True
+    if last == 0 or noise.turn[last] >= 0:
+        frames_at = sample * steps * chain.words[0]
+        bound += _member_noise(
+            chain, noise, last, steps, direction, samples.frames, frames_at, samples.gates, gates_at,
+            FROM_START, room,
+        )  # fmt: skip
+        place_rows(room.noise, FROM_START, lanes, neurons, steps, sign, adds, lane, panel)
+    return bound
+
+
+@inlined
+def keep_spikes(chain, layer, steps, spikes, member, place, rows, at):
+    """Copy a member's spikes of a layer to uint16 rows (step, sixteen neurons) from `at` on."""
+    begin = place.plus if member == PLUS else place.minus
+    for t in range(steps):
+        for sixteen in range(chain.lanes[layer] // WIDTH):
+            to = at + t * 4 * chain.spike_words + sixteen
+            rows[to] = spikes[begin + t * place.step + sixteen * place.sixteen]
+
+
+@kernel
+def _score_pairs(
+    chain, noise, steps, readout, samples, lanes, reach, rows, panel, fitness, saturated
+):  # fmt: skip
+    """Run the last layer on the first `lanes` of a panel, and add what its pairs get for it."""
+    run_panel(chain, noise, steps, reach, rows, panel)
+    find_logits(readout, chain.neurons[chain.layers - 1], panel)
+    logs = pointer(readout.logs)
+    for lane in range(lanes):
+        index, side = panel.pairs[lane >> 1], lane & 1
+        saturated[index, side] += panel.saturated[lane]
+        fitness[index, side] += log_likelihood(
+            panel.logits, PANEL, lane, int64(samples.labels[panel.shown[lane >> 1]]), panel.tops,
+            panel.totals, logs,
+        )  # fmt: skip
+
+
+@kernel
+def evaluate_pairs(
+    begin, end, chain_arrays, noise_arrays, readout, room_arrays, panel_arrays, sample_arrays, groups,
+    pairs, first_pair, generation, fitness, saturated,
+):  # fmt: skip
+    """Fitness of both members of pairs `begin` .. `end` - 1, summed over the samples of their group.
+
+    groups     int64 (group, place): which samples a group sees; `pairs` pairs a group, in order
+    fitness    int64 (pair, member), added to; member 1 carries its noise with a minus sign
+    saturated  int64 (pair, member), added to
+    """
+    chain = _point_chain(chain_arrays)
+    noise = _point_noise(noise_arrays)
+    room, other = _point_room(room_arrays, PLUS), _point_room(room_arrays, MINUS)
+    panel = point_panel(panel_arrays)
+    samples = _point_samples(sample_arrays)
+    steps = sample_arrays.frames.shape[1]
+    rows = _rows_needed(chain, noise)
+    batch = groups.shape[1]
+    lane, reach = FROM_START, FROM_START
+    for index in range(begin, end):
+        direction = _draw_pair(chain, noise, steps, first_pair + index, generation, room, other)
+        for place in range(batch):
+            sample = groups[index // pairs, place]
+            if place == 0 or lane == 0:
+                carry_noise(chain, noise, lane, room, other, panel)
+            plus, minus = _run_hidden(
+                chain, noise, samples, sample, sample, steps, direction, lane, room, other, panel
+            )
+            saturated[index, 0] += plus
+            saturated[index, 1] += minus
+            if rows:
+                second = direction + noise.directions - 1
+                of_plus = _show_rows(
+                    chain, noise, samples, sample, steps, direction, lane, PLUS_SIGN, room, panel
+                )
+                of_minus = _show_rows(
+                    chain, noise, samples, sample, steps, second, lane + 1, MINUS_SIGN, other, panel
+                )
+                reach = max(reach, of_plus, of_minus)
+            panel.shown[lane >> 1], panel.pairs[lane >> 1] = sample, index
+            lane += 2
+            if lane == PANEL or (index == end - 1 and place == batch - 1):
+                _score_pairs(
+                    chain, noise, steps, readout, samples, lane, reach, rows, panel, fitness, saturated
+                )  # fmt: skip
+                lane, reach = FROM_START, FROM_START
+
+
+@kernel
+def forward(
+    begin, end, chain_arrays, noise_arrays, room_arrays, panel_arrays, sample_arrays, potentials,
+    counts, trains, saturated,
+):  # fmt: skip
+    """Run the unperturbed network (all scales of the noise 0) on samples `begin` .. `end` - 1.
+
+    potentials, counts  int32 (sample, class), written: sum over steps of the last layer's v, spikes
+    trains              uint64 (sample, layer, step, word), written: spikes of the hidden layers
+    saturated           int64 (sample,), written: registers that met their edge
+    """
+    chain = _point_chain(chain_arrays)
+    noise = _point_noise(noise_arrays)
+    room = _point_room(room_arrays, PLUS)  # both members', whose noise is none
+    panel = point_panel(panel_arrays)
+    samples = _point_samples(sample_arrays)
+    steps, last = sample_arrays.frames.shape[1], chain.layers - 1
+    row, kept = 4 * steps * chain.spike_words, pointer_to_halves(trains)
+    rows = _rows_needed(chain, noise)
+    for begun in range(begin, end, PANEL):
+        past, reach = min(begun + PANEL, end), FROM_START
+        for first in range(begun, past, 2):
+            lane, second = first - begun, min(first + 1, past - 1)
+            plus, minus = _run_hidden(
+                chain, noise, samples, first, second, steps, FROM_START, lane, room, room, panel
+            )
+            saturated[first], saturated[second] = plus, (minus if second > first else plus)
+            for side in range(second - first + 1):
+                sample = first + side
+                for layer in range(last):
+                    out, place = _spikes_of(chain, layer, steps, lane, room, panel)
+                    at = (sample * last + layer) * row
+                    keep_spikes(chain, layer, steps, out, side, place, kept, at)
+                if rows:
+                    bound = _show_rows(
+                        chain, noise, samples, sample, steps, FROM_START, lane + side, PLUS_SIGN, room,
+                        panel,
+                    )  # fmt: skip
+                    reach = max(reach, bound)
+        run_panel(chain, noise, steps, reach, rows, panel)
+        for sample in range(begun, past):
+            lane = sample - begun
+            saturated[sample] += panel.saturated[lane]
+            for index in range(chain.neurons[last]):
+                potentials[sample, index] = panel.potentials[index * PANEL + lane]
+                counts[sample, index] = panel.counts[index * PANEL + lane]
+
+
+@kernel
+def count_spikes(begin, end, chain, trains, counts, spikes):
+    """Write the spikes of each neuron of all layers, uint16 (sample, neuron), of what `forward` wrote."""
+    last, row = chain.layers - 1, chain.spike_words
+    steps = trains.shape[1] // max(1, last * row)
+    for sample in range(begin, end):
+        place = int64(0)
+        for layer in range(last):
+            for neuron in range(chain.neurons[layer]):
+                count = uint64(0)
+                for t in range(steps):
+                    word = trains[sample, (layer * steps + t) * row + (neuron >> 6)]
+                    count += (word >> uint64(neuron & 63)) & uint64(1)
+                spikes[sample, place + neuron] = np.uint16(count)
+            place += chain.neurons[layer]
+        for index in range(chain.neurons[last]):
+            spikes[sample, place + index] = np.uint16(counts[sample, index])
+
+
+@kernel
+def judge(begin, end, readout, scores, labels, room, errors, fitness):
+    """What rules read of the scores int32 (sample, class) of `forward`.
+
+    room     int64 (class + 2,), scratch
+    errors   int32 (sample, lane of the last layer), written: `readout.softmax_errors`
+    fitness  int64 (sample,), written: log-likelihood of the label
+    """
+    classes, alone = scores.shape[1], np.int64(1)
+    logits, tops, totals = room, room[classes:], room[classes + 1 :]
+    for sample in range(begin, end):
+        softmax(
+            scores[sample], alone, classes, readout.multiplier, readout.shift, readout.powers, logits,
+            tops, totals,
+        )  # fmt: skip
+        label = int64(labels[sample])
+        softmax_errors(
+            logits, alone, FROM_START, classes, label, tops, totals, readout.powers, ERROR_ONE,
+            errors[sample], FROM_START,
+        )  # fmt: skip
+        fitness[sample] = log_likelihood(
+            logits, alone, FROM_START, label, tops, totals, readout.logs
+        )
+
+
+@kernel
+def find_gates(begin, end, chain_arrays, room_arrays, sample_arrays, window, trains, gates):
+    """Write where the unperturbed membranes of samples `begin` .. `end` - 1 are near their thresholds.
+
+    trains  uint64 (sample, layer, step, word) of `forward`
+    gates   uint16 (sample, layer, step, lane / 16), written: `neuron.open_gates`
+    """
+    chain, room = _point_chain(chain_arrays), _point_room(room_arrays, PLUS)
+    samples = _point_samples(sample_arrays)
+    kept, opened = pointer(trains), pointer(gates)
+    steps = sample_arrays.frames.shape[1]
+    row = steps * chain.spike_words
+    for sample in range(begin, end):
+        for layer in range(chain.layers):
+            at = (sample * chain.layers + layer) * row * 4
+            driven, driven_at = samples.currents, sample * steps * chain.lanes[0]
+            if layer > 0:
+                spikes_at = (sample * (chain.layers - 1) + layer - 1) * row
+                layer_current(chain, layer, steps, kept, spikes_at, FROM_START, room)
+                driven, driven_at = room.currents, FROM_START
+            open_gates(chain, layer, steps, driven, driven_at, window, opened, at)
+
+
+@kernel
+def credit_pairs(
+    begin, end, chain_arrays, noise_arrays, room_arrays, sample_arrays, groups, pairs, first_pair,
+    generation, errors_array, blame_array, largest, credits_array, saturated,
+):  # fmt: skip
+    """What the event-aligned noise of pairs `begin` .. `end` - 1 was worth to each hidden neuron (credit.py).
+
+    For two layers: the members need not go on to the readout, whose errors are those of `judge`.
+    groups     int64 (group, 1): the sample a group sees; `pairs` pairs a group, in order
+    blame      int32 scratch, a lane a neuron
+    credits    int16 (pair, lane), written unless the sample has nothing to blame; at most ±largest
+    saturated  int64 (pair, member), added to
+    """
+    chain = _point_chain(chain_arrays)
+    noise = _point_noise(noise_arrays)
+    room = _point_room(room_arrays, PLUS)  # both members', who share their noise
+    samples = _point_samples(sample_arrays)
+    errors, blame, credits = pointer(errors_array), pointer(blame_array), pointer(credits_array)
+    steps, lanes = sample_arrays.frames.shape[1], chain.lanes[0]
+    spikes = _rows_of(chain, FROM_START, steps)
+    decay_u, decay_v = decays_of(chain.decays, READOUT_LAYER)
+    told, blamed = int64(-1), False
+    for index in range(begin, end):
+        sample = groups[index // pairs, 0]
+        if sample != told:
+            blamed, told = tell_blame(chain, errors, sample * chain.lanes[1], blame), sample
+        if not blamed:
+            continue
+        direction = _draw_pair(chain, noise, steps, first_pair + index, generation, room, room)
+        plus, minus = _run_first_layer(
+            chain, noise, samples, sample, sample, steps, direction, room, room, room.spike_bits, spikes
+        )  # fmt: skip
+        saturated[index, 0] += plus
+        saturated[index, 1] += minus
+        give_credit(
+            room.spike_bits, spikes.plus, spikes.minus, spikes.step, steps, decay_u, decay_v, blame,
+            largest, credits, index * lanes, lanes,
+        )  # fmt: skip

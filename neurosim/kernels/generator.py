@@ -1,0 +1,106 @@
+"""What random bits does a core draw? A pure function of a counter and the run's seed: Philox4x32-10.
+
+    bits(block | stream, layer | direction | generation ; seed)        four 32-bit words a block
+
+Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011; the constants are
+those of Random123. A generator without state can draw the same noise twice: once to evaluate a
+perturbation, once to add it to the weights, on any core, in any order.
+"""
+
+import numpy as np
+from numba import uint64
+
+from neurosim.kernels.compilation import kernel
+from neurosim.kernels.simd import (
+    WORDS,
+    pointer,
+    shift_words_left,
+    shift_words_right,
+    splat_words,
+    store_interleaved,
+    word_index,
+)
+
+ROUNDS = 10
+MULTIPLIER_0, MULTIPLIER_1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
+WEYL_0, WEYL_1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
+LOW = np.uint64(0xFFFFFFFF)
+HALF = np.uint64(32)
+LAYER_BITS = np.uint64(16)
+
+# The streams: what a number is drawn for. The second counter word is `stream << 16 | layer`.
+(
+    OUTPUT_FACTOR, INPUT_FACTOR, BIAS, FULL_RANK, ROUNDING, BIAS_ROUNDING, INITIAL, SHUFFLE, CAMERA,
+    ALIGNED, MOVE,
+) = (np.int64(stream) for stream in range(11))  # fmt: skip
+"""A and B of a low-rank perturbation, the bias noise, a full-rank perturbation, the stochastic
+rounding of synapses and of biases, the initial weights, the order of samples, the event camera,
+the noise of event-aligned perturbations, and how far samples are moved. Typed, since a literal would compile
+the callee once more."""
+
+
+@kernel
+def philox4x32(c0, c1, c2, c3, k0, k1):
+    """Four uint64 holding 32 random bits each, from four counter words and two key words (uint64)."""
+    for _ in range(ROUNDS):
+        p0 = MULTIPLIER_0 * c0
+        p1 = MULTIPLIER_1 * c2
+        c0, c1, c2, c3 = (p1 >> HALF) ^ c1 ^ k0, p1 & LOW, (p0 >> HALF) ^ c3 ^ k1, p0 & LOW
+        k0 = (k0 + WEYL_0) & LOW
+        k1 = (k1 + WEYL_1) & LOW
+    return c0, c1, c2, c3
+
+
+@kernel
+def philox4x32_lanes(c0, c1, c2, c3, k0, k1):
+    """`philox4x32` of eight counters (words of lanes) and one key (uint64).
+
+    Nothing is above the lowest 32 bits; where that is said, 32-bit products are taken.
+    """
+    low, half = splat_words(LOW), splat_words(HALF)
+    for _ in range(ROUNDS):
+        p0 = splat_words(MULTIPLIER_0) * (c0 & low)
+        p1 = splat_words(MULTIPLIER_1) * (c2 & low)
+        c0 = shift_words_right(p1, half) ^ c1 ^ splat_words(k0)
+        c2 = shift_words_right(p0, half) ^ c3 ^ splat_words(k1)
+        c1, c3 = p1 & low, p0 & low
+        k0 = (k0 + WEYL_0) & LOW
+        k1 = (k1 + WEYL_1) & LOW
+    return c0, c1, c2, c3
+
+
+@kernel
+def draw_words(out, offset, first, count, stream, layer, direction, generation, seed):
+    """Write 64-bit words `first` .. `first + count - 1` of one noise field to the flat array `out`.
+
+    Words 2b and 2b + 1 are block b; `first` is even. `out` is uint64, C-contiguous.
+    """
+    field = ((uint64(stream) << LAYER_BITS) | uint64(layer)) & LOW
+    who, when = uint64(direction) & LOW, uint64(generation) & LOW
+    k0 = uint64(seed) & LOW
+    k1 = uint64(seed) >> HALF
+    elements = pointer(out)
+    half = splat_words(HALF)
+    if 0 < count <= 2:
+        w0, w1, w2, w3 = philox4x32(uint64(first >> 1) & LOW, field, who, when, k0, k1)
+        out[offset] = w0 | (w1 << HALF)
+        if count == 2:
+            out[offset + 1] = w2 | (w3 << HALF)
+        return
+    for word in range(0, count, 2 * WORDS):
+        w0, w1, w2, w3 = philox4x32_lanes(
+            splat_words(uint64((first + word) >> 1)) + word_index(),
+            splat_words(field), splat_words(who), splat_words(when), k0, k1,
+        )  # fmt: skip
+        store_interleaved(
+            elements, offset + word, w0 | shift_words_left(w1, half), w2 | shift_words_left(w3, half),
+            count - word,
+        )  # fmt: skip
+
+
+@kernel
+def draw_blocks(out, stream, layer, direction, generation, seed):
+    """Fill all of the one-dimensional uint64 array `out` with the words of one noise field."""
+    draw_words(
+        out, np.int64(0), np.int64(0), np.int64(out.size), stream, layer, direction, generation, seed
+    )  # fmt: skip

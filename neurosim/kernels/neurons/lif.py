@@ -1,0 +1,345 @@
+"""What does a neuron do in one step? LIF with a synaptic current (CUBA), in 24-bit registers.
+
+    u[t] = saturate(D(u[t-1], du + 1) + input[t])        input: what arrived, 2^6 a weight unit
+    v[t] = saturate(D(v[t-1], dv) + u[t] + bias)         uses the new u
+    s[t] = v[t] > threshold                              strictly greater; threshold = vth_mant << 6
+    v[t] = 0 where s[t]                                  hard reset; u is not reset
+
+docs/chip.md, section "The common core". With du = 4095 nothing of u is left: the paper's neuron.
+
+Both members of a pair run side by side: input = current + perturbation for the one, current -
+perturbation for the other. Registers of sixteen neurons stay in the processor for all steps.
+Where the largest current there is cannot drive u or v to its edge within the steps at hand (`headroom`),
+nothing is compared with the edges.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import int32
+
+from neurosim.kernels.arithmetic import (
+    decay_by_one_product,
+    decay_towards_zero,
+    prepare_decay,
+    saturate,
+    takes_one_product,
+)
+from neurosim.kernels.compilation import inlined, kernel
+from neurosim.kernels.simd import WIDTH, load, select, spike_bits, spikes_of, splat, total
+
+U_MULTIPLIER, U_SHIFT, V_MULTIPLIER, V_SHIFT = range(4)
+"""Places in a layer's row of four decay numbers (int32): `arithmetic.decay_factors` of du + 1 and of dv."""
+NOTHING = np.int64(0)
+ALONG, NONE, ONE, MANY = range(-1, 3)
+"""Noise that the first layer finds itself: along the events, none, or of one rank or many."""
+
+
+class Place(NamedTuple):
+    """Where a layer's spikes are written, uint16 with a bit a neuron: a member, a step, sixteen neurons."""
+
+    plus: int  # of the first member in step 0
+    minus: int
+    step: int  # from one step to the next
+    sixteen: int  # from sixteen neurons to the next
+
+
+@kernel
+def decays_of(decays, layer):
+    """The prepared decays of u and of v, from int32 (layer, 4)."""
+    at = 4 * layer
+    return (
+        prepare_decay(decays[at + U_MULTIPLIER], decays[at + U_SHIFT]),
+        prepare_decay(decays[at + V_MULTIPLIER], decays[at + V_SHIFT]),
+    )
+
+
+def _compile_step(checked):
+    """One step of registers that may saturate, or provably cannot."""
+
+    @kernel
+    def step(u, v, arriving, bias, threshold, decay_u, decay_v):
+        """One step of sixteen neurons -> (u, v after reset, spikes, registers that met their edge)."""
+        zero, one = splat(int32(0)), splat(int32(1))
+        current = arriving
+        if not decay_u.forgets:
+            current = arriving + decay_towards_zero(u, decay_u)
+        if not checked:
+            v = decay_towards_zero(v, decay_v) + current + bias
+            spikes = v > threshold
+            return current, select(spikes, zero, v), spikes, zero
+        u = saturate(current)
+        full = decay_towards_zero(v, decay_v) + u + bias
+        v = saturate(full)
+        edges = select(u != current, one, zero) + select(v != full, one, zero)
+        spikes = v > threshold
+        return u, select(spikes, zero, v), spikes, edges
+
+    return step
+
+
+step_checked = _compile_step(checked=True)
+step_free = _compile_step(checked=False)
+
+
+def _compile_run_pair(step):
+    @inlined
+    def run_pair(
+        chain, layer, steps, plus, plus_at, minus, minus_at, minus_noise_at, room, other, out, place
+    ):
+        """Run one hidden layer of both members for all steps; return the saturated registers of each.
+
+        plus, minus   int32 currents (step, lane), from `plus_at` and `minus_at` on
+        room.noise    int32 (step, lane): added for plus, from 0 on; subtracted for minus, from
+                      `minus_noise_at` on
+        room.bias_noise                  added to the bias for plus; other.bias_noise: subtracted for minus
+        out           uint16, written at `place`
+        """
+        lanes = chain.lanes[layer]
+        decay_u, decay_v = decays_of(chain.decays, layer)
+        zero = splat(int32(0))
+        saturated_plus, saturated_minus = zero, zero
+        for first in range(0, lanes, WIDTH):
+            at = layer * chain.width + first
+            edge = load(chain.threshold, at)
+            bias_plus = load(chain.bias, at) + load(room.bias_noise, at)
+            bias_minus = load(chain.bias, at) - load(other.bias_noise, at)
+            u_plus, v_plus, u_minus, v_minus = zero, zero, zero, zero
+            to = first // WIDTH * place.sixteen
+            for t in range(steps):
+                now = t * lanes + first
+                arriving = load(plus, plus_at + now) + load(room.noise, now)
+                u_plus, v_plus, spikes, edges = step(
+                    u_plus, v_plus, arriving, bias_plus, edge, decay_u, decay_v
+                )
+                saturated_plus = saturated_plus + edges
+                out[place.plus + to] = spike_bits(spikes)
+
+                arriving = load(minus, minus_at + now) - load(room.noise, minus_noise_at + now)
+                u_minus, v_minus, spikes, edges = step(
+                    u_minus, v_minus, arriving, bias_minus, edge, decay_u, decay_v
+                )
+                saturated_minus = saturated_minus + edges
+                out[place.minus + to] = spike_bits(spikes)
+                to += place.step
+        return total(saturated_plus), total(saturated_minus)
+
+    return run_pair
+
+
+run_checked = _compile_run_pair(step_checked)
+run_free = _compile_run_pair(step_free)
+
+
+class Presented(NamedTuple):
+    """What both members of a pair are shown, and what they carry: arrays as for `run_pair`."""
+
+    chain: Any
+    rank: int  # of the noise, NONE where it lies in room.noise, ALONG
+    scale: int  # of noise along the events
+    steps: int
+    current: Any
+    plus_at: int
+    minus_at: int
+    minus_noise_at: int
+    room: Any
+    other: Any
+    out: Any
+    place: Place
+
+
+class Sixteen(NamedTuple):
+    """Neurons of a vector, and what does not change while they run."""
+
+    lane: int  # of the first
+    to: int  # from a `Place` to their spikes
+    edge: Any
+    bias: Any
+    plus_bias: Any  # noise on it, of each member
+    minus_bias: Any
+    plus_factor: Any  # noise on u for a drive of 1
+    minus_factor: Any
+
+
+@inlined
+def _sixteen(shown, first):
+    lane = min(first, shown.chain.lanes[0] - WIDTH)  # a vector too many repeats the last one
+    return Sixteen(
+        lane,
+        lane // WIDTH * shown.place.sixteen,
+        load(shown.chain.threshold, lane),
+        load(shown.chain.bias, lane),
+        load(shown.room.bias_noise, lane),
+        load(shown.other.bias_noise, lane),
+        load(shown.room.outputs, lane),
+        load(shown.other.outputs, lane),
+    )
+
+
+@inlined
+def _tell(shown, one, plus, minus, t):
+    """Write the spikes of step t, of both members' membranes before the reset."""
+    to = one.to + t * shown.place.step
+    shown.out[shown.place.plus + to] = spike_bits(plus > one.edge)
+    shown.out[shown.place.minus + to] = spike_bits(minus > one.edge)
+
+
+def _compile_run_first(factors, apart):
+    """The first layer's `run_pair`, of neurons that are plain (`is_plain`).
+
+    Four vectors of both members run at once: a step waits for the last one's product. `factors`: the
+    noise is one factor a neuron (room.outputs) times one drive a step (room.drives), multiplied here, for
+    ONE rank or MANY; or one bit a neuron and step, ALONG the events (room.input_bits); or NONE: it lies in
+    room.noise. `apart`: the second member's noise and current are its own, not the first's.
+    """
+
+    @inlined
+    def noise_of(shown, room, lane, factor, of_bias, t, at):
+        """What noise adds to sixteen neurons in a step."""
+        if factors == NONE:
+            return load(room.noise, at) + of_bias
+        if factors == ALONG:
+            eighths = ((shown.chain.neurons[0] + 127) >> 7) << 3
+            up = splat(int32(shown.scale))
+            bits = spikes_of(room.input_bits[t * eighths + lane // WIDTH])
+            return select(bits, of_bias + up, of_bias - up)
+        add = factor * splat(room.drives[t]) + of_bias
+        if factors == MANY:
+            for r in range(1, shown.rank):
+                drive = splat(room.drives[r * shown.steps + t])
+                add = add + load(room.outputs, r * shown.chain.width + lane) * drive
+        return add
+
+    @inlined
+    def arriving(shown, one, t):
+        """What reaches both members' membranes in step t."""
+        at = t * shown.chain.lanes[0] + one.lane
+        shared = load(shown.current, shown.plus_at + at) + one.bias
+        more = noise_of(shown, shown.room, one.lane, one.plus_factor, one.plus_bias, t, at)
+        if not apart:
+            return shared + more, shared - more
+        own = load(shown.current, shown.minus_at + at) + one.bias
+        at += shown.minus_noise_at
+        less = noise_of(shown, shown.other, one.lane, one.minus_factor, one.minus_bias, t, at)
+        return shared + more, own - less
+
+    @inlined
+    def go_on(shown, one, plus, minus, t, decay):
+        """Tell the spikes of step t - 1; return both members' v of step t, before the reset."""
+        _tell(shown, one, plus, minus, t - 1)
+        more, less = arriving(shown, one, t)
+        return (
+            select(plus > one.edge, more, decay_by_one_product(plus, decay) + more),
+            select(minus > one.edge, less, decay_by_one_product(minus, decay) + less),
+        )
+
+    @kernel
+    def run_first(shown):
+        """Run the first layer."""
+        chain, last = shown.chain, shown.steps - 1
+        _, decay = decays_of(chain.decays, NOTHING)
+        for first in range(0, chain.lanes[0], 4 * WIDTH):
+            a, b = _sixteen(shown, first), _sixteen(shown, first + WIDTH)
+            c, d = _sixteen(shown, first + 2 * WIDTH), _sixteen(shown, first + 3 * WIDTH)
+            plus_a, minus_a = arriving(shown, a, NOTHING)
+            plus_b, minus_b = arriving(shown, b, NOTHING)
+            plus_c, minus_c = arriving(shown, c, NOTHING)
+            plus_d, minus_d = arriving(shown, d, NOTHING)
+            for t in range(1, shown.steps):
+                plus_a, minus_a = go_on(shown, a, plus_a, minus_a, t, decay)
+                plus_b, minus_b = go_on(shown, b, plus_b, minus_b, t, decay)
+                plus_c, minus_c = go_on(shown, c, plus_c, minus_c, t, decay)
+                plus_d, minus_d = go_on(shown, d, plus_d, minus_d, t, decay)
+            _tell(shown, a, plus_a, minus_a, last)
+            _tell(shown, b, plus_b, minus_b, last)
+            _tell(shown, c, plus_c, minus_c, last)
+            _tell(shown, d, plus_d, minus_d, last)
+
+    return run_first
+
+
+def _compile_run_all(apart):
+    """`_compile_run_first` for whatever noise the members carry."""
+    run_along = _compile_run_first(ALONG, apart)
+    run_none = _compile_run_first(NONE, apart)
+    run_one = _compile_run_first(ONE, apart)
+    run_many = _compile_run_first(MANY, apart)
+
+    @inlined
+    def run_all(shown):
+        """The variant for this noise."""
+        if shown.rank == ALONG:
+            run_along(shown)
+        elif shown.rank == NONE:
+            run_none(shown)
+        elif shown.rank == ONE:
+            run_one(shown)
+        else:
+            run_many(shown)
+
+    return run_all
+
+
+run_shared = _compile_run_all(apart=False)
+run_apart = _compile_run_all(apart=True)
+
+
+@inlined
+def is_plain(chain, layer, reach):
+    """Does this layer keep no u, decay by one product, and saturate at no current up to `reach`?"""
+    multiplier, shift = chain.decays[4 * layer + V_MULTIPLIER], chain.decays[4 * layer + V_SHIFT]
+    return (
+        reach <= chain.headroom[layer]
+        and chain.decays[4 * layer + U_MULTIPLIER] == 0
+        and takes_one_product(multiplier, shift)
+    )
+
+
+@inlined
+def run_first(shown):
+    """Run a plain first layer; members share its noise and current where `minus_noise_at` is 0."""
+    if shown.minus_noise_at == NOTHING:
+        run_shared(shown)
+    else:
+        run_apart(shown)
+
+
+@inlined
+def run_pair(
+    chain, layer, steps, plus, plus_at, minus, minus_at, minus_noise_at, reach, room, other, out, place
+):  # fmt: skip
+    """`run_free` where no current exceeds the layer's headroom, else `run_checked`."""
+    if reach <= chain.headroom[layer]:
+        return run_free(
+            chain, layer, steps, plus, plus_at, minus, minus_at, minus_noise_at, room, other, out, place
+        )  # fmt: skip
+    return run_checked(
+        chain, layer, steps, plus, plus_at, minus, minus_at, minus_noise_at, room, other, out, place
+    )  # fmt: skip
+
+
+@kernel
+def open_gates(chain, layer, steps, current, at, window, gates, gates_at):
+    """Write a bit for each neuron and step: is the unperturbed v within `window` of its threshold?
+
+    v is taken before the reset; `current` int32 (step, lane) from `at` on, `gates` uint16.
+    """
+    lanes = chain.lanes[layer]
+    row = 4 * chain.spike_words
+    decay_u, decay_v = decays_of(chain.decays, layer)
+    zero = splat(int32(0))
+    near = splat(int32(window))
+    for first in range(0, lanes, WIDTH):
+        edge = load(chain.threshold, layer * chain.width + first)
+        bias = load(chain.bias, layer * chain.width + first)
+        u, v = zero, zero
+        for t in range(steps):
+            arriving = load(current, at + t * lanes + first)
+            if not decay_u.forgets:
+                arriving = arriving + decay_towards_zero(u, decay_u)
+            u = saturate(arriving)
+            v = saturate(decay_towards_zero(v, decay_v) + u + bias)
+            inside = select(v > edge - near - splat(int32(1)), near, zero)
+            inside = select(edge + near + splat(int32(1)) > v, inside, zero)
+            gates[gates_at + t * row + first // WIDTH] = spike_bits(inside > zero)
+            v = select(v > edge, zero, v)

@@ -1,0 +1,274 @@
+"""What is noise that is drawn along the events worth? Event-aligned perturbations, and their update.
+
+    input_k(t) += scale * xi_k(t)                     one number a neuron and step, from the counter
+    votes[j, k]  = sum over directions i of c_ik * sum_t xi_ik(t) * x_ij(t)
+
+c_ik is what the direction's noise was worth: its coefficient f_i, the same for all neurons, or what each
+neuron's own noise was worth (credit.py).
+
+In step t the noise acts as the rank-1 weight perturbation xi(t) x(t)^T / |x(t)|^2, whose right factor is
+the spikes that arrive: no noise is spent on synapses that the sample does not use. The update
+presents the same spikes a second time; every synapse that one visits adds c_ik xi_ik(t), the noise drawn
+again, and keeps no trace. x is the unperturbed input of the layer: a direction perturbs one event-aligned
+layer only (`perturbs`), so what reaches that layer is what reaches it without noise, and the estimate has
+no cross terms.
+
+The noise may be left out where it can do nothing: in all but every `period`-th step, or wherever the
+unperturbed membrane is further than `window` from its threshold (a gate, one bit a neuron and step).
+"""
+
+import numpy as np
+from numba import int32, int64, uint16, uint64
+
+from neurosim.kernels.compilation import inlined, kernel
+from neurosim.kernels.generator import ALIGNED, draw_words
+from neurosim.kernels.noise.weight_noise import (
+    FIRST,
+    GRADED_OFFSET,
+    ONE_NUMBER,
+    draw_noise,
+    noise_lanes,
+    noise_words,
+)
+from neurosim.kernels.simd import (
+    WIDTH,
+    WORDS,
+    lane_index,
+    load,
+    load_words,
+    pointer,
+    select,
+    spikes_of,
+    splat,
+    splat_words,
+    store,
+    store_words,
+    trailing_zeros,
+    without_lowest,
+)
+from neurosim.kernels.transpose import transpose_blocks
+
+NO_GATE = np.int64(0)
+COLUMN = 8 * WIDTH
+MOMENTS = 128
+"""An update takes 128 lanes and 128 moments together: 32 KiB of terms, which stay in the nearest cache."""
+NO_NEURON = np.iinfo(np.int32).max
+"""Threshold of the lanes that only fill a vector."""
+
+
+@kernel
+def gated(value, gates, at, window):
+    """`value`, or 0 in the lanes whose gate is shut; without a window all gates are open."""
+    if window == NO_GATE:
+        return value
+    return select(spikes_of(gates[at]), value, splat(int32(0)))
+
+
+@inlined
+def aligned_current(chain, noise, layer, steps, gates, gates_at, out_at, room):
+    """Write the event-aligned noise current int32 (step, lane) to room.noise; return its bound.
+
+    gates  uint16 (layer, step, lane / 16) of the sample, from `gates_at` on
+    """
+    lanes = chain.lanes[layer]
+    words = ((chain.neurons[layer] + 127) >> 7) << 1
+    row = 4 * chain.spike_words
+    up, down = splat(int32(noise.scale[layer])), splat(int32(-noise.scale[layer]))
+    zero = splat(int32(0))
+    simple = not noise.graded and noise.window == NO_GATE
+    for t in range(steps):
+        at = chain.noise_at[layer] + t * noise_words(words, noise.graded)
+        gate = gates_at + (layer * steps + t) * row
+        silent = t % noise.period != 0
+        for first in range(0, lanes, WIDTH):
+            value = zero
+            if simple:
+                bits = uint16(room.inputs[at + (first >> 6)] >> uint64(first & 63))
+                value = select(spikes_of(bits), up, down)
+            elif not silent:
+                drawn = noise_lanes(room.inputs, at, words, first, noise.graded)
+                value = gated(up * drawn, gates, gate + first // WIDTH, noise.window)
+            if silent:
+                value = zero
+            elif first + WIDTH > chain.neurons[layer]:
+                value = select(lane_numbers(first, chain.neurons[layer]) > zero, value, zero)
+            store(room.noise, out_at + t * lanes + first, value)
+    return noise.scale[layer] * (GRADED_OFFSET if noise.graded else ONE_NUMBER)
+
+
+@kernel
+def aligned_terms(
+    begin, end, layer, neurons, graded, period, window, turn, turns, credits_array,
+    groups, directions, generation, seed, gates_array, gate_row, steps, planes_array, terms_array,
+):  # fmt: skip
+    """What a synapse adds for a spike: sum over the directions of a group of c_ik xi_ik(t).
+
+    Groups `begin` .. `end` - 1 of int64 groups (group,), the sample that the pairs of a group saw.
+    credits       int16 (direction, lane), divided among the groups evenly and in order
+    directions    int64 (direction,) their numbers
+    planes        uint64 scratch: the noise of all steps, or `noise_words` of one if graded
+    gates         uint16 (sample, layer, step, lane / 16), `gate_row` a step
+    terms         int16, written: lanes in columns of COLUMN, of each (moment, lane); a moment is a step
+                  of a group. The last column has the lanes that are left
+    """
+    gates, planes, terms = pointer(gates_array), pointer(planes_array), pointer(terms_array)
+    credits, lanes = pointer(credits_array), credits_array.shape[1]
+    words = ((neurons + 127) >> 7) << 1
+    each = credits_array.shape[0] // groups.size
+    gates_of_sample = gates_array.size // max(1, gates_array.shape[0])
+    zero = splat(int32(0))
+    for group in range(begin, end):
+        gate_at = groups[group] * gates_of_sample + layer * steps * gate_row
+        for index in range(group * each, (group + 1) * each):
+            direction = directions[index]
+            if direction % turns != turn:
+                continue
+            if not graded:
+                draw_words(
+                    planes, FIRST, FIRST, steps * words, ALIGNED, layer, direction, generation, seed
+                )
+            for t in range(0, steps, period):
+                drawn_at = t * words
+                if graded:
+                    drawn_at = FIRST
+                    draw_noise(
+                        planes, FIRST, words, FIRST, words, int64(t), graded, ALIGNED, layer, direction,
+                        generation, seed,
+                    )  # fmt: skip
+                for first in range(0, neurons, WIDTH):
+                    column, row = term_place(first, groups.size * steps, lanes)
+                    at = column + (group * steps + t) * row + first % COLUMN
+                    drawn = noise_lanes(planes, drawn_at, words, first, graded)
+                    drawn = drawn * load(credits, index * lanes + first)
+                    drawn = gated(drawn, gates, gate_at + t * gate_row + first // WIDTH, window)
+                    real = lane_numbers(first, neurons)
+                    store(terms, at, load(terms, at) + select(real > zero, drawn, zero))
+
+
+@kernel
+def term_place(lane, moments, lanes):
+    """Where the column of `lane` starts in `terms`, and how many lanes it has."""
+    left = lane // COLUMN * COLUMN
+    return left * moments, min(COLUMN, lanes - left)
+
+
+@kernel
+def lane_numbers(first, neurons):
+    """Positive in the lanes that are neurons, when lane 0 is neuron `first`."""
+    return splat(int32(neurons - first)) - lane_index()
+
+
+@kernel
+def aligned_bias_votes(moments, terms_array, votes_array):
+    """Add the terms of all moments: a bias is a synapse whose source always spikes. votes int32 (lane,)."""
+    terms, votes = pointer(terms_array), pointer(votes_array)
+    lanes = votes_array.size
+    for first in range(0, lanes, WIDTH):
+        column, row = term_place(first, moments, lanes)
+        total = load(votes, first)
+        for moment in range(moments):
+            total = total + load(terms, column + moment * row + first % COLUMN)
+        store(votes, first, total)
+
+
+@kernel
+def aligned_votes(
+    begin, end, sources, words_in, spikes_array, spike_row, spikes_at, groups, steps, terms_array,
+    bits_array, votes_array,
+):  # fmt: skip
+    """Present the samples again: every spike adds its step's terms, sources of words `begin` .. `end`-1.
+
+    spikes  uint64: what reaches the layer, sample s from s * spike_row + spikes_at on, `words_in`
+            words a step; no more than WORDS words from `begin` to `end`
+    terms   int16 of `aligned_terms`
+    bits    uint64 (part, source of a word, word), scratch: MOMENTS * WORDS
+    votes   int32 (source, lane), added to
+
+    A synapse is visited once for MOMENTS steps, with those in which its source spiked.
+    """
+    spikes, terms, bits = pointer(spikes_array), pointer(terms_array), pointer(bits_array)
+    votes = pointer(votes_array)
+    lanes = votes_array.shape[1]
+    moments = groups.size * steps
+    first_word = min(begin, words_in - WORDS)
+    for chunk in range(0, moments, MOMENTS):
+        inside = min(MOMENTS, moments - chunk)
+        _gather_moments(
+            chunk, inside, steps, groups, spikes, spike_row, spikes_at + first_word, words_in, bits
+        )
+        for left in range(0, lanes, COLUMN):
+            column, row = term_place(left, moments, lanes)
+            column += chunk * row
+            for source in range(begin * 64, min(end * 64, sources)):
+                at = (source & 63) * WORDS + (source >> 6) - first_word
+                low, high = bits[at], bits[at + 64 * WORDS]
+                if low | high == uint64(0):
+                    continue
+                to = source * lanes + left
+                if lanes - left < COLUMN:
+                    for lane in range(0, lanes - left, WIDTH):
+                        _add_vector(terms, column + lane, row, low, high, votes, to + lane)
+                else:
+                    _add_column(terms, column, low, high, votes, to)
+
+
+@kernel
+def _gather_moments(chunk, inside, steps, groups, spikes, spike_row, spikes_at, words_in, bits):
+    """Write bit m of word (m / 64, source, word): does the source spike in moment `chunk` + m?"""
+    group = chunk // steps
+    step = chunk - group * steps
+    nothing = splat_words(uint64(0))
+    for place in range(MOMENTS):
+        if place >= inside:
+            store_words(bits, place * WORDS, nothing)
+            continue
+        at = groups[group] * spike_row + spikes_at + step * words_in
+        store_words(bits, place * WORDS, load_words(spikes, at))
+        step += 1
+        if step == steps:
+            group, step = group + 1, int64(0)
+    for part in range(0, MOMENTS, 64):
+        transpose_blocks(bits, part * WORDS)
+
+
+@kernel
+def _add_column(terms, column, low, high, votes, to):
+    """Add the terms of all moments in two words to COLUMN votes."""
+    sum_0, sum_1 = load(votes, to), load(votes, to + WIDTH)
+    sum_2, sum_3 = load(votes, to + 2 * WIDTH), load(votes, to + 3 * WIDTH)
+    sum_4, sum_5 = load(votes, to + 4 * WIDTH), load(votes, to + 5 * WIDTH)
+    sum_6, sum_7 = load(votes, to + 6 * WIDTH), load(votes, to + 7 * WIDTH)
+    for part in range(2):
+        word = high if part else low
+        from_ = column + part * 64 * COLUMN
+        while word != uint64(0):
+            term = from_ + trailing_zeros(word) * COLUMN
+            word = without_lowest(word)
+            sum_0, sum_1 = sum_0 + load(terms, term), sum_1 + load(terms, term + WIDTH)
+            sum_2 = sum_2 + load(terms, term + 2 * WIDTH)
+            sum_3 = sum_3 + load(terms, term + 3 * WIDTH)
+            sum_4 = sum_4 + load(terms, term + 4 * WIDTH)
+            sum_5 = sum_5 + load(terms, term + 5 * WIDTH)
+            sum_6 = sum_6 + load(terms, term + 6 * WIDTH)
+            sum_7 = sum_7 + load(terms, term + 7 * WIDTH)
+    store(votes, to, sum_0)
+    store(votes, to + WIDTH, sum_1)
+    store(votes, to + 2 * WIDTH, sum_2)
+    store(votes, to + 3 * WIDTH, sum_3)
+    store(votes, to + 4 * WIDTH, sum_4)
+    store(votes, to + 5 * WIDTH, sum_5)
+    store(votes, to + 6 * WIDTH, sum_6)
+    store(votes, to + 7 * WIDTH, sum_7)
+
+
+@kernel
+def _add_vector(terms, column, row, low, high, votes, to):
+    """Add the terms of all moments in two words to sixteen votes, of columns of `row` lanes."""
+    total = load(votes, to)
+    for part in range(2):
+        word = high if part else low
+        from_ = column + part * 64 * row
+        while word != uint64(0):
+            total = total + load(terms, from_ + trailing_zeros(word) * row)
+            word = without_lowest(word)
+    store(votes, to, total)

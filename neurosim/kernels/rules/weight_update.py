@@ -1,0 +1,396 @@
+"""What becomes of the weights once every direction has been scored? Each core draws the noise again.
+
+    votes[j, k]  = sum over directions i of f_i * sum_r A_irk * B_irj     (low rank)
+                 = sum over directions i of f_i * E_ikj                   (full rank)
+    step[j, k]   = (votes * rate - state * decay) >> 32                   stochastically rounded
+    state[j, k] += step[j, k]                                             stops at the register's edge
+
+f_i is the one small integer a direction sends to every core (int8). Paper, appendix B, equation 6.
+
+Noise numbers are bits (perturbation.py), so with c_ik = f_i * A_ik a vote is a sum of c over the directions
+whose bit is set, less those whose bit is not. Four directions have sixteen such sums: made once, looked up
+for every source (the "method of four Russians", Arlazarov et al. 1970). Sixteen lookups then add 64
+directions, in 16 bits where |f| of the 64 allows it and 32 directions at a time where it does not. Full rank
+has one f for all its neurons and no A: bits of f instead of sums, and a popcount for each.
+"""
+
+import numpy as np
+from numba import int16, int32, int64, uint64
+
+from neurosim.kernels.compilation import kernel
+from neurosim.kernels.generator import (
+    BIAS,
+    BIAS_ROUNDING,
+    FULL_RANK,
+    INPUT_FACTOR,
+    OUTPUT_FACTOR,
+    ROUNDING,
+    draw_words,
+)
+from neurosim.kernels.noise.weight_noise import (
+    FIRST,
+    GRADED_OFFSET,
+    draw_lanes,
+    draw_noise,
+    noise_lanes,
+    planes_of,
+    weighted,
+)
+from neurosim.kernels.simd import (
+    TWIN,
+    WIDTH,
+    WORDS,
+    lane_index,
+    load,
+    load_twins,
+    load_words,
+    no_twins,
+    pointer,
+    popcounts,
+    select,
+    shift_words_left,
+    splat,
+    splat_words,
+    store,
+    store_twins,
+    store_words,
+    widen_first,
+    widen_second,
+)
+from neurosim.kernels.transpose import transpose_blocks
+
+DIRECTIONS = 64
+"""Directions taken together: the bits of one word."""
+QUAD = 4
+SUMS = 1 << QUAD
+QUADS = DIRECTIONS // QUAD
+SHORT_MAX = (1 << 15) - 1
+COEFFICIENT_BITS = 8
+RATE_BITS = 32
+"""Fraction bits of `rate` and `decay`."""
+RANDOM_BITS = 16
+MOMENTUM_MAX = np.int64((1 << 31) - 1)
+ONE = np.int64(1)
+
+
+@kernel
+def gather_bits(
+    bits, planes, words, begin, count, component, graded, stream, layer, first_direction, last_direction,
+    generation, seed,
+):  # fmt: skip
+    """Draw words `begin` .. `begin + count - 1` (even) of 64 directions: bit i of a source is direction i's.
+
+    bits    uint64 (plane, block of words, source of a word, word of the block), written; what no direction
+            has drawn is left as it was
+    planes  uint64, scratch: `noise_words` of the words, and a block more
+    """
+    blocks = (count + WORDS - 1) // WORDS
+    for place in range(min(DIRECTIONS, last_direction - first_direction)):
+        draw_noise(
+            planes, FIRST, words, begin, count, component, graded, stream, layer,
+            first_direction + place, generation, seed,
+        )  # fmt: skip
+        for plane in range(planes_of(graded)):
+            for block in range(blocks):
+                to = ((plane * blocks + block) * DIRECTIONS + place) * WORDS
+                store_words(bits, to, load_words(planes, plane * count + block * WORDS))
+    for block in range(planes_of(graded) * blocks):
+        transpose_blocks(bits, block * DIRECTIONS * WORDS)
+
+
+@kernel
+def draw_terms(
+    terms, raw, neurons, left, lanes, component, graded, layer, coefficients, first, first_direction,
+    generation, seed,
+):  # fmt: skip
+    """Write f_i * A_ik of directions `first` .. `first + 63` to int16 `terms` (direction, lane), whole twins.
+
+    Of the `lanes` neurons from `left` on; 0 where there are no more. Returns the sum of |f_i|.
+    """
+    rows = ((neurons + 127) >> 7) << 1
+    size = int64(0)
+    zero = splat(int32(0))
+    for place in range(DIRECTIONS):
+        f = int64(0)
+        if first + place < coefficients.size:
+            f = int64(coefficients[first + place])
+        size += abs(f)
+        if f != 0:
+            draw_noise(
+                raw, FIRST, rows, FIRST, rows, component, graded, OUTPUT_FACTOR, layer,
+                first_direction + first + place, generation, seed,
+            )  # fmt: skip
+        for lane in range(0, lanes, WIDTH):
+            term = zero
+            if f != 0 and left + lane < neurons:
+                term = noise_lanes(raw, FIRST, rows, left + lane, graded) * splat(int32(f))
+                term = select(splat(int32(neurons - left - lane)) > lane_index(), term, zero)
+            store(terms, place * lanes + lane, term)
+    return size
+
+
+@kernel
+def make_sums(sums, terms, lanes, lane_a, lane_b, begin, end, graded):
+    """Write int16 sums (quad, subset, lane of two twins) of terms (direction, lane); return the sums of all.
+
+    The two twins start at `lane_a` and `lane_b`. A subset's directions count positive; the others count
+    negative, or for graded noise nothing. Only directions `begin` .. `end` - 1 have terms.
+    """
+    all_a, all_b = no_twins(), no_twins()
+    for quad in range(QUADS):
+        at = quad * SUMS * 2 * TWIN
+        base_a, base_b = no_twins(), no_twins()
+        if begin <= quad * QUAD < end:
+            for bit in range(QUAD):
+                term = (quad * QUAD + bit) * lanes
+                base_a = base_a + load_twins(terms, term + lane_a)
+                base_b = base_b + load_twins(terms, term + lane_b)
+        all_a, all_b = all_a + base_a, all_b + base_b
+        if graded:
+            base_a, base_b = no_twins(), no_twins()
+        store_twins(sums, at, no_twins() - base_a)
+        store_twins(sums, at + TWIN, no_twins() - base_b)
+        for bit in range(QUAD):
+            step_a, step_b = no_twins(), no_twins()
+            if begin <= quad * QUAD < end:
+                term = (quad * QUAD + bit) * lanes
+                step_a, step_b = load_twins(terms, term + lane_a), load_twins(terms, term + lane_b)
+            if not graded:
+                step_a, step_b = step_a + step_a, step_b + step_b
+            for subset in range(1 << bit):
+                old = at + subset * 2 * TWIN
+                new = old + (1 << bit) * 2 * TWIN
+                store_twins(sums, new, load_twins(sums, old) + step_a)
+                store_twins(sums, new + TWIN, load_twins(sums, old + TWIN) + step_b)
+    return all_a, all_b
+
+
+@kernel
+def add_sums(
+    votes, row, at, vectors, bits, bits_at, count, sources, sums, plane, graded, all_a, all_b
+):  # fmt: skip
+    """Add to up to 4 `vectors` of votes of `sources` sources, `row` apart, what 64 directions look up."""
+    weight = splat(int32(1 << plane))
+    offset = splat(int32(GRADED_OFFSET if graded and plane == 0 else 0))
+    less_0, less_1 = widen_first(all_a) * offset, widen_second(all_a) * offset
+    less_2, less_3 = widen_first(all_b) * offset, widen_second(all_b) * offset
+    for word in range(count):
+        here = bits_at + (word // WORDS) * DIRECTIONS * WORDS + word % WORDS
+        for place in range(min(DIRECTIONS, sources - word * DIRECTIONS)):
+            pattern = bits[here + place * WORDS]
+            if graded and plane > 0 and pattern == uint64(0):
+                continue
+            total_a, total_b = no_twins(), no_twins()
+            for quad in range(QUADS):
+                subset = int64((pattern >> uint64(QUAD * quad)) & uint64(SUMS - 1))
+                entry = (quad * SUMS + subset) * 2 * TWIN
+                total_a = total_a + load_twins(sums, entry)
+                total_b = total_b + load_twins(sums, entry + TWIN)
+            to = (word * DIRECTIONS + place) * row + at
+            _add_to(votes, to, widen_first(total_a) * weight - less_0)
+            if vectors > 1:
+                _add_to(votes, to + WIDTH, widen_second(total_a) * weight - less_1)
+            if vectors > 2:
+                _add_to(votes, to + 2 * WIDTH, widen_first(total_b) * weight - less_2)
+            if vectors > 3:
+                _add_to(votes, to + 3 * WIDTH, widen_second(total_b) * weight - less_3)
+
+
+@kernel
+def _add_to(votes, at, value):
+    store(votes, at, load(votes, at) + value)
+
+
+@kernel
+def low_rank_votes(
+    begin, end, left, right, layer, sources, neurons, words, rank, graded, coefficients, first_direction,
+    generation, seed, planes_array, bits_array, terms_array, sums_array, raw_array, votes_array,
+):  # fmt: skip
+    """Add votes for sources of words `begin` .. `end` - 1 (even) and lanes `left` .. `right` - 1.
+
+    coefficients  int8 (direction,): f of directions first_direction, first_direction + 1, ...
+    votes         int32 (source, lane), added to
+    planes, bits, terms, sums, raw: scratch, see the functions that write them
+    """
+    planes, bits, sums = pointer(planes_array), pointer(bits_array), pointer(sums_array)
+    terms, raw, votes = pointer(terms_array), pointer(raw_array), pointer(votes_array)
+    row, lanes = votes_array.shape[1], terms_array.shape[1]
+    used = min(end * 64, sources) - begin * 64
+    blocks = (end - begin + WORDS - 1) // WORDS
+    largest = GRADED_OFFSET * ONE if graded else ONE
+    for chunk in range(0, coefficients.size, DIRECTIONS):
+        for r in range(rank):
+            size = draw_terms(
+                terms, raw, neurons, left, lanes, r, graded, layer, coefficients, chunk,
+                first_direction, generation, seed,
+            )  # fmt: skip
+            if size == 0:
+                continue
+            gather_bits(
+                bits, planes, words, begin, end - begin, r, graded, INPUT_FACTOR, layer,
+                first_direction + chunk, first_direction + coefficients.size, generation, seed,
+            )  # fmt: skip
+            at_once = DIRECTIONS if size * largest <= SHORT_MAX else DIRECTIONS // 2
+            for part in range(0, DIRECTIONS, at_once):
+                for first in range(0, right - left, 2 * TWIN):
+                    second = min(first + TWIN, lanes - TWIN)
+                    vectors = (right - left - first) // WIDTH
+                    all_a, all_b = make_sums(
+                        sums, terms, lanes, first, second, part, part + at_once, graded
+                    )
+                    for plane in range(planes_of(graded)):
+                        add_sums(
+                            votes, row, begin * 64 * row + left + first, vectors, bits,
+                            plane * blocks * DIRECTIONS * WORDS, end - begin, used, sums, plane, graded,
+                            all_a, all_b,
+                        )  # fmt: skip
+
+
+@kernel
+def full_rank_votes(
+    begin, end, layer, sources, words, graded, coefficients, first_direction, generation, seed,
+    planes_array, bits_array, totals_array, votes,
+):  # fmt: skip
+    """Add the directions' votes for neurons `begin` .. `end` - 1; arrays as for `low_rank_votes`.
+
+    totals  uint64 (block of words, source of a word, word of the block), scratch: signed sums
+    """
+    planes, bits, totals = pointer(planes_array), pointer(bits_array), pointer(totals_array)
+    last_direction = first_direction + coefficients.size
+    used = ((sources + 127) >> 7) << 1
+    size = (used + WORDS - 1) // WORDS * DIRECTIONS * WORDS
+    everyone = int64(0)
+    for index in range(coefficients.size):
+        everyone += int64(coefficients[index])
+    for neuron in range(begin, end):
+        for at in range(0, size, WORDS):
+            store_words(totals, at, splat_words(uint64(0)))
+        for chunk in range(0, coefficients.size, DIRECTIONS):
+            gather_bits(
+                bits, planes, words, FIRST, used, neuron, graded, FULL_RANK, layer,
+                first_direction + chunk, last_direction, generation, seed,
+            )  # fmt: skip
+            for plane in range(planes_of(graded)):
+                shift = splat_words(uint64(plane))
+                for bit in range(COEFFICIENT_BITS):
+                    members = splat_words(coefficient_bits(coefficients, chunk, bit))
+                    place = splat_words(uint64(bit)) + shift
+                    for at in range(0, size, WORDS):
+                        hits = popcounts(load_words(bits, plane * size + at) & members)
+                        hits = shift_words_left(hits, place)
+                        old = load_words(totals, at)
+                        new = old + hits if bit < COEFFICIENT_BITS - 1 else old - hits
+                        store_words(totals, at, new)
+        for source in range(sources):
+            word, place = source >> 6, source & 63
+            at = ((word // WORDS) * DIRECTIONS + place) * WORDS + word % WORDS
+            votes[source, neuron] += int32(weighted(int64(totals[at]), everyone, graded))
+
+
+@kernel
+def coefficient_bits(coefficients, first, bit):
+    """Bit `bit` of the 8-bit f of 64 directions from `first` on: a word, bit i for direction `first` + i."""
+    word = uint64(0)
+    for place in range(min(DIRECTIONS, coefficients.size - first)):
+        one = uint64(int64(coefficients[first + place]) >> bit) & uint64(1)
+        word |= one << uint64(place)
+    return word
+
+
+@kernel
+def bias_votes(
+    layer, neurons, graded, coefficients, first_direction, generation, seed, terms_array, raw_array, votes
+):  # fmt: skip
+    """Add the directions' votes for the biases of a layer; votes int32 (lane,), added to."""
+    terms, raw = pointer(terms_array), pointer(raw_array)
+    for index in range(coefficients.size):
+        f = int64(coefficients[index])
+        if f != 0:
+            draw_lanes(
+                terms, FIRST, neurons, FIRST, graded, f, BIAS, layer, first_direction + index, generation,
+                seed, raw,
+            )  # fmt: skip
+            for neuron in range(neurons):
+                votes[neuron] += terms[neuron]
+
+
+@kernel
+def gather_momentum(begin, end, momentum, decay_bits, votes):
+    """momentum = momentum - (momentum >> decay_bits, towards zero) + votes; int32 (source, lane).
+
+    It stops at ±MOMENTUM_MAX, where 32 bits end.
+    """
+    for source in range(begin, end):
+        for lane in range(votes.shape[1]):
+            old = int64(momentum[source, lane])
+            kept = old - (abs(old) >> decay_bits) * (1 if old > 0 else -1)
+            exact = kept + int64(votes[source, lane])
+            momentum[source, lane] = int32(min(max(exact, -MOMENTUM_MAX), MOMENTUM_MAX))
+
+
+@kernel
+def absolute_sum(votes):
+    """Sum of |vote| of int32 votes, 0 in the lanes that are no neurons."""
+    size = int64(0)
+    for vote in votes.flat:
+        size += abs(int64(vote))
+    return size
+
+
+@kernel
+def move(state, direction, rate, decay, random, low, high):
+    """state + (direction * rate - state * decay) / 2^32, rounded by 16 random bits, inside the register."""
+    exact = direction * rate - state * decay + (random << (RATE_BITS - RANDOM_BITS))
+    return min(max(state + (exact >> RATE_BITS), low), high)
+
+
+@kernel
+def move_synapses(
+    begin, end, layer, generation, seed, direction, rate, decay, low, high, random, state
+):  # fmt: skip
+    """Move the synapses of sources `begin` .. `end` - 1; return how many stand at the register's edge.
+
+    direction  int32 (source, lane): votes or momentum; rate, decay: fixed point, RATE_BITS
+    state      int16 (source, neuron), updated, inside low .. high; random: uint64 scratch (lane / 4,)
+    """
+    neurons, lanes = state.shape[1], direction.shape[1]
+    words = lanes // 4
+    drawn = pointer(random)
+    edge = int64(0)
+    for source in range(begin, end):
+        draw_words(
+            drawn, FIRST, int64(source * words), int64(words), ROUNDING, layer, FIRST, generation, seed
+        )  # fmt: skip
+        for neuron in range(neurons):
+            bits = int64((drawn[neuron >> 2] >> uint64(16 * (neuron & 3))) & uint64(0xFFFF))
+            moved = move(
+                int64(state[source, neuron]), int64(direction[source, neuron]), rate, decay, bits,
+                low, high,
+            )  # fmt: skip
+            state[source, neuron] = int16(moved)
+            edge += int64(moved in (low, high))
+    return edge
+
+
+@kernel
+def round_states(states_array, fraction_bits, mantissas_array):
+    """Write the mantissas int8 that states int16 are nearest to; both lie in C order."""
+    states, mantissas = pointer(states_array), pointer(mantissas_array)
+    half = (int32(1) << int32(fraction_bits)) >> int32(1)
+    for place in range(states_array.size):
+        mantissas[place] = np.int8((int32(states[place]) + half) >> int32(fraction_bits))
+
+
+@kernel
+def move_biases(layer, generation, seed, direction, rate, decay, low, high, random, state):
+    """Move the biases of a layer; as `move_synapses`, with state int32 (neuron,)."""
+    draw_words(
+        pointer(random), FIRST, FIRST, int64(random.size), BIAS_ROUNDING, layer, FIRST, generation, seed
+    )  # fmt: skip
+    edge = int64(0)
+    for neuron in range(state.size):
+        bits = int64((random[neuron >> 2] >> uint64(16 * (neuron & 3))) & uint64(0xFFFF))
+        moved = move(int64(state[neuron]), int64(direction[neuron]), rate, decay, bits, low, high)
+        state[neuron] = int32(moved)
+        edge += int64(moved in (low, high))
+    return edge

@@ -1,0 +1,92 @@
+"""Which choices could overflow an integer, or ask a rule for what it cannot know? Checked before learning.
+
+A vote of a synapse is 32 bits wide, what the directions of a group add for a spike 16, a coefficient 8.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurosim.kernels.noise import weight_noise
+from neurosim.kernels.rules import delta
+from neurosim.network import Network, NetworkError
+from neurosim.population.layout import NoiseSpec
+
+INT16_MAX, INT32_MAX = (1 << 15) - 1, (1 << 31) - 1
+COEFFICIENT = 128
+"""What no coefficient reaches."""
+
+
+def _number(spec: NoiseSpec) -> int:
+    """The largest noise number there is."""
+    return int(weight_noise.GRADED_OFFSET) if spec.graded else 1
+
+
+def check_votes(spec: NoiseSpec, pairs: int, steps: int) -> None:
+    """Raise NetworkError if the votes of noise on weights, or along the events, could pass 32 bits."""
+    on_weights = spec.rank * _number(spec) ** 2
+    along = steps * _number(spec) if any(spec.aligned) else 0
+    largest = spec.directions * COEFFICIENT * max(on_weights, along)
+    if pairs * largest > INT32_MAX:
+        raise NetworkError(
+            f"{pairs} pairs of rank {spec.rank} on {steps} steps could overflow a 32-bit vote; "
+            f"allowed are {INT32_MAX // largest} pairs"
+        )
+
+
+def check_terms(spec: NoiseSpec, pairs: int, groups: NDArray[np.int64]) -> None:
+    """Raise NetworkError if what a group of pairs adds for a spike could pass 16 bits."""
+    if not any(spec.aligned):
+        return
+    each, largest = pairs // len(groups), spec.directions * _number(spec) * COEFFICIENT
+    if groups.shape[1] != 1 or each * largest > INT16_MAX:
+        raise NetworkError(
+            f"event-aligned noise with {groups.shape[1]} samples and {each} pairs a group; "
+            f"allowed are 1 sample and {INT16_MAX // largest} pairs"
+        )
+
+
+def _largest_trace(network: Network, steps: int) -> int:
+    last = network.populations[-1]
+    return delta.largest_trace(int(last.each("du")[0]) + 1, int(last.each("dv")[0]), steps)
+
+
+def check_traces(network: Network, steps: int, samples: int) -> None:
+    """Raise NetworkError if the votes of the delta rule could pass 32 bits."""
+    largest = _largest_trace(network, steps) * delta.ERROR_ONE
+    if samples * largest > INT32_MAX:
+        raise NetworkError(
+            f"the delta rule on {samples} samples of {steps} steps could overflow a 32-bit vote; "
+            f"allowed are {INT32_MAX // largest} samples: lower groups or batch, or raise dv"
+        )
+
+
+def largest_credit(network: Network, spec: NoiseSpec, pairs: int, groups: int, steps: int) -> int:
+    """So that what a group adds for a spike fits 16 bits, and a synapse's votes 32."""
+    connection, classes = network.layers[-1][0], network.populations[-1].neurons
+    largest = _largest_trace(network, steps) * classes * delta.ERROR_ONE * -connection.mantissa[0]
+    if largest > INT32_MAX:
+        raise NetworkError(
+            f"credit by error over {steps} steps and {classes} classes could overflow 32 bits; "
+            f"raise dv, or use fewer steps"
+        )
+    of_group = pairs // groups * _number(spec)
+    return min(INT16_MAX // of_group, INT32_MAX // (of_group * groups * steps))
+
+
+def check_credit(network: Network, spec: NoiseSpec) -> None:
+    """Raise NetworkError unless the readout's errors can tell the noise of each neuron what it was worth."""
+    if len(network.layers) != 2 or spec.aligned != (True, False):
+        raise NetworkError(
+            f"credit by error with {len(network.layers)} layers and event-aligned noise {spec.aligned}; "
+            f"it needs one hidden layer, event-aligned noise on it and none on the readout"
+        )
+    if spec.scale[1] or any(spec.bias_scale):
+        raise NetworkError(
+            f"credit by error with noise scale {spec.scale} and bias_scale {spec.bias_scale}; "
+            f"the readout and biases carry none: they learn from errors"
+        )
+    if spec.one_sided:
+        raise NetworkError(
+            "credit by error with one-sided noise; a neuron is told what +noise and -noise of a pair "
+            "changed, so its members must share one direction"
+        )

@@ -1,0 +1,479 @@
+"""How does a chip learn? It rehearses a population of perturbed networks and keeps what scored.
+
+    rehearse(frames, groups, pairs)      -> fitness of both members of every pair
+    consolidate(coefficients, rates)     -> one small integer a direction moves the weights
+    recall(frames)                       -> what the network as it stands makes of samples
+
+The chip owns the weights. It is told numbers (which pairs, which samples, what a direction was worth) and
+never a perturbation: each core draws its noise from the counter generator, twice. The members of an
+antithetic pair share one direction, one-sided members have one each.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurosim import limits
+from neurosim.data.frames import Frames
+from neurosim.kernels import readout
+from neurosim.kernels.connections import dense
+from neurosim.kernels.executors import fused_chain, output_batch
+from neurosim.kernels.simd import zeros
+from neurosim.network import Network, NetworkError, Weights, check_weights
+from neurosim.population.bounds import (
+    check_credit,
+    check_terms,
+    check_traces,
+    check_votes,
+    largest_credit,
+)
+from neurosim.population.layout import NoiseSpec, check_noise, check_trainable, lay_out
+from neurosim.population.state import Memory, check_fraction_bits, padded, weights
+from neurosim.population.update import (
+    Coefficients,
+    Rates,
+    Shown,
+    Votes,
+    add_delta,
+    add_presented,
+    move,
+    weight_votes,
+)
+from neurosim.threads import balanced, in_pieces
+
+STEPS = limits.Range(1, 255)
+"""Time steps of a sample: 255 sums of a 24-bit v still fit 32 bits."""
+Scratch = tuple[fused_chain.Room, output_batch.Panel]
+"""Memory that one thread writes to while it evaluates."""
+SAMPLES_AT_ONCE = 2048
+"""Samples whose shared currents are held at a time: 10 MB at 10 steps and 128 neurons."""
+
+
+class ReadoutSpec(NamedTuple):
+    """How the last layer's scores become logits: (score * multiplier) >> shift, units of 2^-10 bit."""
+
+    membrane: bool
+    multiplier: int
+    shift: int
+
+
+class Rehearsal(NamedTuple):
+    """What became of a population.
+
+    fitness    int64 (pair, 2): log-likelihood of both members, in 2^-10 bit; where neurons are
+               given credit by error, of the unperturbed network
+    saturated  int64 (pair, 2): registers that met their edge
+    credits    int16 (pair, lane): what each hidden neuron's own noise was worth to it, where neurons are
+               given credit by error; it stays in the cores
+    """
+
+    fitness: NDArray[np.int64]
+    saturated: NDArray[np.int64]
+    credits: NDArray[np.int16] | None = None
+
+
+class Recall(NamedTuple):
+    """What the unperturbed network does.
+
+    potentials, counts  int32 (sample, class): sum over steps of the last layer's v, and its spikes
+    spikes              one uint16 (sample, neuron) a layer: spikes of each neuron
+    saturated           int64 (sample,): registers that met their edge
+    """
+
+    potentials: NDArray[np.int32]
+    counts: NDArray[np.int32]
+    spikes: tuple[NDArray[np.uint16], ...]
+    saturated: NDArray[np.int64]
+
+
+class Forward(NamedTuple):
+    """What `fused_chain.forward` writes: potentials, counts and saturated as in `Recall`.
+
+    trains  uint64 (sample, layer * step * word): spikes of the hidden layers
+    """
+
+    potentials: NDArray[np.int32]
+    counts: NDArray[np.int32]
+    trains: NDArray[np.uint64]
+    saturated: NDArray[np.int64]
+
+
+class LearningChip:
+    """A chain of dense layers that learns by evolution strategies, in integers throughout."""
+
+    def __init__(
+        self,
+        network: Network,
+        memory: Memory,
+        *,
+        seed: int,
+        noise: NoiseSpec,
+        readout_spec: ReadoutSpec,
+        fraction_bits: int = 8,
+        momentum_bits: int = 3,
+        delta_rule: bool = False,
+        error_credit: bool = False,
+    ) -> None:
+        check_trainable(network)
+        check_fraction_bits(fraction_bits)
+        if not 0 <= seed < 1 << 64:
+            raise NetworkError(f"seed is {seed}; allowed are 0..2^64 - 1")
+        self.network = network
+        self.memory = memory
+        self.seed = np.uint64(seed)
+        self.fraction_bits = fraction_bits
+        self.momentum_bits = momentum_bits
+        self.delta = delta_rule
+        self.error_credit = error_credit
+        self._shown_last: tuple[NDArray[np.uint64], NDArray[np.int64], Shown] | None = None
+        self._set(noise, readout_spec)
+        check_weights(network, self.weights())
+
+    def adjust(self, noise: NoiseSpec, readout_spec: ReadoutSpec) -> None:
+        """Go on with noise of another size, or at another temperature, as a schedule has them."""
+        if (noise, readout_spec) != (self.spec, self.readout_spec):
+            self._set(noise, readout_spec)
+
+    def _set(self, noise: NoiseSpec, readout_spec: ReadoutSpec) -> None:
+        check_noise(self.network, noise)
+        if self.error_credit:
+            check_credit(self.network, noise)
+        self.spec = noise
+        self.readout_spec = readout_spec
+        self._noise = fused_chain.Noise(
+            full_rank=noise.full_rank,
+            graded=noise.graded,
+            rank=noise.rank,
+            scale=np.array(noise.scale, np.int64),
+            bias_scale=np.array(noise.bias_scale, np.int64),
+            seed=self.seed,
+            turn=np.array(noise.turns(), np.int64),
+            turns=max(1, sum(noise.aligned)),
+            period=noise.period,
+            window=noise.window,
+            directions=noise.directions,
+        )
+        self._still = self._noise._replace(
+            full_rank=False,
+            rank=1,
+            scale=np.zeros_like(self._noise.scale),
+            bias_scale=np.zeros_like(self._noise.bias_scale),
+            directions=1,
+        )
+        self._readout = fused_chain.Readout(
+            readout_spec.membrane,
+            readout_spec.multiplier,
+            readout_spec.shift,
+            readout.exp2_table(),
+            readout.log2_table(),
+        )
+        self._shown_last = None  # errors and gates depend on both
+
+    def weights(self) -> Weights:
+        """The weights as the cores use them."""
+        return weights(self.memory, self.fraction_bits)
+
+    def _samples(
+        self,
+        chain: fused_chain.Chain,
+        frames: Frames,
+        seen: NDArray[np.int64],
+        then: Callable[[int, int, fused_chain.Samples, Scratch], object] | None = None,
+    ) -> fused_chain.Samples:
+        """What all members share of the samples `seen`, computed once.
+
+        then  called with pieces of them (begin, end, samples, scratch) as soon as they are at hand
+        """
+        count, steps = len(seen), frames.bits.shape[1]
+        bits = zeros((count, *frames.bits.shape[1:]), np.uint64)
+        currents = zeros((count, steps, int(chain.lanes[0])), np.int32)
+        reach = np.zeros(count, np.int64)
+        no_gates = np.zeros(0, np.uint16)
+        samples = fused_chain.Samples(bits, frames.labels[seen], currents, reach, no_gates)
+
+        def work(begin: int, end: int, scratch: Scratch) -> None:
+            np.take(frames.bits, seen[begin:end], axis=0, out=bits[begin:end], mode="clip")
+            axons = scratch[0].axons
+            dense.base_currents(begin, end, chain, bits, axons, currents, reach)
+            if then is not None:
+                then(begin, end, samples, scratch)
+
+        piece = balanced(count, 2 * output_batch.PANEL)
+        in_pieces(count, piece, work, lambda: _scratch(chain, self._still, steps))
+        return samples
+
+    def _show(self, frames: Frames, groups: NDArray[np.int64]) -> Shown:
+        """Present the samples of some groups to the unperturbed network, and keep what is shared."""
+        seen, first, places = np.unique(groups, return_index=True, return_inverse=True)
+        order = np.argsort(first)  # samples lie in memory as groups meet them
+        seen, places = seen[order], np.argsort(order)[places.reshape(-1)]
+        if seen.min() < 0 or seen.max() >= len(frames.labels):
+            raise NetworkError(
+                f"groups see samples {seen.min()}..{seen.max()}; there are 0..{len(frames.labels) - 1}"
+            )
+        steps = frames.bits.shape[1]
+        chain = lay_out(self.network, self.weights(), self.spec, steps)
+        local = np.ascontiguousarray(places.reshape(groups.shape), np.int64)
+        trains = np.zeros((0, 0), np.uint64)
+        errors = np.zeros((0, 0), np.int32)
+        fitness = np.zeros(len(seen), np.int64)
+        if not self.delta and not any(self.spec.aligned):
+            samples = self._samples(chain, frames, seen)
+        else:
+            forward = _forward_of(chain, len(seen), steps)
+            trains = forward.trains
+            scores = forward.potentials if self.readout_spec.membrane else forward.counts
+            row = 4 * chain.layers * steps * chain.spike_words
+            gates = np.zeros((len(seen), row if self.spec.window else 1), np.uint16)
+            errors = np.zeros((len(seen), int(chain.lanes[-1])), np.int32)
+
+            def then(begin: int, end: int, shared: fused_chain.Samples, scratch: Scratch) -> None:
+                fused_chain.forward(begin, end, chain, self._still, *scratch, shared, *forward)
+                fused_chain.judge(
+                    begin, end, self._readout, scores, shared.labels,
+                    np.zeros(scores.shape[1] + 2, np.int64), errors, fitness,
+                )  # fmt: skip
+                if self.spec.window:
+                    fused_chain.find_gates(
+                        begin, end, chain, scratch[0], shared, self.spec.window, trains, gates
+                    )
+
+            samples = self._samples(chain, frames, seen, then)._replace(gates=gates)
+        return Shown(chain, samples, local, trains, errors, fitness)
+
+    def _blocks(self, frames: Frames, groups: NDArray[np.int64]) -> Iterator[tuple[int, Shown]]:
+        """Groups a few at a time, so that memory does not grow with the population; first group, shown."""
+        at_once = max(1, SAMPLES_AT_ONCE // groups.shape[1])
+        if len(groups) > at_once:
+            for first in range(0, len(groups), at_once):
+                yield first, self._show(frames, groups[first : first + at_once])
+            return
+        last = self._shown_last
+        if last is None or last[0] is not frames.bits or not np.array_equal(last[1], groups):
+            self._shown_last = last = (frames.bits, groups.copy(), self._show(frames, groups))
+        yield 0, last[2]
+
+    def _check_frames(self, frames: Frames) -> None:
+        inputs = self.network.sizes[self.network.connections[0].source]
+        if frames.inputs != inputs:
+            raise NetworkError(
+                f"frames of {frames.inputs} inputs for a network of {inputs}; "
+                f"use the data and pooling the network was made for"
+            )
+        if frames.bits.shape[1] not in STEPS:
+            raise NetworkError(
+                f"frames of {frames.bits.shape[1]} steps; allowed are {STEPS.low}..{STEPS.high}"
+            )
+        classes = self.network.populations[-1].neurons
+        if frames.labels.size and int(frames.labels.max()) >= classes:
+            raise NetworkError(
+                f"label {int(frames.labels.max())} for a network of {classes} output neurons"
+            )
+
+    def rehearse(
+        self,
+        frames: Frames,
+        groups: NDArray[np.int64],
+        pairs: range,
+        generation: int,
+        part: range | None = None,
+    ) -> Rehearsal:
+        """Fitness of both members of each pair, summed over the samples of the pair's group.
+
+        groups  int64 (group, place): samples of `frames` that a group sees; the pairs are divided
+                among the groups evenly and in order
+        pairs   numbers of the pairs, a contiguous range
+        part    those of `pairs` to rehearse here, a contiguous range; None: all
+        """
+        self._check_frames(frames)
+        if pairs.step != 1 or len(pairs) == 0 or len(pairs) % len(groups):
+            raise NetworkError(
+                f"{len(pairs)} pairs for {len(groups)} groups; each group needs the same number, from 1"
+            )
+        part = pairs if part is None else part
+        if part.step != 1 or len(part) == 0 or part[0] not in pairs or part[-1] not in pairs:
+            raise NetworkError(
+                f"{part} to rehearse of {pairs}; needed is a range within, from 1 pair"
+            )
+        each = len(pairs) // len(groups)
+        first_group = (part.start - pairs.start) // each
+        touched = groups[first_group : (part[-1] - pairs.start) // each + 1]
+        origin = pairs.start + first_group * each
+        begin, end = part.start - origin, part.stop - origin
+        fitness = np.zeros((len(touched) * each, 2), np.int64)
+        saturated = np.zeros_like(fitness)
+        credits, largest = None, 0
+        if self.error_credit:
+            check_terms(self.spec, len(pairs), groups)
+            steps = frames.bits.shape[1]
+            largest = largest_credit(self.network, self.spec, len(pairs), len(groups), steps)
+            lanes = padded(self.network.populations[0].neurons)
+            credits = np.zeros((len(fitness), lanes), np.int16)
+        seen = Rehearsal(fitness, saturated, credits)
+        for first, shown in self._blocks(frames, touched):
+            at = first * each
+            block = slice(at, at + len(shown.groups) * each)
+            wanted = max(begin - at, 0), min(end, block.stop) - at
+            self._rehearse_block(
+                shown, each, origin + at, generation, wanted, largest, _part(seen, block)
+            )
+        return _part(seen, slice(begin, end))
+
+    def _rehearse_block(
+        self,
+        shown: Shown,
+        each: int,
+        first_pair: int,
+        generation: int,
+        wanted: tuple[int, int],
+        largest: int,
+        seen: Rehearsal,
+    ) -> None:
+        """Write to `seen` what becomes of the pairs from wanted[0] up to wanted[1] of those shown."""
+        fitness, saturated, credits = seen
+        steps = shown.samples.frames.shape[1]
+
+        count = wanted[1] - wanted[0]
+        piece = balanced(count, 16)
+
+        def evaluate(begin: int, end: int, scratch: Scratch) -> None:
+            fused_chain.evaluate_pairs(
+                wanted[0] + begin, wanted[0] + end, shown.chain, self._noise, self._readout, *scratch,
+                shown.samples, shown.groups, each, first_pair, generation, fitness, saturated,
+            )  # fmt: skip
+
+        def credit(begin: int, end: int, room: fused_chain.Room) -> None:
+            fused_chain.credit_pairs(
+                wanted[0] + begin, wanted[0] + end, shown.chain, self._noise, room, shown.samples,
+                shown.groups, each, first_pair, generation, shown.errors,
+                np.zeros(shown.chain.width, np.int32), largest, credits, saturated,
+            )  # fmt: skip
+
+        if credits is None:
+            in_pieces(count, piece, evaluate, lambda: _scratch(shown.chain, self._noise, steps))
+            return
+        in_pieces(
+            count, piece, credit, lambda: fused_chain.make_room(shown.chain, self._noise, steps)
+        )
+        fitness[:] = np.repeat(shown.fitness[shown.groups[:, 0]], each)[:, None]
+
+    def consolidate(
+        self,
+        coefficients: Coefficients,
+        pairs: range,
+        generation: int,
+        rates: Sequence[Rates],
+        frames: Frames | None = None,
+        groups: NDArray[np.int64] | None = None,
+    ) -> int:
+        """Move the weights by what the pairs were worth; return how many synapses stand at their edge.
+
+        coefficients    int8 (direction,): one small integer for each direction of `pairs`; where
+                        neurons are given credit by error, the int16 (pair, lane) `credits` of the
+                        rehearsal
+        rates           one for each layer
+        frames, groups  as they were rehearsed: rules that present the samples again need them
+        """
+        told = len(pairs) * self.spec.directions
+        lanes = padded(self.network.populations[0].neurons)
+        kind, shape = (np.int16, (told, lanes)) if self.error_credit else (np.int8, (told,))
+        if coefficients.dtype != kind or coefficients.shape != shape:
+            raise NetworkError(
+                f"coefficients are {coefficients.dtype} {coefficients.shape}; "
+                f"needed is {np.dtype(kind)} {shape}"
+            )
+        if not self.error_credit:  # credits are kept small enough
+            check_votes(self.spec, len(pairs), 1 if frames is None else frames.bits.shape[1])
+        votes = [
+            self.votes(layer, coefficients, pairs, generation)
+            for layer in range(len(self.network.layers))
+        ]
+        if self.delta or any(self.spec.aligned):
+            if frames is None or groups is None:
+                raise NetworkError("this rule presents the samples again: give frames and groups")
+            check_terms(self.spec, len(pairs), groups)
+            if self.delta:
+                check_traces(self.network, frames.bits.shape[1], groups.size)
+            each, begin = told // len(groups), pairs.start * self.spec.directions
+            for first, shown in self._blocks(frames, groups):
+                block = slice(first * each, (first + len(shown.groups)) * each)
+                add_presented(
+                    self.spec, self.seed, shown, coefficients[block], begin + block.start, generation,
+                    votes,
+                )  # fmt: skip
+                if self.delta:
+                    add_delta(shown, votes[-1])
+        self._shown_last = None
+        return sum(
+            move(
+                self.network, self.memory, layer, votes[layer], rate, generation, self.seed,
+                self.fraction_bits, self.momentum_bits,
+            )
+            for layer, rate in enumerate(rates)
+        )  # fmt: skip
+
+    def votes(self, layer: int, coefficients: Coefficients, pairs: range, generation: int) -> Votes:
+        """Votes of the noise on a layer's weights, for one int8 a direction; none where it is on currents."""
+        first = pairs.start * self.spec.directions
+        return weight_votes(
+            self.network, self.spec, self.seed, layer, coefficients, first, generation
+        )
+
+    def recall(self, frames: Frames) -> Recall:
+        """Run the network as it stands on samples."""
+        self._check_frames(frames)
+        count, steps, _ = frames.bits.shape
+        chain = lay_out(self.network, self.weights(), _quiet(self.network), steps)
+        classes = int(chain.neurons[-1])
+        potentials, counts = np.zeros((2, count, classes), np.int32)
+        spikes = np.zeros((count, int(chain.neurons.sum())), np.uint16)
+        saturated = np.zeros(count, np.int64)
+        for first in range(0, count, SAMPLES_AT_ONCE):
+            part = slice(first, min(first + SAMPLES_AT_ONCE, count))
+            seen = np.arange(part.start, part.stop)
+            block, counted = _forward_of(chain, len(seen), steps), spikes[part]
+
+            def then(
+                begin: int,
+                end: int,
+                shared: fused_chain.Samples,
+                scratch: Scratch,
+                block: Forward = block,
+                counted: NDArray[np.uint16] = counted,
+            ) -> None:
+                fused_chain.forward(begin, end, chain, self._still, *scratch, shared, *block)
+                fused_chain.count_spikes(begin, end, chain, block.trains, block.counts, counted)
+
+            self._samples(chain, frames, seen, then)
+            potentials[part], counts[part] = block.potentials, block.counts
+            saturated[part] = block.saturated
+        edges = np.cumsum(chain.neurons)[:-1]
+        return Recall(potentials, counts, tuple(np.split(spikes, edges, axis=1)), saturated)
+
+
+def _forward_of(chain: fused_chain.Chain, samples: int, steps: int) -> Forward:
+    """Room for what becomes of so many samples."""
+    classes, row = int(chain.neurons[-1]), (chain.layers - 1) * steps * chain.spike_words
+    return Forward(
+        np.zeros((samples, classes), np.int32),
+        np.zeros((samples, classes), np.int32),
+        np.zeros((samples, row), np.uint64),
+        np.zeros(samples, np.int64),
+    )
+
+
+def _scratch(chain: fused_chain.Chain, noise: fused_chain.Noise, steps: int) -> Scratch:
+    return fused_chain.make_room(chain, noise, steps), output_batch.make_panel(chain, noise, steps)
+
+
+def _part(seen: Rehearsal, pairs: slice) -> Rehearsal:
+    """Views of some pairs."""
+    fitness, saturated, credits = seen
+    return Rehearsal(fitness[pairs], saturated[pairs], None if credits is None else credits[pairs])
+
+
+def _quiet(network: Network) -> NoiseSpec:
+    zeros = (0,) * len(network.layers)
+    return NoiseSpec(scale=zeros, bias_scale=zeros)

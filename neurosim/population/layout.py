@@ -1,0 +1,252 @@
+"""How does a network lie in the kernels' arrays? Dense layers one after another, neurons in lanes.
+
+What a kernel trusts is established here: every register in its range, no sum beyond 32 bits, and for
+each layer the largest current that can saturate nothing (`headroom`).
+"""
+
+from fractions import Fraction
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurosim import limits
+from neurosim.data.frames import words_for
+from neurosim.kernels.arithmetic import LIMIT, decay_factors
+from neurosim.kernels.connections.dense import largest_sum, quad_sums, subset_sums
+from neurosim.kernels.executors import fused_chain
+from neurosim.kernels.noise import weight_noise
+from neurosim.kernels.rules.event_aligned import NO_NEURON
+from neurosim.kernels.simd import LOOKS_UP, zeros
+from neurosim.network import Network, NetworkError, Population, Weights
+from neurosim.population.state import padded
+
+CURRENT_SHIFT = limits.Range(0, 16)
+NOISE_LIMIT = 1 << 30
+"""Noise stays below this, so that it fits 32 bits with any current, or u and bias, added."""
+CURRENT_LIMIT = NOISE_LIMIT - (1 << limits.STATE_BITS)
+"""Synaptic currents stay below this, for the same reason: what is left of u is added too."""
+UNTRAINED = ("vth_low_mant", "vmin", "vmax", "noise", "reset_interval", "wide_decay")
+"""What a population may have and the population evaluator does not compute."""
+
+
+class NoiseSpec(NamedTuple):
+    """How members differ from the network.
+
+    rank, graded, full_rank  noise on weights (kernels/noise/weight_noise.py)
+    aligned                  one flag a layer, or none: event-aligned noise (kernels/rules/event_aligned.py),
+                             in every `period`-th step, within `window` units of v of the threshold (0: all)
+    scale, bias_scale  one integer a layer, in units of u and of v: what noise 1 adds; 0 leaves it alone
+    one_sided  both members of a pair carry noise of their own, instead of +E and -E
+    """
+
+    scale: tuple[int, ...]
+    bias_scale: tuple[int, ...]
+    rank: int = 1
+    graded: bool = False
+    full_rank: bool = False
+    aligned: tuple[bool, ...] = ()
+    period: int = 1
+    window: int = 0
+    one_sided: bool = False
+
+    @property
+    def directions(self) -> int:
+        """Directions of a pair: noise is drawn, and coefficients are told, for each."""
+        return 2 if self.one_sided else 1
+
+    def of_layer(self, layer: int) -> bool:
+        """Is this layer's noise event-aligned, rather than on its weights?"""
+        return bool(self.aligned) and self.aligned[layer]
+
+    def turns(self) -> list[int]:
+        """For each layer -1, or its place among the event-aligned layers: directions perturb them in turn."""
+        aligned = [self.of_layer(layer) for layer in range(len(self.scale))]
+        return [sum(aligned[:layer]) if one else -1 for layer, one in enumerate(aligned)]
+
+
+def _uniform(population: Population, register: str) -> int:
+    value = getattr(population, register)
+    if isinstance(value, tuple):
+        if len(set(value)) > 1:
+            raise NetworkError(
+                f"layer {population.name!r}: learning needs one {register} for all neurons, "
+                f"this layer has {len(set(value))} different ones"
+            )
+        value = value[0]
+    return int(value)
+
+
+def _each(value: int | tuple[int, ...], neurons: int) -> NDArray[np.int64]:
+    return np.broadcast_to(np.asarray(value, np.int64), neurons)
+
+
+@cache
+def _headroom(decay_u: int, decay_v: int, bias: int, steps: int) -> int:
+    """Largest current that, step after step, saturates neither u nor v."""
+    gain_u = sum(Fraction(limits.DECAY_ONE - decay_u, limits.DECAY_ONE) ** t for t in range(steps))
+    gain_v = sum(Fraction(limits.DECAY_ONE - decay_v, limits.DECAY_ONE) ** t for t in range(steps))
+    of_u = LIMIT / gain_u
+    of_v = (LIMIT / gain_v - bias) / gain_u
+    return int(max(min(of_u, of_v), -1))
+
+
+def check_trainable(network: Network) -> None:
+    """Raise NetworkError unless the population evaluator computes this network exactly."""
+    for connection, layer in network.layers:
+        if connection.sign_mode != "mixed":
+            raise NetworkError(f"connection {connection.name}: learning needs sign_mode 'mixed'")
+        if connection.current_shift not in CURRENT_SHIFT:
+            raise NetworkError(
+                f"connection {connection.name}: weight_exp {connection.weight_exp} shifts weights by "
+                f"{connection.current_shift}; learning needs 0..16, so that no bit is lost"
+            )
+        largest = network.sizes[connection.source] << (
+            connection.weight_bits - 1 + connection.current_shift
+        )
+        if largest >= CURRENT_LIMIT:
+            raise NetworkError(
+                f"connection {connection.name}: {network.sizes[connection.source]} sources with "
+                f"weight_exp {connection.weight_exp} could add {largest} to u; "
+                f"allowed is less than {CURRENT_LIMIT}: lower weight_exp"
+            )
+        if connection.delay or connection.message_bits or layer.refractory != 1:
+            raise NetworkError(
+                f"layer {layer.name!r}: learning needs delay 0, message_bits 0 and refractory 1, not "
+                f"{connection.delay}, {connection.message_bits} and {layer.refractory}"
+            )
+        plain = Population(layer.name, layer.neurons, layer.vth_mant)
+        for register in UNTRAINED:
+            if getattr(layer, register) != getattr(plain, register):
+                raise NetworkError(
+                    f"layer {layer.name!r}: learning needs {register} {getattr(plain, register)}, "
+                    f"not {getattr(layer, register)}"
+                )
+        for register in ("du", "dv"):
+            _uniform(layer, register)
+
+
+def check_noise(network: Network, noise: NoiseSpec) -> None:
+    """Raise NetworkError unless the noise fits the network and 32-bit currents."""
+    for what, scales in (("scale", noise.scale), ("bias_scale", noise.bias_scale)):
+        if len(scales) != len(network.layers):
+            raise NetworkError(
+                f"noise {what} has {len(scales)} values for {len(network.layers)} layers"
+            )
+    if noise.rank < 1:
+        raise NetworkError(f"rank is {noise.rank}; allowed are integers from 1")
+    if noise.aligned and len(noise.aligned) != len(network.layers):
+        raise NetworkError(
+            f"noise aligned has {len(noise.aligned)} flags for {len(network.layers)} layers"
+        )
+    if noise.period < 1 or not 0 <= noise.window <= LIMIT:
+        raise NetworkError(
+            f"noise period {noise.period} and window {noise.window}; allowed are from 1 and 0..{LIMIT}"
+        )
+    number = weight_noise.GRADED_OFFSET if noise.graded else 1
+    largest = number**2
+    for index, ((connection, layer), scale, bias_scale) in enumerate(
+        zip(network.layers, noise.scale, noise.bias_scale, strict=True)
+    ):
+        if not 0 <= bias_scale * number < NOISE_LIMIT:
+            raise NetworkError(
+                f"layer {layer.name!r}: noise bias_scale {bias_scale} could add "
+                f"{bias_scale * number} to v; allowed is 0 to less than {NOISE_LIMIT}: lower sigma_bias"
+            )
+        sources = network.sizes[connection.source]
+        bound = scale * largest * sources * (1 if noise.full_rank else noise.rank)
+        if noise.of_layer(index):
+            bound = scale * number
+        if not scale >= 0 or bound >= NOISE_LIMIT:
+            raise NetworkError(
+                f"layer {layer.name!r}: noise scale {scale} could add {bound} to u; "
+                f"allowed is less than {NOISE_LIMIT}: lower sigma or the rank"
+            )
+
+
+def _spike_words(network: Network) -> int:
+    """Words of a row of spikes of any layer: room for the widest, in whole 64-byte lines."""
+    return words_for(max(padded(layer.neurons) for _, layer in network.layers))
+
+
+def source_words(network: Network, layer: int) -> int:
+    """Words of a row of spikes that a layer receives, and of its sources' noise."""
+    return (
+        _spike_words(network) if layer else words_for(network.sizes[network.connections[0].source])
+    )
+
+
+def lay_out(network: Network, weights: Weights, noise: NoiseSpec, steps: int) -> fused_chain.Chain:
+    """The arrays of a network with these weights, and room for noise of this kind."""
+    layers = network.layers
+    count = len(layers)
+    lanes = np.array([padded(layer.neurons) for _, layer in layers], np.int64)
+    width = int(lanes.max())
+    spike_words = _spike_words(network)
+    sources = np.array([network.sizes[connection.source] for connection, _ in layers], np.int64)
+    neurons = np.array([layer.neurons for _, layer in layers], np.int64)
+    words = np.array([source_words(network, index) for index in range(count)], np.int64)
+    weight_at = np.cumsum([0, *(sources * lanes)])
+    flat = zeros(int(weight_at[-1]), np.int8)
+    filled = [
+        flat[weight_at[index] : weight_at[index + 1]].reshape(sources[index], lanes[index])
+        for index in range(count)
+    ]
+    bias = np.zeros((count, width), np.int32)
+    threshold = np.full((count, width), NO_NEURON, np.int32)
+    decays = np.zeros((count, 4), np.int32)
+    reach, headroom = np.zeros(count, np.int64), np.zeros(count, np.int64)
+    for index, (connection, layer) in enumerate(layers):
+        filled[index][:, : layer.neurons] = weights.mantissas[index]
+        mantissa = weights.biases[index] + _each(layer.bias_mant, layer.neurons)
+        bias[index, : layer.neurons] = mantissa << layer.bias_exp
+        threshold[index, : layer.neurons] = (
+            _each(layer.vth_mant, layer.neurons) << limits.STATE_SHIFT
+        )
+        decay_u, decay_v = _uniform(layer, "du") + 1, _uniform(layer, "dv")
+        decays[index] = (*decay_factors(decay_u), *decay_factors(decay_v))
+        reach[index] = int(largest_sum(filled[index])) << connection.current_shift
+        largest = int(np.abs(bias[index]).max())
+        largest += noise.bias_scale[index] * (weight_noise.GRADED_OFFSET if noise.graded else 1)
+        headroom[index] = _headroom(decay_u, decay_v, largest, steps)
+    subsets = None
+    if LOOKS_UP and count > 1:
+        subsets = subset_sums(filled[-1][:, : layers[-1][1].neurons])
+    tables = [
+        quad_sums(part) if index and (index < count - 1 or subsets is None) else None
+        for index, part in enumerate(filled)
+    ]
+    sums_at = np.cumsum([0, *(0 if table is None else table.size for table in tables)])[:-1]
+    sums = zeros(sum(table.size for table in tables if table is not None), np.int16)
+    for table, at in zip(tables, sums_at, strict=True):
+        if table is not None:
+            sums[at : at + table.size] = table.reshape(-1)
+    noise_words = [0]
+    for index in range(count):
+        wide, fields = int(words[index]), int(neurons[index]) if noise.full_rank else noise.rank
+        if noise.of_layer(index):
+            wide, fields = -(-int(neurons[index]) // 128) * 2, steps
+        noise_words.append(fields * int(weight_noise.noise_words(wide, noise.graded)))
+    return fused_chain.Chain(
+        layers=count,
+        width=width,
+        spike_words=spike_words,
+        sources=sources,
+        neurons=neurons,
+        lanes=lanes,
+        words=words,
+        weights=flat,
+        weight_at=weight_at[:-1].astype(np.int64),
+        sums=sums,
+        sums_at=np.where([table is None for table in tables], -1, sums_at).astype(np.int64),
+        looks_up=subsets is not None,
+        subsets=zeros(0, np.int16) if subsets is None else subsets.reshape(-1),
+        noise_at=np.cumsum(noise_words).astype(np.int64),
+        shift=np.array([connection.current_shift for connection, _ in layers], np.int64),
+        bias=bias,
+        threshold=threshold,
+        decays=decays,
+        reach=reach,
+        headroom=headroom,
+    )
