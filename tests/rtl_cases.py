@@ -10,8 +10,9 @@ from learning.training import Training, start
 from neurosim.data import frames
 from neurosim.data.datasets import Dataset
 from neurosim.export import memory_images
-from neurosim.export.hdl import core
+from neurosim.export.hdl import core, vectors
 from neurosim.export.hdl import parameters as core_parameters
+from neurosim.export.hdl.parameters import NO_LEARNING
 from neurosim.network import Connection, Network, Population
 from neurosim.network.serialise import describe
 from neurosim.population.evaluator import ReadoutSpec
@@ -28,6 +29,13 @@ SMALL = {
     "final_learning_rate": 2,
     "seed": (5 << 32) + 3,
 }
+
+
+BY_ERROR = {
+    "method": "event-aligned", "output_rule": "delta", "credit": "error", "pairs": 6, "groups": 3,
+    "batch": 1, "sigma": 60, "noise_window": 60, "hidden": (20,), "initial_std": 24,
+}  # fmt: skip
+"""Credit by error, as the recipe `fast` learns, in small; noise acts in some moments and not in others."""
 
 
 def striped(inputs, steps=5, samples=60, classes=3):
@@ -74,12 +82,13 @@ def extreme_folder(path, seed):
     network = Network.chain(150, layers, Connection("", "", weight_exp=int(rng.integers(3, 8))))
     weights = random_weights(network, rng)
     shown = frames.pack(rng.random((2, 12, 150)) < 0.4, np.zeros(2, np.uint8))
-    learning = {
-        "RANK": 1, "SCALE": [0] * len(sizes), "FRACTION_BITS": 0, "MOMENTUM_BITS": 0,
-        "SUM_BITS": 8, "RATE_BITS": 48,
-    }  # fmt: skip
-    parameters = core_parameters.parameters(network, 12, seed, ReadoutSpec(True, 256, 16), learning)
+    parameters = core_parameters.parameters(
+        network, 12, seed, ReadoutSpec(True, 256, 16), NO_LEARNING
+    )
     about = {"network": describe(network), "parameters": parameters, "learning": None}
-    others = {"params.vh": core_parameters.verilog(parameters)}
+    others = {
+        "params.vh": core_parameters.verilog(parameters),
+        "vectors.vh": core_parameters.verilog(vectors.parameters(2, None)),
+    }
     memory_images.write(path, about, core.images(network, weights, shown), others)
     return path

@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from neurosim.storage import write_atomically
 
-FORMAT = "neurosim-hdl/1"
+FORMAT = "neurosim-hdl/2"
 MANIFEST = "manifest.json"
 
 

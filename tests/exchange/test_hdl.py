@@ -74,7 +74,7 @@ def test_parameters_are_the_same_numbers_in_verilog():
     assert "localparam [32*2-1:0] SCALE = {32'd5, 32'd4};" in text
     assert "localparam STEPS = 4;" in text
     assert values["DV"] == [9, 0]
-    assert len(text.splitlines()) == len(values) + 1
+    assert len(text.splitlines()) == len(values) + 3
 
 
 def test_what_a_core_cannot_be_is_named():
