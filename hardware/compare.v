@@ -1,6 +1,7 @@
 // Comparison of the numbers that come, one a clock, with a recorded memory image: row by row, field by field.
 //
-// `finish` prints one line: NAME with the number of equal values, or what differs. Simulation only.
+// `finish` prints one line: NAME with the number of equal values, or what differs. With STOP defined the first
+// difference ends the simulation. Simulation only.
 module compare #(
     parameter FILE = "",
     parameter NAME = FILE,
@@ -38,6 +39,10 @@ module compare #(
                     first_found <= kept;
                     first_wanted <= wanted;
                 end
+`ifdef STOP
+                $display("%0s: a value differs", NAME);
+                $finish;
+`endif
             end
             field <= field == FIELDS - 1 ? 0 : field + 1;
             if (field == FIELDS - 1) row <= row + 1;

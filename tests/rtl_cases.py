@@ -63,7 +63,7 @@ def run_folder(path, data, **settings):
     return path
 
 
-def extreme_folder(path, seed):
+def extreme_folder(path, seed, inputs=150, steps=12):
     """The images of a network whose registers meet their edges; and how often they did."""
     rng = np.random.default_rng(seed)
     sizes = rng.integers(3, 40, rng.integers(2, 4)).tolist()
@@ -74,16 +74,22 @@ def extreme_folder(path, seed):
             vth_mant=int(rng.choice([0, 50, 3000, 131071])),
             du=int(rng.choice([0, 7, 1000, 4095])),
             dv=int(rng.choice([0, 1, 400, 4095])),
-            bias_mant=tuple(rng.integers(-3900, 3900, size).tolist()),
+            bias_mant=(0, *rng.integers(-3900, 3900, size - 1).tolist()),
             bias_exp=int(rng.integers(0, 8)),
         )
         for index, size in enumerate(sizes)
     ]
-    network = Network.chain(150, layers, Connection("", "", weight_exp=int(rng.integers(3, 8))))
+    network = Network.chain(inputs, layers, Connection("", "", weight_exp=int(rng.integers(3, 8))))
     weights = random_weights(network, rng)
-    shown = frames.pack(rng.random((2, 12, 150)) < 0.4, np.zeros(2, np.uint8))
+    for biases in weights.biases:
+        biases[0] = 0
+    dense = rng.random((2, steps, inputs)) < 0.4
+    dense[:, 0] = (
+        False  # v of a neuron without a bias is then 0: a threshold of 0 is met, not passed
+    )
+    shown = frames.pack(dense, np.zeros(2, np.uint8))
     parameters = core_parameters.parameters(
-        network, 12, seed, ReadoutSpec(True, 256, 16), NO_LEARNING
+        network, steps, seed, ReadoutSpec(True, 256, 16), NO_LEARNING
     )
     about = {"network": describe(network), "parameters": parameters, "learning": None}
     others = {
