@@ -38,6 +38,13 @@ BY_ERROR = {
 """Credit by error, as the recipe `fast` learns, in small; noise acts in some moments and not in others."""
 
 
+LIMITED = {
+    **BY_ERROR, "hidden": (5,), "steps": 3, "pairs": 64, "groups": 1, "initial_std": 100, "sigma": 200,
+    "noise_window": 0,
+}  # fmt: skip
+"""So many pairs a group that credits meet their bound."""
+
+
 def striped(inputs, steps=5, samples=60, classes=3):
     """Classes that differ in which inputs spike more."""
     rng = np.random.default_rng(inputs)

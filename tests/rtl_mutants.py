@@ -3,7 +3,9 @@
 A mutant is (module, text, what stands there instead, folder of images that must show it).
 """
 
-BY_ERROR, LOW_RANK, EXTREME, THRESHOLD = "by_error", "low_rank", "extreme", "threshold"
+BY_ERROR, LOW_RANK, EXTREME, THRESHOLD, LIMITED = (
+    "by_error", "low_rank", "extreme", "threshold", "limited",
+)  # fmt: skip
 MUTANTS = [
     ("aligned", "distance >= -WINDOW", "distance >= 0", BY_ERROR),
     ("aligned", "positive ? SCALE : -SCALE", "positive ? -SCALE : SCALE", BY_ERROR),
@@ -14,6 +16,7 @@ MUTANTS = [
     ("aligned", "terms[moment] <= 0", "terms[moment] <= 1", BY_ERROR),
     ("aligned", "noisy ? sums[moment] : sum", "sum", BY_ERROR),
     ("aligned", "if (op == CLEAR) kept", "if (op == CREDIT) kept", BY_ERROR),
+    ("aligned", "exact > most ? LARGEST", "exact > most ? exact[15:0]", LIMITED),
     ("bits", "which[6:0]", "{1'b0, which[5:0]}", LOW_RANK),
     ("bits", "blocks[which[7 +: AT_BITS]]", "blocks[0]", LOW_RANK),
     ("chip", "first_step ? 32'd0 : scores", "scores", LOW_RANK),
