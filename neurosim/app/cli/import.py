@@ -130,9 +130,10 @@ def _show(found: Any) -> None:
     from rich.table import Table
 
     console = Console()
-    if found.exact:
+    if not found.rows:
         parts = ", ".join(f"{p.name} {p.neurons}" for p in found.network.populations)
-        console.print(f"every register as it was exported: {parts}")
+        how = "every register as it was exported" if found.exact else "registers from metadata"
+        console.print(f"{how}: {parts}")
         return
     columns = ("node", "register", "values", "wanted", "got", "error", "rms error")
     table = Table(title="registers nearest to the graph, and the value furthest off")

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from neurosim import limits
 from neurosim.chip.synapses import Dense, Sparse, Synapses
+from neurosim.export.nir.content import HASH, content_hash
 from neurosim.export.nir.to_nir import SPECIFICATION, to_graph
 from neurosim.network import Connection, Network, NetworkError
 from neurosim.network.serialise import network_of
@@ -27,6 +28,17 @@ class Own(NamedTuple):
     network: Network
     weights: dict[str, Synapses]
     run: dict[str, Any] | None
+
+
+def changed(graph: Any) -> str | None:
+    """How the content of a graph of ours differs from the hash it was written with, or None."""
+    recorded, found = _text(graph, HASH) or "none", content_hash(graph)
+    if recorded == found:
+        return None
+    return (
+        f"the graph was changed or damaged since it was written: its sha256 is {found}, recorded is "
+        f"{recorded}; its registers are those of its metadata, its weights as they stand there"
+    )
 
 
 class NotExact(ValueError):

@@ -15,7 +15,7 @@ import numpy as np
 from neurosim.chip import profiles
 from neurosim.chip.synapses import Dense, Synapses, on_grid
 from neurosim.export.nir import file_io
-from neurosim.export.nir.exact import NotExact, exact
+from neurosim.export.nir.exact import NotExact, changed, exact
 from neurosim.export.nir.file_io import NirError
 from neurosim.export.nir.quantise import quantised
 from neurosim.export.nir.registers import Row
@@ -28,8 +28,8 @@ class Imported(NamedTuple):
     """A graph as a network of the chip.
 
     weights  by name of connection, as `Chip` takes them
-    exact    read from metadata of ours, every register as it was
-    rows     how near each register comes; none where `exact`
+    exact    read from metadata of ours, and nothing changed since: every register as it was
+    rows     how near each register comes; none where they are read from metadata
     remarks  what else differs from the graph, one sentence each
     run      what the exporter was given to keep (nir_export.to_graph); None of others
     """
@@ -57,7 +57,9 @@ def of_graph(graph: Any, dt: float = DT, clip: bool = False) -> Imported:
     try:
         own = exact(graph)
         if own is not None:
-            return Imported(own.network, own.weights, True, run=own.run)
+            wrong = changed(graph)
+            told = (wrong,) if wrong else ()
+            return Imported(own.network, own.weights, wrong is None, remarks=told, run=own.run)
     except NotExact as reason:
         remarks = (f"quantised like a graph of others: {reason}",)
     if not (dt > 0 and np.isfinite(dt)):
@@ -65,7 +67,15 @@ def of_graph(graph: Any, dt: float = DT, clip: bool = False) -> Imported:
     found = parts(graph)
     titles = _titles([*found.inputs, *found.neurons])
     made = [
-        quantised(name, node, [w for w in found.wires if w.target == name], titles, dt, clip)
+        quantised(
+            name,
+            node,
+            found.sizes[name],
+            [w for w in found.wires if w.target == name],
+            titles,
+            dt,
+            clip,
+        )
         for name, node in found.neurons.items()
     ]
     connections = [connection for one in made for connection in one.connections]

@@ -26,10 +26,11 @@ from numpy.typing import NDArray
 
 from neurosim import limits
 from neurosim.chip.synapses import Dense, Synapses, check_synapses
+from neurosim.export.nir.content import HASH, content_hash
 from neurosim.export.nir.file_io import NirError, library
 from neurosim.network import Connection, Network, Population
 
-SPECIFICATION = "neurosim-nir/1"
+SPECIFICATION = "neurosim-nir/2"
 DT = 1e-4
 """Seconds a step: what snnTorch takes NIR's steps to be, and has no argument for."""
 DISCRETISATION = (
@@ -119,6 +120,7 @@ def to_graph(
     if run is not None:
         about["run"] = json.dumps(run)
     graph = nir.NIRGraph(nodes, edges, metadata=about, type_check=False)
+    graph.metadata[HASH] = content_hash(graph)
     return Exported(graph, tuple(_remarks(network)))
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from neurosim.export.nir.file_io import NirError
 
 NEURONS = ("CubaLIF", "LIF", "IF")
+PARAMETERS = ("v_threshold", "v_reset", "v_leak", "r", "tau", "tau_mem", "tau_syn", "w_in")
 MATRICES = ("Linear", "Affine")
 PASSED = ("Delay", "Flatten", "Inner")
 KNOWN = (*NEURONS, *MATRICES, "Delay", "Flatten", "Input", "Output", "NIRGraph")
@@ -43,11 +44,15 @@ class Wire(NamedTuple):
 
 
 class Parts(NamedTuple):
-    """inputs: name -> size; neurons: name -> node, in the order spikes reach them; wires: by target."""
+    """inputs: name -> size; neurons: name -> node, in the order spikes reach them; wires: by target.
+
+    sizes  neurons of each population
+    """
 
     inputs: dict[str, int]
     neurons: dict[str, Any]
     wires: tuple[Wire, ...]
+    sizes: dict[str, int]
 
 
 def parts(graph: Any) -> Parts:
@@ -74,8 +79,53 @@ def parts(graph: Any) -> Parts:
             f"the graph has {len(inputs)} Input nodes and {len(neurons)} populations "
             f"({', '.join(NEURONS)}); needed is one of each at least"
         )
-    wires = [_wire(nodes, path, end) for end in neurons for path in _paths(nodes, before, end, ())]
-    return Parts(inputs, neurons, tuple(wires))
+    sizes = _population_sizes(nodes, edges, neurons)
+    wires = [
+        _wire(nodes, path, end, {**inputs, **sizes})
+        for end in neurons
+        for path in _paths(nodes, before, end, ())
+    ]
+    return Parts(inputs, neurons, tuple(wires), sizes)
+
+
+def _population_sizes(
+    nodes: dict[str, Any], edges: list[tuple[str, str]], neurons: dict[str, Any]
+) -> dict[str, int]:
+    """Neurons of each population; of one value for all of them, as the nodes around it have it."""
+    found = {}
+    for name, node in neurons.items():
+        own = _own_size(node)
+        around = [_beside(nodes, edges, name, step) for step in (0, 1)] if own == 1 else []
+        found[name] = next((size for size in around if size), own)
+    return found
+
+
+def _own_size(node: Any) -> int:
+    """Neurons that the parameters of a population are given for; 1 may stand for any number."""
+    sizes = [np.asarray(plain(getattr(node, one))).size for one in PARAMETERS if hasattr(node, one)]
+    return next((size for size in sizes if size != 1), 1)
+
+
+def _beside(
+    nodes: dict[str, Any], edges: list[tuple[str, str]], name: str, step: int
+) -> int | None:
+    """Size that the nodes before (step 0) or after (step 1) a population give it; None: they do not say."""
+    for edge in edges:
+        if edge[1 - step] != name:
+            continue
+        node, kind = nodes[edge[step]], _kind(nodes[edge[step]])
+        if kind in MATRICES:
+            return int(np.asarray(plain(node.weight)).shape[step])
+        if kind in NEURONS:
+            size = _own_size(node)
+            if size > 1:
+                return size
+        if kind in ("Input", "Output"):
+            shape = node.input_type["input"] if kind == "Input" else node.output_type["output"]
+            return None if shape is None else int(np.prod(plain(shape)))
+        if kind in PASSED and (beyond := _beside(nodes, edges, edge[step], step)):
+            return beyond
+    return None
 
 
 def _kind(node: Any) -> str:
@@ -150,7 +200,9 @@ def _paths(
     return found
 
 
-def _wire(nodes: dict[str, Any], path: tuple[str, ...], target: str) -> Wire:
+def _wire(
+    nodes: dict[str, Any], path: tuple[str, ...], target: str, size_of: dict[str, int]
+) -> Wire:
     source, *between = path
     matrices = [name for name in between if _kind(nodes[name]) in MATRICES]
     if len(matrices) > 1:
@@ -158,7 +210,7 @@ def _wire(nodes: dict[str, Any], path: tuple[str, ...], target: str) -> Wire:
             f"nodes {matrices[0]!r} and {matrices[1]!r} follow one another without neurons between "
             f"them; multiply their matrices"
         )
-    sizes = _size(source, nodes[source]), _size(target, nodes[target])
+    sizes = size_of[source], size_of[target]
     at = between.index(matrices[0]) if matrices else len(between)
     node = matrices[0] if matrices else target
     weights, bias = np.eye(sizes[1], sizes[0]), np.zeros(sizes[1])
@@ -192,18 +244,21 @@ def _delay(nodes: dict[str, Any], names: list[str], size: int) -> Float:
 
 
 def _size(name: str, node: Any) -> int:
-    if _kind(node) != "Input":
-        return int(np.size(node.v_threshold))
     shape = node.input_type["input"]
-    size = 0 if shape is None else int(np.prod(shape))
+    size = 0 if shape is None else int(np.prod(plain(shape)))
     if size < 1:
         raise NirError(f"node {name!r}: its shape is {shape}; needed are whole numbers above 0")
     return size
 
 
+def plain(given: Any) -> Any:
+    """An array of PyTorch as one of NumPy, whatever device or gradient it has; anything else as it is."""
+    return given.detach().cpu().numpy() if hasattr(given, "detach") else given
+
+
 def numbers(name: str, what: str, given: Any, endless: bool = False) -> Float:
     """A parameter of a node as float64; NirError where it is not all numbers, finite unless `endless`."""
-    array = np.asarray(given)
+    array = np.asarray(plain(given))
     odd = np.isnan if endless else lambda values: ~np.isfinite(values)
     if array.dtype.kind not in "fiu" or odd(array).any():
         raise NirError(f"node {name!r}: {what} holds what is no finite number ({array.dtype})")
