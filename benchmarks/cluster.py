@@ -5,7 +5,7 @@
     dask worker 127.0.0.1:8786 --nworkers 4 --nthreads 1 --no-dashboard &
     python benchmarks/cluster.py 127.0.0.1:8786 [--generations N] [--interface lo]
 
-Without an address: rehearsal and update on one thread of this machine, the update as a worker makes it, to
+Without an address: evaluation and update on one thread of this machine, the update as a worker makes it, to
 whom the other workers' samples are new. With one: a network so small that the work is next to nothing,
 then the recipes as they are; and the same small messages as dask's tasks. Processor time holds on a noisy
 machine; medians do not. Bytes are what the interface received, headers and both hops of a message included.
@@ -26,7 +26,7 @@ from learning.cluster import ClusterTraining
 from learning.recipes import RECIPES
 from learning.settings import Settings
 from learning.training import Training, start
-from learning.worker_pool import Team
+from learning.worker_pool import WorkerPool
 from neurosim.data import datasets
 from neurosim.data.datasets import Dataset
 
@@ -90,20 +90,20 @@ def parts(data: Dataset) -> None:
         for generation in range(WARM + 10):
             ask = training.evolution.ask(generation)
             began = time.thread_time()
-            seen = training.rehearse(ask)
-            rehearsed = time.thread_time()
+            seen = training.evaluate(ask)
+            evaluated = time.thread_time()
             update = training.evolution.tell(generation, seen)
             worker = Training(training.config, data)
-            worker.chip.memory = training.chip.memory
+            worker.chip.state = training.chip.state
             told = time.thread_time()
-            worker.consolidate(ask, update)
-            times.append((rehearsed - began, time.thread_time() - told))
-        rehearsal, update_ = (
+            worker.apply_update(ask, update)
+            times.append((evaluated - began, time.thread_time() - told))
+        evaluation, update_ = (
             1e3 * statistics.median(column) for column in zip(*times[WARM:], strict=True)
         )
         print(
             f"{name:18s} pairs {settings.pairs:6,}, samples a pair {settings.batch:2}: "
-            f"rehearsal {rehearsal:7.1f} ms, update {update_:5.1f} ms",
+            f"evaluation {evaluation:7.1f} ms, update {update_:5.1f} ms",
             flush=True,
         )
 
@@ -131,8 +131,8 @@ def on_cluster(given: argparse.Namespace, data: Dataset) -> None:
         for name, settings in (("tiny", TINY), *((n, RECIPES[n][1]) for n in ("eggroll", "fast"))):
             update = {"generations": 1 << 30, "evaluate_every": 1 << 30}
             config = start(settings.model_copy(update=update), data)
-            with Team(given.address, config) as team:
-                clock(ClusterTraining(team, config, data).step, given.generations, meter, name)
+            with WorkerPool(given.address, config) as pool:
+                clock(ClusterTraining(pool, config, data).step, given.generations, meter, name)
 
         def tasks() -> None:
             pairs = bytes(TINY.pairs)

@@ -28,6 +28,7 @@ from neurosim.data.frames import pack, unpack
 from neurosim.kernels import readout
 from neurosim.kernels.generator import INPUT_FACTOR, OUTPUT_FACTOR
 from neurosim.kernels.noise import weight_noise
+from neurosim.population.batch import Batch
 
 HIDDEN, STEPS = 128, 10
 PAIRS, BATCH = 4096, 8
@@ -157,8 +158,7 @@ def ways() -> dict[str, tuple[Callable[[], object], int]]:
     (a0, b0), (a1, b1) = noise
 
     def this():
-        chip._shown_last = None  # else what members share would be there already
-        return chip.rehearse(samples, ask.samples, ask.pairs, 0)
+        return chip.evaluate(Batch(samples, ask.samples), ask.pairs, 0)
 
     def loop():
         return plain_loop(*weights, a0, b0, a1, b1, *scales, *thresholds, dense, groups, LOOP_PAIRS)

@@ -118,7 +118,7 @@ module bench #(
 
         if (USED_RULE != FIXED) begin : learns
             reg [INPUTS-1:0] frames [0:LEARNED_SAMPLES*STEPS-1];
-            reg [7:0] labels [0:LEARNED_SAMPLES-1];
+            reg [15:0] labels [0:LEARNED_SAMPLES-1];
             reg [63*LAYERS-1:0] wanted_totals [0:1];
             reg [RATE_BITS*LAYERS-1:0] moves [0:1];
             initial begin
@@ -131,7 +131,7 @@ module bench #(
 
             task present_sample(input integer which);
                 begin
-                    label = 16'(labels[which]);
+                    label = labels[which];
                     for (s = 0; s < STEPS; s = s + 1) show(frames[which*STEPS + s], s);
                 end
             endtask

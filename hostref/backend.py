@@ -32,11 +32,18 @@ __all__ = [
     "generator",
     "precision",
     "torch",
+    "use_threads",
 ]
 
 
 class DeviceError(ValueError):
     """A device was asked for that is not there."""
+
+
+def use_threads(threads: int | None) -> None:
+    """Let PyTorch use this many threads, or as many as it finds."""
+    if threads is not None:
+        torch.set_num_threads(threads)
 
 
 def choose(device: str) -> torch.device:

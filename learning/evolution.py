@@ -1,22 +1,23 @@
-"""How does evolution proceed? Ask what to rehearse, tell what it was worth.
+"""How does evolution proceed? Ask what to evaluate, tell what it was worth.
 
     ask(generation)             -> which pairs, on which samples: numbers, never arrays of noise
-    tell(generation, rehearsal) -> what the chip is to keep: one small integer a direction, and the rates
+    tell(generation, evaluation) -> what the chip is to keep: one small integer a direction, and the rates
 
 A strategy has no state but its settings: generation g is the same whenever and wherever it is asked.
 EGGROLL and full-rank ES differ in the noise alone (`settings.noise`).
 """
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from learning.batches import batch
-from learning.settings import Schedule, Settings
+from learning.settings import Settings, TrainingSchedules
 from learning.shaping import coefficients
-from neurosim.population.evaluator import Rehearsal
-from neurosim.population.update import Coefficients, Rates
+from neurosim.population.evaluator import Evaluation
+from neurosim.population.update import Rates
 
 
 class Ask(NamedTuple):
@@ -30,17 +31,19 @@ class Ask(NamedTuple):
 class Update(NamedTuple):
     """coefficients int8 (direction,), or the cores' credits int16 (pair, lane); the rates of each layer."""
 
-    coefficients: Coefficients
+    coefficients: Any
     rates: list[Rates]
 
 
 class Evolution:
     """Evolution strategies in integers (paper, section 3.2 and appendix B)."""
 
-    def __init__(self, settings: Settings, samples: int, layers: int) -> None:
+    def __init__(
+        self, settings: Settings, samples: int, layers: int, outputs: Sequence[bool] | None = None
+    ) -> None:
         self.settings = settings
         self.samples = samples
-        self.schedule = Schedule(settings, layers)
+        self.schedule = TrainingSchedules(settings, layers, outputs)
 
     def ask(self, generation: int) -> Ask:
         s = self.settings
@@ -48,11 +51,11 @@ class Evolution:
             generation, range(s.pairs), batch(self.samples, generation, s.groups, s.batch, s.seed)
         )
 
-    def tell(self, generation: int, rehearsal: Rehearsal) -> Update:
+    def tell(self, generation: int, evaluation: Evaluation) -> Update:
         """What the chip made of the pairs; a larger fitness is better."""
         rates = self.schedule.rates(generation)
-        if rehearsal.credits is not None:
-            return Update(rehearsal.credits, rates)
+        if evaluation.credits is not None:
+            return Update(evaluation.credits, rates)
         s = self.settings
-        worth = coefficients(rehearsal.fitness, s.groups, s.shaping, s.estimator)
-        return Update(worth, rates)
+        utilities = coefficients(evaluation.fitness, s.groups, s.shaping, s.estimator)
+        return Update(utilities, rates)

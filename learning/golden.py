@@ -20,14 +20,14 @@ from learning.golden_error import ByError
 from learning.record import Checkpoint, Config
 from learning.settings import Settings, noise
 from learning.shaping import LARGEST
-from learning.training import make_chip, presented
+from learning.training import batch_of, make_chip
 from neurosim.data.datasets import Dataset
-from neurosim.data.frames import Frames, take
+from neurosim.data.frames import Frames, select
 from neurosim.export.hdl.parameters import NO_LEARNING
 from neurosim.kernels.rules.delta import largest_trace
 from neurosim.network import Network
 from neurosim.population.bounds import largest_credit
-from neurosim.population.state import Memory, weights
+from neurosim.population.state import SynapticState, weights
 from neurosim.population.update import Coefficients, Rates
 
 RATE_BITS = 48
@@ -64,8 +64,8 @@ class Step(NamedTuple):
     coefficients: Coefficients | None
     synapses: Moves
     biases: Moves
-    before: Memory
-    after: Memory
+    before: SynapticState
+    after: SynapticState
     by_error: ByError | None
 
 
@@ -80,6 +80,8 @@ COMMON = (
     ("sigma_bias", 0),
     ("decay", 0),
     ("final_noise", 1),
+    ("layers", None),
+    ("feedback", None),
 )
 OF_RULE = {
     LOW_RANK: (("method", "eggroll"), ("output_rule", "same")),
@@ -189,35 +191,35 @@ def learning_rates(config: Config, generation: int) -> list[Rates]:
 def step(config: Config, checkpoint: Checkpoint, data: Dataset) -> Step:
     """The generation that would follow the checkpoint, by `learning_rates`; the checkpoint stays as it is."""
     settings, generation = config.settings, checkpoint.generation
-    before = checkpoint.memory
+    before = checkpoint.state
     chip = make_chip(config, _copied(before))
     evolution = Evolution(settings, len(data.train.labels), len(chip.network.layers))
     ask = evolution.ask(generation)
-    frames, groups = presented(data, ask, settings)
-    rehearsal = chip.rehearse(frames, groups, ask.pairs, generation)
-    worth = evolution.tell(generation, rehearsal).coefficients
+    batch = batch_of(data, ask, settings)
+    evaluation = chip.evaluate(batch, ask.pairs, generation)
+    worth = evolution.tell(generation, evaluation).coefficients
     rates = learning_rates(config, generation)
-    shown = take(frames, groups.reshape(-1))
-    network, by_error, fitness = chip.network, None, rehearsal.fitness
+    shown = select(batch.frames, batch.groups.reshape(-1))
+    network, by_error, fitness = chip.network, None, evaluation.fitness
     votes: list[NDArray[Any]]
     biases = [np.zeros(layer.neurons, np.int64) for layer in network.populations]
-    if rehearsal.credits is None:
+    if evaluation.credits is None:
         votes = [
-            chip.votes(layer, worth, ask.pairs, generation)[0]
+            chip.sums(layer, worth, ask.pairs, generation)[0]
             for layer in range(len(network.layers))
         ]
     else:
-        credits = rehearsal.credits[:, : network.populations[0].neurons].astype(np.int64)
+        credits = evaluation.credits[:, : network.populations[0].neurons].astype(np.int64)
         by_error = golden_error.numbers(
             settings, network, chip.weights(), shown, credits, generation,
             noise(settings, network).window,
         )  # fmt: skip
         votes, biases = list(by_error.synapses), list(by_error.biases)
-        fitness = rehearsal.fitness[:: settings.pairs // settings.groups, :1]
-    chip.consolidate(worth, ask.pairs, generation, rates, frames, groups)
+        fitness = evaluation.fitness[:: settings.pairs // settings.groups, :1]
+    chip.apply_update(worth, ask.pairs, generation, rates, batch)
     directions = [
         kept[:, : layer.neurons]
-        for kept, layer in zip(chip.memory.momentum or votes, network.populations, strict=True)
+        for kept, layer in zip(chip.state.momentum or votes, network.populations, strict=True)
     ]
     return Step(
         generation,
@@ -227,7 +229,7 @@ def step(config: Config, checkpoint: Checkpoint, data: Dataset) -> Step:
         _moves(directions, [rate.step for rate in rates]),
         _moves(biases, [rate.bias for rate in rates]),
         before,
-        chip.memory,
+        chip.state,
         by_error,
     )
 
@@ -287,9 +289,9 @@ def about(settings: Settings, done: Step) -> dict[str, Any]:
     }
 
 
-def _copied(memory: Memory) -> Memory:
-    return Memory(
-        tuple(array.copy() for array in memory.synapses),
-        tuple(array.copy() for array in memory.biases),
-        tuple(array.copy() for array in memory.momentum),
+def _copied(state: SynapticState) -> SynapticState:
+    return SynapticState(
+        tuple(array.copy() for array in state.synapses),
+        tuple(array.copy() for array in state.biases),
+        tuple(array.copy() for array in state.momentum),
     )

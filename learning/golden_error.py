@@ -11,7 +11,7 @@ vectors do not repeat what they are compared with.
 """
 
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,7 +117,9 @@ def traces(spikes: Integers, output: Population) -> Integers:
     return total >> TRACE_SHIFT
 
 
-def errors(settings: Settings, scores: Integers, labels: NDArray[np.uint8]) -> Integers:
+def errors(
+    settings: Settings, scores: Integers, labels: NDArray[np.unsignedinteger[Any]]
+) -> Integers:
     """Errors int64 (sample, class) of scores int64 (sample, class), at most ±127."""
     _, multiplier, shift = readout(settings)
     logits = scores * multiplier >> shift

@@ -15,7 +15,7 @@ from learning import golden
 from learning.record import Checkpoint, Config, weights_sha256
 from learning.settings import readout
 from neurosim.data.datasets import Dataset
-from neurosim.data.frames import take
+from neurosim.data.frames import select
 from neurosim.export import memory_images
 from neurosim.export.hdl import core, vectors
 from neurosim.export.hdl import parameters as core_parameters
@@ -41,7 +41,8 @@ def write(
         raise ImageError(
             f"samples is {samples}; the test set of {data.name} has 1..{len(data.test.labels)}"
         )
-    shown = take(data.test, slice(samples))
+    described = core_parameters.layers(network)  # refuses what the core lacks
+    shown = select(data.test, slice(samples))
     images = core.images(network, checkpoint.weights, shown)
     fault = golden.fault(settings)
     learning = None
@@ -62,7 +63,7 @@ def write(
             "weights_sha256": weights_sha256(checkpoint.weights),
         },
         "network": describe(network),
-        "layers": core_parameters.layers(network),
+        "layers": described,
         "parameters": parameters,
         **core_parameters.conventions(settings.seed),
         "samples": {"split": "test", "labels": shown.labels.tolist()},
@@ -82,7 +83,7 @@ def _of_step(config: Config, done: golden.Step) -> list[Image]:
     found = [
         core.stimulus("learning_stim", done.shown, "input spikes, a row (group, place, step)"),
         Image.of(
-            "learning_labels", done.shown.labels, 8, "label, a row (group, place)", signed=False
+            "learning_labels", done.shown.labels, 16, "label, a row (group, place)", signed=False
         ),
         Image.of(
             "totals", [done.synapses.totals, done.biases.totals], 63,

@@ -1,6 +1,7 @@
 """Which settings are known to work? Named and versioned: a recipe's numbers stay what they were.
 
     fast     event-aligned noise, credit by error, delta rule: the default
+    deep     the same for several hidden layers of any kind: an error for each of them
     best     the same, six times as long and in smaller steps
     eggroll  EGGROLL alone, on both layers
     paper    the paper's choices where they are known: spike count, centred ranks, 100 generations
@@ -28,6 +29,22 @@ _BY_ERROR = Settings(
     schedule="linear",
 )
 
+_DEEP = Settings(
+    method="event-aligned",
+    output_rule="delta",
+    credit="error",
+    feedback="gate-local",
+    pairs=1024,
+    groups=512,
+    batch=1,
+    shift=1,
+    bias_rate=0,
+    learning_rate=0.25,
+    final_learning_rate=0,
+    output_rate=3,
+    schedule="linear",
+)
+
 RECIPES: dict[str, tuple[int, Settings]] = {
     "eggroll": (
         3,
@@ -46,6 +63,7 @@ RECIPES: dict[str, tuple[int, Settings]] = {
         ),
     ),
     "fast": (2, _BY_ERROR),
+    "deep": (1, _DEEP),
     "best": (1, _BY_ERROR.model_copy(update={"generations": 6000, "learning_rate": 0.1})),
 }
 """Name -> version and settings."""

@@ -1,7 +1,7 @@
 """What does a worker do in a run that machines share? It keeps a replica, moved by the same updates.
 
     join        same version, same data? Then a replica of the run, as it stood in the beginning
-    evaluate    replay the update of the generation before, then rehearse a range of pairs
+    evaluate    replay the update of the generation before, then evaluate a range of pairs
 
 Both are called on a dask worker by learning/worker_pool.py. What comes and goes is plain (numbers, text,
 arrays of integers), so that a worker of another version understands enough to say which it is.
@@ -24,12 +24,12 @@ from numpy.typing import NDArray
 from learning.evolution import Update
 from learning.record import Config
 from learning.settings import Settings
-from learning.training import Training, make_chip
+from learning.training import Training, chip_of
 from neurosim import threads
 from neurosim.data import datasets
-from neurosim.data.datasets import Dataset
-from neurosim.population.evaluator import Rehearsal
-from neurosim.population.state import Memory
+from neurosim.data.datasets import Dataset, Options
+from neurosim.population.evaluator import Evaluation
+from neurosim.population.state import SynapticState
 from neurosim.population.update import Rates
 
 DISTRIBUTION = "neurosim-eggroll"
@@ -48,7 +48,7 @@ RUN, STATE = "run", "state"
 """What a worker may lack: it was started anew, or it missed a generation."""
 
 Packed = tuple[tuple[NDArray[Any], ...], ...]
-"""A Memory as plain tuples of arrays."""
+"""A SynapticState as plain tuples of arrays."""
 
 Narrow = tuple[NDArray[np.uint8], int, NDArray[Any], str]
 """A bit a row: whether it is there; rows in all; those that are there; the type they are made again."""
@@ -76,15 +76,15 @@ def version() -> str:
     return f"{DISTRIBUTION} {number}, sources {digest.hexdigest()[:12]}"
 
 
-def pack(memory: Memory) -> Packed:
+def pack(state: SynapticState) -> Packed:
     """A copy that crosses the wire."""
-    return tuple(tuple(array.copy() for array in arrays) for arrays in memory)
+    return tuple(tuple(array.copy() for array in arrays) for arrays in state)
 
 
-def memory_sha256(memory: Memory) -> bytes:
+def state_sha256(state: SynapticState) -> bytes:
     """Hash of all that a run's replicas must have in common."""
     digest = hashlib.sha256()
-    for arrays in memory:
+    for arrays in state:
         for array in arrays:
             digest.update(np.ascontiguousarray(array).data)
     return digest.digest()
@@ -109,8 +109,8 @@ def widen(sent: Narrow) -> NDArray[Any]:
 
 
 @lru_cache(maxsize=1)
-def _data(name: str, steps: int, pool: int) -> Dataset:
-    return datasets.load(name, steps=steps, pool=pool)
+def _data(name: str, steps: int, pool: int, options: Options) -> Dataset:
+    return datasets.load(name, steps=steps, pool=pool, options=options)
 
 
 def _join(key: tuple[str, str], number: int, config_bytes: bytes, wanted: str) -> str | None:
@@ -119,7 +119,7 @@ def _join(key: tuple[str, str], number: int, config_bytes: bytes, wanted: str) -
     config: Config = pickle.loads(config_bytes)
     settings: Settings = config.settings
     try:
-        data = _data(settings.data, settings.steps, settings.pool)
+        data = _data(settings.data, settings.steps, settings.pool, settings.data_options)
     except (ValueError, OSError, ImportError) as error:
         return f"it cannot load the data: {error}"
     if data.key != config.dataset_key:
@@ -134,24 +134,24 @@ def _join(key: tuple[str, str], number: int, config_bytes: bytes, wanted: str) -
     return None
 
 
-def rehearse(training: Training, generation: int, pairs: range) -> Rehearsal:
+def evaluate(training: Training, generation: int, pairs: range) -> Evaluation:
     """What becomes of some pairs of a generation."""
     ask = training.evolution.ask(generation)
     training.adjust(generation)
-    return training.chip.rehearse(*training.shown(ask), ask.pairs, generation, pairs)
+    return training.chip.evaluate(training.batch(ask), ask.pairs, generation, pairs)
 
 
 def _compile(training: Training) -> None:
     """Go through a generation with one pair and no change, so that the first real one does not wait."""
     ask = training.evolution.ask(0)
-    seen = rehearse(training, 0, ask.pairs[:1])
+    seen = evaluate(training, 0, ask.pairs[:1])
 
     def nothing(array: NDArray[Any]) -> NDArray[Any]:
         return np.zeros((len(ask.pairs), *array.shape[1:]), array.dtype)
 
     credits = None if seen.credits is None else nothing(seen.credits)
-    seen = Rehearsal(nothing(seen.fitness), nothing(seen.saturated), credits)
-    training.consolidate(ask, training.evolution.tell(0, seen))
+    seen = Evaluation(nothing(seen.fitness), nothing(seen.saturated), credits)
+    training.apply_update(ask, training.evolution.tell(0, seen))
 
 
 def _evaluate(
@@ -159,27 +159,27 @@ def _evaluate(
     generation: int,
     update: Wire | None,
     ranges: NDArray[np.int32],
-    memory: Packed | None,
+    state: Packed | None,
 ) -> dict[str, Any]:
     if key not in _replicas:
         return {"lacks": RUN}
     _replicas.move_to_end(key)
     number, training = _replicas[key]
-    if memory is not None:
-        kept = Memory(*(tuple(array.copy() for array in arrays) for arrays in memory))
-        training.chip = make_chip(training.config, kept)
+    if state is not None:
+        kept = SynapticState(*(tuple(array.copy() for array in arrays) for arrays in state))
+        training.chip = chip_of(training.config, kept)
         training.generation = generation - (update is not None)
     if update is not None and training.generation == generation - 1:
         coefficients, rates = update
         told = Update(widen(coefficients), [Rates(*rate) for rate in rates])
-        training.consolidate(training.evolution.ask(generation - 1), told)
+        training.apply_update(training.evolution.ask(generation - 1), told)
         training.generation = generation
     if training.generation != generation:
         return {"lacks": STATE}
-    found: dict[str, Any] = {"memory": memory_sha256(training.chip.memory)}
+    found: dict[str, Any] = {"state": state_sha256(training.chip.state)}
     begin, end = map(int, ranges[number])
     if begin < end:
-        seen = rehearse(training, generation, range(begin, end))
+        seen = evaluate(training, generation, range(begin, end))
         arrays = seen._asdict().items()
         found["pairs"] = {name: narrow(array) for name, array in arrays if array is not None}
     return found
@@ -200,33 +200,33 @@ async def join(
     return {"refused": refused} if refused else {"threads": dask_worker.state.nthreads}
 
 
-async def evaluate(
+async def evaluate_range(
     run: str,
     generation: int,
     update: Wire | None,
     ranges: NDArray[np.int32],
-    memory: Packed | None,
+    state: Packed | None,
     *,
     dask_worker: Any,
 ) -> dict[str, Any]:
-    """Fitness of some pairs, and the hash of the memory they met.
+    """Fitness of some pairs, and the hash of the state they met.
 
     ranges  int32 (worker's number, 2): first of its pairs, and the one after its last
     update  of generation - 1; None where none is to be replayed
-    memory  what the run remembers before `update`; None where the worker's own replica is to be used
+    state  what the run remembers before `update`; None where the worker's own replica is to be used
 
-    {"memory": sha256, "pairs": arrays of the Rehearsal, narrow}, the latter where there are any pairs;
+    {"state": sha256, "pairs": arrays of the Evaluation, narrow}, the latter where there are any pairs;
     {"lacks": what} where the replica is not at this generation.
     """
     key = run, dask_worker.address
-    return await _in_turn(dask_worker, _evaluate, key, generation, update, ranges, memory)
+    return await _in_turn(dask_worker, _evaluate, key, generation, update, ranges, state)
 
 
 async def _in_turn(dask_worker: Any, function: Any, *arguments: Any) -> Any:
     """Call beside the worker's event loop, one call at a time, with the threads the worker was given."""
 
     def call() -> Any:
-        threads.use(dask_worker.state.nthreads)
+        threads.use(min(dask_worker.state.nthreads, threads.available()))
         return function(*arguments)
 
     return await asyncio.get_running_loop().run_in_executor(_one_at_a_time, call)

@@ -4,24 +4,39 @@ The same model is the command line's flags, the run folder's configuration and t
 Numbers are in the chip's units: a weight's LSB, a membrane's threshold mantissa, a generation.
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from fractions import Fraction
 from math import log2
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from learning.rules import delta, eggroll, error_credit, event_aligned, full_rank
+from learning.rules.registry import OUTPUT, check_rules, known, methods, rules_of
+from learning.rules.rule import FACTOR_STD
 from neurosim import limits
+from neurosim.data.choice import DataChoice
 from neurosim.kernels.readout import FRACTION, ONE, exp2_table
 from neurosim.kernels.rules.weight_update import RATE_BITS
 from neurosim.network import Network, Population
+from neurosim.network.layers import of_text
 from neurosim.population.evaluator import ReadoutSpec
+from neurosim.population.graph import WORKSPACE_BYTES
 from neurosim.population.layout import NoiseSpec
 from neurosim.population.state import BIAS_FRACTION_BITS
 from neurosim.population.update import Rates
 
-Method = Literal["eggroll", "full-rank", "event-aligned"]
+
+def _method(name: str) -> str:
+    return known("method", name, methods())
+
+
+def _output_rule(name: str) -> str:
+    return known("output_rule", name, ("same", *OUTPUT))
+
+
+Feedback = Literal["local", "gate", "gain", "gate-local", "gain-local", "direct"]
+Method = Annotated[str, AfterValidator(_method)]
+OutputRule = Annotated[str, AfterValidator(_output_rule)]
 Estimator = Literal["antithetic", "one-sided"]
 SILENT = limits.VTH_MANT.high
 """Threshold of an output layer that is read by its membrane: the highest there is, so that it integrates
@@ -32,20 +47,16 @@ MEMBRANE_BITS = 18
 """Temperature 1 of the membrane readout: 2^18 units of v, summed over steps, are one bit of log-odds.
 Chosen here: of 2^16, 2^18 and 2^20 the middle one learns fastest (docs/results of `neurosim train`)."""
 MULTIPLIER_BITS = 16
-FACTOR_STD = {"rademacher": 1, "graded": 2}
-"""Standard deviation of a noise number (neurosim/kernels/noise/weight_noise.py)."""
 
 
-class Settings(BaseModel):
+class Settings(DataChoice):
     """Settings of a training run. `sigma` and learning rates are in LSB of an 8-bit weight."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     data: str = "digits"
-    """digits, nmnist, nmnist:FOLDER or images:FILE.npz"""
+    """data set: digits, images:FILE.npz, images:FOLDER, nmnist:FOLDER ... (docs/data.md)"""
     steps: Annotated[int, Field(ge=1, le=255)] = 10
     """time bins of a sample"""
-    pool: Annotated[int, Field(ge=1, le=34)] = 1
+    pool: Annotated[int, Field(ge=1, le=256)] = 1
     """join pixels POOL x POOL"""
     seed: Annotated[int, Field(ge=0, lt=1 << 64)] = 0
     """key of every generator: same seed, same bits"""
@@ -54,6 +65,25 @@ class Settings(BaseModel):
         128,
     )
     """neurons of each hidden layer"""
+    layers: str | None = None
+    """hidden layers of any kind, in place of HIDDEN: "conv 12 5x5 stride 2 pad 2, pool 2, recurrent 64, dense
+    128 adaptive" (neurosim/network/layers.py)"""
+    feedback: Feedback | None = None
+    """where the error of a hidden layer comes from, beyond one dense hidden layer: local (a readout of each
+    layer), gate or gain (sent back from the layers above), gate-local or gain-local (both), direct (a
+    fixed random matrix)"""
+    local_share: Annotated[float, Field(ge=0, le=16)] = 0.5
+    """how much the error of a layer's own readout counts beside the one sent back"""
+    local_pool: Annotated[int, Field(ge=1, le=1024)] = 4
+    """positions along each axis of the largest map that a local readout joins; less on smaller maps"""
+    readouts: Literal["last", "sum"] = "last"
+    """what a prediction is read from: the output, or the sum of the output and all local readouts"""
+    noise_share: Annotated[float, Field(gt=0, le=16)] = 1
+    """noise on the currents of a layer, in its thresholds"""
+    window_share: Annotated[float, Field(ge=0, le=64)] = 2
+    """... and only where the membrane is this close to its threshold, in thresholds; 0: everywhere"""
+    workspace: Annotated[int, Field(ge=1, le=1 << 20)] = WORKSPACE_BYTES >> 20
+    """memory in MiB that each thread may take for a block of samples"""
     vth_mant: Annotated[int, Field(ge=limits.VTH_MANT.low, le=limits.VTH_MANT.high)] = 512
     """threshold of hidden neurons (and of output neurons that are counted), shifted left by 6"""
     du: Annotated[int, Field(ge=limits.DECAY.low, le=limits.DECAY.high)] = 4095
@@ -64,10 +94,10 @@ class Settings(BaseModel):
     """standard deviation of the initial weights"""
 
     method: Method = "eggroll"
-    """noise of the hidden layers: low-rank on weights (EGGROLL), a noise of its own on every weight (the
-    paper's vanilla ES), or on the neurons' currents along the events"""
-    output_rule: Literal["same", "delta", "frozen"] = "same"
-    """the output layer: as METHOD, by its own error (local delta rule), or not at all"""
+    """rule of the hidden layers: eggroll (low-rank noise on weights), full-rank (independent noise on every
+    weight, the paper's vanilla ES), or event-aligned (noise on the currents of neurons)"""
+    output_rule: OutputRule = "same"
+    """rule of the output layer: same (as METHOD), delta (its own error, a local rule), or frozen"""
     credit: Literal["fitness", "error"] = "fitness"
     """who tells neurons what event-aligned noise was worth: a fitness that all share, or the readout's
     errors, to each neuron apart"""
@@ -140,17 +170,8 @@ class Settings(BaseModel):
                 f"pairs {self.pairs} cannot be divided among groups {self.groups} evenly; "
                 f"make one a multiple of the other"
             )
-        aligned = self.method == "event-aligned"
-        faults = (
-            event_aligned.fault(self.batch, self.sigma_bias) if aligned else None,
-            delta.fault(self.sigma_bias) if self.output_rule == "delta" else None,
-            error_credit.fault(self.method, len(self.hidden), self.output_rule, self.estimator)
-            if self.credit == "error"
-            else None,
-        )
-        for fault in faults:
-            if fault is not None:
-                raise ValueError(fault)
+        self._check_layers()
+        check_rules(self)
         for name, first, last in (
             ("learning_rate", self.learning_rate, self.final_learning_rate),
             ("noise", 1, self.final_noise),
@@ -162,6 +183,21 @@ class Settings(BaseModel):
                     f"final_{name} {last} needs --schedule linear"
                 )
         return self
+
+    def _check_layers(self) -> None:
+        """Raise ValueError where layers are no layers, or have no way to learn."""
+        if self.layers is None:
+            return
+        of_text(self.layers)
+        if self.feedback is None:
+            raise ValueError(
+                f"layers {self.layers!r} without feedback: every hidden layer needs an error; use "
+                f"--recipe deep, or --feedback gate-local"
+            )
+        if self.hidden != type(self).model_fields["hidden"].default:
+            raise ValueError(
+                f"layers {self.layers!r} and hidden {self.hidden}: give the hidden layers once"
+            )
 
     @property
     def last_temperature(self) -> float:
@@ -194,24 +230,28 @@ def network(settings: Settings, inputs: int, classes: int) -> Network:
 
 def noise(settings: Settings, network: Network) -> NoiseSpec:
     """What members perturb in the first generation: one integer scale a layer, in units of u."""
-    std = FACTOR_STD[settings.noise]
-    sigmas = [settings.sigma] * (len(network.layers) - 1)
-    sigmas.append(settings.sigma_output if settings.output_rule == "same" else 0)
-    units = [1 << connection.current_shift for connection, _ in network.layers]
-    rules: dict[str, Callable[[float, int], int]] = {
-        "eggroll": lambda sigma, unit: eggroll.scale(sigma, unit, std, settings.rank),
-        "full-rank": lambda sigma, unit: full_rank.scale(sigma, unit, std),
-        "event-aligned": lambda sigma, unit: event_aligned.scale(sigma, unit, std),
-    }
-    scale = rules[settings.method]
-    aligned = settings.method == "event-aligned"
+    layers = network.layers
+    rules = rules_of(settings, len(layers))
+    sigmas = [*[settings.sigma] * (len(layers) - 1), settings.sigma_output]
+    units = [1 << connection.current_shift for connection, _ in layers]
+    scales = [
+        rule.scale(sigma, unit, settings)
+        for rule, sigma, unit in zip(rules, sigmas, units, strict=True)
+    ]
+    kinds = [rule.noise for rule in rules]
     return NoiseSpec(
-        scale=tuple(scale(sigma, unit) for sigma, unit in zip(sigmas, units, strict=True)),
-        bias_scale=tuple(round(settings.sigma_bias * unit / std) for unit in units),
+        scale=tuple(scales),
+        bias_scale=tuple(
+            round(settings.sigma_bias * u / FACTOR_STD[settings.noise]) for u in units
+        ),
         rank=settings.rank,
         graded=settings.noise == "graded",
-        full_rank=settings.method == "full-rank",
-        aligned=tuple(aligned and sigma > 0 for sigma in sigmas) if aligned else (),
+        full_rank="full-rank" in kinds,
+        aligned=tuple(
+            kind == "current" and scale > 0 for kind, scale in zip(kinds, scales, strict=True)
+        )
+        if "current" in kinds
+        else (),
         period=settings.noise_period,
         window=settings.noise_window << limits.STATE_SHIFT,
         one_sided=settings.estimator == "one-sided",
@@ -234,7 +274,7 @@ def readout(settings: Settings) -> ReadoutSpec:
     return ReadoutSpec(settings.readout == "membrane", multiplier, MULTIPLIER_BITS)
 
 
-class Course:
+class Schedule:
     """A number that goes from first to last over the generations: RATE_BITS fraction bits, only integers."""
 
     def __init__(self, first: float, last: float, settings: Settings) -> None:
@@ -253,18 +293,21 @@ class Course:
         return self._first + (self._last - self._first) * generation // self._of
 
 
-class Schedule:
+class TrainingSchedules:
     """Rates, noise and temperature of each generation, in fixed point: only integers from here on."""
 
-    def __init__(self, settings: Settings, layers: int) -> None:
-        self._rate = Course(settings.learning_rate, settings.final_learning_rate, settings)
-        self._noise = Course(1, settings.final_noise, settings)
-        self._temperature = Course(1, settings.last_temperature / settings.temperature, settings)
+    def __init__(
+        self, settings: Settings, layers: int, outputs: Sequence[bool] | None = None
+    ) -> None:
+        """outputs: of each parameter, is it a readout's? By default the last of `layers` alone is."""
+        self._rate = Schedule(settings.learning_rate, settings.final_learning_rate, settings)
+        self._noise = Schedule(1, settings.final_noise, settings)
+        self._temperature = Schedule(1, settings.last_temperature / settings.temperature, settings)
         self._multiplier = Fraction(_multiplier(settings))
         self._readout = readout(settings)
         self._decay = round(settings.decay * (1 << RATE_BITS))
         self._fraction_bits = settings.fraction_bits
-        self._layers = layers
+        self._outputs = outputs or [index == layers - 1 for index in range(layers)]
         self._bias_rate = Fraction(settings.bias_rate)
         self._output_rate = Fraction(settings.output_rate)
 
@@ -272,8 +315,8 @@ class Schedule:
         """Rates of generation 0 .. generations - 1, one for each layer."""
         mean = self._rate.at(generation)
         return [
-            self._of_layer(mean if layer < self._layers - 1 else int(mean * self._output_rate))
-            for layer in range(self._layers)
+            self._of_layer(int(mean * self._output_rate) if output else mean)
+            for output in self._outputs
         ]
 
     def _of_layer(self, mean: int) -> Rates:

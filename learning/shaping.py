@@ -36,16 +36,16 @@ def coefficients(
     if shaping == "rank":
         members = np.array([_doubled_ranks(group) for group in members])
     if estimator == "antithetic":
-        worth, largest_rank = members[:, ::2] - members[:, 1::2], 2 * (count - 1)
+        utilities, largest_rank = members[:, ::2] - members[:, 1::2], 2 * (count - 1)
     else:
-        worth, largest_rank = left_out(members), count * (count - 1)
-        worth[:, 1::2] *= -1  # the second member of a pair took its noise with a minus sign
-    worth = worth.reshape(-1)
+        utilities, largest_rank = left_out(members), count * (count - 1)
+        utilities[:, 1::2] *= -1  # the second member of a pair took its noise with a minus sign
+    utilities = utilities.reshape(-1)
     if shaping == "sign":
-        return np.sign(worth).astype(np.int8)
+        return np.sign(utilities).astype(np.int8)
     if shaping == "rank":
-        return _divide(worth * LARGEST, largest_rank).astype(np.int8)
-    return _scaled(worth)
+        return _divide(utilities * LARGEST, largest_rank).astype(np.int8)
+    return _scaled(utilities)
 
 
 def left_out(members: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -59,19 +59,19 @@ def _doubled_ranks(group: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.searchsorted(flat, group, "left") + np.searchsorted(flat, group, "right")
 
 
-def _scaled(worth: NDArray[np.int64]) -> NDArray[np.int8]:
+def _scaled(utilities: NDArray[np.int64]) -> NDArray[np.int8]:
     """Multiples of mean |worth| / MEAN, rounded as by `_divide`: how many of 127 borders |worth| reaches.
 
     Sum and product could pass 64 bits: the borders are worked out in Python's integers.
     """
-    size = np.abs(worth)
+    size = np.abs(utilities)
     total = (int((size >> 32).sum()) << 32) + int((size & 0xFFFFFFFF).sum())
     if total == 0:
-        return np.zeros(len(worth), np.int8)
-    twice = 2 * MEAN * len(worth)
+        return np.zeros(len(utilities), np.int8)
+    twice = 2 * MEAN * len(utilities)
     borders = [-(-(2 * f - 1) * total // twice) for f in range(1, LARGEST + 1)]
     reached = np.searchsorted(np.array(borders, np.int64), size, "right")
-    return (np.sign(worth) * reached).astype(np.int8)
+    return (np.sign(utilities) * reached).astype(np.int8)
 
 
 def _divide(value: NDArray[np.int64], by: int) -> NDArray[np.int64]:

@@ -1,10 +1,10 @@
-"""How does a run go from first to last generation? Ask, rehearse, tell, consolidate, look.
+"""Training loop: ask, evaluate, tell, apply the update, validate.
 
     ask = evolution.ask(g)                        which pairs, which samples
-    chip.adjust(noise, readout)                   how large the generation's noise is, and its temperature
-    rehearsal = chip.rehearse(frames, ...)        on the chip
-    update = evolution.tell(g, rehearsal)         one small integer a direction
-    chip.consolidate(update.coefficients, ...)    on the chip
+    chip.adjust(noise, readout)                   size of the generation's noise, and its temperature
+    evaluation = chip.evaluate(batch, ...)        on the chip
+    update = evolution.tell(g, evaluation)        one small integer a direction
+    chip.apply_update(update.coefficients, ...)   on the chip
 
 What a generation does depends on the settings, the data and its number alone, so a run that was
 stopped anywhere continues to the same bits.
@@ -21,28 +21,43 @@ from numpy.typing import NDArray
 
 from learning.batches import offsets
 from learning.evolution import Ask, Evolution, Update
+from learning.layered import (
+    advice,
+    is_layered,
+    is_readout,
+    layered_chip,
+    layered_network,
+    rate,
+)
 from learning.record import (
     Checkpoint,
     Config,
+    DataAbout,
     RunError,
     RunFolder,
     read_checkpoint,
     weights_sha256,
 )
+from learning.rules.registry import rules_of
 from learning.settings import Settings, noise, readout
 from neurosim.data.datasets import Dataset
-from neurosim.data.frames import Frames, moved, take
+from neurosim.data.frames import Frames, check_plane, select, shifted
 from neurosim.kernels.readout import FRACTION
 from neurosim.network import Network
-from neurosim.population.evaluator import LearningChip, Recall, Rehearsal
-from neurosim.population.state import Memory, initial_memory, memory_of
+from neurosim.population.batch import Batch
+from neurosim.population.evaluator import Evaluation, Evaluator, Forward
+from neurosim.population.graph_evaluator import GraphEvaluator
+from neurosim.population.state import SynapticState, initial_state, state_of
 
 CHECKPOINT_SECONDS = 10.0
 """A run killed outright loses no more than this, chosen here."""
 
 
-class Look(NamedTuple):
-    """What the chip does with samples it does not learn from."""
+class Metrics(NamedTuple):
+    """What the chip does with samples it does not learn from.
+
+    dead_classes   classes that have samples here, and that are never the answer
+    """
 
     accuracy: float
     predictions: NDArray[np.int64]
@@ -50,68 +65,82 @@ class Look(NamedTuple):
     dead_neurons: int
     spikes_per_sample: float
     saturated: int
+    rates: tuple[int, ...] = ()
+    """spikes of each hidden layer in 1000 neurons and steps"""
 
 
 Report = Callable[[int, dict[str, Any] | None], None]
 """Called after each generation with its number and, after a look, the line of metrics."""
 
 
-def make_chip(config: Config, memory: Memory | None = None) -> LearningChip:
-    """The chip of a run, with the memory it had or a fresh one."""
+def chip_of(config: Config, state: SynapticState | None = None) -> Evaluator | GraphEvaluator:
+    """The chip of a run, with the state it had or a fresh one."""
+    if is_layered(config.settings):
+        return layered_chip(config.settings, config.network(), state)
+    return make_chip(config, state)
+
+
+def make_chip(config: Config, state: SynapticState | None = None) -> Evaluator:
+    """The chip of a run on a chain of dense layers; RunError where it is on a graph of layers."""
     settings, described = config.settings, config.network()
-    if memory is None:
-        memory = initial_memory(
+    if is_layered(settings):
+        raise RunError(
+            f"the run learns with feedback {settings.feedback!r} on a graph of layers, and this command is "
+            f"for chains of dense layers; give it a run of another recipe"
+        )
+    if state is None:
+        state = initial_state(
             described,
             [settings.initial_std] * len(described.layers),
             seed=settings.seed,
             fraction_bits=settings.fraction_bits,
             momentum=settings.momentum_bits > 0,
         )
-    return LearningChip(
+    return Evaluator(
         described,
-        memory,
+        state,
         seed=settings.seed,
         noise=noise(settings, described),
         readout_spec=readout(settings),
         fraction_bits=settings.fraction_bits,
         momentum_bits=settings.momentum_bits,
-        delta_rule=settings.output_rule == "delta",
-        error_credit=settings.credit == "error",
+        signals=[rule.signal for rule in rules_of(settings, len(described.layers))],
     )
 
 
-def presented(data: Dataset, ask: Ask, settings: Settings) -> tuple[Frames, NDArray[np.int64]]:
-    """What a generation is shown: frames, and which of them each group sees, int64 (group, place)."""
+def batch_of(data: Dataset, ask: Ask, settings: Settings) -> Batch:
+    """The samples of a generation, shifted where the settings say so, and which of them each group sees."""
     if not settings.shift:
-        return data.train, ask.samples
+        return Batch(data.train, ask.samples)
     count = ask.samples.size
     where = offsets(count, ask.generation, settings.shift, settings.seed)
-    frames = moved(data.train, ask.samples.reshape(-1), where, data.sensor)
-    return frames, np.arange(count).reshape(ask.samples.shape)
+    frames = shifted(data.train, ask.samples.reshape(-1), where, data.sensor)
+    return Batch(frames, np.arange(count).reshape(ask.samples.shape))
 
 
-def look(chip: LearningChip, frames: Frames) -> Look:
+def validate(chip: Evaluator | GraphEvaluator, frames: Frames) -> Metrics:
     """Accuracy and health of the network as it stands."""
-    recall: Recall = chip.recall(frames)
-    scores = recall.potentials if chip.readout_spec.membrane else recall.counts
-    return look_at(frames, scores, recall.spikes[:-1], int(recall.saturated.sum()))
+    forward: Forward = chip.forward(frames)
+    scores = forward.potentials if chip.readout_spec.membrane else forward.counts
+    return metrics_of(frames, scores, forward.spikes[:-1], int(forward.saturated.sum()))
 
 
-def look_at(
+def metrics_of(
     frames: Frames,
     scores: NDArray[np.integer],
     hidden: Sequence[NDArray[np.integer]],
     saturated: int,
-) -> Look:
+) -> Metrics:
     """What scores (sample, class) and spikes (sample, neuron) of each hidden layer amount to."""
     predictions = scores.argmax(axis=1)
-    return Look(
+    return Metrics(
         accuracy=float((predictions == frames.labels).mean()),
         predictions=predictions,
-        dead_classes=scores.shape[1] - len(np.unique(predictions)),
+        dead_classes=len(np.setdiff1d(frames.labels, predictions)),
         dead_neurons=sum(int((layer.sum(axis=0) == 0).sum()) for layer in hidden),
         spikes_per_sample=sum(float(layer.sum()) for layer in hidden) / max(1, len(predictions)),
         saturated=saturated,
+        rates=tuple(rate(layer, frames) for layer in hidden),
     )
 
 
@@ -126,15 +155,18 @@ class Training:
         checkpoint: Checkpoint | None = None,
     ) -> None:
         self.config, self.data, self.folder = config, data, folder
-        self.chip = make_chip(config, checkpoint.memory if checkpoint else None)
+        self.chip: Any = chip_of(config, checkpoint.state if checkpoint else None)
         self.evolution = Evolution(
-            config.settings, len(data.train.labels), len(self.chip.network.layers)
+            config.settings,
+            len(data.train.labels),
+            len(self.chip.network.parameters),
+            is_readout(self.chip.network),
         )
         self._noise = self.chip.spec  # of the first generation
         self.generation = checkpoint.generation if checkpoint else 0
         self.seconds = checkpoint.seconds if checkpoint else 0.0
         self._saved = (self.generation, time.perf_counter())
-        self._shown: tuple[int, Frames, NDArray[np.int64]] | None = None
+        self._batch: tuple[int, Batch] | None = None
 
     @property
     def settings(self) -> Settings:
@@ -142,65 +174,71 @@ class Training:
 
     @property
     def member_samples(self) -> int:
-        """Forward passes of a perturbed network on a sample, so far."""
+        """_Raw passes of a perturbed network on a sample, so far."""
         return self.generation * self.settings.pairs * 2 * self.settings.batch
 
-    def shown(self, ask: Ask) -> tuple[Frames, NDArray[np.int64]]:
-        """What a generation is shown (see `presented`), made once."""
-        if self._shown is None or self._shown[0] != ask.generation:
-            self._shown = ask.generation, *presented(self.data, ask, self.settings)
-        return self._shown[1:]
+    def batch(self, ask: Ask) -> Batch:
+        """The batch of a generation (see `batch_of`), made once."""
+        if self._batch is None or self._batch[0] != ask.generation:
+            self._batch = ask.generation, batch_of(self.data, ask, self.settings)
+        return self._batch[1]
 
     def adjust(self, generation: int) -> None:
         """Tell the chip the size of the generation's noise, and its temperature."""
         schedule = self.evolution.schedule
         self.chip.adjust(schedule.noise(self._noise, generation), schedule.readout(generation))
 
-    def rehearse(self, ask: Ask) -> Rehearsal:
+    def evaluate(self, ask: Ask) -> Evaluation:
         """What becomes of the pairs that are asked for."""
         self.adjust(ask.generation)
-        return self.chip.rehearse(*self.shown(ask), ask.pairs, ask.generation)
+        return self.chip.evaluate(self.batch(ask), ask.pairs, ask.generation)
 
-    def consolidate(self, ask: Ask, update: Update) -> int:
+    def apply_update(self, ask: Ask, update: Update) -> int:
         """Move the weights by what the pairs were worth; return how many stand at their edge."""
         self.adjust(ask.generation)
         coefficients, rates = update
-        return self.chip.consolidate(
-            coefficients, ask.pairs, ask.generation, rates, *self.shown(ask)
+        return self.chip.apply_update(
+            coefficients, ask.pairs, ask.generation, rates, self.batch(ask)
         )
 
     def step(self) -> dict[str, Any] | None:
         """One generation; returns the line of metrics where it ends with a look."""
         began = time.perf_counter()
         ask = self.evolution.ask(self.generation)
-        rehearsal = self.rehearse(ask)
-        edge = self.consolidate(ask, self.evolution.tell(ask.generation, rehearsal))
+        evaluation = self.evaluate(ask)
+        edge = self.apply_update(ask, self.evolution.tell(ask.generation, evaluation))
         self.generation += 1
         self.seconds += time.perf_counter() - began
         every = self.settings.evaluate_every
         if self.generation % every and self.generation != self.settings.generations:
             return None
         began = time.perf_counter()
-        seen = look(self.chip, take(self.data.validation, slice(self.settings.validation_samples)))
+        seen = validate(
+            self.chip, select(self.data.validation, slice(self.settings.validation_samples))
+        )
         self.seconds += time.perf_counter() - began
-        members = rehearsal.fitness.size * self.settings.batch
-        return {
+        members = evaluation.fitness.size * self.settings.batch
+        record: dict[str, Any] = {
             "generation": self.generation,
             "validation_accuracy": seen.accuracy,
-            "fitness_bits": float(rehearsal.fitness.sum()) / members / (1 << FRACTION),
+            "fitness_bits": float(evaluation.fitness.sum()) / members / (1 << FRACTION),
             "dead_classes": seen.dead_classes,
             "dead_neurons": seen.dead_neurons,
             "spikes_per_sample": seen.spikes_per_sample,
-            "saturated_registers": int(rehearsal.saturated.sum()),
+            "saturated_registers": int(evaluation.saturated.sum()),
             "weights_at_edge": edge,
             "member_samples": self.member_samples,
             "seconds": round(self.seconds, 3),
         }
+        if isinstance(self.chip, GraphEvaluator):
+            record["layer_rates"] = dict(zip(self.chip.hidden, seen.rates, strict=True))
+            record["advice"] = advice(self.chip.hidden, seen.rates)
+        return record
 
     def save(self) -> None:
         """Write a checkpoint, if there is a folder and anything new."""
         if self.folder is not None and self._saved[0] != self.generation:
-            self.folder.save(self.chip.memory, self.chip.weights(), self.generation, self.seconds)
+            self.folder.save(self.chip.state, self.chip.weights(), self.generation, self.seconds)
             self._saved = (self.generation, time.perf_counter())
 
     def run(self, report: Report, stopped: Callable[[], bool] = lambda: False) -> bool:
@@ -220,7 +258,7 @@ class Training:
 
     def summary(self) -> dict[str, Any]:
         """Results of a run that has ended, test accuracy included."""
-        tested = look(self.chip, self.data.test)
+        tested = validate(self.chip, self.data.test)
         settings = self.settings
         return {
             "data": self.data.name,
@@ -239,8 +277,12 @@ class Training:
 
 
 def start(settings: Settings, data: Dataset) -> Config:
-    """The configuration of a new run on a data set."""
-    return Config(settings, data.key, data.train.inputs, data.classes)
+    """The configuration of a new run on a data set. FramesError where it has no plane to shift."""
+    if settings.shift:
+        check_plane(data.sensor)
+    about = DataAbout(data.class_names, data.sensor, data.window_us)
+    given = layered_network(settings, data) if is_layered(settings) else None
+    return Config(settings, data.key, data.train.inputs, data.classes, given, about)
 
 
 def started_from(run: Path, config: Config) -> Checkpoint:
@@ -252,7 +294,7 @@ def started_from(run: Path, config: Config) -> Checkpoint:
             f"give the new run the same"
         )
     kept = config.settings.fraction_bits, config.settings.momentum_bits > 0
-    return Checkpoint(memory_of(checkpoint.weights, *kept), checkpoint.weights, 0, 0.0)
+    return Checkpoint(state_of(checkpoint.weights, *kept), checkpoint.weights, 0, 0.0)
 
 
 def _differences(one: Network, other: Network) -> str:

@@ -1,7 +1,7 @@
 """Which workers take part in a run that machines share, and how are they asked?
 
-    roll_call   who has come (they load the data beside the run), who takes part, who is gone
-    send        a range of the pairs for each of them; to newcomers the memory with it
+    refresh   who has come (they load the data beside the run), who takes part, who is gone
+    send        a range of the pairs for each of them; to arrivals the memory with it
 
 What workers do is in learning/replica.py. Dask's tasks are not used: docs/cluster.md has the times.
 """
@@ -14,6 +14,7 @@ import pickle
 import time
 import uuid
 from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,7 +22,7 @@ import numpy as np
 from learning import replica
 from learning.evolution import Update
 from learning.record import Config
-from neurosim.population.state import Memory
+from neurosim.population.state import SynapticState
 
 CONNECT_SECONDS = 10
 """How long a scheduler may take to answer, chosen here."""
@@ -38,6 +39,31 @@ class ClusterError(ValueError):
 
 class Interrupted(Exception):
     """The run was asked to stop while it waited for workers."""
+
+
+class Tls(NamedTuple):
+    """Files (PEM) by which scheduler, workers and leader know one another, and encrypt what they send.
+
+    ca    certificate of the authority that signed all others
+    cert  this side's certificate
+    key   its key, which nobody else may read
+    """
+
+    ca: Path
+    cert: Path
+    key: Path
+
+    def of_client(self) -> dict[str, Any]:
+        """Arguments of dask's Security; ClusterError where a file is missing."""
+        for name, path in self._asdict().items():
+            if not path.is_file():
+                raise ClusterError(f"--cluster-{name} {path}: no such file")
+        return {
+            "tls_ca_file": str(self.ca),
+            "tls_client_cert": str(self.cert),
+            "tls_client_key": str(self.key),
+            "require_encryption": True,
+        }
 
 
 class Sent(NamedTuple):
@@ -63,15 +89,20 @@ def cut(pairs: range, each: int, threads: Sequence[int]) -> list[range]:
     return ranges
 
 
-class Team:
+class WorkerPool:
     """The workers of a scheduler that take part in one run."""
 
-    def __init__(self, address: str, config: Config, tell: Tell = lambda line: None) -> None:
-        """Connect, and wait until the workers there are have loaded the data."""
+    def __init__(
+        self, address: str, config: Config, tell: Tell = lambda line: None, tls: Tls | None = None
+    ) -> None:
+        """Connect, and wait until the workers there are have loaded the data.
+
+        tls  keys and certificates of an encrypted connection; None: as dask is configured
+        """
         self.address, self.config, self._tell = address, config, tell
         self.threads: dict[str, int] = {}
         """Threads of each worker that takes part."""
-        self.newcomers: set[str] = set()
+        self.arrivals: set[str] = set()
         """Those of them that are to be given the memory."""
         self.refused: dict[str, str] = {}
         self.stopped: Callable[[], bool] = lambda: False
@@ -79,7 +110,7 @@ class Team:
         self._numbers: dict[str, int] = {}
         self._joining: dict[str, concurrent.futures.Future[dict[str, Any]]] = {}
         self._seen, self._begun = time.monotonic(), False
-        self._client = _connect(address)
+        self._client = _connect(address, tls)
         try:
             self._gather()
         except BaseException:
@@ -88,7 +119,7 @@ class Team:
 
     def _gather(self) -> None:
         while not self.threads or self._joining:
-            self.roll_call()
+            self.refresh()
             if self.refused:
                 raise ClusterError("; ".join(self.refused.values()))
             self._wait_or_give_up()
@@ -96,7 +127,7 @@ class Team:
         self._begun = True
         self._tell(f"cluster {self.address}: workers {len(self.threads)}, threads {count}")
 
-    def roll_call(self) -> None:
+    def refresh(self) -> None:
         """See who has come, who has loaded the data, and who has gone."""
         here = self.wait(self._call(self._here()))
         for worker in set(self.threads) - set(here):
@@ -105,7 +136,7 @@ class Team:
         for worker, answer in [*self._joining.items()]:
             if answer.done():
                 del self._joining[worker]
-                self._admit(worker, answer)
+                self._accept(worker, answer)
         for worker in set(here) - {*self.threads, *self._joining, *self.refused}:
             number = self._numbers.setdefault(worker, len(self._numbers))
             joining = (self._run, number, pickle.dumps(self.config), replica.version())
@@ -113,7 +144,7 @@ class Team:
         if self.threads or self._joining:
             self._seen = time.monotonic()
 
-    def _admit(self, worker: str, answer: "concurrent.futures.Future[dict[str, Any]]") -> None:
+    def _accept(self, worker: str, answer: "concurrent.futures.Future[dict[str, Any]]") -> None:
         reply = self.wait(answer)[worker]
         if isinstance(reply, OSError):
             return  # gone while it loaded the data; it is asked again if it is still there
@@ -125,7 +156,7 @@ class Team:
             self.refuse(worker, reply["refused"])
         else:
             self.threads[worker] = reply["threads"]
-            self.newcomers.add(worker)
+            self.arrivals.add(worker)
             if self._begun:
                 self._tell(f"worker {worker} takes part; workers {len(self.threads)}")
 
@@ -142,17 +173,17 @@ class Team:
 
     def _forget(self, worker: str) -> None:
         self.threads.pop(worker, None)
-        self.newcomers.discard(worker)
+        self.arrivals.discard(worker)
 
     def ready(self) -> None:
         """See who is there, and wait for somebody where nobody is.
 
         A scheduler tries for 30 s to reach a worker it has forgotten, so none is asked that it has.
         """
-        self.roll_call()
+        self.refresh()
         while not self.threads:
             self._wait_or_give_up()
-            self.roll_call()
+            self.refresh()
 
     def _wait_or_give_up(self) -> None:
         if time.monotonic() - self._seen > PATIENCE_SECONDS:
@@ -170,13 +201,13 @@ class Team:
         each: int,
         generation: int,
         update: Update | None,
-        memory: Memory | None,
+        state: SynapticState | None,
     ) -> Sent:
         """Give every worker its range of `pairs`.
 
         each    pairs of a group
         update  of generation - 1, where workers have not made it yet
-        memory  before that update, for newcomers; None: as a run starts from its settings
+        state  before that update, for arrivals; None: as a run starts from its settings
         """
         wire = None
         if update is not None:
@@ -187,12 +218,12 @@ class Team:
         borders = np.zeros((len(self._numbers), 2), np.int32)
         for worker, its in ranges.items():
             borders[self._numbers[worker]] = its.start, its.stop
-        work = (replica.evaluate, self._run, generation, wire, borders)
-        told = set() if memory is None else self.newcomers & set(workers)
+        work = (replica.evaluate_range, self._run, generation, wire, borders)
+        told = set() if state is None else self.arrivals & set(workers)
         calls = [self._ask([worker for worker in workers if worker not in told], *work, None)]
-        if memory is not None and told:
-            calls.append(self._ask([*told], *work, replica.pack(memory)))
-        self.newcomers.clear()
+        if state is not None and told:
+            calls.append(self._ask([*told], *work, replica.pack(state)))
+        self.arrivals.clear()
         return Sent(ranges, self._call(_together(calls)))
 
     async def _here(self) -> dict[str, int]:
@@ -226,24 +257,32 @@ class Team:
         with contextlib.suppress(OSError, TimeoutError):
             self._client.close(timeout=2)
 
-    def __enter__(self) -> "Team":
+    def __enter__(self) -> "WorkerPool":
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
 
-def _connect(address: str) -> Any:
+def _connect(address: str, tls: Tls | None) -> Any:
     try:
-        from distributed import Client
+        from distributed import Client, Security
     except ImportError as error:
         raise ClusterError(
             f"--cluster needs dask: pip install 'neurosim-eggroll[cluster]' ({error})"
         ) from error
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is said here
+    security = Security(**tls.of_client()) if tls else Security()
+    if tls and "://" not in address:
+        address = f"tls://{address}"
+    if address.startswith("tls://") and not security.tls_ca_file:
+        raise ClusterError(
+            f"{address} is encrypted: give --cluster-ca, --cluster-cert and --cluster-key, or set "
+            f"dask's distributed.comm.tls"
+        )
     try:
-        return Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
-    except (OSError, ValueError) as error:
+        return Client(address, timeout=CONNECT_SECONDS, set_as_default=False, security=security)
+    except (OSError, ValueError, RuntimeError) as error:
         raise ClusterError(
             f"no scheduler answers at {address} within {CONNECT_SECONDS} s ({error}); "
             f"start one with: dask scheduler"

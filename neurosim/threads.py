@@ -18,9 +18,23 @@ def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="neurosim")
 
 
-def use(threads: int) -> None:
-    """Let `in_pieces`, called from this thread, take so many threads, or all that the machine has."""
-    numba.set_num_threads(max(1, min(threads, numba.config.NUMBA_NUM_THREADS)))
+class ThreadsError(ValueError):
+    """A number of threads that this machine does not have."""
+
+
+def available() -> int:
+    """Threads that the machine has, or that NUMBA_NUM_THREADS allows."""
+    return int(numba.config.NUMBA_NUM_THREADS)
+
+
+def use(threads: int | None) -> None:
+    """Let `in_pieces`, called from this thread, take so many threads; None: all there are.
+
+    Raises ThreadsError where there are fewer.
+    """
+    if threads is not None and not 1 <= threads <= available():
+        raise ThreadsError(f"threads is {threads}; allowed are 1..{available()} on this machine")
+    numba.set_num_threads(threads or available())
 
 
 def piece_of(count: int, most: int) -> int:
@@ -39,19 +53,19 @@ def in_pieces(
     count: int,
     piece: int,
     work: Callable[..., object],
-    room: Callable[[], object] | None = None,
+    scratch: Callable[[], object] | None = None,
 ) -> None:
     """Call `work(begin, end)` for ranges of at most `piece` that cover 0 .. `count` - 1.
 
-    room    what makes a thread's scratch memory, once; it is then given to `work` as a third argument
+    scratch  what makes a thread's scratch memory, once; it is then given to `work` as a third argument
     """
     ranges = [(begin, min(begin + piece, count)) for begin in range(0, count, piece)]
     left = iter(ranges)
 
     def take() -> None:
-        scratch = () if room is None else (room(),)
+        own = () if scratch is None else (scratch(),)
         for begin, end in left:
-            work(begin, end, *scratch)
+            work(begin, end, *own)
 
     others = min(numba.get_num_threads(), len(ranges)) - 1
     helping = [_pool(others).submit(take) for _ in range(others)]

@@ -13,9 +13,11 @@ import numpy as np
 from neurosim.data.frames import pack
 from neurosim.kernels import generator
 from neurosim.network import Connection, Network, Population
-from neurosim.population.evaluator import LearningChip, ReadoutSpec
+from neurosim.population.batch import Batch
+from neurosim.population.evaluator import Evaluator, ReadoutSpec
 from neurosim.population.layout import NoiseSpec
-from neurosim.population.state import initial_memory
+from neurosim.population.rules import Signal
+from neurosim.population.state import initial_state
 from neurosim.population.update import Rates
 
 MEMBRANE, COUNT = ReadoutSpec(True, 256, 16), ReadoutSpec(False, 9_682_000, 16)
@@ -44,28 +46,30 @@ def outcome(spec, readout, registers, delta=False, credit=False):
     numbers = np.random.default_rng(1)
     frames = pack(numbers.random((3, 3, 21)) < 0.4, [0, 1, 2])
     scale = 4000 if spec.get("aligned") else 300
-    chip = LearningChip(
+    chip = Evaluator(
         network,
-        initial_memory(network, [12, 12], seed=3, fraction_bits=4, momentum=True),
+        initial_state(network, [12, 12], seed=3, fraction_bits=4, momentum=True),
         seed=1 << 63 | 5,
         noise=NoiseSpec((scale, 0 if credit else scale), (0 if credit else 900, 0), **spec),
         readout_spec=readout,
         fraction_bits=4,
-        delta_rule=delta or credit,
-        error_credit=credit,
+        signals=(
+            Signal.CREDIT if credit else Signal.FITNESS,
+            Signal.ERROR if delta or credit else Signal.FITNESS,
+        ),
     )
     groups = np.array([[0], [2]])
     for generation in range(2):
-        seen = chip.rehearse(frames, groups, range(4, 8), generation)
+        seen = chip.evaluate(Batch(frames, groups), range(4, 8), generation)
         yield from (seen.fitness, seen.saturated)
         f = np.array([127, -5, 0, 31] * chip.spec.directions, np.int8)
         f = f if seen.credits is None else seen.credits
         rates = [Rates(1 << 36, 1 << 36, 1 << 24)] * 2
-        chip.consolidate(f, range(4, 8), generation, rates, frames, groups)
-    for kept in chip.memory:
+        chip.apply_update(f, range(4, 8), generation, rates, Batch(frames, groups))
+    for kept in chip.state:
         yield from kept
-    recall = chip.recall(frames)
-    yield from (recall.potentials, recall.counts, *recall.spikes, recall.saturated)
+    forward = chip.forward(frames)
+    yield from (forward.potentials, forward.counts, *forward.spikes, forward.saturated)
 
 
 def words():

@@ -298,7 +298,7 @@ def fitness(network, weights, spec, readout, dense, labels, groups, pairs, gener
 # --- weights -------------------------------------------------------------------------------------
 
 
-def votes(network, spec, layer, coefficients, directions, generation, seed):
+def sums(network, spec, layer, coefficients, directions, generation, seed):
     """sum over directions of f * E, and of f * bias noise: (source, neuron) and (neuron,)."""
     connection, population = network.layers[layer]
     sources, neurons = network.sizes[connection.source], population.neurons
@@ -352,15 +352,15 @@ def credits(network, weights, spec, readout, dense, label, pair, generation, see
         traces.append([trace(train, each(last.du, 0), each(last.dv, 0)) for train in trains])
     found = []
     for k, (plus, minus) in enumerate(zip(*traces, strict=True)):
-        blame = sum(e * int(w) for e, w in zip(errors, weights.mantissas[1][k], strict=True))
-        found.append(max(-largest, min(largest, blame * (plus - minus) >> 5)))
+        feedback = sum(e * int(w) for e, w in zip(errors, weights.mantissas[1][k], strict=True))
+        found.append(max(-largest, min(largest, feedback * (plus - minus) >> 5)))
     return found
 
 
-def presented_votes(
+def presented_sums(
     network, weights, spec, readout, dense, labels, groups, coefficients, directions, generation, seed, delta
 ):  # fmt: skip
-    """Votes of the rules that present the samples again: (synapses, biases) of each layer.
+    """UpdateSums of the rules that present the samples again: (synapses, biases) of each layer.
 
     coefficients  a number a direction, or a list of one a neuron
     """
@@ -381,10 +381,10 @@ def presented_votes(
         ):
             for t, row in enumerate(rows or []):
                 for k, number in enumerate(row):
-                    worth = f[k] if isinstance(f, list) else int(f)
-                    found[layer][1][k] += worth * number
+                    utilities = f[k] if isinstance(f, list) else int(f)
+                    found[layer][1][k] += utilities * number
                     for j, spike in enumerate(inputs[layer][t]):
-                        found[layer][0][j][k] += worth * number * int(spike)
+                        found[layer][0][j][k] += utilities * number * int(spike)
     for sample in [sample for group in groups for sample in group] if delta else []:
         seen = run(network, weights, dense[sample])
         scores = seen.potentials if readout.membrane else seen.counts
@@ -398,11 +398,11 @@ def presented_votes(
     return found
 
 
-def momentum(old, vote, bits):
-    """old, less its 2^-bits (towards zero), plus the vote, within 32 bits."""
+def momentum(old, sum, bits):
+    """old, less its 2^-bits (towards zero), plus the sum, within 32 bits."""
     lost = abs(old) >> bits
     most = (1 << 31) - 1
-    return max(-most, min(most, old - (lost if old > 0 else -lost) + vote))
+    return max(-most, min(most, old - (lost if old > 0 else -lost) + sum))
 
 
 def rounding(stream, layer, generation, seed, place):

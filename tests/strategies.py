@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from neurosim import limits
 from neurosim.data.frames import Frames, pack
 from neurosim.network import Connection, Network, Population, Weights
-from neurosim.population.evaluator import LearningChip, ReadoutSpec
+from neurosim.population.evaluator import Evaluator, ReadoutSpec
 from neurosim.population.layout import NoiseSpec
-from neurosim.population.state import memory_of
+from neurosim.population.rules import Signal
+from neurosim.population.state import state_of
 
 SEEDS = st.integers(0, (1 << 64) - 1)
 WORDS32 = st.integers(0, (1 << 32) - 1)
@@ -149,11 +150,16 @@ def still(network):
     return NoiseSpec((0,) * len(network.layers), (0,) * len(network.layers))
 
 
+def signals(layers, readout=Signal.ERROR, hidden=Signal.FITNESS):
+    """Learning signals of a chain: those of the hidden layers, and of the readout."""
+    return (*(hidden,) * (layers - 1), readout)
+
+
 def chip_of(case, spec, readout=READOUT, **more):
     """A chip that holds a case's weights."""
-    memory = memory_of(case.weights)
-    return LearningChip(
-        case.network, memory, seed=SEED, noise=spec, readout_spec=readout, fraction_bits=0,
+    state = state_of(case.weights)
+    return Evaluator(
+        case.network, state, seed=SEED, noise=spec, readout_spec=readout, fraction_bits=0,
         **{"momentum_bits": 0, **more},
     )  # fmt: skip
 

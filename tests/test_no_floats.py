@@ -15,9 +15,9 @@ from neurosim import kernels
 from neurosim.kernels import readout
 from neurosim.kernels.executors import fused_chain, output_batch
 from neurosim.network import Network, Population
-from neurosim.population.evaluator import LearningChip, ReadoutSpec
+from neurosim.population.evaluator import Evaluator, ReadoutSpec
 from neurosim.population.layout import NoiseSpec, lay_out
-from neurosim.population.state import initial_memory, weights
+from neurosim.population.state import initial_state, weights
 
 FLOAT = re.compile(
     r"\b(?:double|float|half|bfloat|x86_fp80|fadd|fsub|fmul|fdiv|frem|fneg|fcmp|fpext|fptrunc"
@@ -90,14 +90,14 @@ def arrays(value):
 @pytest.mark.parametrize("full_rank", [False, True])
 def test_every_array_is_of_integers(full_rank):
     network = Network.chain(20, [Population("hidden", 9, 60), Population("output", 3, 60)])
-    memory = initial_memory(network, [16, 16], seed=0, fraction_bits=8, momentum=True)
-    held = weights(memory, 8)
+    state = initial_state(network, [16, 16], seed=0, fraction_bits=8, momentum=True)
+    held = weights(state, 8)
     spec = NoiseSpec((5, 5), (1, 1), full_rank=full_rank)
-    chip = LearningChip(network, memory, seed=1, noise=spec, readout_spec=ReadoutSpec(True, 1, 0))
+    chip = Evaluator(network, state, seed=1, noise=spec, readout_spec=ReadoutSpec(True, 1, 0))
     chain = lay_out(network, held, spec, 4)
-    room = fused_chain.make_room(chain, chip._noise, 4)
-    side_by_side = output_batch.make_panel(chain, chip._noise, 4)
+    scratch = fused_chain.make_scratch(chain, chip._noise, 4)
+    side_by_side = output_batch.make_output_batch(chain, chip._noise, 4)
     tables = (readout.exp2_table(), readout.log2_table())
-    found = list(arrays((memory, held, chain, room, side_by_side, tables)))
+    found = list(arrays((state, held, chain, scratch, side_by_side, tables)))
     assert len(found) > 25
     assert {array.dtype.kind for array in found} <= {"i", "u"}

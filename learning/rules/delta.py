@@ -1,4 +1,4 @@
-"""The delta rule: what does a readout need to learn from its own error?
+"""Delta rule: a readout that learns from its own error.
 
     dW_kj = sum over samples of err_k * trace_j      err = onehot - softmax, in 8 bits
 
@@ -6,12 +6,30 @@ Local to the readout's core: the error from its own scores and the label, the tr
 arrive. The paper names it as future work (section 7). neurosim/kernels/rules/delta.py.
 """
 
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
-def fault(sigma_bias: float) -> str | None:
-    """Why the rule cannot work with these settings, or None."""
-    if sigma_bias:
-        return (
-            f"sigma_bias {sigma_bias} with output_rule 'delta': the readout's biases then learn from "
-            f"their own error; use --sigma-bias 0 and --bias-rate"
-        )
-    return None
+from learning.rules.rule import Rule
+from neurosim.population.rules import Signal
+
+if TYPE_CHECKING:
+    from learning.settings import Settings
+
+
+@dataclass(frozen=True)
+class Delta(Rule):
+    """The readout's errors times traces of the spikes that arrive."""
+
+    name: str = "delta"
+    settings: ClassVar = frozenset({"output_rate"})
+    signal: ClassVar = Signal.ERROR
+
+    def check(self, settings: "Settings") -> None:
+        if settings.sigma_bias:
+            raise ValueError(
+                f"sigma_bias {settings.sigma_bias} with output_rule 'delta': the readout's biases learn "
+                f"from their own error; use --sigma-bias 0 and --bias-rate"
+            )
+
+
+DELTA = Delta()

@@ -1,17 +1,33 @@
-"""EGGROLL: how large is low-rank noise on a layer's weights?
+"""EGGROLL: low-rank noise on the weights of a layer.
 
     E = scale * sum_r A_r B_r^T / sqrt(rank)      every weight moves by sigma, whatever the rank
 
-Sarkar et al., arXiv 2511.16652, section 4; paper section 2.5, equation 3. The noise is drawn and the
-update made in neurosim/kernels/noise/weight_noise.py and consolidate.py.
+Sarkar et al., arXiv 2511.16652, section 4; paper section 2.5, equation 3. The noise is drawn in
+neurosim/kernels/noise/weight_noise.py and the update accumulated in rules/weight_update.py.
 """
 
+from dataclasses import dataclass
 from math import sqrt
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from learning.rules.rule import FACTOR_STD, Rule
+from neurosim.population.rules import Signal
+
+if TYPE_CHECKING:
+    from learning.settings import Settings
 
 
-def scale(sigma: float, unit: int, factor_std: int, rank: int) -> int:
-    """What noise 1 adds to u, so that a weight's noise has standard deviation `sigma` LSB.
+@dataclass(frozen=True)
+class Eggroll(Rule):
+    """Fitness of a direction times its low-rank noise."""
 
-    unit        u of one LSB            factor_std  standard deviation of a noise number
-    """
-    return round(sigma * unit / (factor_std**2 * sqrt(rank)))
+    name: str = "eggroll"
+    settings: ClassVar = frozenset({"rank", "sigma_bias", "shaping", "estimator"})
+    noise: ClassVar[Literal["low-rank"]] = "low-rank"
+    signal: ClassVar = Signal.FITNESS
+
+    def scale(self, sigma: float, unit: int, settings: "Settings") -> int:
+        return round(sigma * unit / (FACTOR_STD[settings.noise] ** 2 * sqrt(settings.rank)))
+
+
+EGGROLL = Eggroll()

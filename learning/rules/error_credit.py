@@ -1,35 +1,58 @@
-"""Credit by error: who tells a neuron what its event-aligned noise was worth?
+"""Credit by error: event-aligned noise, and a credit for each neuron from the errors of the readout.
 
-    fitness  c_ik = f_i                          one integer a pair, the same for all neurons
-    error    c_ik = blame_k * (e_k(+) - e_k(-))  the readout's errors, and what the noise did to neuron k
+    fitness  c_ik = f_i                             one integer a pair, the same for all neurons
+    error    c_ik = feedback_k * (e_k(+) - e_k(-))  the readout's errors, and what the noise did to neuron k
 
-With a fitness that all share, the noise of 127 other neurons is in what a neuron is told. Here the core
-of the readout sends its errors (8 bits a class and sample, as the delta rule has them); every neuron
-weighs them by its own outgoing weights and multiplies by what its noise changed in its own spikes.
-Still forward passes only, and no derivative of the neuron. neurosim/kernels/rules/error_credit.py.
+A fitness that all neurons share carries the noise of all of them. Here the core of the readout sends its
+errors (8 bits a class and sample, as for the delta rule); every neuron weighs them by its own outgoing
+weights and multiplies by what its noise changed in its own spikes. Still forward passes only, and no
+derivative of the neuron. neurosim/kernels/rules/error_credit.py.
 """
 
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
-def fault(method: str, hidden: int, output_rule: str, estimator: str) -> str | None:
-    """Why the rule cannot work with these settings, or None."""
-    if method != "event-aligned":
-        return (
-            f"credit 'error' with method {method!r}: only the noise of a neuron can be told apart; "
-            f"use --method event-aligned"
-        )
-    if hidden != 1:
-        return (
-            f"credit 'error' with {hidden} hidden layers: the readout's errors reach the layer before it; "
-            f"use one hidden layer, or --credit fitness"
-        )
-    if output_rule == "same":
-        return (
-            "credit 'error' with output_rule 'same': the readout learns from its errors, not from noise; "
-            "use --output-rule delta"
-        )
-    if estimator != "antithetic":
-        return (
-            f"credit 'error' with estimator {estimator!r}: a neuron is told what +noise and -noise changed "
-            f"in its own spikes; use --estimator antithetic, or --credit fitness"
-        )
-    return None
+from learning.rules.event_aligned import EventAligned
+from neurosim.population.rules import Signal
+
+if TYPE_CHECKING:
+    from learning.settings import Settings
+
+
+@dataclass(frozen=True)
+class ErrorCredit(EventAligned):
+    """Credit of each neuron times its noise on the current."""
+
+    name: str = "error-credit"
+    settings: ClassVar = frozenset({"noise_period", "noise_window"})
+    signal: ClassVar = Signal.CREDIT
+
+    def check(self, settings: "Settings") -> None:
+        self._check_method(settings)
+        if len(settings.hidden) != 1:
+            raise ValueError(
+                f"credit 'error' with {len(settings.hidden)} hidden layers: the readout's errors reach "
+                f"the layer before it; use one hidden layer, --feedback, or --credit fitness"
+            )
+        if settings.output_rule == "same":
+            raise ValueError(
+                "credit 'error' with output_rule 'same': the readout learns from its errors, not from "
+                "noise; use --output-rule delta"
+            )
+
+    def _check_method(self, settings: "Settings") -> None:
+        """Raise ValueError unless the noise is on currents, of antithetic pairs with a sample each."""
+        if settings.method != "event-aligned":
+            raise ValueError(
+                f"credit 'error' with method {settings.method!r}: only noise on the current of a neuron "
+                f"can be credited to it; use --method event-aligned"
+            )
+        super().check(settings)
+        if settings.estimator != "antithetic":
+            raise ValueError(
+                f"credit 'error' with estimator {settings.estimator!r}: the credit of a neuron compares "
+                f"+noise and -noise of one pair; use --estimator antithetic, or --credit fitness"
+            )
+
+
+ERROR_CREDIT = ErrorCredit()

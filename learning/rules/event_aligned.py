@@ -1,27 +1,45 @@
-"""Event-aligned perturbations: how large is noise on a neuron's current, and what does it need?
+"""Event-aligned perturbation: noise on the currents of neurons, correlated with the spikes that arrive.
 
     input_k(t) += scale * xi_k(t)        dW = sum over directions of f * sum_t xi(t) x(t)^T
 
-The noise is the neurons', so the samples decide which weights it stands for; each pair needs one
-sample of its own (its f belongs to those spikes alone). neurosim/kernels/rules/event_aligned.py.
+The noise belongs to neurons, so the samples decide which weights it stands for; each pair needs one
+sample of its own, since its fitness belongs to those spikes alone. `sigma` is in weight LSB, as if one
+more synapse of that size received a spike. neurosim/kernels/rules/event_aligned.py.
 """
 
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-def scale(sigma: float, unit: int, factor_std: int) -> int:
-    """What noise 1 adds to u; `sigma` is in weight LSB, as if one more synapse of that size spiked."""
-    return round(sigma * unit / factor_std)
+from learning.rules.rule import FACTOR_STD, Rule
+from neurosim.population.rules import Signal
+
+if TYPE_CHECKING:
+    from learning.settings import Settings
 
 
-def fault(batch: int, sigma_bias: float) -> str | None:
-    """Why the rule cannot work with these settings, or None."""
-    if batch != 1:
-        return (
-            f"batch {batch} with method 'event-aligned': a pair's noise belongs to one sample; "
-            f"use --batch 1 and more --groups"
-        )
-    if sigma_bias:
-        return (
-            f"sigma_bias {sigma_bias} with method 'event-aligned': biases learn from the noise on the "
-            f"current; use --sigma-bias 0 and --bias-rate"
-        )
-    return None
+@dataclass(frozen=True)
+class EventAligned(Rule):
+    """Fitness of a direction times its noise on the currents."""
+
+    name: str = "event-aligned"
+    settings: ClassVar = frozenset({"noise_period", "noise_window", "shaping", "estimator"})
+    noise: ClassVar[Literal["current"]] = "current"
+    signal: ClassVar = Signal.FITNESS
+
+    def check(self, settings: "Settings") -> None:
+        if settings.batch != 1:
+            raise ValueError(
+                f"batch {settings.batch} with method 'event-aligned': a pair's noise belongs to one "
+                f"sample; use --batch 1 and more --groups"
+            )
+        if settings.sigma_bias:
+            raise ValueError(
+                f"sigma_bias {settings.sigma_bias} with method 'event-aligned': biases learn from the "
+                f"noise on the current; use --sigma-bias 0 and --bias-rate"
+            )
+
+    def scale(self, sigma: float, unit: int, settings: "Settings") -> int:
+        return round(sigma * unit / FACTOR_STD[settings.noise])
+
+
+EVENT_ALIGNED = EventAligned()

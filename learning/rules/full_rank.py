@@ -1,9 +1,29 @@
-"""Full-rank evolution strategies: how large is noise of its own on every weight?
+"""Full-rank evolution strategies: independent noise on every weight.
 
 The paper's "vanilla ES" (section 2.4, equation 2), on the same chip and from the same generator.
 """
 
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-def scale(sigma: float, unit: int, factor_std: int) -> int:
-    """What noise 1 adds to u, so that a weight's noise has standard deviation `sigma` LSB."""
-    return round(sigma * unit / factor_std)
+from learning.rules.rule import FACTOR_STD, Rule
+from neurosim.population.rules import Signal
+
+if TYPE_CHECKING:
+    from learning.settings import Settings
+
+
+@dataclass(frozen=True)
+class FullRank(Rule):
+    """Fitness of a direction times its noise on every weight."""
+
+    name: str = "full-rank"
+    settings: ClassVar = frozenset({"sigma_bias", "shaping", "estimator"})
+    noise: ClassVar[Literal["full-rank"]] = "full-rank"
+    signal: ClassVar = Signal.FITNESS
+
+    def scale(self, sigma: float, unit: int, settings: "Settings") -> int:
+        return round(sigma * unit / FACTOR_STD[settings.noise])
+
+
+FULL_RANK = FullRank()

@@ -195,7 +195,7 @@ def training(
     forward passes   both members of every pair, on every sample of the pair; the relay neurons of
                      the perturbation are added where `counted` has none
     random numbers   A, B and bias noise of every direction, drawn twice: to evaluate, and to update
-    votes            direction * rank * synapse additions; weight updates: every synapse, a generation
+    update sums      direction * rank * synapse additions; weight updates: every synapse, a generation
     messages         a pair's number and the coefficient of each of its `directions` (one, or two where
                      members are one-sided) to each core, two fitnesses to the host
     """
@@ -223,8 +223,8 @@ def training(
         2 * generations * pairs * directions * -(-bits // LINK_BITS),
         costs.random_number,
     )
-    votes = generations * pairs * directions * rank * synapses
-    priced["votes"] = (votes, costs.synaptic_operation)
+    sums = generations * pairs * directions * rank * synapses
+    priced["update sums"] = (sums, costs.synaptic_operation)
     priced["weight updates"] = (generations * synapses, costs.weight_update)
     priced["fitness messages"] = (fitness, costs.message)
     what = f"{generations} generations of {pairs} pairs, rank {rank}, {passes:,} forward passes"

@@ -91,7 +91,7 @@ class Placement(NamedTuple):
 
 
 def axon_bits(synapses: Int | int, weight_bits: int, delay_bits: int, index_bits: int) -> Int:
-    """Memory of an axon with so many synapses; 0 for none. Tags serve other rules: 0 bits."""
+    """SynapticState of an axon with so many synapses; 0 for none. Tags serve other rules: 0 bits."""
     count = np.asarray(synapses, np.int64)
     each = weight_bits + delay_bits + index_bits
     whole, rest = count // BLOCK, count % BLOCK

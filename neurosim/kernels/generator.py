@@ -30,9 +30,18 @@ LAYER_BITS = np.uint64(16)
 
 # The streams: what a number is drawn for. The second counter word is `stream << 16 | layer`.
 (
-    OUTPUT_FACTOR, INPUT_FACTOR, BIAS, FULL_RANK, ROUNDING, BIAS_ROUNDING, INITIAL, SHUFFLE, CAMERA,
-    ALIGNED, MOVE,
-) = (np.int64(stream) for stream in range(11))  # fmt: skip
+    OUTPUT_FACTOR,
+    INPUT_FACTOR,
+    BIAS,
+    FULL_RANK,
+    ROUNDING,
+    BIAS_ROUNDING,
+    INITIAL,
+    SHUFFLE,
+    CAMERA,
+    ALIGNED,
+    MOVE,
+) = (np.int64(stream) for stream in range(11))
 """A and B of a low-rank perturbation, the bias noise, a full-rank perturbation, the stochastic
 rounding of synapses and of biases, the initial weights, the order of samples, the event camera,
 the noise of event-aligned perturbations, and how far samples are moved. Typed, since a literal would compile
@@ -90,17 +99,32 @@ def draw_words(out, offset, first, count, stream, layer, direction, generation, 
     for word in range(0, count, 2 * WORDS):
         w0, w1, w2, w3 = philox4x32_lanes(
             splat_words(uint64((first + word) >> 1)) + word_index(),
-            splat_words(field), splat_words(who), splat_words(when), k0, k1,
-        )  # fmt: skip
+            splat_words(field),
+            splat_words(who),
+            splat_words(when),
+            k0,
+            k1,
+        )
         store_interleaved(
-            elements, offset + word, w0 | shift_words_left(w1, half), w2 | shift_words_left(w3, half),
+            elements,
+            offset + word,
+            w0 | shift_words_left(w1, half),
+            w2 | shift_words_left(w3, half),
             count - word,
-        )  # fmt: skip
+        )
 
 
 @kernel
 def draw_blocks(out, stream, layer, direction, generation, seed):
     """Fill all of the one-dimensional uint64 array `out` with the words of one noise field."""
     draw_words(
-        out, np.int64(0), np.int64(0), np.int64(out.size), stream, layer, direction, generation, seed
-    )  # fmt: skip
+        out,
+        np.int64(0),
+        np.int64(0),
+        np.int64(out.size),
+        stream,
+        layer,
+        direction,
+        generation,
+        seed,
+    )

@@ -122,7 +122,7 @@ def log_likelihood(logits, lanes, lane, label, tops, totals, logs):
 @kernel
 def softmax_errors(
     logits, lanes, lane, classes, label, tops, totals, powers, one, errors, errors_at
-):  # fmt: skip
+):
     """Write one * (1 where the class is the label, else 0) - one * softmax to int32 `errors`.
 
     Of a lane of `softmax`, one for each class from `errors_at` on.

@@ -1,10 +1,11 @@
 """Network description: inputs, populations, connections and the weights that learning changes."""
 
+from neurosim.network.connections import Conv2d, Dense, PooledDense, Sparse, SumPool2d
 from neurosim.network.description import (
     Connection,
     Input,
+    Layer,
     Network,
-    NetworkError,
     Noise,
     Population,
     SignMode,
@@ -13,15 +14,25 @@ from neurosim.network.description import (
     learned,
     mantissas,
 )
+from neurosim.network.errors import NetworkError
+from neurosim.network.neurons import AdaptiveLif, Lif
 
 __all__ = [
+    "AdaptiveLif",
     "Connection",
+    "Conv2d",
+    "Dense",
     "Input",
+    "Layer",
+    "Lif",
     "Network",
     "NetworkError",
     "Noise",
+    "PooledDense",
     "Population",
     "SignMode",
+    "Sparse",
+    "SumPool2d",
     "Weights",
     "check_weights",
     "learned",

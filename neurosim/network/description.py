@@ -12,25 +12,19 @@ they take part in is written out in `neurosim/kernels/neurons/lif.py`.
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neurosim import limits
+from neurosim.network.connections import ConnectionKind, Dense, Parameter, Synapses
+from neurosim.network.errors import NetworkError
+from neurosim.network.errors import check_register as _check
+from neurosim.network.neurons import AdaptiveLif, Lif
+from neurosim.network.shapes import Shape, checked_shape
 
 SignMode = Literal["mixed", "excitatory", "inhibitory"]
-
-
-class NetworkError(ValueError):
-    """A network, or weights for it, that the chip cannot hold. The message names the register."""
-
-
-def _check(where: str, register: str, value: object, allowed: limits.Range) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value not in allowed:
-        raise NetworkError(
-            f"{where}: {register} is {value!r}; allowed are integers {allowed.low}..{allowed.high}"
-        )
 
 
 def _check_each(
@@ -50,13 +44,16 @@ def _check_each(
 
 @dataclass(frozen=True)
 class Input:
-    """Spikes from outside: `size` axons that something else drives."""
+    """Spikes from outside: `size` axons that something else drives; `shape` of a map, or (size,)."""
 
     name: str
     size: int
+    shape: Shape = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
-        _check(f"input {self.name!r}", "size", self.size, limits.Range(1, 1 << 24))
+        where = f"input {self.name!r}"
+        _check(where, "size", self.size, limits.Range(1, 1 << 24))
+        object.__setattr__(self, "shape", checked_shape(where, self.shape, self.size))
 
 
 @dataclass(frozen=True)
@@ -85,6 +82,8 @@ class Population:
     reset_interval  u and v are set to 0 before every step whose number, counted from 1, is
                     reset_offset modulo reset_interval; 0 is never
     wide_decay      let du and dv be 4096, as lava and brian2-loihi do; no 12-bit register holds it
+    shape           (channels, height, width) of a map; (neurons,) by default
+    model           `Lif`, or a model with registers of its own (network/neurons)
     """
 
     name: str
@@ -102,11 +101,14 @@ class Population:
     reset_interval: int = 0
     reset_offset: int = 0
     wide_decay: bool = False
+    shape: Shape = None  # type: ignore[assignment]
+    model: Lif | AdaptiveLif = Lif()  # noqa: RUF009
 
     def __post_init__(self) -> None:
         where = f"population {self.name!r}"
         decay = limits.WIDE_DECAY if self.wide_decay else limits.DECAY
         _check(where, "neurons", self.neurons, limits.Range(1, 1 << 24))
+        object.__setattr__(self, "shape", checked_shape(where, self.shape, self.neurons))
         for register, value, allowed in (
             ("vth_mant", self.vth_mant, limits.VTH_MANT),
             ("du", self.du, decay),
@@ -150,7 +152,8 @@ class Connection:
     A weight is `mantissa << grid_bits`; it adds `mantissa << current_shift` to u.
     A spike arrives `delay` steps later than without delay. With `message_bits` the value of a spike
     multiplies the weight; without, any spike counts as 1. `label` tells apart two connections
-    between the same two parts.
+    between the same two parts. `kind` says how spikes meet the matrix (network/connections). A
+    connection from a population to itself is recurrent: its spikes arrive in the next step.
     """
 
     source: str
@@ -161,6 +164,7 @@ class Connection:
     delay: int = 0
     message_bits: int = 0
     label: str = ""
+    kind: ConnectionKind = Dense()  # noqa: RUF009
 
     def __post_init__(self) -> None:
         where = f"connection {self.name}"
@@ -177,6 +181,11 @@ class Connection:
     @property
     def name(self) -> str:
         return f"{self.source}->{self.target}" + (f":{self.label}" if self.label else "")
+
+    @property
+    def recurrent(self) -> bool:
+        """Does it lead back to the population it comes from?"""
+        return self.source == self.target
 
     @property
     def grid_bits(self) -> int:
@@ -202,6 +211,7 @@ class Network:
     populations: tuple[Population, ...]
     connections: tuple[Connection, ...]
     sizes: dict[str, int] = field(init=False, repr=False, compare=False)
+    shapes: dict[str, Shape] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         sizes: dict[str, int] = {}
@@ -211,6 +221,7 @@ class Network:
                 raise NetworkError(f"two parts of the network are called {part.name!r}; rename one")
             sizes[part.name] = part.size
         object.__setattr__(self, "sizes", sizes)
+        object.__setattr__(self, "shapes", {part.name: part.shape for part in parts})
         targets = {population.name for population in self.populations}
         seen = set()
         for connection in self.connections:
@@ -224,6 +235,20 @@ class Network:
                     f"connection {connection.name} is there twice; merge the two or label one"
                 )
             seen.add(connection.name)
+            self._check_shapes(connection)
+
+    def _check_shapes(self, connection: Connection) -> None:
+        """Raise NetworkError unless the connection's kind fits its source and its target."""
+        source, target = self.shapes[connection.source], self.shapes[connection.target]
+        try:
+            wanted = connection.kind.out_shape(source)
+        except NetworkError as error:
+            raise NetworkError(f"connection {connection.name}: {error}") from error
+        if wanted is not None and wanted != target:
+            raise NetworkError(
+                f"connection {connection.name}: {connection.kind.name} on {source} makes {wanted}; "
+                f"population {connection.target!r} has shape {target}: give it {wanted}"
+            )
 
     @staticmethod
     def chain(
@@ -254,9 +279,14 @@ class Network:
         sources = tuple(self.sizes)
         pairs = tuple(zip(self.connections, self.populations, strict=False))
         chained = len(self.inputs) == 1 and len(self.connections) == len(self.populations) > 0
-        if not chained or any(
-            (connection.source, connection.target) != (source, population.name)
-            for (connection, population), source in zip(pairs, sources, strict=False)
+        dense = all(isinstance(connection.kind, Dense) for connection in self.connections)
+        if (
+            not chained
+            or not dense
+            or any(
+                (connection.source, connection.target) != (source, population.name)
+                for (connection, population), source in zip(pairs, sources, strict=False)
+            )
         ):
             raise NetworkError(
                 "learning needs dense layers one after another (one input, each population fed by "
@@ -265,13 +295,95 @@ class Network:
             )
         return pairs
 
+    @cached_property
+    def is_dense_chain(self) -> bool:
+        """Is it a chain of dense layers of LIF neurons, as the fused kernel runs them?"""
+        try:
+            self.layers  # noqa: B018
+        except NetworkError:
+            return False
+        return all(
+            isinstance(population.model, Lif) for population in self.populations
+        ) and not any(connection.delay for connection in self.connections)
+
+    def parameter(self, connection: Connection) -> Parameter | None:
+        """The matrix that a connection learns; None where its weights are fixed."""
+        return connection.kind.parameter(
+            self.shapes[connection.source], self.shapes[connection.target]
+        )
+
+    @cached_property
+    def parameters(self) -> tuple[tuple[Connection, Parameter], ...]:
+        """Connections with a matrix, in order: a parameter's place here is its number."""
+        found = ((connection, self.parameter(connection)) for connection in self.connections)
+        return tuple((connection, matrix) for connection, matrix in found if matrix is not None)
+
+    @cached_property
+    def graph(self) -> tuple["Layer", ...]:
+        """The populations in an order in which each comes after all that feed it, itself apart.
+
+        Raises NetworkError where a cycle passes through more than one population.
+        """
+        placed = {part.name for part in self.inputs}
+        waiting, ordered = list(self.populations), []
+        while waiting:
+            ready = [p for p in waiting if self._sources(p.name) <= placed | {p.name}]
+            if not ready:
+                raise NetworkError(
+                    f"populations {[p.name for p in waiting]} feed each other in a cycle; only a "
+                    f"population with a connection to itself may be recurrent"
+                )
+            ordered += ready
+            placed |= {p.name for p in ready}
+            waiting = [p for p in waiting if p.name not in placed]
+        return tuple(self._layer(population) for population in ordered)
+
+    def _sources(self, target: str) -> set[str]:
+        return {c.source for c in self.connections if c.target == target}
+
+    def _layer(self, population: Population) -> "Layer":
+        mine = [c for c in self.connections if c.target == population.name]
+        return Layer(
+            population,
+            tuple(c for c in mine if not c.recurrent),
+            tuple(c for c in mine if c.recurrent),
+        )
+
+    def expand(
+        self, connection: Connection, matrix: NDArray[np.integer[Any]] | None = None
+    ) -> Synapses:
+        """The synapses of a connection one by one, with the mantissas of its matrix."""
+        return connection.kind.expand(
+            matrix, self.shapes[connection.source], self.shapes[connection.target]
+        )
+
+    def synapses(
+        self, connection: Connection, matrix: NDArray[np.integer[Any]] | None = None
+    ) -> NDArray[np.int64]:
+        """All weights of a connection: int64 (target, source), `mantissa << grid_bits`."""
+        sources, targets, weights = self.expand(connection, matrix)
+        shape = (self.sizes[connection.target], self.sizes[connection.source])
+        full = np.zeros(shape, np.int64)
+        np.add.at(full, (targets, sources), weights << connection.grid_bits)
+        return full
+
+
+class Layer(NamedTuple):
+    """A population with the connections that feed it, in the network's order, and those to itself."""
+
+    population: Population
+    incoming: tuple[Connection, ...]
+    recurrent: tuple[Connection, ...]
+
 
 class Weights(NamedTuple):
-    """What learning changes, for a chain of layers.
+    """What learning changes.
 
-    mantissas  one int8 array (source, neuron) a layer: the synapses that one arriving spike visits
-               lie together; legal range `Connection.mantissa` (mixed sign only)
-    biases     one int16 array (neuron,) a layer: bias mantissas, added to the description's own
+    mantissas  one int8 matrix (row, column) a parameter, in the order of `Network.parameters`: of a
+               dense chain (source, neuron) a layer, so that the synapses that one arriving spike
+               visits lie together; legal range `Connection.mantissa` (mixed sign only)
+    biases     one int16 array (neuron,) a population, in the description's order: bias mantissas,
+               added to the description's own; of maps (channel,), shared by a map's neurons
     """
 
     mantissas: tuple[NDArray[np.int8], ...]
@@ -280,44 +392,50 @@ class Weights(NamedTuple):
 
 def check_weights(network: Network, weights: Weights) -> None:
     """Raise NetworkError, naming the layer, unless `weights` fit `network`."""
-    layers = network.layers
-    if not len(weights.mantissas) == len(weights.biases) == len(layers):
+    parameters, populations = network.parameters, network.populations
+    if (len(weights.mantissas), len(weights.biases)) != (len(parameters), len(populations)):
         raise NetworkError(
             f"weights for {len(weights.mantissas)} layers and biases for {len(weights.biases)}, "
-            f"but the network has {len(layers)} layers"
+            f"but the network has {len(parameters)} parameters and {len(populations)} populations"
         )
-    for (connection, population), mantissa, bias in zip(
-        layers, weights.mantissas, weights.biases, strict=True
-    ):
-        shape = (network.sizes[connection.source], population.neurons)
-        for what, array, wanted, dtype, allowed in (
-            ("mantissas", mantissa, shape, np.int8, connection.mantissa),
-            ("bias mantissas", bias, shape[1:], np.int16, limits.BIAS_MANT),
-        ):
-            if array.dtype != dtype or array.shape != wanted:
-                raise NetworkError(
-                    f"layer {population.name!r}: {what} are {array.dtype} {array.shape}; "
-                    f"needed is {np.dtype(dtype)} {wanted}"
-                )
-            low, high = int(array.min()), int(array.max())
-            if low < allowed.low or high > allowed.high:
-                raise NetworkError(
-                    f"layer {population.name!r}: {what} reach from {low} to {high}; "
-                    f"allowed are {allowed.low}..{allowed.high}"
-                )
+    for (connection, matrix), mantissa in zip(parameters, weights.mantissas, strict=True):
+        size = (matrix.rows, matrix.columns)
+        _check_array(connection.target, "mantissas", mantissa, size, np.int8, connection.mantissa)
+    for population, bias in zip(populations, weights.biases, strict=True):
+        shape = population.shape[:1]
+        _check_array(population.name, "bias mantissas", bias, shape, np.int16, limits.BIAS_MANT)
+
+
+def _check_array(
+    layer: str, what: str, array: NDArray[Any], shape: Shape, dtype: Any, allowed: limits.Range
+) -> None:
+    if array.dtype != dtype or array.shape != shape:
+        raise NetworkError(
+            f"layer {layer!r}: {what} are {array.dtype} {array.shape}; "
+            f"needed is {np.dtype(dtype)} {shape}"
+        )
+    low, high = int(array.min()), int(array.max())
+    if low < allowed.low or high > allowed.high:
+        raise NetworkError(
+            f"layer {layer!r}: {what} reach from {low} to {high}; "
+            f"allowed are {allowed.low}..{allowed.high}"
+        )
 
 
 def learned(network: Network, weights: Weights) -> tuple[Network, dict[str, NDArray[np.int64]]]:
-    """A chain with its learned biases in the description, and its weights by name of connection.
+    """The network with its learned biases in the description, and its weights by name of connection.
 
     The weights are int64 (target, source), `mantissa << grid_bits`: what the chip is given.
     """
     check_weights(network, weights)
-    populations, synapses = [], {}
-    for (connection, population), mantissas, biases in zip(
-        network.layers, weights.mantissas, weights.biases, strict=True
-    ):
-        synapses[connection.name] = mantissas.T.astype(np.int64) << connection.grid_bits
-        total = population.each("bias_mant") + biases
+    matrices = {
+        connection.name: matrix
+        for (connection, _), matrix in zip(network.parameters, weights.mantissas, strict=True)
+    }
+    synapses = {c.name: network.synapses(c, matrices.get(c.name)) for c in network.connections}
+    populations = []
+    for population, biases in zip(network.populations, weights.biases, strict=True):
+        each = np.repeat(biases, population.neurons // len(biases))
+        total = population.each("bias_mant") + each
         populations.append(replace(population, bias_mant=tuple(total.tolist())))
     return replace(network, populations=tuple(populations)), synapses

@@ -1,6 +1,6 @@
 """Which choices could overflow an integer, or ask a rule for what it cannot know? Checked before learning.
 
-A vote of a synapse is 32 bits wide, what the directions of a group add for a spike 16, a coefficient 8.
+A sum of a synapse is 32 bits wide, what the directions of a group add for a spike 16, a coefficient 8.
 """
 
 import numpy as np
@@ -21,14 +21,14 @@ def _number(spec: NoiseSpec) -> int:
     return int(weight_noise.GRADED_OFFSET) if spec.graded else 1
 
 
-def check_votes(spec: NoiseSpec, pairs: int, steps: int) -> None:
-    """Raise NetworkError if the votes of noise on weights, or along the events, could pass 32 bits."""
+def check_update_sums(spec: NoiseSpec, pairs: int, steps: int) -> None:
+    """Raise NetworkError if the sums of noise on weights, or along the events, could pass 32 bits."""
     on_weights = spec.rank * _number(spec) ** 2
     along = steps * _number(spec) if any(spec.aligned) else 0
     largest = spec.directions * COEFFICIENT * max(on_weights, along)
     if pairs * largest > INT32_MAX:
         raise NetworkError(
-            f"{pairs} pairs of rank {spec.rank} on {steps} steps could overflow a 32-bit vote; "
+            f"{pairs} pairs of rank {spec.rank} on {steps} steps could overflow a 32-bit sum; "
             f"allowed are {INT32_MAX // largest} pairs"
         )
 
@@ -51,17 +51,17 @@ def _largest_trace(network: Network, steps: int) -> int:
 
 
 def check_traces(network: Network, steps: int, samples: int) -> None:
-    """Raise NetworkError if the votes of the delta rule could pass 32 bits."""
+    """Raise NetworkError if the sums of the delta rule could pass 32 bits."""
     largest = _largest_trace(network, steps) * delta.ERROR_ONE
     if samples * largest > INT32_MAX:
         raise NetworkError(
-            f"the delta rule on {samples} samples of {steps} steps could overflow a 32-bit vote; "
+            f"the delta rule on {samples} samples of {steps} steps could overflow a 32-bit sum; "
             f"allowed are {INT32_MAX // largest} samples: lower groups or batch, or raise dv"
         )
 
 
 def largest_credit(network: Network, spec: NoiseSpec, pairs: int, groups: int, steps: int) -> int:
-    """So that what a group adds for a spike fits 16 bits, and a synapse's votes 32."""
+    """So that what a group adds for a spike fits 16 bits, and a synapse's sums 32."""
     connection, classes = network.layers[-1][0], network.populations[-1].neurons
     largest = _largest_trace(network, steps) * classes * delta.ERROR_ONE * -connection.mantissa[0]
     if largest > INT32_MAX:

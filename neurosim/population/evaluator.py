@@ -1,16 +1,17 @@
-"""How does a chip learn? It rehearses a population of perturbed networks and keeps what scored.
+"""Evaluator: fitness of a population of perturbed networks, and the update of their common weights.
 
-    rehearse(frames, groups, pairs)      -> fitness of both members of every pair
-    consolidate(coefficients, rates)     -> one small integer a direction moves the weights
-    recall(frames)                       -> what the network as it stands makes of samples
+    evaluate(batch, pairs)             -> fitness of both members of every pair
+    apply_update(coefficients, rates)  -> one small integer a direction moves the weights
+    forward(frames)                    -> scores and spikes of the network without noise
 
-The chip owns the weights. It is told numbers (which pairs, which samples, what a direction was worth) and
-never a perturbation: each core draws its noise from the counter generator, twice. The members of an
+The chip holds the weights. It receives numbers (which pairs, which samples, the utility of a direction)
+and never a perturbation: each core draws its noise from the counter generator, twice. The members of an
 antithetic pair share one direction, one-sided members have one each.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,33 +23,39 @@ from neurosim.kernels.connections import dense
 from neurosim.kernels.executors import fused_chain, output_batch
 from neurosim.kernels.simd import zeros
 from neurosim.network import Network, NetworkError, Weights, check_weights
+from neurosim.population.batch import SAMPLES_AT_ONCE, Batch
 from neurosim.population.bounds import (
     check_credit,
     check_terms,
     check_traces,
-    check_votes,
+    check_update_sums,
     largest_credit,
 )
 from neurosim.population.layout import NoiseSpec, check_noise, check_trainable, lay_out
-from neurosim.population.state import Memory, check_fraction_bits, padded, weights
+from neurosim.population.rules import Signal, check_signals
+from neurosim.population.state import (
+    SynapticState,
+    check_fraction_bits,
+    check_state,
+    padded,
+    weights,
+)
 from neurosim.population.update import (
     Coefficients,
     Rates,
-    Shown,
-    Votes,
-    add_delta,
-    add_presented,
+    SharedForward,
+    UpdateSums,
+    accumulate_delta,
+    accumulate_event_aligned,
+    accumulate_weight_noise,
     move,
-    weight_votes,
 )
 from neurosim.threads import balanced, in_pieces
 
 STEPS = limits.Range(1, 255)
 """Time steps of a sample: 255 sums of a 24-bit v still fit 32 bits."""
-Scratch = tuple[fused_chain.Room, output_batch.Panel]
-"""Memory that one thread writes to while it evaluates."""
-SAMPLES_AT_ONCE = 2048
-"""Samples whose shared currents are held at a time: 10 MB at 10 steps and 128 neurons."""
+Scratch = tuple[fused_chain.Scratch, output_batch.OutputBatch]
+"""SynapticState that one thread writes to while it evaluates."""
 
 
 class ReadoutSpec(NamedTuple):
@@ -59,22 +66,23 @@ class ReadoutSpec(NamedTuple):
     shift: int
 
 
-class Rehearsal(NamedTuple):
+class Evaluation(NamedTuple):
     """What became of a population.
 
     fitness    int64 (pair, 2): log-likelihood of both members, in 2^-10 bit; where neurons are
                given credit by error, of the unperturbed network
     saturated  int64 (pair, 2): registers that met their edge
     credits    int16 (pair, lane): what each hidden neuron's own noise was worth to it, where neurons are
-               given credit by error; it stays in the cores
+               given credit by error; it stays in the cores. Of a graph of layers the
+               `layer_credit.LayerSums` of all pairs
     """
 
     fitness: NDArray[np.int64]
     saturated: NDArray[np.int64]
-    credits: NDArray[np.int16] | None = None
+    credits: Any = None
 
 
-class Recall(NamedTuple):
+class Forward(NamedTuple):
     """What the unperturbed network does.
 
     potentials, counts  int32 (sample, class): sum over steps of the last layer's v, and its spikes
@@ -88,8 +96,8 @@ class Recall(NamedTuple):
     saturated: NDArray[np.int64]
 
 
-class Forward(NamedTuple):
-    """What `fused_chain.forward` writes: potentials, counts and saturated as in `Recall`.
+class _Raw(NamedTuple):
+    """What `fused_chain.forward` writes: potentials, counts and saturated as in `Forward`.
 
     trains  uint64 (sample, layer * step * word): spikes of the hidden layers
     """
@@ -100,36 +108,45 @@ class Forward(NamedTuple):
     saturated: NDArray[np.int64]
 
 
-class LearningChip:
+class Evaluator:
     """A chain of dense layers that learns by evolution strategies, in integers throughout."""
 
     def __init__(
         self,
         network: Network,
-        memory: Memory,
+        state: SynapticState,
         *,
         seed: int,
         noise: NoiseSpec,
         readout_spec: ReadoutSpec,
         fraction_bits: int = 8,
         momentum_bits: int = 3,
-        delta_rule: bool = False,
-        error_credit: bool = False,
+        signals: Sequence[Signal] | None = None,
     ) -> None:
         check_trainable(network)
         check_fraction_bits(fraction_bits)
+        check_state(network, state, fraction_bits)
         if not 0 <= seed < 1 << 64:
             raise NetworkError(f"seed is {seed}; allowed are 0..2^64 - 1")
         self.network = network
-        self.memory = memory
+        self.state = state
         self.seed = np.uint64(seed)
         self.fraction_bits = fraction_bits
         self.momentum_bits = momentum_bits
-        self.delta = delta_rule
-        self.error_credit = error_credit
-        self._shown_last: tuple[NDArray[np.uint64], NDArray[np.int64], Shown] | None = None
+        layers = len(network.layers)
+        signals = (Signal.FITNESS,) * layers if signals is None else signals
+        self.signals = check_signals(signals, layers)
+        self._changes = 0
         self._set(noise, readout_spec)
         check_weights(network, self.weights())
+
+    @property
+    def _by_credit(self) -> bool:
+        return Signal.CREDIT in self.signals
+
+    @property
+    def _by_error(self) -> bool:
+        return self.signals[-1] is Signal.ERROR
 
     def adjust(self, noise: NoiseSpec, readout_spec: ReadoutSpec) -> None:
         """Go on with noise of another size, or at another temperature, as a schedule has them."""
@@ -138,7 +155,7 @@ class LearningChip:
 
     def _set(self, noise: NoiseSpec, readout_spec: ReadoutSpec) -> None:
         check_noise(self.network, noise)
-        if self.error_credit:
+        if self._by_credit:
             check_credit(self.network, noise)
         self.spec = noise
         self.readout_spec = readout_spec
@@ -169,11 +186,11 @@ class LearningChip:
             readout.exp2_table(),
             readout.log2_table(),
         )
-        self._shown_last = None  # errors and gates depend on both
+        self._changes += 1  # errors and masks depend on both
 
     def weights(self) -> Weights:
         """The weights as the cores use them."""
-        return weights(self.memory, self.fraction_bits)
+        return weights(self.state, self.fraction_bits)
 
     def _samples(
         self,
@@ -200,60 +217,59 @@ class LearningChip:
             if then is not None:
                 then(begin, end, samples, scratch)
 
-        piece = balanced(count, 2 * output_batch.PANEL)
+        piece = balanced(count, 2 * output_batch.BATCH_LANES)
         in_pieces(count, piece, work, lambda: _scratch(chain, self._still, steps))
         return samples
 
-    def _show(self, frames: Frames, groups: NDArray[np.int64]) -> Shown:
-        """Present the samples of some groups to the unperturbed network, and keep what is shared."""
+    def _share(self, frames: Frames, groups: NDArray[np.int64]) -> SharedForward:
+        """Run the unperturbed network on the samples of some groups."""
         seen, first, places = np.unique(groups, return_index=True, return_inverse=True)
         order = np.argsort(first)  # samples lie in memory as groups meet them
         seen, places = seen[order], np.argsort(order)[places.reshape(-1)]
-        if seen.min() < 0 or seen.max() >= len(frames.labels):
-            raise NetworkError(
-                f"groups see samples {seen.min()}..{seen.max()}; there are 0..{len(frames.labels) - 1}"
-            )
         steps = frames.bits.shape[1]
         chain = lay_out(self.network, self.weights(), self.spec, steps)
         local = np.ascontiguousarray(places.reshape(groups.shape), np.int64)
         trains = np.zeros((0, 0), np.uint64)
         errors = np.zeros((0, 0), np.int32)
         fitness = np.zeros(len(seen), np.int64)
-        if not self.delta and not any(self.spec.aligned):
+        if not self._by_error and not any(self.spec.aligned):
             samples = self._samples(chain, frames, seen)
         else:
             forward = _forward_of(chain, len(seen), steps)
             trains = forward.trains
             scores = forward.potentials if self.readout_spec.membrane else forward.counts
             row = 4 * chain.layers * steps * chain.spike_words
-            gates = np.zeros((len(seen), row if self.spec.window else 1), np.uint16)
+            masks = np.zeros((len(seen), row if self.spec.window else 1), np.uint16)
             errors = np.zeros((len(seen), int(chain.lanes[-1])), np.int32)
 
             def then(begin: int, end: int, shared: fused_chain.Samples, scratch: Scratch) -> None:
                 fused_chain.forward(begin, end, chain, self._still, *scratch, shared, *forward)
-                fused_chain.judge(
-                    begin, end, self._readout, scores, shared.labels,
-                    np.zeros(scores.shape[1] + 2, np.int64), errors, fitness,
-                )  # fmt: skip
+                fused_chain.readout_errors(
+                    begin,
+                    end,
+                    self._readout,
+                    scores,
+                    shared.labels,
+                    np.zeros(scores.shape[1] + 2, np.int64),
+                    errors,
+                    fitness,
+                )
                 if self.spec.window:
-                    fused_chain.find_gates(
-                        begin, end, chain, scratch[0], shared, self.spec.window, trains, gates
+                    fused_chain.near_threshold_masks(
+                        begin, end, chain, scratch[0], shared, self.spec.window, trains, masks
                     )
 
-            samples = self._samples(chain, frames, seen, then)._replace(gates=gates)
-        return Shown(chain, samples, local, trains, errors, fitness)
+            samples = self._samples(chain, frames, seen, then)._replace(masks=masks)
+        return SharedForward(chain, samples, local, trains, errors, fitness)
 
-    def _blocks(self, frames: Frames, groups: NDArray[np.int64]) -> Iterator[tuple[int, Shown]]:
-        """Groups a few at a time, so that memory does not grow with the population; first group, shown."""
-        at_once = max(1, SAMPLES_AT_ONCE // groups.shape[1])
-        if len(groups) > at_once:
-            for first in range(0, len(groups), at_once):
-                yield first, self._show(frames, groups[first : first + at_once])
-            return
-        last = self._shown_last
-        if last is None or last[0] is not frames.bits or not np.array_equal(last[1], groups):
-            self._shown_last = last = (frames.bits, groups.copy(), self._show(frames, groups))
-        yield 0, last[2]
+    def _blocks(self, batch: Batch, groups: range) -> Iterator[tuple[int, SharedForward]]:
+        """The shared forward pass of some groups, a few at a time; first group and pass."""
+        pieces = batch.pieces(groups)
+        for piece in pieces:
+            seen = batch.groups[piece.start : piece.stop]
+            make = partial(self._share, batch.frames, seen)
+            shared = make() if len(pieces) > 1 else batch.shared(self, self._changes, piece, make)
+            yield piece.start - groups.start, shared
 
     def _check_frames(self, frames: Frames) -> None:
         inputs = self.network.sizes[self.network.connections[0].source]
@@ -272,21 +288,20 @@ class LearningChip:
                 f"label {int(frames.labels.max())} for a network of {classes} output neurons"
             )
 
-    def rehearse(
+    def evaluate(
         self,
-        frames: Frames,
-        groups: NDArray[np.int64],
+        batch: Batch,
         pairs: range,
         generation: int,
         part: range | None = None,
-    ) -> Rehearsal:
+    ) -> Evaluation:
         """Fitness of both members of each pair, summed over the samples of the pair's group.
 
-        groups  int64 (group, place): samples of `frames` that a group sees; the pairs are divided
-                among the groups evenly and in order
+        batch   samples and groups; the pairs are divided among the groups evenly and in order
         pairs   numbers of the pairs, a contiguous range
-        part    those of `pairs` to rehearse here, a contiguous range; None: all
+        part    those of `pairs` to evaluate here, a contiguous range; None: all
         """
+        frames, groups = batch.frames, batch.groups
         self._check_frames(frames)
         if pairs.step != 1 or len(pairs) == 0 or len(pairs) % len(groups):
             raise NetworkError(
@@ -295,133 +310,171 @@ class LearningChip:
         part = pairs if part is None else part
         if part.step != 1 or len(part) == 0 or part[0] not in pairs or part[-1] not in pairs:
             raise NetworkError(
-                f"{part} to rehearse of {pairs}; needed is a range within, from 1 pair"
+                f"{part} to evaluate of {pairs}; needed is a range within, from 1 pair"
             )
         each = len(pairs) // len(groups)
         first_group = (part.start - pairs.start) // each
-        touched = groups[first_group : (part[-1] - pairs.start) // each + 1]
+        touched = range(first_group, (part[-1] - pairs.start) // each + 1)
         origin = pairs.start + first_group * each
         begin, end = part.start - origin, part.stop - origin
         fitness = np.zeros((len(touched) * each, 2), np.int64)
         saturated = np.zeros_like(fitness)
         credits, largest = None, 0
-        if self.error_credit:
+        if self._by_credit:
             check_terms(self.spec, len(pairs), groups)
-            steps = frames.bits.shape[1]
-            largest = largest_credit(self.network, self.spec, len(pairs), len(groups), steps)
+            largest = largest_credit(self.network, self.spec, len(pairs), len(groups), batch.steps)
             lanes = padded(self.network.populations[0].neurons)
             credits = np.zeros((len(fitness), lanes), np.int16)
-        seen = Rehearsal(fitness, saturated, credits)
-        for first, shown in self._blocks(frames, touched):
+        seen = Evaluation(fitness, saturated, credits)
+        for first, shared in self._blocks(batch, touched):
             at = first * each
-            block = slice(at, at + len(shown.groups) * each)
+            block = slice(at, at + len(shared.groups) * each)
             wanted = max(begin - at, 0), min(end, block.stop) - at
-            self._rehearse_block(
-                shown, each, origin + at, generation, wanted, largest, _part(seen, block)
+            self._evaluate_block(
+                shared, each, origin + at, generation, wanted, largest, _part(seen, block)
             )
         return _part(seen, slice(begin, end))
 
-    def _rehearse_block(
+    def _evaluate_block(
         self,
-        shown: Shown,
+        shared: SharedForward,
         each: int,
         first_pair: int,
         generation: int,
         wanted: tuple[int, int],
         largest: int,
-        seen: Rehearsal,
+        seen: Evaluation,
     ) -> None:
         """Write to `seen` what becomes of the pairs from wanted[0] up to wanted[1] of those shown."""
         fitness, saturated, credits = seen
-        steps = shown.samples.frames.shape[1]
+        steps = shared.samples.frames.shape[1]
 
         count = wanted[1] - wanted[0]
         piece = balanced(count, 16)
 
         def evaluate(begin: int, end: int, scratch: Scratch) -> None:
             fused_chain.evaluate_pairs(
-                wanted[0] + begin, wanted[0] + end, shown.chain, self._noise, self._readout, *scratch,
-                shown.samples, shown.groups, each, first_pair, generation, fitness, saturated,
-            )  # fmt: skip
+                wanted[0] + begin,
+                wanted[0] + end,
+                shared.chain,
+                self._noise,
+                self._readout,
+                *scratch,
+                shared.samples,
+                shared.groups,
+                each,
+                first_pair,
+                generation,
+                fitness,
+                saturated,
+            )
 
-        def credit(begin: int, end: int, room: fused_chain.Room) -> None:
+        def credit(begin: int, end: int, scratch: fused_chain.Scratch) -> None:
             fused_chain.credit_pairs(
-                wanted[0] + begin, wanted[0] + end, shown.chain, self._noise, room, shown.samples,
-                shown.groups, each, first_pair, generation, shown.errors,
-                np.zeros(shown.chain.width, np.int32), largest, credits, saturated,
-            )  # fmt: skip
+                wanted[0] + begin,
+                wanted[0] + end,
+                shared.chain,
+                self._noise,
+                scratch,
+                shared.samples,
+                shared.groups,
+                each,
+                first_pair,
+                generation,
+                shared.errors,
+                np.zeros(shared.chain.width, np.int32),
+                largest,
+                credits,
+                saturated,
+            )
 
         if credits is None:
-            in_pieces(count, piece, evaluate, lambda: _scratch(shown.chain, self._noise, steps))
+            in_pieces(count, piece, evaluate, lambda: _scratch(shared.chain, self._noise, steps))
             return
         in_pieces(
-            count, piece, credit, lambda: fused_chain.make_room(shown.chain, self._noise, steps)
+            count, piece, credit, lambda: fused_chain.make_scratch(shared.chain, self._noise, steps)
         )
-        fitness[:] = np.repeat(shown.fitness[shown.groups[:, 0]], each)[:, None]
+        fitness[:] = np.repeat(shared.fitness[shared.groups[:, 0]], each)[:, None]
 
-    def consolidate(
+    def apply_update(
         self,
         coefficients: Coefficients,
         pairs: range,
         generation: int,
         rates: Sequence[Rates],
-        frames: Frames | None = None,
-        groups: NDArray[np.int64] | None = None,
+        batch: Batch | None = None,
     ) -> int:
-        """Move the weights by what the pairs were worth; return how many synapses stand at their edge.
+        """Move the weights by the utility of each direction; return how many synapses stand at their edge.
 
         coefficients    int8 (direction,): one small integer for each direction of `pairs`; where
                         neurons are given credit by error, the int16 (pair, lane) `credits` of the
-                        rehearsal
+                        evaluation
         rates           one for each layer
-        frames, groups  as they were rehearsed: rules that present the samples again need them
+        batch           as it was evaluated: rules that accumulate over spikes or errors need it
         """
         told = len(pairs) * self.spec.directions
         lanes = padded(self.network.populations[0].neurons)
-        kind, shape = (np.int16, (told, lanes)) if self.error_credit else (np.int8, (told,))
+        kind, shape = (np.int16, (told, lanes)) if self._by_credit else (np.int8, (told,))
         if coefficients.dtype != kind or coefficients.shape != shape:
             raise NetworkError(
                 f"coefficients are {coefficients.dtype} {coefficients.shape}; "
                 f"needed is {np.dtype(kind)} {shape}"
             )
-        if not self.error_credit:  # credits are kept small enough
-            check_votes(self.spec, len(pairs), 1 if frames is None else frames.bits.shape[1])
-        votes = [
-            self.votes(layer, coefficients, pairs, generation)
+        if not self._by_credit:  # credits are kept small enough
+            check_update_sums(self.spec, len(pairs), 1 if batch is None else batch.steps)
+        sums = [
+            self.sums(layer, coefficients, pairs, generation)
             for layer in range(len(self.network.layers))
         ]
-        if self.delta or any(self.spec.aligned):
-            if frames is None or groups is None:
-                raise NetworkError("this rule presents the samples again: give frames and groups")
+        if self._by_error or any(self.spec.aligned):
+            if batch is None:
+                raise NetworkError(
+                    "this rule accumulates over spikes: give the batch of the evaluation"
+                )
+            groups = batch.groups
             check_terms(self.spec, len(pairs), groups)
-            if self.delta:
-                check_traces(self.network, frames.bits.shape[1], groups.size)
+            if self._by_error:
+                check_traces(self.network, batch.steps, groups.size)
             each, begin = told // len(groups), pairs.start * self.spec.directions
-            for first, shown in self._blocks(frames, groups):
-                block = slice(first * each, (first + len(shown.groups)) * each)
-                add_presented(
-                    self.spec, self.seed, shown, coefficients[block], begin + block.start, generation,
-                    votes,
-                )  # fmt: skip
-                if self.delta:
-                    add_delta(shown, votes[-1])
-        self._shown_last = None
+            for first, shared in self._blocks(batch, range(len(groups))):
+                block = slice(first * each, (first + len(shared.groups)) * each)
+                accumulate_event_aligned(
+                    self.spec,
+                    self.seed,
+                    shared,
+                    coefficients[block],
+                    begin + block.start,
+                    generation,
+                    sums,
+                )
+                if self._by_error:
+                    accumulate_delta(shared, sums[-1])
+        self._changes += 1
         return sum(
             move(
-                self.network, self.memory, layer, votes[layer], rate, generation, self.seed,
-                self.fraction_bits, self.momentum_bits,
+                self.network,
+                self.state,
+                layer,
+                sums[layer],
+                rate,
+                generation,
+                self.seed,
+                self.fraction_bits,
+                self.momentum_bits,
             )
             for layer, rate in enumerate(rates)
-        )  # fmt: skip
+        )
 
-    def votes(self, layer: int, coefficients: Coefficients, pairs: range, generation: int) -> Votes:
-        """Votes of the noise on a layer's weights, for one int8 a direction; none where it is on currents."""
+    def sums(
+        self, layer: int, coefficients: Coefficients, pairs: range, generation: int
+    ) -> UpdateSums:
+        """Sums of the noise on a layer's weights, for one int8 a direction; none where it is on currents."""
         first = pairs.start * self.spec.directions
-        return weight_votes(
+        return accumulate_weight_noise(
             self.network, self.spec, self.seed, layer, coefficients, first, generation
         )
 
-    def recall(self, frames: Frames) -> Recall:
+    def forward(self, frames: Frames) -> Forward:
         """Run the network as it stands on samples."""
         self._check_frames(frames)
         count, steps, _ = frames.bits.shape
@@ -440,7 +493,7 @@ class LearningChip:
                 end: int,
                 shared: fused_chain.Samples,
                 scratch: Scratch,
-                block: Forward = block,
+                block: _Raw = block,
                 counted: NDArray[np.uint16] = counted,
             ) -> None:
                 fused_chain.forward(begin, end, chain, self._still, *scratch, shared, *block)
@@ -450,13 +503,13 @@ class LearningChip:
             potentials[part], counts[part] = block.potentials, block.counts
             saturated[part] = block.saturated
         edges = np.cumsum(chain.neurons)[:-1]
-        return Recall(potentials, counts, tuple(np.split(spikes, edges, axis=1)), saturated)
+        return Forward(potentials, counts, tuple(np.split(spikes, edges, axis=1)), saturated)
 
 
-def _forward_of(chain: fused_chain.Chain, samples: int, steps: int) -> Forward:
-    """Room for what becomes of so many samples."""
+def _forward_of(chain: fused_chain.Chain, samples: int, steps: int) -> _Raw:
+    """Scratch for what becomes of so many samples."""
     classes, row = int(chain.neurons[-1]), (chain.layers - 1) * steps * chain.spike_words
-    return Forward(
+    return _Raw(
         np.zeros((samples, classes), np.int32),
         np.zeros((samples, classes), np.int32),
         np.zeros((samples, row), np.uint64),
@@ -465,13 +518,15 @@ def _forward_of(chain: fused_chain.Chain, samples: int, steps: int) -> Forward:
 
 
 def _scratch(chain: fused_chain.Chain, noise: fused_chain.Noise, steps: int) -> Scratch:
-    return fused_chain.make_room(chain, noise, steps), output_batch.make_panel(chain, noise, steps)
+    return fused_chain.make_scratch(chain, noise, steps), output_batch.make_output_batch(
+        chain, noise, steps
+    )
 
 
-def _part(seen: Rehearsal, pairs: slice) -> Rehearsal:
+def _part(seen: Evaluation, pairs: slice) -> Evaluation:
     """Views of some pairs."""
     fitness, saturated, credits = seen
-    return Rehearsal(fitness[pairs], saturated[pairs], None if credits is None else credits[pairs])
+    return Evaluation(fitness[pairs], saturated[pairs], None if credits is None else credits[pairs])
 
 
 def _quiet(network: Network) -> NoiseSpec:

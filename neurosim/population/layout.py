@@ -27,7 +27,7 @@ NOISE_LIMIT = 1 << 30
 """Noise stays below this, so that it fits 32 bits with any current, or u and bias, added."""
 CURRENT_LIMIT = NOISE_LIMIT - (1 << limits.STATE_BITS)
 """Synaptic currents stay below this, for the same reason: what is left of u is added too."""
-UNTRAINED = ("vth_low_mant", "vmin", "vmax", "noise", "reset_interval", "wide_decay")
+UNTRAINED = ("vth_low_mant", "vmin", "vmax", "noise", "reset_interval", "wide_decay", "model")
 """What a population may have and the population evaluator does not compute."""
 
 
@@ -39,6 +39,7 @@ class NoiseSpec(NamedTuple):
                              in every `period`-th step, within `window` units of v of the threshold (0: all)
     scale, bias_scale  one integer a layer, in units of u and of v: what noise 1 adds; 0 leaves it alone
     one_sided  both members of a pair carry noise of their own, instead of +E and -E
+    windows    one for each layer instead of `window`, or none; the general executor reads them
     """
 
     scale: tuple[int, ...]
@@ -50,6 +51,11 @@ class NoiseSpec(NamedTuple):
     period: int = 1
     window: int = 0
     one_sided: bool = False
+    windows: tuple[int, ...] = ()
+
+    def window_of(self, layer: int) -> int:
+        """How far from its threshold noise acts on a layer's neurons; 0: everywhere."""
+        return self.windows[layer] if self.windows else self.window
 
     @property
     def directions(self) -> int:
@@ -166,7 +172,7 @@ def check_noise(network: Network, noise: NoiseSpec) -> None:
 
 
 def _spike_words(network: Network) -> int:
-    """Words of a row of spikes of any layer: room for the widest, in whole 64-byte lines."""
+    """Words of a row of spikes of any layer: scratch for the widest, in whole 64-byte lines."""
     return words_for(max(padded(layer.neurons) for _, layer in network.layers))
 
 
@@ -178,7 +184,7 @@ def source_words(network: Network, layer: int) -> int:
 
 
 def lay_out(network: Network, weights: Weights, noise: NoiseSpec, steps: int) -> fused_chain.Chain:
-    """The arrays of a network with these weights, and room for noise of this kind."""
+    """The arrays of a network with these weights, and scratch for noise of this kind."""
     layers = network.layers
     count = len(layers)
     lanes = np.array([padded(layer.neurons) for _, layer in layers], np.int64)

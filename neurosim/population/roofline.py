@@ -65,8 +65,8 @@ def measure_ceilings() -> Work:
     table, sums = zeros(TABLE, np.int16), zeros((threads, WIDTH), np.int32)
     numbers = zeros((threads, peak_rates.APART * WIDTH), np.int32)
     rows, others = zeros((threads, ROW), np.uint64), zeros((threads, ROW), np.uint64)
-    memory = zeros(MEMORY, np.uint64)
-    memory[:] = 1
+    state = zeros(MEMORY, np.uint64)
+    state[:] = 1
 
     def each(work: Callable[[int, int], object]) -> float:
         work(0, 1)  # compiled, and the caches filled
@@ -79,7 +79,7 @@ def measure_ceilings() -> Work:
     turns = TURNS // 4
     words = each(lambda one, _: peak_rates.count_common(turns, rows[one], others[one]))
     piece = MEMORY // threads // 16 * 16
-    read = each(lambda one, _: peak_rates.read_memory(one * piece, (one + 1) * piece, memory))
+    read = each(lambda one, _: peak_rates.read_memory(one * piece, (one + 1) * piece, state))
     vectors = threads * TURNS * peak_rates.APART
     return Work(
         lanes=4 * WIDTH * vectors / lanes,
@@ -97,7 +97,7 @@ def drawing(numbers: int, fields: int, graded: bool) -> Work:
 
 def evaluating(network: Network, spec: NoiseSpec, steps: int, batch: int) -> Work:
     """Both members of one pair on `batch` samples, given the current that members share."""
-    shown, drawn = Work(), Work()
+    shared, drawn = Work(), Work()
     planes = weight_noise.GRADED_PLANES if spec.graded else 1
     for layer, (connection, population) in enumerate(network.layers):
         sources, lanes = network.sizes[connection.source], padded(population.neurons)
@@ -106,24 +106,24 @@ def evaluating(network: Network, spec: NoiseSpec, steps: int, batch: int) -> Wor
         last = layer == len(network.layers) - 1
         if last:
             lanes = population.neurons  # presentations are side by side, and leave no lane empty
-        shown += Work(lanes=2 * STEP * steps * lanes)
+        shared += Work(lanes=2 * STEP * steps * lanes)
         if layer:
             in_vectors = last and LOOKS_UP
             of_neuron = SIXTEEN * -(-sources // 16) if in_vectors else -(-sources // QUAD)
-            shown += Work(sums=2 * steps * lanes * of_neuron)
+            shared += Work(sums=2 * steps * lanes * of_neuron)
         if not spec.scale[layer]:
             continue
         if spec.of_layer(layer):
             drawn += drawing(population.neurons, steps, spec.graded)
-            shown += Work(lanes=spec.directions * steps * lanes)
+            shared += Work(lanes=spec.directions * steps * lanes)
             continue
         fields = population.neurons if spec.full_rank else spec.rank
         drawn += drawing(sources, fields, spec.graded)
-        shown += Work(words=apart * steps * fields * planes * -(-sources // 64))
+        shared += Work(words=apart * steps * fields * planes * -(-sources // 64))
         if not spec.full_rank:
             drawn += drawing(population.neurons, fields, spec.graded)
-            shown += Work(lanes=apart * steps * fields * lanes)
-    return shown.times(batch) + drawn.times(spec.directions)
+            shared += Work(lanes=apart * steps * fields * lanes)
+    return shared.times(batch) + drawn.times(spec.directions)
 
 
 def sharing(network: Network, spikes: float) -> Work:
@@ -133,7 +133,7 @@ def sharing(network: Network, spikes: float) -> Work:
 
 
 def voting(network: Network, spec: NoiseSpec) -> Work:
-    """The votes of one pair for all synapses with noise on weights."""
+    """The sums of one pair for all synapses with noise on weights."""
     work = Work()
     planes = weight_noise.GRADED_PLANES if spec.graded else 1
     for layer, (connection, population) in enumerate(network.layers):
@@ -161,7 +161,7 @@ def presenting(network: Network, spec: NoiseSpec, steps: int, spikes: float) -> 
 
 
 def moving(network: Network) -> Work:
-    """One step of all synapses: votes read, states read and written, 16 random bits a lane."""
+    """One step of all synapses: sums read, states read and written, 16 random bits a lane."""
     work = Work()
     for connection, population in network.layers:
         sources, lanes = network.sizes[connection.source], padded(population.neurons)

@@ -7,7 +7,7 @@
 
 from collections.abc import Sequence
 from math import isqrt
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,7 @@ SPREAD = isqrt((65536**2 - 1) // 3)
 """Standard deviation of the sum of four uniform 16-bit numbers."""
 
 
-class Memory(NamedTuple):
+class SynapticState(NamedTuple):
     """What synapses and neurons keep between generations: all there is to resume from.
 
     synapses  int16 (source, neuron) a layer: mantissa and fraction bits
@@ -50,32 +50,32 @@ def state_range(connection: Connection, fraction_bits: int) -> tuple[int, int]:
     return low << fraction_bits, (high << fraction_bits) + max(half - 1, 0)
 
 
-def initial_memory(
+def initial_state(
     network: Network, std: Sequence[int], *, seed: int, fraction_bits: int, momentum: bool
-) -> Memory:
-    """Normally distributed mantissas of standard deviation `std` (LSB, one a layer); biases 0.
+) -> SynapticState:
+    """Normally distributed mantissas of standard deviation `std` (LSB, one a parameter); biases 0.
 
     Drawn by the cores: the sum of four 16-bit numbers, scaled to the state's units.
     """
-    synapses, biases, kept = [], [], []
-    for index, (connection, layer) in enumerate(network.layers):
-        sources, neurons = network.sizes[connection.source], layer.neurons
+    synapses, kept = [], []
+    for index, (connection, matrix) in enumerate(network.parameters):
+        sources, neurons = matrix.rows, matrix.columns
         words = np.zeros(sources * neurons, np.uint64)
         generator.draw_blocks(words, generator.INITIAL, index, 0, 0, np.uint64(seed))
         parts = words.view(np.uint16).reshape(-1, 4).astype(np.int64)
         centred = parts.sum(axis=1) - 2 * 65535
         low, high = state_range(connection, fraction_bits)
-        state = (centred * (std[index] << fraction_bits)) // SPREAD
-        synapses.append(np.clip(state, low, high).astype(np.int16).reshape(sources, neurons))
-        biases.append(np.zeros(neurons, np.int32))
+        values = (centred * (std[index] << fraction_bits)) // SPREAD
+        synapses.append(np.clip(values, low, high).astype(np.int16).reshape(sources, neurons))
         if momentum:
             kept.append(np.zeros((sources, padded(neurons)), np.int32))
-    return Memory(tuple(synapses), tuple(biases), tuple(kept))
+    biases = [np.zeros(population.shape[0], np.int32) for population in network.populations]
+    return SynapticState(tuple(synapses), tuple(biases), tuple(kept))
 
 
-def memory_of(weights: Weights, fraction_bits: int = 0, momentum: bool = False) -> Memory:
+def state_of(weights: Weights, fraction_bits: int = 0, momentum: bool = False) -> SynapticState:
     """The state of synapses and biases that stands for exactly these weights, momentum at rest."""
-    return Memory(
+    return SynapticState(
         tuple(one.astype(np.int16) << fraction_bits for one in weights.mantissas),
         tuple(one.astype(np.int32) << BIAS_FRACTION_BITS for one in weights.biases),
         tuple(np.zeros((len(one), padded(one.shape[1])), np.int32) for one in weights.mantissas)
@@ -84,17 +84,15 @@ def memory_of(weights: Weights, fraction_bits: int = 0, momentum: bool = False) 
     )
 
 
-def weights(memory: Memory, fraction_bits: int) -> Weights:
+def weights(state: SynapticState, fraction_bits: int) -> Weights:
     """The weights as the cores use them: the state, rounded to the nearest mantissa."""
-    mantissas = tuple(np.empty(state.shape, np.int8) for state in memory.synapses)
-    for state, rounded in zip(memory.synapses, mantissas, strict=True):
-        weight_update.round_states(np.ascontiguousarray(state), fraction_bits, rounded)
+    mantissas = tuple(np.empty(kept.shape, np.int8) for kept in state.synapses)
+    for kept, rounded in zip(state.synapses, mantissas, strict=True):
+        weight_update.round_states(np.ascontiguousarray(kept), fraction_bits, rounded)
     bias_half = 1 << (BIAS_FRACTION_BITS - 1)
     return Weights(
         mantissas,
-        tuple(
-            ((state + bias_half) >> BIAS_FRACTION_BITS).astype(np.int16) for state in memory.biases
-        ),
+        tuple(((kept + bias_half) >> BIAS_FRACTION_BITS).astype(np.int16) for kept in state.biases),
     )
 
 
@@ -105,3 +103,45 @@ def check_fraction_bits(fraction_bits: int) -> None:
             f"fraction_bits is {fraction_bits}; "
             f"allowed are {FRACTION_BITS.low}..{FRACTION_BITS.high}"
         )
+
+
+def check_state(network: Network, state: SynapticState, fraction_bits: int) -> None:
+    """Raise NetworkError, naming the layer, unless kernels can be given `state`: types, shapes, ranges."""
+    layers = network.layers
+    kept = (state.synapses, state.biases, state.momentum or state.synapses)
+    if any(len(arrays) != len(layers) for arrays in kept):
+        raise NetworkError(
+            f"state of {len(state.synapses)} layers of synapses, {len(state.biases)} of biases and "
+            f"{len(state.momentum)} of momentum; the network has {len(layers)} layers"
+        )
+    biases = (
+        limits.BIAS_MANT.low << BIAS_FRACTION_BITS,
+        (limits.BIAS_MANT.high << BIAS_FRACTION_BITS) + (1 << BIAS_FRACTION_BITS - 1) - 1,
+    )
+    for index, (connection, population) in enumerate(layers):
+        sources, neurons = network.sizes[connection.source], population.neurons
+        range_ = state_range(connection, fraction_bits)
+        expected: list[tuple[Any, ...]] = [
+            ("synapses", state.synapses, np.int16, (sources, neurons), range_),
+            ("biases", state.biases, np.int32, (neurons,), biases),
+        ]
+        if state.momentum:
+            most = int(weight_update.MOMENTUM_MAX)
+            shape = (sources, padded(neurons))
+            expected.append(("momentum", state.momentum, np.int32, shape, (-most, most)))
+        for what, arrays, dtype, shape, (low, high) in expected:
+            _check_array(
+                f"layer {population.name!r}: {what}", arrays[index], dtype, shape, low, high
+            )
+
+
+def _check_array(
+    what: str, array: NDArray[Any], dtype: Any, shape: tuple[int, ...], low: int, high: int
+) -> None:
+    if array.dtype != dtype or array.shape != shape:
+        raise NetworkError(
+            f"{what} are {array.dtype} {array.shape}; needed is {np.dtype(dtype)} {shape}"
+        )
+    found = int(array.min()), int(array.max())
+    if found[0] < low or found[1] > high:
+        raise NetworkError(f"{what} reach from {found[0]} to {found[1]}; allowed are {low}..{high}")

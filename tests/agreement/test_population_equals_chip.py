@@ -16,9 +16,9 @@ from neurosim.data.frames import pack
 from neurosim.kernels.executors import fused_chain, output_batch
 from neurosim.kernels.noise import weight_noise
 from neurosim.network import Connection, Network, Population, Weights
-from neurosim.population.evaluator import LearningChip, ReadoutSpec
+from neurosim.population.evaluator import Evaluator, ReadoutSpec
 from neurosim.population.layout import NoiseSpec, lay_out
-from neurosim.population.state import Memory
+from neurosim.population.state import SynapticState
 
 GENERATION, PAIR = 3, 17
 
@@ -66,27 +66,27 @@ def members(draw):
 
 def evaluated(network, weights, noise, spikes, sample):
     """Spikes of both members, (member, hidden layer) -> (step, neuron), and the noise they carried."""
-    memory = Memory(
+    state = SynapticState(
         tuple(m.astype(np.int16) for m in weights.mantissas),
         tuple(b.astype(np.int32) << 8 for b in weights.biases),
         (),
     )
-    chip = LearningChip(
-        network, memory, seed=99, noise=noise, readout_spec=ReadoutSpec(True, 1, 0), fraction_bits=0
+    chip = Evaluator(
+        network, state, seed=99, noise=noise, readout_spec=ReadoutSpec(True, 1, 0), fraction_bits=0
     )
     steps = spikes.shape[1]
     chain = lay_out(network, chip.weights(), noise, steps)
-    room = fused_chain.make_room(chain, chip._noise, steps)
-    side_by_side = output_batch.make_panel(chain, chip._noise, steps)
+    scratch = fused_chain.make_scratch(chain, chip._noise, steps)
+    side_by_side = output_batch.make_output_batch(chain, chip._noise, steps)
     frames = pack(spikes, np.zeros(len(spikes), np.uint8))
     saturated = np.zeros((1, 2), np.int64)
     shown = chip._samples(chain, frames, np.arange(len(spikes)))
     fused_chain.evaluate_pairs(
-        0, 1, chain, chip._noise, chip._readout, room, side_by_side, shown,
+        0, 1, chain, chip._noise, chip._readout, scratch, side_by_side, shown,
         np.array([[sample]]), 1, PAIR, GENERATION, np.zeros((1, 2), np.int64), saturated,
     )  # fmt: skip
-    rows = room.spikes.reshape(2, chain.layers, steps, chain.spike_words).view(np.uint16)
-    patterns = side_by_side.patterns.reshape(-1, steps, output_batch.PANEL)
+    rows = scratch.spikes.reshape(2, chain.layers, steps, chain.spike_words).view(np.uint16)
+    patterns = side_by_side.patterns.reshape(-1, steps, output_batch.BATCH_LANES)
     fired = []
     for side in range(2):
         fired.append([])
@@ -96,11 +96,11 @@ def evaluated(network, weights, noise, spikes, sample):
                 words = np.ascontiguousarray(patterns[:, :, side].T)
             bits = np.unpackbits(words.view(np.uint8), axis=-1, bitorder="little")
             fired[side].append(bits[:, : p.neurons])
-    changes, biases = noise_of(network, chain, noise, room)
+    changes, biases = noise_of(network, chain, noise, scratch)
     return fired, changes, biases, side_by_side, saturated[0]
 
 
-def noise_of(network, chain, noise, room):
+def noise_of(network, chain, noise, scratch):
     """The pair's noise, taken from the evaluator's cores as arrays."""
     changes, biases = {}, {}
     for layer, (connection, p) in enumerate(network.layers):
@@ -112,7 +112,11 @@ def noise_of(network, chain, noise, room):
             [
                 int(
                     weight_noise.noise_number(
-                        room.inputs[0], int(chain.noise_at[layer]) + f * row, words, i, noise.graded
+                        scratch.inputs[0],
+                        int(chain.noise_at[layer]) + f * row,
+                        words,
+                        i,
+                        noise.graded,
                     )
                 )
                 for i in range(sources)
@@ -124,12 +128,12 @@ def noise_of(network, chain, noise, room):
             a = np.eye(p.neurons, dtype=np.int8)
         else:
             at = np.arange(noise.rank)[:, None] + layer * noise.rank
-            scaled = room.outputs.reshape(-1, chain.width)[at[:, 0], : p.neurons]
+            scaled = scratch.outputs.reshape(-1, chain.width)[at[:, 0], : p.neurons]
             a = (scaled // max(scale, 1)).astype(np.int8)
         if scale:
             changes[connection.name] = Perturbation(a, np.array(b, np.int8), scale)
         if noise.bias_scale[layer]:
-            biases[p.name] = room.bias_noise.reshape(-1, chain.width)[layer, : p.neurons]
+            biases[p.name] = scratch.bias_noise.reshape(-1, chain.width)[layer, : p.neurons]
     return changes, biases
 
 

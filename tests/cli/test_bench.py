@@ -23,7 +23,7 @@ def test_bench_times_every_rule_beside_its_floor():
     assert set(done["ceilings_per_second"]) == {"lanes", "sums", "words", "bytes"}
     assert all(rate > 0 for rate in done["ceilings_per_second"].values())
     parts = {(row["case"], row["part"]): row for row in done["parts"]}
-    assert ("rank 1", "votes") in parts
+    assert ("rank 1", "sums") in parts
     assert ("full rank", "update") in parts
     assert ("event-aligned, credit by error", "share and evaluate") in parts
     for row in parts.values():

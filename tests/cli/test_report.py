@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from learning.record import CONFIG, Config, RunFolder
 from learning.settings import Settings
 from learning.training import Training, start
-from neurosim.app.report.figures import svg
+from neurosim.app.figures import svg
 from neurosim.app.report.markup import element, join, table
 from neurosim.data import datasets
 from neurosim.network import Network, Population, Weights
-from neurosim.population.state import memory_of
+from neurosim.population.state import state_of
 
 VOID = ("meta", "br", "img", "input", "link")
 
@@ -170,7 +170,7 @@ def test_a_network_that_came_from_elsewhere_has_its_page(tmp_path):
     )
     settings = Settings(hidden=(6, 4), readout="count", fraction_bits=0)
     with RunFolder.create(tmp_path / "run", Config(settings, "none", 2312, 10, given)) as folder:
-        folder.save(memory_of(drawn, 0, True), drawn, 0, 0.0)
+        folder.save(state_of(drawn, 0, True), drawn, 0, 0.0)
     assert command.here("report", tmp_path / "run").returncode == 0
     said = assert_self_contained((tmp_path / "run" / "report.html").read_text()).said()
     for words in ("2312-6-4-10", "The weights were brought here", f"are in {CONFIG}"):

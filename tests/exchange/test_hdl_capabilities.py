@@ -9,7 +9,15 @@ import rtl_cases
 from neurosim import limits
 from neurosim.export.hdl import capabilities, parameters
 from neurosim.export.memory_images import ImageError
-from neurosim.network import Connection, Input, Network, Noise, Population
+from neurosim.network import (
+    AdaptiveLif,
+    Connection,
+    Input,
+    Network,
+    Noise,
+    Population,
+    Sparse,
+)
 
 PLAIN = Network.chain(7, [Population("hidden", 4, 60, dv=9), Population("output", 3, 70)])
 PARTS = (Input, Population, Noise, Connection, Network)
@@ -28,18 +36,20 @@ OTHERS = {
         "noise": Noise(3),
         "reset_interval": 5,
         "wide_decay": True,
+        "model": AdaptiveLif(rise=10, decay=100),
     },
     Connection: {
         "weight_exp": -8,
         "sign_mode": "excitatory",
         "delay": 1,
         "message_bits": 8,
+        "kind": Sparse.of(np.eye(7, 4)),
     },
 }
 """For each field a legal value of the chip's that the core does not have."""
 ALWAYS = {
-    Input: {"name"},
-    Population: {"name", "bias_mant", "reset_offset"},
+    Input: {"name", "shape"},
+    Population: {"name", "bias_mant", "reset_offset", "shape"},
     Connection: {"source", "target", "weight_bits", "label"},
 }
 """Fields whose every legal value the core has."""
@@ -60,7 +70,8 @@ def network_with(kind, field, value):
     """PLAIN with one field of its first part of a kind changed."""
     name = {Input: "inputs", Population: "populations", Connection: "connections"}[kind]
     first, *rest = getattr(PLAIN, name)
-    return replace(PLAIN, **{name: (replace(first, **{field: value}), *rest)})
+    again = {"shape": None} if field in ("neurons", "size") else {}
+    return replace(PLAIN, **{name: (replace(first, **{field: value}, **again), *rest)})
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 import rtl_cases
 from rtl_tools import HARDWARE, ROOT, needs, script
 
+from neurosim import storage
 from neurosim.export import memory_images
 
 pytestmark = needs("iverilog")
@@ -139,7 +140,7 @@ def turn_a_bit(folder, name):
     path.write_text(f"{int(first, 16) ^ 1 << 6:0{len(first)}x}\n{rest}")
     manifest = json.loads((folder / "manifest.json").read_text())
     manifest["files"][path.name]["sha256"] = memory_images._sha256(path.read_bytes())
-    manifest["sha256"] = memory_images._own_hash(manifest)
+    manifest["sha256"] = storage.content_sha256(manifest)
     (folder / "manifest.json").write_text(json.dumps(manifest))
 
 

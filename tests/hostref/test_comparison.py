@@ -13,10 +13,18 @@ from learning.record import RunError, RunFolder  # noqa: E402
 from learning.settings import Settings  # noqa: E402
 from learning.training import Training, make_chip, start  # noqa: E402
 from neurosim.app.cli import compare, report, reproduce  # noqa: E402
-from neurosim.app.experiments import cycle, members, on_chip, sparsity, widths  # noqa: E402
+from neurosim.app.experiments import (  # noqa: E402
+    comparison,
+    cycle,
+    members,
+    on_chip,
+    sparsity,
+    widths,
+)
 from neurosim.app.experiments.store import Store  # noqa: E402
 from neurosim.data import datasets, frames  # noqa: E402
 from neurosim.network import NetworkError  # noqa: E402
+from neurosim.storage import sealed, unsealed  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +92,7 @@ def test_a_comparison_is_told_and_kept(run, capsys):
     out = run / "compare"
     names = ("compare.md", "accuracy.png", "spikes.png", "widths.png")
     assert all((out / name).stat().st_size > 0 for name in names)
-    assert json.loads((out / compare.RESULT).read_text()) == told
+    assert unsealed((out / comparison.RESULT).read_bytes()) == told
     before = {p: p.stat().st_mtime_ns for p in out.glob("parts/*.json")}
     assert compare.run(small(run, as_json=True)) == 0
     assert json.loads(capsys.readouterr().out) == told
@@ -99,8 +107,8 @@ def test_the_report_shows_the_comparison_of_these_weights(run, images):
         assert page.count(f">{method}</th>") == 1
     assert f"Test samples of {images}." in page
     assert "with other weights" not in page
-    file = run / compare.FOLDER / compare.RESULT
-    file.write_text(json.dumps({**json.loads(file.read_text()), "weights_sha256": ["0" * 64]}))
+    file = run / comparison.FOLDER / comparison.RESULT
+    file.write_bytes(sealed({**unsealed(file.read_bytes()), "weights_sha256": ["0" * 64]}))
     assert report.run(report.Report(folder=run)) == 0
     assert "with other weights" in (run / "report.html").read_text()
 
@@ -166,7 +174,9 @@ def test_the_paper_is_reproduced_in_short_and_goes_on_where_it_was_cut(
 def test_chip_and_twin_rank_the_same_members_alike(data, readout, rank, noise):
     settings = Settings(hidden=(64,), readout=readout, rank=rank, noise=noise, sigma_bias=rank - 1)
     chip = make_chip(start(settings, data))
-    compared = members.member_fitness(chip, frames.take(data.train, slice(0, 20)), range(3, 35), 7)
+    compared = members.member_fitness(
+        chip, frames.select(data.train, slice(0, 20)), range(3, 35), 7
+    )
     agreed = compared.agreement()
     assert agreed.spearman > 0.99
     assert np.abs(compared.chip - compared.twin).max() < 0.01

@@ -83,9 +83,10 @@ def chains(draw, steps=6):
 @given(chains(), st.booleans(), st.integers(0, 1))
 def test_with_the_registers_rounding_every_spike_is_the_chips(case, fires, latency):
     network, weights, x = case
-    judge = twin.from_chip(network, spiking_output=fires, latency=latency, rounding=CHIP)
-    trace = judge.run(
-        twin.parameters_from_chip(judge, weights), torch.tensor(x, dtype=torch.float64)[None]
+    readout_errors = twin.from_chip(network, spiking_output=fires, latency=latency, rounding=CHIP)
+    trace = readout_errors.run(
+        twin.parameters_from_chip(readout_errors, weights),
+        torch.tensor(x, dtype=torch.float64)[None],
     )
     wanted = integer_spikes(network, weights, x.tolist(), fires=fires, latency=latency)
     for spk, (spikes, _) in zip(trace.spk, wanted, strict=True):
@@ -104,28 +105,30 @@ def test_normalised_and_chip_units_are_one_network(case):
     network = Network.chain(network.inputs[0].size, layers)
     spikes = []
     for normalised in (False, True):
-        judge = twin.from_chip(network, normalised=normalised)
-        parameters = twin.parameters_from_chip(judge, weights)
-        trace = judge.run(parameters, torch.tensor(x, dtype=torch.float64)[None])
+        readout_errors = twin.from_chip(network, normalised=normalised)
+        parameters = twin.parameters_from_chip(readout_errors, weights)
+        trace = readout_errors.run(parameters, torch.tensor(x, dtype=torch.float64)[None])
         spikes.append([spk.tolist() for spk in trace.spk])
     assert spikes[0] == spikes[1]
 
 
 def test_a_sample_does_not_see_its_neighbours():
     network, weights, x = example()
-    judge = twin.from_chip(network)
-    parameters = twin.parameters_from_chip(judge, weights)
-    together = judge.run(parameters, x)
+    readout_errors = twin.from_chip(network)
+    parameters = twin.parameters_from_chip(readout_errors, weights)
+    together = readout_errors.run(parameters, x)
     for sample in range(len(x)):
-        alone = judge.run(parameters, x[sample : sample + 1])
+        alone = readout_errors.run(parameters, x[sample : sample + 1])
         for one, all_ in zip(alone.spk, together.spk, strict=True):
             assert torch.equal(one[0], all_[sample])
 
 
 def test_no_input_and_no_bias_is_silent():
     network, weights, x = example()
-    judge = twin.from_chip(network)
-    trace = judge.run(twin.parameters_from_chip(judge, weights), torch.zeros_like(x))
+    readout_errors = twin.from_chip(network)
+    trace = readout_errors.run(
+        twin.parameters_from_chip(readout_errors, weights), torch.zeros_like(x)
+    )
     assert all(float(spk.sum()) == 0 for spk in trace.spk)
     assert float(trace.mem.abs().max()) == 0
 
@@ -134,8 +137,8 @@ def test_real_numbers_agree_with_registers_up_to_rounding():
     network, weights, x = example(samples=64)
     spikes = []
     for rounding in (None, CHIP):
-        judge = twin.from_chip(network, rounding=rounding)
-        spikes.append(judge.run(twin.parameters_from_chip(judge, weights), x).spk)
+        readout_errors = twin.from_chip(network, rounding=rounding)
+        spikes.append(readout_errors.run(twin.parameters_from_chip(readout_errors, weights), x).spk)
     layers = agree([s.numpy() for s in spikes[0]], [s.numpy() for s in spikes[1]])
     assert all(layer.spikes > 0 for layer in layers)
     assert all(layer.share < 1e-3 for layer in layers)

@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("torch", reason='needs the extra "reference" (torch)')
 
 from neurosim.app.cli import study
-from neurosim.app.experiments import accuracy, accuracy_page
+from neurosim.app.experiments import ablation, ablation_page
 
 TINY = {"hidden": (16,), "generations": 4, "pairs": 16, "groups": 8}
 SLOW = {**TINY, "batch": 2}
@@ -18,19 +18,19 @@ SLOW = {**TINY, "batch": 2}
 def few(monkeypatch):
     """Two claims and a choice of each family, in seconds."""
     claims = (
-        accuracy.Variant("best", "best", TINY),
-        accuracy.Variant("fast", "fast", TINY),
+        ablation.Variant("best", "best", TINY),
+        ablation.Variant("fast", "fast", TINY),
     )
-    bits = accuracy.Variant("8 bits a synapse", "fast", {**TINY, **accuracy.EIGHT_BITS})
-    slow = accuracy.Variant("EGGROLL, 1,000 generations", "eggroll", SLOW)
-    monkeypatch.setattr(accuracy, "CLAIMS", claims)
+    bits = ablation.Variant("8 bits a synapse", "fast", {**TINY, **ablation.EIGHT_BITS})
+    slow = ablation.Variant("EGGROLL, 1,000 generations", "eggroll", SLOW)
+    monkeypatch.setattr(ablation, "CLAIMS", claims)
     changed = slow, slow._replace(name="rank 2", changed={**SLOW, "rank": 2})
     families = {
-        "fast": accuracy.Family("fast", (bits,)),
-        "EGGROLL": accuracy.Family(f"EGGROLL: {slow.name}", changed),
+        "fast": ablation.Family("fast", (bits,)),
+        "EGGROLL": ablation.Family(f"EGGROLL: {slow.name}", changed),
     }
-    monkeypatch.setattr(accuracy, "FAMILIES", families)
-    monkeypatch.setattr(accuracy_page, "CLAIMED", [one.name for one in claims])
+    monkeypatch.setattr(ablation, "FAMILIES", families)
+    monkeypatch.setattr(ablation_page, "CLAIMED", [one.name for one in claims])
 
 
 def stamps(folder):
@@ -42,7 +42,7 @@ def test_a_study_is_told_kept_and_goes_on_where_it_was_cut(few, tmp_path, capsys
         data="digits", real="digits", out=tmp_path, seeds=2, bptt_seeds=1, bptt_epochs=1, threads=1,
         as_json=True,
     )  # fmt: skip
-    made, cut = accuracy.Part.result, []
+    made, cut = ablation.Part.result, []
 
     def stop(self):
         if len(cut) == 4:  # what is measured on real recordings asks for its training once more
@@ -51,7 +51,7 @@ def test_a_study_is_told_kept_and_goes_on_where_it_was_cut(few, tmp_path, capsys
         return made(self)
 
     with monkeypatch.context() as patch:
-        patch.setattr(accuracy.Part, "result", stop)
+        patch.setattr(ablation.Part, "result", stop)
         with pytest.raises(KeyboardInterrupt):
             study.run(arguments)
     before = stamps(tmp_path)
@@ -60,8 +60,8 @@ def test_a_study_is_told_kept_and_goes_on_where_it_was_cut(few, tmp_path, capsys
     told = json.loads(capsys.readouterr().out)
     assert before.items() <= stamps(tmp_path).items()
     methods = [result["method"] for result in told["results"]]
-    claims = ["best", "fast", f"best, {accuracy.REAL}", f"fast, {accuracy.REAL}"]
-    assert methods[:6] == [*claims, accuracy.BPTT, accuracy.BPTT_STILL]
+    claims = ["best", "fast", f"best, {ablation.REAL}", f"fast, {ablation.REAL}"]
+    assert methods[:6] == [*claims, ablation.BPTT, ablation.BPTT_STILL]
     assert methods[6:10] == claims
     page = (tmp_path / "accuracy.md").read_text()
     best = [100 * r["test_accuracy"] for r in told["results"] if r["method"] == "best"]
@@ -89,6 +89,6 @@ def test_a_page_is_made_of_what_is_there(few, tmp_path, capsys):
 
 def test_learning_choices_are_settings_that_can_be():
     """Each changes something, and the choices of a family are distinct."""
-    for variants in (accuracy.CLAIMS, *(family.choices for family in accuracy.FAMILIES.values())):
-        made = [accuracy.settings_of(one, "digits", 0) for one in variants]
+    for variants in (ablation.CLAIMS, *(family.choices for family in ablation.FAMILIES.values())):
+        made = [ablation.settings_of(one, "digits", 0) for one in variants]
         assert len(set(made)) == len(made)

@@ -17,7 +17,7 @@ from learning.cluster import ClusterTraining
 from learning.record import Checkpoint, RunFolder
 from learning.settings import Settings
 from learning.training import Training, start
-from learning.worker_pool import ClusterError, Team
+from learning.worker_pool import ClusterError, WorkerPool
 from neurosim.data import datasets
 
 SMALL = {
@@ -63,7 +63,7 @@ def quietly(generation, record):
 def end(training):
     """Hash of all that a run ends with."""
     assert training.run(quietly)
-    return replica.memory_sha256(training.chip.memory)
+    return replica.state_sha256(training.chip.state)
 
 
 def alone(config, data):
@@ -71,20 +71,20 @@ def alone(config, data):
     return end(Training(config, data))
 
 
-def wait_for(team, condition):
+def wait_for(pool, condition):
     """Call the roll until `condition`."""
     waited = threading.Event()
     for _ in range(1200):
-        team.roll_call()
+        pool.refresh()
         if condition():
             return
         waited.wait(0.1)
-    raise AssertionError((team.threads, team.refused))
+    raise AssertionError((pool.threads, pool.refused))
 
 
-def on(worker, team, code):
+def on(worker, pool, code):
     """Run a line of Python on a worker."""
-    team.wait(team._call(team._ask([worker], exec, code)))
+    pool.wait(pool._call(pool._ask([worker], exec, code)))
 
 
 @pytest.mark.parametrize(
@@ -99,8 +99,8 @@ def on(worker, team, code):
 )
 def test_a_cluster_learns_the_same_bits(here, data, settings):
     config = start(Settings(**{**SMALL, **settings}), data)
-    with Team(here.address, config) as team:
-        training = ClusterTraining(team, config, data)
+    with WorkerPool(here.address, config) as pool:
+        training = ClusterTraining(pool, config, data)
         assert end(training) == alone(config, data)
 
 
@@ -108,31 +108,31 @@ def test_a_run_that_starts_from_weights_gives_them_to_the_workers(here, data, co
     """Generation 0, but not the memory that the settings describe."""
     other = Training(config, data)
     other.step()
-    begun = Checkpoint(other.chip.memory, other.chip.weights(), 0, 0.0)
+    begun = Checkpoint(other.chip.state, other.chip.weights(), 0, 0.0)
     wanted = end(Training(config, data, None, copy.deepcopy(begun)))
-    with Team(here.address, config) as team:
-        assert end(ClusterTraining(team, config, data, None, begun)) == wanted
+    with WorkerPool(here.address, config) as pool:
+        assert end(ClusterTraining(pool, config, data, None, begun)) == wanted
 
 
 def test_workers_that_die_and_join_change_no_bit(here, data, config):
     """One is killed with work under way, another comes while the run goes on and gets the memory."""
     lines = []
-    with Team(here.address, config, lines.append) as team:
-        training = ClusterTraining(team, config, data)
+    with WorkerPool(here.address, config, lines.append) as pool:
+        training = ClusterTraining(pool, config, data)
         training.step()
         doomed = here.worker()
-        wait_for(team, lambda: len(team.threads) == 2)
+        wait_for(pool, lambda: len(pool.threads) == 2)
         training.step()
         training.step()
         doomed.send_signal(signal.SIGSTOP)
         threading.Timer(1, doomed.kill).start()
         training.step()
         training.step()
-        assert len(team.threads) == 1
+        assert len(pool.threads) == 1
         late = here.worker()
-        wait_for(team, lambda: len(team.threads) == 2)
+        wait_for(pool, lambda: len(pool.threads) == 2)
         assert end(training) == alone(config, data)
-        assert len(team.threads) == 2
+        assert len(pool.threads) == 2
         said = "cluster", "takes part", "is lost: it does not answer", "takes part"
         assert [word in line for word, line in zip(said, lines, strict=True)] == [True] * 4, lines
         late.kill()
@@ -142,41 +142,41 @@ def test_a_worker_whose_memory_drifts_is_named_and_left_out(here, data, config):
     lines = []
     other = here.worker()
     try:
-        with Team(here.address, config, lines.append) as team:
-            training = ClusterTraining(team, config, data)
+        with WorkerPool(here.address, config, lines.append) as pool:
+            training = ClusterTraining(pool, config, data)
             training.step()
-            wait_for(team, lambda: len(team.threads) == 2)
-            worker = max(team.threads)
+            wait_for(pool, lambda: len(pool.threads) == 2)
+            worker = max(pool.threads)
             on(
                 worker,
-                team,
+                pool,
                 "from learning.replica import _replicas\n"
-                "for _, training in _replicas.values(): training.chip.memory.synapses[0][0, 0] ^= 1",
+                "for _, training in _replicas.values(): training.chip.state.synapses[0][0, 0] ^= 1",
             )
             assert end(training) == alone(config, data)
-            assert worker not in team.threads
+            assert worker not in pool.threads
             assert f"worker {worker} cannot take part: after" in lines[-1]
     finally:
         other.kill()
 
 
 def test_a_worker_that_lost_the_run_is_given_it_again(here, data, config):
-    with Team(here.address, config) as team:
-        training = ClusterTraining(team, config, data)
+    with WorkerPool(here.address, config) as pool:
+        training = ClusterTraining(pool, config, data)
         training.step()
         training.step()
-        on(*team.threads, team, "from learning import replica; replica._replicas.clear()")
+        on(*pool.threads, pool, "from learning import replica; replica._replicas.clear()")
         assert end(training) == alone(config, data)
 
 
 def test_a_worker_that_missed_a_generation_is_given_the_memory(here, data, config):
-    with Team(here.address, config) as team:
-        training = ClusterTraining(team, config, data)
+    with WorkerPool(here.address, config) as pool:
+        training = ClusterTraining(pool, config, data)
         training.step()
         training.step()
         on(
-            *team.threads,
-            team,
+            *pool.threads,
+            pool,
             "from learning.replica import _replicas\n"
             "for _, training in _replicas.values(): training.generation -= 2",
         )
@@ -188,8 +188,8 @@ def test_without_workers_a_run_waits_and_then_leaves_a_checkpoint(
 ):
     with machines(tmp_path, 1) as some:
         folder = RunFolder.create(tmp_path / "run", config)
-        with folder, Team(some.address, config) as team:
-            training = ClusterTraining(team, config, data, folder)
+        with folder, WorkerPool(some.address, config) as pool:
+            training = ClusterTraining(pool, config, data, folder)
             training.step()
             monkeypatch.setattr(teams, "PATIENCE_SECONDS", 1)
             some.workers[0].kill()
@@ -202,7 +202,7 @@ def test_without_workers_a_run_waits_and_then_leaves_a_checkpoint(
         some.scheduler.kill()
         monkeypatch.setattr(teams, "CONNECT_SECONDS", 1)
         with pytest.raises(ClusterError, match="no scheduler answers"):
-            Team(some.address, config)
+            WorkerPool(some.address, config)
     folder, checkpoint = RunFolder.resume(tmp_path / "run")
     with folder:
         assert end(Training(config, data, folder, checkpoint)) == alone(config, data)
@@ -210,9 +210,9 @@ def test_without_workers_a_run_waits_and_then_leaves_a_checkpoint(
 
 def test_a_scheduler_that_goes_is_named_and_leaves_a_checkpoint(tmp_path, data, config):
     with machines(tmp_path, 1) as some, RunFolder.create(tmp_path / "run", config) as folder:
-        team = Team(some.address, config)
-        with team:
-            training = ClusterTraining(team, config, data, folder)
+        pool = WorkerPool(some.address, config)
+        with pool:
+            training = ClusterTraining(pool, config, data, folder)
             training.step()
             training.step()
             some.scheduler.kill()
@@ -233,7 +233,7 @@ def test_a_worker_of_another_version_is_named(here, config, tmp_path):
     other = here.worker(path=tmp_path)
     try:
         with pytest.raises(ClusterError, match=r"worker .* cannot take part") as info:
-            Team(here.address, config)
+            WorkerPool(here.address, config)
         assert replica.version() in str(info.value)
         assert str(info.value).count("sources") == 2
     finally:
@@ -246,21 +246,21 @@ def test_a_worker_without_the_package_is_named(here, config, tmp_path):
     other = here.worker(path=tmp_path)
     try:
         with pytest.raises(ClusterError, match=r"learning\.replica.*neurosim-eggroll"):
-            Team(here.address, config)
+            WorkerPool(here.address, config)
     finally:
         other.kill()
 
 
 def test_a_worker_with_other_data_is_named(here, data, config):
     with pytest.raises(ClusterError, match="digits is not the data of the run"):
-        Team(here.address, config._replace(dataset_key="0" * 64))
+        WorkerPool(here.address, config._replace(dataset_key="0" * 64))
     settings = config.settings.model_copy(update={"data": "images:/no/such.npz"})
     with pytest.raises(ClusterError, match=r"cannot load the data.*/no/such"):
-        Team(here.address, config._replace(settings=settings))
+        WorkerPool(here.address, config._replace(settings=settings))
 
 
 def test_no_thread_is_left_running(here, config):
     before = set(threading.enumerate())
-    with Team(here.address, config):
+    with WorkerPool(here.address, config):
         assert "IO loop" in {thread.name for thread in set(threading.enumerate()) - before}
     assert "IO loop" not in {thread.name for thread in set(threading.enumerate()) - before}

@@ -7,7 +7,7 @@ from learning.batches import batch
 from learning.evolution import Evolution
 from learning.settings import Settings
 from learning.shaping import coefficients
-from neurosim.population.evaluator import Rehearsal
+from neurosim.population.evaluator import Evaluation
 
 SETTINGS = Settings(pairs=12, groups=4, batch=3, generations=10, shaping="rank", seed=6)
 
@@ -22,7 +22,7 @@ def test_what_is_asked_is_numbers():
 def test_what_is_told_is_one_small_integer_a_direction_and_the_rates():
     evolution = Evolution(SETTINGS, 50, 2)
     fitness = np.random.default_rng(0).integers(-9999, 0, (12, 2))
-    update = evolution.tell(3, Rehearsal(fitness, np.zeros_like(fitness)))
+    update = evolution.tell(3, Evaluation(fitness, np.zeros_like(fitness)))
     assert np.array_equal(update.coefficients, coefficients(fitness, 4, "rank", "antithetic"))
     assert update.coefficients.dtype == np.int8
     assert update.rates == evolution.schedule.rates(3)
@@ -32,7 +32,7 @@ def test_what_is_told_is_one_small_integer_a_direction_and_the_rates():
 def test_one_sided_members_are_told_a_small_integer_each():
     evolution = Evolution(SETTINGS.model_copy(update={"estimator": "one-sided"}), 50, 2)
     fitness = np.random.default_rng(0).integers(-9999, 0, (12, 2))
-    told = evolution.tell(3, Rehearsal(fitness, np.zeros_like(fitness))).coefficients
+    told = evolution.tell(3, Evaluation(fitness, np.zeros_like(fitness))).coefficients
     assert np.array_equal(told, coefficients(fitness, 4, "rank", "one-sided"))
     assert told.shape == (24,)
 
@@ -40,7 +40,7 @@ def test_one_sided_members_are_told_a_small_integer_each():
 def test_what_neurons_were_told_is_passed_on():
     fitness = np.zeros((12, 2), np.int64)
     credits = np.arange(12 * 16, dtype=np.int16).reshape(12, 16)
-    told = Evolution(SETTINGS, 50, 2).tell(3, Rehearsal(fitness, fitness, credits))
+    told = Evolution(SETTINGS, 50, 2).tell(3, Evaluation(fitness, fitness, credits))
     assert told.coefficients is credits
 
 
@@ -49,5 +49,5 @@ def test_a_generation_is_the_same_whenever_it_is_asked(generation):
     one, other = Evolution(SETTINGS, 50, 2), Evolution(SETTINGS, 50, 2)
     other.ask(1)
     nothing = np.zeros((12, 2), np.int64)
-    other.tell(1, Rehearsal(nothing, nothing))
+    other.tell(1, Evaluation(nothing, nothing))
     assert np.array_equal(one.ask(generation).samples, other.ask(generation).samples)

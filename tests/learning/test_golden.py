@@ -23,13 +23,13 @@ BY_ERROR = {**rtl_cases.BY_ERROR, "final_learning_rate": 0, "schedule": "linear"
 @pytest.mark.parametrize("settings", [{}, NO_MOMENTUM, rtl_cases.BY_ERROR])
 def test_the_step_is_the_one_training_would_do(settings):
     config, checkpoint = rtl_cases.trained(DATA, **settings)
-    before = [array.copy() for part in checkpoint.memory for array in part]
+    before = [array.copy() for part in checkpoint.state for array in part]
     step = golden.step(config, checkpoint, DATA)
-    for array, kept in zip([a for part in checkpoint.memory for a in part], before, strict=True):
+    for array, kept in zip([a for part in checkpoint.state for a in part], before, strict=True):
         assert np.array_equal(array, kept)
     training = Training(config, DATA, None, checkpoint)
     training.step()
-    for part, wanted in zip(step.after, training.chip.memory, strict=True):
+    for part, wanted in zip(step.after, training.chip.state, strict=True):
         for array, same in zip(part, wanted, strict=True):
             assert np.array_equal(array, same)
 

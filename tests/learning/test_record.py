@@ -3,6 +3,7 @@
 import errno
 import json
 import multiprocessing
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -22,10 +23,13 @@ from learning.record import (
     RunFolder,
     read_checkpoint,
     read_config,
+    weights_sha256,
 )
 from learning.settings import Settings
+from learning.training import Training
+from neurosim.data import datasets
 from neurosim.network import Network, Population
-from neurosim.population.state import Memory, initial_memory, weights
+from neurosim.population.state import SynapticState, initial_state, weights
 from neurosim.storage import StorageError
 
 SETTINGS = Settings(hidden=(3,), generations=9, pairs=4, groups=2, fraction_bits=4)
@@ -33,15 +37,15 @@ CONFIGURATION = Config(SETTINGS, "a" * 64, 5, 10)
 FILES = (CONFIG, WEIGHTS, METRICS)
 
 
-def memory(seed=1) -> Memory:
-    return initial_memory(
+def state(seed=1) -> SynapticState:
+    return initial_state(
         CONFIGURATION.network(), [20, 20], seed=seed, fraction_bits=4, momentum=True
     )
 
 
 def save(folder, generation, seed=1):
     folder.log({"generation": generation, "validation_accuracy": 0.5})
-    folder.save(memory(seed), weights(memory(seed), 4), generation, 1.25 * generation)
+    folder.save(state(seed), weights(state(seed), 4), generation, 1.25 * generation)
 
 
 def make(path: Path, generations=(2,)) -> Path:
@@ -60,7 +64,7 @@ def contents(path):
     }
 
 
-def same(one: Memory, other: Memory) -> bool:
+def same(one: SynapticState, other: SynapticState) -> bool:
     return all(
         len(a) == len(b) and all(map(np.array_equal, a, b)) for a, b in zip(one, other, strict=True)
     )
@@ -105,8 +109,8 @@ def test_a_checkpoint_comes_back_bit_for_bit(tmp_path):
     path = make(tmp_path / "run", (2, 4))
     config, checkpoint = read_checkpoint(path)
     assert config == CONFIGURATION
-    assert same(checkpoint.memory, memory())
-    assert same(Memory(*checkpoint.weights, ()), Memory(*weights(memory(), 4), ()))
+    assert same(checkpoint.state, state())
+    assert same(SynapticState(*checkpoint.weights, ()), SynapticState(*weights(state(), 4), ()))
     assert (checkpoint.generation, checkpoint.seconds) == (4, 5.0)
 
 
@@ -144,10 +148,10 @@ def test_metrics_of_a_checkpoint_that_was_never_written_are_dropped(tmp_path):
 
 
 def test_weights_are_hashed_as_the_chip_uses_them(tmp_path):
-    fine = memory()
+    fine = state()
     coarse = fine._replace(synapses=tuple((one + 8) // 16 * 16 for one in fine.synapses))
     assert record.weights_sha256(weights(fine, 4)) == record.weights_sha256(weights(coarse, 4))
-    assert record.weights_sha256(weights(fine, 4)) != record.weights_sha256(weights(memory(2), 4))
+    assert record.weights_sha256(weights(fine, 4)) != record.weights_sha256(weights(state(2), 4))
 
 
 # --- what is damaged is refused ------------------------------------------------------------------
@@ -244,9 +248,9 @@ def reformatted(data: bytes, **changes) -> bytes:
 
 def test_a_run_of_another_version_is_refused(tmp_path, whole):
     path = written(
-        tmp_path / "run", {**whole, CONFIG: reformatted(whole[CONFIG], format="neurosim-run/2")}
+        tmp_path / "run", {**whole, CONFIG: reformatted(whole[CONFIG], format="neurosim-run/3")}
     )
-    with pytest.raises(RunError, match=f"'neurosim-run/2'; this version reads '{FORMAT}'"):
+    with pytest.raises(RunError, match=f"'neurosim-run/3'; this version reads {FORMAT}"):
         read_checkpoint(path)
     assert_refused(path, CONFIG)
 
@@ -358,7 +362,7 @@ def test_a_full_disk_leaves_the_last_checkpoint(tmp_path, monkeypatch, fails_at)
         with pytest.raises(StorageError, match="the disk is full") as refusal:
             save(folder, 4, seed=3)
         monkeypatch.undo()
-    assert (METRICS, WEIGHTS)[fails_at] in str(refusal.value)
+    assert (WEIGHTS, METRICS)[fails_at] in str(refusal.value)
     after = contents(path)
     assert set(after) == set(before)
     assert after[WEIGHTS] == before[WEIGHTS]
@@ -366,7 +370,7 @@ def test_a_full_disk_leaves_the_last_checkpoint(tmp_path, monkeypatch, fails_at)
     assert read_checkpoint(path)[1].generation == 2
     folder, checkpoint = RunFolder.resume(path)
     with folder:
-        assert same(checkpoint.memory, memory())
+        assert same(checkpoint.state, state())
 
 
 def test_a_disk_that_is_full_from_the_start_leaves_no_run(tmp_path, monkeypatch):
@@ -379,3 +383,33 @@ def test_a_disk_that_is_full_from_the_start_leaves_no_run(tmp_path, monkeypatch)
     monkeypatch.undo()
     assert contents(tmp_path / "run") == {}
     RunFolder.create(tmp_path / "run", CONFIGURATION).close()  # the lock was let go
+
+
+# --- run folders of the first format ---------------------------------------------------------------
+
+OLD = Path(__file__).parent / "run-format-1"
+ENDS = {
+    "event-aligned": "76aa3aafe96e5b66fe34c3c625ad91bc3397ca99b499a9d7292a909a5d1b99a8",
+    "eggroll": "2f4704c460b30d21c62e233fca25e1779de555318b755dea235d2c3eadb12ee0",
+}
+"""Runs that version 0.1 stopped after 3 of 6 generations, and the weights that it ended with itself."""
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_a_run_folder_of_the_first_format_is_continued_to_the_same_bits(tmp_path, name):
+    """The one was given a rank, the other a noise window, which no rule of theirs read."""
+    shutil.copytree(OLD / name, tmp_path / "run")
+    folder, checkpoint = RunFolder.resume(tmp_path / "run")
+    with folder:
+        assert checkpoint.generation == 3
+        settings = folder.config.settings
+        assert (settings.rank, settings.noise_window > 0) == (1, name == "event-aligned")
+        data = datasets.load("digits", steps=settings.steps, pool=settings.pool)
+        assert data.key == folder.config.dataset_key
+        training = Training(folder.config, data, folder, checkpoint)
+        training.run(lambda *_: None)
+        assert weights_sha256(training.chip.weights()) == ENDS[name]
+    again, ended = read_checkpoint(tmp_path / "run")
+    assert ended.generation == 6
+    assert weights_sha256(ended.weights) == ENDS[name]
+    assert again == folder.config

@@ -1,4 +1,4 @@
-"""Do ranges of pairs, rehearsed apart, add up to the population rehearsed whole?"""
+"""Do ranges of pairs, evaluated apart, add up to the population evaluated whole?"""
 
 from itertools import pairwise
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from learning.replica import memory_sha256, narrow, rehearse, widen
+from learning.replica import evaluate, narrow, state_sha256, widen
 from learning.settings import Settings
 from learning.training import Training, start
 from learning.worker_pool import cut
@@ -63,9 +63,9 @@ def test_work_is_in_proportion_to_threads_and_groups_stay_whole(threads, each):
 def test_ranges_rehearsed_apart_are_the_whole(data, settings, borders):
     training = Training(start(Settings(**{**SMALL, **settings}), data), data)
     ask = training.evolution.ask(training.generation)
-    whole = training.rehearse(ask)
+    whole = training.evaluate(ask)
     edges = sorted({0, *borders, len(ask.pairs)})
-    found = [rehearse(training, 0, range(*ends)) for ends in pairwise(edges)]
+    found = [evaluate(training, 0, range(*ends)) for ends in pairwise(edges)]
     for array, *pieces in zip(whole, *found, strict=True):
         assert array is None or np.array_equal(np.concatenate(pieces), array)
 
@@ -73,8 +73,8 @@ def test_ranges_rehearsed_apart_are_the_whole(data, settings, borders):
 @pytest.mark.parametrize("part", [range(0), range(40, 49), range(-1, 3), range(0, 8, 2)])
 def test_a_range_out_of_the_population_is_refused(data, part):
     training = Training(start(Settings(**SMALL), data), data)
-    with pytest.raises(NetworkError, match="to rehearse"):
-        rehearse(training, 0, part)
+    with pytest.raises(NetworkError, match="to evaluate"):
+        evaluate(training, 0, part)
 
 
 @given(
@@ -97,9 +97,9 @@ def test_numbers_are_the_same_in_fewer_bytes(rows, columns, kind, bits, seed):
 
 
 def test_a_bit_of_memory_changes_its_hash(data):
-    memory = Training(start(Settings(**SMALL), data), data).chip.memory
-    for arrays in memory:
+    state = Training(start(Settings(**SMALL), data), data).chip.state
+    for arrays in state:
         for array in arrays:
-            before = memory_sha256(memory)
+            before = state_sha256(state)
             array.flat[-1] ^= 1
-            assert memory_sha256(memory) != before
+            assert state_sha256(state) != before

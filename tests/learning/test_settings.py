@@ -1,6 +1,7 @@
 """Are settings checked when they are made, and turned into the integers they stand for?"""
 
 import itertools
+from dataclasses import dataclass
 from fractions import Fraction
 from math import log2
 
@@ -9,7 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from learning.settings import Schedule, Settings, network, noise, readout
+from learning.recipes import RECIPES
+from learning.rules import registry
+from learning.rules.eggroll import Eggroll
+from learning.settings import Settings, TrainingSchedules, network, noise, readout
 from neurosim.kernels.rules.weight_update import RATE_BITS
 from neurosim.population.layout import NoiseSpec, check_noise, check_trainable
 
@@ -78,7 +82,8 @@ def test_the_limits_here_are_all_there_are():
 def test_values_at_their_limits_are_taken(name, value):
     if value is not None:
         even = {"groups": 1} if name == "pairs" else {}
-        Settings(**{"schedule": "linear", name: value, **even})
+        aligned = {"method": "event-aligned", "batch": 1} if name.startswith("noise_") else {}
+        Settings(**{"schedule": "linear", **aligned, name: value, **even})
 
 
 @pytest.mark.parametrize(
@@ -146,7 +151,7 @@ def test_settings_survive_json():
 
 
 def rates(first, last, generations, kind, **more):
-    schedule = Schedule(
+    schedule = TrainingSchedules(
         Settings(
             learning_rate=first, final_learning_rate=last, generations=generations, schedule=kind,
             fraction_bits=0, **more,
@@ -168,7 +173,7 @@ def test_rates_start_where_they_should_and_fall(kind, first, last):
 @given(st.integers(1, 10_000), st.floats(0.01, 127), st.floats(0.001, 1))
 def test_geometric_rates_are_powers_within_a_thousandth(generation, first, ratio):
     """The one comparison with a real power: 2^10 steps of a table to each factor of two."""
-    schedule = Schedule(
+    schedule = TrainingSchedules(
         Settings(
             learning_rate=first, final_learning_rate=first * ratio, generations=10_000,
             fraction_bits=0,
@@ -193,10 +198,10 @@ def test_constant_rates_stay():
 
 
 def test_rates_are_in_units_of_the_state():
-    (rate, output) = Schedule(Settings(fraction_bits=8, output_rate=0.5), 2).rates(0)
+    (rate, output) = TrainingSchedules(Settings(fraction_bits=8, output_rate=0.5), 2).rates(0)
     assert rate.step == 2 << RATE_BITS + 8
     assert output.step == 1 << RATE_BITS + 8
-    assert Schedule(Settings(decay=0.25), 1).rates(0)[0].decay == 1 << RATE_BITS - 2
+    assert TrainingSchedules(Settings(decay=0.25), 1).rates(0)[0].decay == 1 << RATE_BITS - 2
 
 
 @given(
@@ -211,7 +216,7 @@ def test_noise_and_temperature_follow_the_course_of_the_rate(generation, share, 
         final_noise=share, temperature=first, final_temperature=max(first * share, 1 / 1024),
         learning_rate=1, final_learning_rate=share, generations=50, schedule=kind, fraction_bits=0,
     )  # fmt: skip
-    schedule, begun = Schedule(settings, 2), NoiseSpec((2048, 0), (1, 77))
+    schedule, begun = TrainingSchedules(settings, 2), NoiseSpec((2048, 0), (1, 77))
     left = Fraction(schedule.rates(generation)[0].step, 1 << RATE_BITS)
     found = schedule.noise(begun, generation)
     assert abs(found.scale[0] - max(1, 2048 * left)) <= Fraction(1, 2)
@@ -228,15 +233,15 @@ def test_noise_and_temperature_follow_the_course_of_the_rate(generation, share, 
 @given(st.floats(1 / 1024, 1024), st.integers(0, 999), st.sampled_from(["membrane", "count"]))
 def test_without_a_course_noise_and_temperature_stay(temperature, generation, kind):
     settings = Settings(temperature=temperature, readout=kind)
-    begun, schedule = NoiseSpec((2048, 3), (0, 77)), Schedule(settings, 2)
+    begun, schedule = NoiseSpec((2048, 3), (0, 77)), TrainingSchedules(settings, 2)
     assert schedule.noise(begun, generation) == begun
     assert schedule.readout(generation) == readout(settings)
 
 
-def test_a_linear_course_may_take_all_the_noise_and_raise_the_temperature():
+def test_a_linear_schedule_may_take_all_the_noise_and_raise_the_temperature():
     """In the first generation all is there; before the last has passed, a unit of noise is left."""
     settings = Settings(final_noise=0, final_temperature=4, generations=1000, schedule="linear")
-    begun, schedule = NoiseSpec((2048, 16), (0, 0)), Schedule(settings, 2)
+    begun, schedule = NoiseSpec((2048, 16), (0, 0)), TrainingSchedules(settings, 2)
     noises = [schedule.noise(begun, generation).scale for generation in range(1000)]
     assert noises[0] == begun.scale
     assert noises[500] == (1024, 8)
@@ -255,6 +260,7 @@ def test_a_linear_course_may_take_all_the_noise_and_raise_the_temperature():
 )
 def test_networks_and_noise_can_be_trained(method, kind, rank):
     bias = 0 if method == "event-aligned" else 2
+    rank = rank if method == "eggroll" else 1
     settings = Settings(
         method=method, noise=kind, rank=rank, hidden=(30, 20), batch=1, sigma_bias=bias
     )
@@ -292,3 +298,44 @@ def test_logits_fit_64_bits(temperature, steps, kind):
     largest = steps * (1 << 23) if spec.membrane else steps
     assert spec.multiplier >= 1
     assert spec.multiplier * largest < 1 << 62
+
+
+UNREAD = [
+    ("fast", {"rank": 4}, "rank 4"),
+    ("fast", {"shaping": "rank"}, "shaping 'rank'"),
+    ("fast", {"sigma_output": 4.0}, "sigma_output 4.0"),
+    ("eggroll", {"noise_window": 64}, "noise_window 64"),
+    ("eggroll", {"noise_period": 2}, "noise_period 2"),
+    ("eggroll", {"method": "full-rank", "rank": 2}, "rank 2"),
+    ("eggroll", {"output_rule": "frozen", "output_rate": 2.0}, "output_rate 2.0"),
+]
+
+
+@pytest.mark.parametrize(("recipe", "given", "named"), UNREAD)
+def test_a_setting_that_no_rule_of_the_run_reads_is_refused(recipe, given, named):
+    started = RECIPES[recipe][1].model_dump()
+    with pytest.raises(ValueError, match=f"{named}: the rules of this run .* do not read it"):
+        Settings(**{**started, **given})
+
+
+def test_every_optional_setting_has_a_rule_that_reads_it():
+    fields = registry.optional()
+    assert fields <= set(Settings.model_fields)
+    assert {"rank", "noise_window", "shaping", "sigma_output"} <= fields
+
+
+def test_a_rule_from_elsewhere_trains(monkeypatch):
+    """A rule is one object and one entry in the registry."""
+
+    @dataclass(frozen=True)
+    class HalfNoise(Eggroll):
+        name: str = "half-noise"
+
+        def scale(self, sigma, unit, settings):
+            return super().scale(sigma / 2, unit, settings)
+
+    monkeypatch.setitem(registry.HIDDEN, "half-noise", HalfNoise())
+    plain = Settings(sigma=8, sigma_output=4)
+    toy = Settings(sigma=16, sigma_output=8, method="half-noise")
+    net = network(plain, 20, 3)
+    assert noise(toy, net) == noise(plain, net)

@@ -119,9 +119,9 @@ def by_hand(fitness, groups):
         yield [value - (sum(flat) - value) / (len(flat) - 1) for value in flat]
 
 
-def turned(worth):
+def turned(utilities):
     """The worth of members as that of directions: the second of a pair takes its noise with a minus sign."""
-    return [-one if place % 2 else one for place, one in enumerate(worth)]
+    return [-one if place % 2 else one for place, one in enumerate(utilities)]
 
 
 @given(populations())
@@ -137,13 +137,13 @@ def test_a_member_is_held_against_the_mean_of_the_others(population):
 @given(populations())
 def test_one_sided_worth_is_scaled_and_signed_exactly(population):
     fitness, groups = population
-    worth = turned(one for part in by_hand(fitness, groups) for one in part)
-    mean = sum(map(abs, worth)) / len(worth)
+    utilities = turned(one for part in by_hand(fitness, groups) for one in part)
+    mean = sum(map(abs, utilities)) / len(utilities)
     scaled = [
-        max(-LARGEST, min(LARGEST, nearest(MEAN * one / mean))) if mean else 0 for one in worth
+        max(-LARGEST, min(LARGEST, nearest(MEAN * one / mean))) if mean else 0 for one in utilities
     ]
     assert coefficients(fitness, groups, "scaled", "one-sided").tolist() == scaled
-    signs = [(one > 0) - (one < 0) for one in worth]
+    signs = [(one > 0) - (one < 0) for one in utilities]
     assert coefficients(fitness, groups, "sign", "one-sided").tolist() == signs
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from learning.record import RunFolder, read_checkpoint, weights_sha256
 from learning.settings import Settings
-from learning.training import Training, look, make_chip, start
+from learning.training import Training, make_chip, start, validate
 from neurosim.data import frames
 
 SMALL = {
@@ -73,7 +73,7 @@ def end(training):
 )  # fmt: skip
 def test_it_learns(data, settings):
     training = train(data, **settings)
-    assert look(training.chip, data.test).accuracy < 0.7
+    assert validate(training.chip, data.test).accuracy < 0.7
     training.run(quietly)
     assert training.summary()["test_accuracy"] > 0.8
 
@@ -141,7 +141,7 @@ def test_metrics_count_what_was_done(data):
 def test_a_look_tells_dead_classes_and_dead_neurons(data):
     """A network without weights answers one class, and no hidden neuron spikes."""
     chip = make_chip(start(Settings(**{**SMALL, "initial_std": 0}), data))
-    seen = look(chip, data.test)
+    seen = validate(chip, data.test)
     assert seen.dead_classes == 2
     assert seen.dead_neurons == 16
     assert seen.spikes_per_sample == 0
@@ -149,7 +149,7 @@ def test_a_look_tells_dead_classes_and_dead_neurons(data):
 
 
 def test_samples_are_taken_with_their_labels(data):
-    some = frames.take(data.train, np.array([3, 1]))
+    some = frames.select(data.train, np.array([3, 1]))
     assert some.labels.tolist() == data.train.labels[[3, 1]].tolist()
     assert np.array_equal(frames.unpack(some), frames.unpack(data.train)[[3, 1]])
 

@@ -11,7 +11,8 @@ from neurosim.data.frames import words_for
 from neurosim.kernels.rules import delta, event_aligned
 from neurosim.kernels.simd import zeros
 from neurosim.network import NetworkError
-from neurosim.population.evaluator import LearningChip
+from neurosim.population.batch import Batch
+from neurosim.population.evaluator import Evaluator
 from neurosim.population.layout import NoiseSpec
 from neurosim.population.update import Rates
 
@@ -19,10 +20,15 @@ GENERATION, SEED = 6, 0x0123456789ABCDEF
 
 
 def chip_of(case, spec, readout, delta=False):
-    return LearningChip(
-        case.network, strategies.memory_of(case.weights, momentum=True), seed=SEED, noise=spec,
-        readout_spec=readout, fraction_bits=0, delta_rule=delta,
-    )  # fmt: skip
+    return Evaluator(
+        case.network,
+        strategies.state_of(case.weights, momentum=True),
+        seed=SEED,
+        noise=spec,
+        readout_spec=readout,
+        fraction_bits=0,
+        signals=strategies.signals(len(case.network.layers)) if delta else None,
+    )
 
 
 @given(st.data())
@@ -34,11 +40,21 @@ def test_members_score_what_the_oracle_says(data):
     )
     groups = [[data.draw(st.integers(0, len(case.labels) - 1))] for _ in range(2)]
     pairs = range(begin := data.draw(st.integers(0, 1000)), begin + 4)
-    seen = chip_of(case, spec, readout).rehearse(case.frames, np.array(groups), pairs, GENERATION)
+    seen = chip_of(case, spec, readout).evaluate(
+        Batch(case.frames, np.array(groups)), pairs, GENERATION
+    )
     fitness, saturated = naive.fitness(
-        case.network, case.weights, spec, readout, case.dense, case.labels, groups, pairs, GENERATION,
+        case.network,
+        case.weights,
+        spec,
+        readout,
+        case.dense,
+        case.labels,
+        groups,
+        pairs,
+        GENERATION,
         SEED,
-    )  # fmt: skip
+    )
     assert seen.fitness.tolist() == fitness
     assert seen.saturated.tolist() == saturated
 
@@ -65,26 +81,38 @@ def test_votes_are_the_sum_over_pairs_steps_and_spikes(data):
 def assert_votes(case, spec, readout, delta, groups, f, pairs):
     chip = chip_of(case, spec, readout, delta)
     rates = [Rates(1 << 32, 1 << 36, 0)] * len(case.network.layers)
-    chip.consolidate(np.array(f, np.int8), pairs, GENERATION, rates, case.frames, np.array(groups))
+    chip.apply_update(
+        np.array(f, np.int8), pairs, GENERATION, rates, Batch(case.frames, np.array(groups))
+    )
     directions = range(pairs.start * spec.directions, pairs.stop * spec.directions)
-    presented = naive.presented_votes(
-        case.network, case.weights, spec, readout, case.dense, case.labels, groups, f, directions,
-        GENERATION, SEED, delta,
-    )  # fmt: skip
+    presented = naive.presented_sums(
+        case.network,
+        case.weights,
+        spec,
+        readout,
+        case.dense,
+        case.labels,
+        groups,
+        f,
+        directions,
+        GENERATION,
+        SEED,
+        delta,
+    )
     for layer, (_, population) in enumerate(case.network.layers):
-        votes, of_biases = map(np.array, presented[layer])
+        sums, of_biases = map(np.array, presented[layer])
         if not spec.of_layer(layer):
-            on_weights = naive.votes(case.network, spec, layer, f, directions, GENERATION, SEED)
-            votes, of_biases = votes + on_weights[0], of_biases + on_weights[1]
-        kept = chip.memory.momentum[layer]
-        assert kept[:, : population.neurons].tolist() == votes.tolist()
+            on_weights = naive.sums(case.network, spec, layer, f, directions, GENERATION, SEED)
+            sums, of_biases = sums + on_weights[0], of_biases + on_weights[1]
+        kept = chip.state.momentum[layer]
+        assert kept[:, : population.neurons].tolist() == sums.tolist()
         assert not kept[:, population.neurons :].any()
         rate = naive.step_per_vote(1 << 36, [of_biases])
-        for k, vote in enumerate(of_biases.tolist()):
+        for k, sum in enumerate(of_biases.tolist()):
             random = naive.rounding(naive.BIAS_ROUNDING, layer, GENERATION, SEED, k)
             before = int(case.weights.biases[layer][k]) << 8
-            moved = naive.move(before, vote, rate, 0, random, -4096 << 8, (4095 << 8) + 127)
-            assert chip.memory.biases[layer][k] == moved
+            moved = naive.move(before, sum, rate, 0, random, -4096 << 8, (4095 << 8) + 127)
+            assert chip.state.biases[layer][k] == moved
 
 
 @pytest.mark.parametrize("hidden", [16, 70, 128, 150, 260])
@@ -102,33 +130,43 @@ def test_votes_of_many_moments_and_wide_layers_are_whole(hidden, samples):
     f = numbers.integers(-127, 128, samples).tolist()
     groups = [[sample] for sample in range(samples)]
     chip = chip_of(case, spec, strategies.ReadoutSpec(True, 256, 16))
-    chip.consolidate(
-        np.array(f, np.int8), range(samples), GENERATION, [Rates(0, 0, 0)] * 2, case.frames,
-        np.array(groups),
-    )  # fmt: skip
+    chip.apply_update(
+        np.array(f, np.int8),
+        range(samples),
+        GENERATION,
+        [Rates(0, 0, 0)] * 2,
+        Batch(case.frames, np.array(groups)),
+    )
     xi = np.array(
         [
             [
                 naive.numbers(
-                    naive.Field(naive.ALIGNED, 0, pair, GENERATION, SEED), hidden,
-                    naive.lane_words(hidden), t, False,
+                    naive.Field(naive.ALIGNED, 0, pair, GENERATION, SEED),
+                    hidden,
+                    naive.lane_words(hidden),
+                    t,
+                    False,
                 )
                 for t in range(2)
             ]
             for pair in range(samples)
         ]
-    )  # fmt: skip
+    )
     wanted = np.einsum("i,itk,itj->jk", np.array(f), xi, dense.astype(int))
-    assert np.array_equal(chip.memory.momentum[0][:, :hidden], wanted)
+    assert np.array_equal(chip.state.momentum[0][:, :hidden], wanted)
 
 
 @given(
-    st.sampled_from([16, 128, 144]), st.sampled_from([200, 600, 1500]), st.integers(1, 40),
-    st.integers(0, 15), st.floats(0, 1), st.integers(0, 1 << 30),
-)  # fmt: skip
-def test_presented_votes_are_the_product_of_spikes_and_terms(
+    st.sampled_from([16, 128, 144]),
+    st.sampled_from([200, 600, 1500]),
+    st.integers(1, 40),
+    st.integers(0, 15),
+    st.floats(0, 1),
+    st.integers(0, 1 << 30),
+)
+def test_presented_sums_are_the_product_of_spikes_and_terms(
     lanes, sources, samples, most, density, seed
-):  # fmt: skip
+):
     """Of few spikes and many, and terms up to the largest."""
     numbers = np.random.default_rng(seed)
     steps, words = 5, words_for(sources)
@@ -137,24 +175,24 @@ def test_presented_votes_are_the_product_of_spikes_and_terms(
     frames = np.packbits(dense, axis=-1, bitorder="little").view(np.uint64)
     groups = numbers.integers(0, samples, samples + 3)
     moments = len(groups) * steps
-    worth = numbers.integers(-(1 << most), 1 << most, (moments, lanes)).astype(np.int16)
+    utilities = numbers.integers(-(1 << most), 1 << most, (moments, lanes)).astype(np.int16)
     terms = zeros(moments * lanes, np.int16)
     for left in range(0, lanes, event_aligned.COLUMN):
         column, row = event_aligned.term_place(left, moments, lanes)
-        terms[column : column + moments * row] = worth[:, left : left + row].reshape(-1)
+        terms[column : column + moments * row] = utilities[:, left : left + row].reshape(-1)
     before = numbers.integers(-(1 << 20), 1 << 20, (sources, lanes)).astype(np.int32)
-    votes, biases = zeros(before.shape, np.int32), np.zeros(lanes, np.int32)
-    votes[:] = before
+    sums, biases = zeros(before.shape, np.int32), np.zeros(lanes, np.int32)
+    sums[:] = before
     bits = zeros(event_aligned.MOMENTS * 8, np.uint64)
     used = -(-sources // 64)
     for begin, end in ((0, 3), *((word, min(word + 5, used)) for word in range(3, used, 5))):
-        event_aligned.aligned_votes(
-            begin, end, sources, words, frames, steps * words, 0, groups, steps, terms, bits, votes
+        event_aligned.accumulate_event_aligned(
+            begin, end, sources, words, frames, steps * words, 0, groups, steps, terms, bits, sums
         )
-    shown = dense[groups].reshape(moments, -1)[:, :sources]
-    assert np.array_equal(votes - before, shown.T.astype(np.int64) @ worth)
-    event_aligned.aligned_bias_votes(moments, terms, biases)
-    assert biases.tolist() == worth.sum(axis=0, dtype=np.int64).tolist()
+    shared = dense[groups].reshape(moments, -1)[:, :sources]
+    assert np.array_equal(sums - before, shared.T.astype(np.int64) @ utilities)
+    event_aligned.accumulate_event_aligned_biases(moments, terms, biases)
+    assert biases.tolist() == utilities.sum(axis=0, dtype=np.int64).tolist()
 
 
 def test_rules_that_present_again_ask_for_the_samples():
@@ -163,8 +201,8 @@ def test_rules_that_present_again_ask_for_the_samples():
         network, strategies.random_weights(network, np.random.default_rng(0)), None, None
     )
     chip = chip_of(case, NoiseSpec((9,), (0,), aligned=(True,)), strategies.ReadoutSpec(True, 1, 0))
-    with pytest.raises(NetworkError, match="give frames and groups"):
-        chip.consolidate(np.zeros(2, np.int8), range(2), 0, [Rates(0, 0, 0)])
+    with pytest.raises(NetworkError, match="give the batch"):
+        chip.apply_update(np.zeros(2, np.int8), range(2), 0, [Rates(0, 0, 0)])
 
 
 @pytest.mark.parametrize(
@@ -201,12 +239,12 @@ def test_terms_beyond_16_bits_are_refused(one_sided, allowed):
     chip = chip_of(case, spec, strategies.ReadoutSpec(True, 1, 0))
     for pairs in (allowed, allowed + 1):
         f, groups = np.zeros(pairs * spec.directions, np.int8), np.array([[0]])
-        told = (f, range(pairs), 0, [Rates(0, 0, 0)], case.frames, groups)
+        told = (f, range(pairs), 0, [Rates(0, 0, 0)], Batch(case.frames, groups))
         if pairs == allowed:
-            chip.consolidate(*told)
+            chip.apply_update(*told)
             continue
         with pytest.raises(NetworkError, match=f"allowed are 1 sample and {allowed} pairs"):
-            chip.consolidate(*told)
+            chip.apply_update(*told)
 
 
 @pytest.mark.parametrize(("du", "dv"), [(4095, 400), (0, 0), (2000, 100)])
@@ -219,7 +257,7 @@ def test_no_trace_is_larger_than_the_largest(du, dv):
 
 
 def test_delta_votes_beyond_32_bits_are_refused():
-    """A readout without decay, 200 steps and 600 samples: the votes of one synapse do not fit."""
+    """A readout without decay, 200 steps and 600 samples: the sums of one synapse do not fit."""
     network = strategies.Network.chain(
         1,
         [
@@ -231,7 +269,10 @@ def test_delta_votes_beyond_32_bits_are_refused():
     case = strategies.Case(network, weights, np.ones((1, 200, 1), np.uint8), np.zeros(1, np.uint8))
     chip = chip_of(case, NoiseSpec((0, 0), (0, 0)), strategies.ReadoutSpec(True, 256, 16), True)
     with pytest.raises(NetworkError, match="600 samples of 200 steps could overflow"):
-        chip.consolidate(
-            np.zeros(600, np.int8), range(600), 0, [Rates(0, 0, 0)] * 2, case.frames,
-            np.zeros((600, 1), np.int64),
-        )  # fmt: skip
+        chip.apply_update(
+            np.zeros(600, np.int8),
+            range(600),
+            0,
+            [Rates(0, 0, 0)] * 2,
+            Batch(case.frames, np.zeros((600, 1), np.int64)),
+        )

@@ -63,8 +63,8 @@ def test_rows_and_noise_have_room(case, data):
         assert chain.words[index] == source_words(case.network, index)
         assert 64 * chain.words[index] >= chain.sources[index]
         fields = chain.neurons[index] if spec.full_rank else spec.rank
-        room = int(chain.noise_at[index + 1] - chain.noise_at[index])
-        assert room >= fields * chain.words[index] * (6 if spec.graded else 1)
+        scratch = int(chain.noise_at[index + 1] - chain.noise_at[index])
+        assert scratch >= fields * chain.words[index] * (6 if spec.graded else 1)
 
 
 @given(st.lists(st.integers(1, 600), min_size=2, max_size=4), st.booleans())
@@ -75,7 +75,7 @@ def test_a_thread_has_room_for_one_noise_field_of_any_layer(sizes, graded):
     weights = strategies.random_weights(network, np.random.default_rng(0))
     spec = NoiseSpec((5,) * len(sizes), (5,) * len(sizes), graded=graded)
     chip = strategies.chip_of(strategies.Case(network, weights, None, None), spec)
-    room = fused_chain.make_room(lay_out(network, weights, spec, 2), chip._noise, 2)
+    scratch = fused_chain.make_scratch(lay_out(network, weights, spec, 2), chip._noise, 2)
     for size in sizes:
         words = ((size + 127) >> 7) << 1
-        assert room.raw.size >= weight_noise.noise_words(words, graded)
+        assert scratch.raw.size >= weight_noise.noise_words(words, graded)

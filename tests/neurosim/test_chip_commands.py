@@ -12,7 +12,7 @@ from neurosim.app.cli import map as map_command
 from neurosim.app.cli import run as run_command
 from neurosim.app.cli.arguments import call
 from neurosim.data.frames import pack
-from neurosim.population.state import initial_memory, weights
+from neurosim.population.state import initial_state, weights
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +29,7 @@ def folder(tmp_path_factory):
     settings = Settings(data="digits", hidden=(64, 24), steps=6, pool=2)
     config = Config(settings, "none", 578, 10)
     network = config.network()
-    memory = initial_memory(network, [16, 16, 16], seed=1, fraction_bits=8, momentum=False)
+    memory = initial_state(network, [16, 16, 16], seed=1, fraction_bits=8, momentum=False)
     path = tmp_path_factory.mktemp("runs") / "run"
     with RunFolder.create(path, config) as opened:
         opened.save(memory, weights(memory, 8), 1, 0.5)

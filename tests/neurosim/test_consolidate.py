@@ -89,11 +89,11 @@ VOTES = st.integers(-(1 << 20), 1 << 20) | st.integers(1 - (1 << 31), (1 << 31) 
     st.lists(VOTES, min_size=16, max_size=16),
     st.integers(1, 6),
 )
-def test_momentum_naive_is_py_func_is_compiled(old, vote, bits):
-    wanted = [naive.momentum(a, b, bits) for a, b in zip(old, vote, strict=True)]
+def test_momentum_naive_is_py_func_is_compiled(old, sum, bits):
+    wanted = [naive.momentum(a, b, bits) for a, b in zip(old, sum, strict=True)]
     for way in (weight_update.gather_momentum, weight_update.gather_momentum.py_func):
         kept = np.array([old], np.int32)
-        way(0, 1, kept, bits, np.array([vote], np.int32))
+        way(0, 1, kept, bits, np.array([sum], np.int32))
         assert kept[0].tolist() == wanted
 
 

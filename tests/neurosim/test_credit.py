@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from learning.shaping import left_out
 from neurosim.kernels.rules.error_credit import CREDIT_SHIFT
 from neurosim.network import Network, NetworkError, Population, Weights
-from neurosim.population.evaluator import LearningChip, ReadoutSpec
+from neurosim.population.batch import Batch
+from neurosim.population.evaluator import Evaluator, ReadoutSpec
 from neurosim.population.layout import NoiseSpec
+from neurosim.population.rules import Signal, check_signals
 from neurosim.population.update import Rates
 
 GENERATION, SEED = 6, 0x0123456789ABCDEF
@@ -22,10 +24,17 @@ MEMBRANE = ReadoutSpec(True, 256, 16)
 
 
 def chip_of(case, spec, readout=MEMBRANE, error_credit=True):
-    return LearningChip(
-        case.network, strategies.memory_of(case.weights, momentum=True), seed=SEED, noise=spec,
-        readout_spec=readout, fraction_bits=0, delta_rule=error_credit, error_credit=error_credit,
-    )  # fmt: skip
+    return Evaluator(
+        case.network,
+        strategies.state_of(case.weights, momentum=True),
+        seed=SEED,
+        noise=spec,
+        readout_spec=readout,
+        fraction_bits=0,
+        signals=strategies.signals(len(case.network.layers), hidden=Signal.CREDIT)
+        if error_credit
+        else None,
+    )
 
 
 @st.composite
@@ -46,32 +55,53 @@ def two_layers(draw):
 def test_credits_and_votes_are_what_the_oracle_says(data):
     case, readout = data.draw(two_layers()), data.draw(strategies.READOUTS)
     spec = NoiseSpec(
-        (data.draw(st.sampled_from([64, 5000, 40_000])), 0), (0, 0), aligned=(True, False),
-        graded=data.draw(st.booleans()), period=data.draw(st.integers(1, 2)),
+        (data.draw(st.sampled_from([64, 5000, 40_000])), 0),
+        (0, 0),
+        aligned=(True, False),
+        graded=data.draw(st.booleans()),
+        period=data.draw(st.integers(1, 2)),
         window=data.draw(st.sampled_from([0, 3000, 100_000])),
-    )  # fmt: skip
+    )
     groups = [[data.draw(st.integers(0, len(case.labels) - 1))] for _ in range(2)]
     pairs = range(begin := data.draw(st.integers(0, 1000)), begin + 4)
     chip = chip_of(case, spec, readout)
-    seen = chip.rehearse(case.frames, np.array(groups), pairs, GENERATION)
+    seen = chip.evaluate(Batch(case.frames, np.array(groups)), pairs, GENERATION)
     largest = 32767 // (2 * (8 if spec.graded else 1))
     wanted = [
         naive.credits(
-            case.network, case.weights, spec, readout, case.dense[sample],
-            int(case.labels[sample]), pair, GENERATION, SEED, largest,
+            case.network,
+            case.weights,
+            spec,
+            readout,
+            case.dense[sample],
+            int(case.labels[sample]),
+            pair,
+            GENERATION,
+            SEED,
+            largest,
         )
         for pair, sample in zip(pairs, np.repeat(np.array(groups)[:, 0], 2).tolist(), strict=True)
-    ]  # fmt: skip
+    ]
     neurons = case.network.populations[0].neurons
     assert seen.credits[:, :neurons].tolist() == wanted
     assert not seen.credits[:, neurons:].any()
-    chip.consolidate(seen.credits, pairs, GENERATION, STILL, case.frames, np.array(groups))
-    presented = naive.presented_votes(
-        case.network, case.weights, spec, readout, case.dense, case.labels, groups, wanted, pairs,
-        GENERATION, SEED, True,
-    )  # fmt: skip
+    chip.apply_update(seen.credits, pairs, GENERATION, STILL, Batch(case.frames, np.array(groups)))
+    presented = naive.presented_sums(
+        case.network,
+        case.weights,
+        spec,
+        readout,
+        case.dense,
+        case.labels,
+        groups,
+        wanted,
+        pairs,
+        GENERATION,
+        SEED,
+        True,
+    )
     for layer, population in enumerate(case.network.populations):
-        kept = chip.memory.momentum[layer][:, : population.neurons]
+        kept = chip.state.momentum[layer][:, : population.neurons]
         assert kept.tolist() == presented[layer][0]
 
 
@@ -80,12 +110,12 @@ def test_fitness_is_the_unperturbed_networks(data):
     case, readout = data.draw(two_layers()), data.draw(strategies.READOUTS)
     spec = NoiseSpec((5000, 0), (0, 0), aligned=(True, False))
     groups = np.arange(len(case.labels))[:, None]
-    seen = chip_of(case, spec, readout).rehearse(
-        case.frames, groups, range(2 * len(groups)), GENERATION
+    seen = chip_of(case, spec, readout).evaluate(
+        Batch(case.frames, groups), range(2 * len(groups)), GENERATION
     )
     still = NoiseSpec((0, 0), (0, 0))
-    alone = chip_of(case, still, readout, False).rehearse(
-        case.frames, groups, range(len(groups)), GENERATION
+    alone = chip_of(case, still, readout, False).evaluate(
+        Batch(case.frames, groups), range(len(groups)), GENERATION
     )
     assert np.array_equal(seen.fitness, np.repeat(alone.fitness, 2, axis=0))
 
@@ -149,13 +179,13 @@ def enumerated(case, objective):
 
 
 def presented(chip, case, coefficients, pair):
-    """Votes of one pair on the synapses of the hidden layer."""
-    before = chip.memory.momentum[0].astype(np.int64)
+    """UpdateSums of one pair on the synapses of the hidden layer."""
+    before = chip.state.momentum[0].astype(np.int64)
     before -= np.sign(before) * (abs(before) >> chip.momentum_bits)
-    chip.consolidate(
-        coefficients, range(pair, pair + 1), GENERATION, STILL, case.frames, np.array([[0]])
+    chip.apply_update(
+        coefficients, range(pair, pair + 1), GENERATION, STILL, Batch(case.frames, np.array([[0]]))
     )
-    return (chip.memory.momentum[0] - before)[:, :NEURONS]
+    return (chip.state.momentum[0] - before)[:, :NEURONS]
 
 
 def test_the_mean_over_all_sign_patterns_is_the_gradient_of_the_smoothed_objective():
@@ -165,7 +195,7 @@ def test_the_mean_over_all_sign_patterns_is_the_gradient_of_the_smoothed_objecti
     estimate = np.zeros((3, NEURONS), np.int64)
     for pair in patterns().values():
         pairs = range(pair, pair + 1)
-        fitness = chip.rehearse(case.frames, np.array([[0]]), pairs, GENERATION).fitness[0]
+        fitness = chip.evaluate(Batch(case.frames, np.array([[0]])), pairs, GENERATION).fitness[0]
         estimate += (fitness[0] - fitness[1]) * presented(chip, case, np.array([1], np.int8), pair)
     wanted = enumerated(
         case,
@@ -184,9 +214,9 @@ def test_one_sided_members_estimate_the_same_gradient_without_each_other():
     found = patterns(directions=2)
     for pair in found.values():
         pairs = range(pair, pair + 1)
-        fitness = chip.rehearse(case.frames, np.array([[0]]), pairs, GENERATION).fitness
-        worth = left_out(fitness)[0] * [1, -1]
-        for place, one in enumerate(worth.tolist()):
+        fitness = chip.evaluate(Batch(case.frames, np.array([[0]])), pairs, GENERATION).fitness
+        utilities = left_out(fitness)[0] * [1, -1]
+        for place, one in enumerate(utilities.tolist()):
             told = np.zeros(2, np.int8)
             told[place] = 1
             estimate += one * presented(chip, case, told, pair)
@@ -204,7 +234,7 @@ def test_credit_by_error_follows_the_gradient_of_the_objective_that_the_errors_n
     chip = chip_of(case, NoiseSpec((SCALE, 0), (0, 0), aligned=(True, False)), readout)
     estimate = np.zeros((3, NEURONS), np.int64)
     for pair in patterns().values():
-        seen = chip.rehearse(case.frames, np.array([[0]]), range(pair, pair + 1), GENERATION)
+        seen = chip.evaluate(Batch(case.frames, np.array([[0]])), range(pair, pair + 1), GENERATION)
         estimate += presented(chip, case, seen.credits, pair)
     still = naive.run(case.network, case.weights, case.dense[0])
     errors = naive.softmax_errors(still.potentials, 1, readout.multiplier, readout.shift)
@@ -224,16 +254,26 @@ def test_credit_by_error_follows_the_gradient_of_the_objective_that_the_errors_n
 @pytest.mark.parametrize(
     ("layers", "spec", "named"),
     [
-        (1, {"scale": (1,), "bias_scale": (0,), "aligned": (True,)}, "one hidden layer"),
-        (3, {"scale": (1, 1, 0), "bias_scale": (0,) * 3, "aligned": (True, True, False)}, "3 layers"),
-        (2, {"scale": (1, 1), "bias_scale": (0, 0), "aligned": (True, True)}, "none on the readout"),
+        (
+            3,
+            {"scale": (1, 1, 0), "bias_scale": (0,) * 3, "aligned": (True, True, False)},
+            "3 layers",
+        ),
+        (
+            2,
+            {"scale": (1, 1), "bias_scale": (0, 0), "aligned": (True, True)},
+            "none on the readout",
+        ),
         (2, {"scale": (1, 1), "bias_scale": (0, 0), "aligned": (True, False)}, r"scale \(1, 1\)"),
         (2, {"scale": (1, 0), "bias_scale": (0, 0)}, r"noise \(\)"),
         (2, {"scale": (1, 0), "bias_scale": (1, 0), "aligned": (True, False)}, "bias_scale"),
-        (2, {"scale": (1, 0), "bias_scale": (0, 0), "aligned": (True, False), "one_sided": True},
-         "one-sided"),
+        (
+            2,
+            {"scale": (1, 0), "bias_scale": (0, 0), "aligned": (True, False), "one_sided": True},
+            "one-sided",
+        ),
     ],
-)  # fmt: skip
+)
 def test_noise_that_errors_cannot_tell_apart_is_refused(layers, spec, named):
     network = Network.chain(5, [Population(f"layer{i}", 4, 60) for i in range(layers)])
     case = strategies.Case(
@@ -247,8 +287,8 @@ def test_coefficients_that_are_no_credits_are_refused():
     case = tiny()
     chip = chip_of(case, NoiseSpec((SCALE, 0), (0, 0), aligned=(True, False)))
     with pytest.raises(NetworkError, match=r"needed is int16 \(1, 16\)"):
-        chip.consolidate(
-            np.zeros(1, np.int8), range(1), 0, STILL, case.frames, np.zeros((1, 1), np.int64)
+        chip.apply_update(
+            np.zeros(1, np.int8), range(1), 0, STILL, Batch(case.frames, np.zeros((1, 1), np.int64))
         )
 
 
@@ -262,4 +302,17 @@ def test_credits_that_could_overflow_are_refused():
     case = strategies.Case(network, weights, dense, np.zeros(1, np.uint8))
     chip = chip_of(case, NoiseSpec((64, 0), (0, 0), aligned=(True, False)))
     with pytest.raises(NetworkError, match="255 steps and 40 classes could overflow"):
-        chip.rehearse(case.frames, np.array([[0]]), range(1), 0)
+        chip.evaluate(Batch(case.frames, np.array([[0]])), range(1), 0)
+
+
+@pytest.mark.parametrize(
+    ("signals", "named"),
+    [
+        ((Signal.CREDIT,), "1 learning signals for 2"),
+        ((Signal.CREDIT, Signal.CREDIT), "'credit' for the layers before it"),
+        ((Signal.ERROR, Signal.ERROR), "'error' is for the readout"),
+    ],
+)
+def test_signals_that_a_layer_cannot_have_are_refused(signals, named):
+    with pytest.raises(NetworkError, match=named):
+        check_signals(signals, 2)

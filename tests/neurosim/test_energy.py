@@ -75,7 +75,7 @@ def test_training_counts_passes_draws_updates_and_messages():
     bits = 2 * (2312 + 128 + 128 + 10) + 138
     assert rows["random numbers"].number == 2 * 3 * 8 * -(-bits // 32)
     assert rows["weight updates"].number == 3 * (2312 * 128 + 128 * 10)
-    assert rows["votes"].number == 3 * 8 * 2 * (2312 * 128 + 128 * 10)
+    assert rows["update sums"].number == 3 * 8 * 2 * (2312 * 128 + 128 * 10)
     assert rows["fitness messages"].number == 3 * 8 * (2 * 4 + 2)
     assert rows["relay operations"].number > 0
     assert "estimate of 3 generations of 8 pairs, rank 2" in estimate.label
@@ -84,6 +84,6 @@ def test_training_counts_passes_draws_updates_and_messages():
         steps=10, pairs=8, samples_per_pair=4, generations=3, rank=2, directions=2,
     )  # fmt: skip
     more = {row.operation: row.number / rows[row.operation].number for row in apart.rows}
-    assert more.pop("random numbers") == more.pop("votes") == 2
+    assert more.pop("random numbers") == more.pop("update sums") == 2
     assert more.pop("fitness messages") == (3 * 4 + 2) / (2 * 4 + 2)
     assert set(more.values()) == {1}

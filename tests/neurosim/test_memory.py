@@ -17,14 +17,14 @@ def network(inputs=30, hidden=20, weight_bits=8):
 
 
 def initial(std=16, seed=3, fraction_bits=8, momentum=False, **sizes):
-    return state.initial_memory(
+    return state.initial_state(
         network(**sizes), [std, std], seed=seed, fraction_bits=fraction_bits, momentum=momentum
     )
 
 
 @given(st.integers(1, 8), st.integers(0, 8), st.integers(0, 127), st.integers(0, (1 << 64) - 1))
 def test_initial_weights_fit_their_registers(bits, fraction, std, seed):
-    made = state.initial_memory(
+    made = state.initial_state(
         network(weight_bits=bits), [std, std], seed=seed, fraction_bits=fraction, momentum=True
     )
     check_weights(network(weight_bits=bits), state.weights(made, fraction))
@@ -55,7 +55,7 @@ def test_seeds_give_different_weights():
 def test_every_state_rounds_to_a_mantissa_within_the_register(fraction):
     low, high = state.state_range(Connection("a", "b"), fraction)
     states = np.arange(low, high + 1, dtype=np.int32).astype(np.int16)
-    kept = state.Memory((states,), (np.zeros(1, np.int32),), ())
+    kept = state.SynapticState((states,), (np.zeros(1, np.int32),), ())
     mantissas = state.weights(kept, fraction).mantissas[0]
     half = (1 << fraction) // 2
     wanted = [(int(state) + half) // (1 << fraction) for state in (low, -1, 0, 1, high)]
@@ -65,7 +65,7 @@ def test_every_state_rounds_to_a_mantissa_within_the_register(fraction):
 
 
 def test_biases_round_to_the_nearest_mantissa():
-    kept = state.Memory((), (np.array([0, 127, 128, -128, -129, 4095 << 8], np.int32),), ())
+    kept = state.SynapticState((), (np.array([0, 127, 128, -128, -129, 4095 << 8], np.int32),), ())
     assert state.weights(kept, 8).biases[0].tolist() == [0, 0, 1, 0, -1, 4095]
 
 

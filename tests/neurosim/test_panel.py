@@ -12,9 +12,10 @@ from strategies import chip_of, example, still
 from neurosim.kernels import simd
 from neurosim.kernels.connections import dense
 from neurosim.kernels.executors import output_batch
-from neurosim.kernels.executors.output_batch import COUNTED_SIXTEENS, PANEL
+from neurosim.kernels.executors.output_batch import BATCH_LANES, COUNTED_SIXTEENS
 from neurosim.network import Connection, Network, Population, Weights
 from neurosim.population import layout as chains
+from neurosim.population.batch import Batch
 from neurosim.population.layout import NoiseSpec, lay_out
 
 GENERATION = 5
@@ -53,9 +54,9 @@ def test_all_ways_find_the_same_currents(data):
         with pytest.MonkeyPatch.context() as patch:
             choose(one, patch)
             chip = chip_of(case, spec, readout)
-            seen = chip.rehearse(case.frames, groups, range(3), GENERATION)
-            recall = chip.recall(case.frames)
-            found.append([seen.fitness, seen.saturated, recall.potentials, recall.counts])
+            seen = chip.evaluate(Batch(case.frames, groups), range(3), GENERATION)
+            forward = chip.forward(case.frames)
+            found.append([seen.fitness, seen.saturated, forward.potentials, forward.counts])
     for other in found[1:]:
         assert all(np.array_equal(a, b) for a, b in zip(found[0], other, strict=True))
 
@@ -73,11 +74,11 @@ def test_sums_of_many_large_weights_are_whole(way, hidden, mantissa):
         (np.zeros(hidden, np.int16), np.zeros(3, np.int16)),
     )
     case = strategies.Case(network, weights, np.ones((2, 3, 3), np.uint8), np.zeros(2, np.uint8))
-    recall = chip_of(case, still(network)).recall(case.frames)
+    forward = chip_of(case, still(network)).forward(case.frames)
     seen = naive.run(network, weights, case.dense[0])
-    assert recall.spikes[0].min() == 3
-    assert recall.potentials.tolist() == [seen.potentials] * 2
-    assert recall.saturated.tolist() == [seen.saturated] * 2
+    assert forward.spikes[0].min() == 3
+    assert forward.potentials.tolist() == [seen.potentials] * 2
+    assert forward.saturated.tolist() == [seen.saturated] * 2
 
 
 HOT = {
@@ -104,12 +105,12 @@ def test_presentations_side_by_side_do_not_meet(way, pairs, batch, registers, ki
     scale = 30_000 if registers else 900
     spec = NoiseSpec((scale,) * 2, (500,) * 2, rank=2, **kind)
     chip = chip_of(case, spec)
-    together = chip.rehearse(case.frames, np.arange(batch)[None], range(pairs), GENERATION)
+    together = chip.evaluate(Batch(case.frames, np.arange(batch)[None]), range(pairs), GENERATION)
     apart = np.zeros((2, *together.fitness.shape), np.int64)
     for pair in range(pairs):
         for sample in range(batch):
-            alone = chip.rehearse(
-                case.frames, np.array([[sample]]), range(pair, pair + 1), GENERATION
+            alone = chip.evaluate(
+                Batch(case.frames, np.array([[sample]])), range(pair, pair + 1), GENERATION
             )
             apart[:, pair] += alone.fitness[0], alone.saturated[0]
     assert np.array_equal(together.fitness, apart[0])
@@ -124,7 +125,7 @@ def test_presentations_side_by_side_do_not_meet(way, pairs, batch, registers, ki
 def test_samples_side_by_side_do_not_meet(way, samples, registers, sizes):
     case = example(sizes, samples=samples, **registers)
     chip = chip_of(case, still(case.network))
-    together = chip.recall(case.frames)
+    together = chip.forward(case.frames)
     for sample in range(samples):
         alone = naive.run(case.network, case.weights, case.dense[sample])
         assert together.potentials[sample].tolist() == alone.potentials
@@ -146,7 +147,7 @@ def test_noise_along_the_events_reaches_the_last_layer_in_all_ways(data):
         with pytest.MonkeyPatch.context() as patch:
             choose(one, patch)
             chip = chip_of(case, spec, readout)
-            seen = chip.rehearse(case.frames, groups, range(2 * len(groups)), GENERATION)
+            seen = chip.evaluate(Batch(case.frames, groups), range(2 * len(groups)), GENERATION)
             found.append([seen.fitness, seen.saturated])
     for other in found[1:]:
         assert all(np.array_equal(a, b) for a, b in zip(found[0], other, strict=True))
@@ -154,25 +155,27 @@ def test_noise_along_the_events_reaches_the_last_layer_in_all_ways(data):
 
 @pytest.mark.parametrize("rows", [1, COUNTED_SIXTEENS, COUNTED_SIXTEENS + 1, 2100])
 def test_ones_of_many_words_are_counted_whole(rows):
-    ones = np.full((rows, PANEL), 0xFFFF, np.uint16)
-    out = np.zeros(PANEL, np.int32)
+    ones = np.full((rows, BATCH_LANES), 0xFFFF, np.uint16)
+    out = np.zeros(BATCH_LANES, np.int32)
 
     @numba.njit
     def count(ones, out):
         words, to = simd.pointer(ones), simd.pointer(out)
-        first, second = output_batch._ones(words, 0, PANEL, words, 0, PANEL, rows)
+        first, second = output_batch._ones(words, 0, BATCH_LANES, words, 0, BATCH_LANES, rows)
         simd.store(to, 0, first)
         simd.store(to, simd.WIDTH, second)
 
     count(ones, out)
-    assert out.tolist() == [16 * rows] * PANEL
+    assert out.tolist() == [16 * rows] * BATCH_LANES
 
 
 def test_noise_of_a_wide_last_layer_is_its_own(way):
     case = example((40, 33, 18), samples=3)
     for full_rank in (False, True):
         spec = NoiseSpec((64, 64), (77, 77), rank=2, graded=True, full_rank=full_rank)
-        seen = chip_of(case, spec).rehearse(case.frames, np.array([[0, 2]]), range(3), GENERATION)
+        seen = chip_of(case, spec).evaluate(
+            Batch(case.frames, np.array([[0, 2]])), range(3), GENERATION
+        )
         fitness, _ = naive.fitness(
             case.network, case.weights, spec, strategies.READOUT, case.dense, case.labels,
             [[0, 2]], range(3), GENERATION, strategies.SEED,

@@ -12,7 +12,8 @@ from strategies import READOUT, SEED, chip_of, example, still, wide
 from neurosim.network import Connection, Input, Network, NetworkError, Noise, Population
 from neurosim.population import evaluator, update
 from neurosim.population import layout as chains
-from neurosim.population.evaluator import LearningChip, ReadoutSpec
+from neurosim.population.batch import Batch
+from neurosim.population.evaluator import Evaluator, ReadoutSpec
 from neurosim.population.layout import NoiseSpec
 from neurosim.population.update import Rates
 
@@ -21,7 +22,7 @@ GENERATION = 5
 
 def assert_as_the_oracle(case, spec, readout, groups, pairs):
     chip = chip_of(case, spec, readout)
-    seen = chip.rehearse(case.frames, np.array(groups, np.int64), pairs, GENERATION)
+    seen = chip.evaluate(Batch(case.frames, np.array(groups, np.int64)), pairs, GENERATION)
     fitness, saturated = naive.fitness(
         case.network, case.weights, spec, readout, case.dense, case.labels, groups, pairs, GENERATION,
         SEED,
@@ -70,23 +71,23 @@ def test_one_sided_members_do_not_share_noise():
     case = example((90, 50, 5))
     groups = np.array([[0, 1]])
     spec = NoiseSpec((900, 200), (700, 300))
-    both = chip_of(case, spec).rehearse(case.frames, groups, range(20), GENERATION)
+    both = chip_of(case, spec).evaluate(Batch(case.frames, groups), range(20), GENERATION)
     apart = chip_of(case, spec._replace(one_sided=True))
-    seen = apart.rehearse(case.frames, groups, range(10), GENERATION)
+    seen = apart.evaluate(Batch(case.frames, groups), range(10), GENERATION)
     assert np.array_equal(seen.fitness[:, 0], both.fitness[::2, 0])
     assert np.array_equal(seen.fitness[:, 1], both.fitness[1::2, 1])
 
 
 @given(strategies.cases())
 def test_recall_is_what_the_oracle_says(case):
-    recall = chip_of(case, still(case.network)).recall(case.frames)
+    forward = chip_of(case, still(case.network)).forward(case.frames)
     for index, sample in enumerate(case.dense):
         seen = naive.run(case.network, case.weights, sample)
-        assert recall.potentials[index].tolist() == seen.potentials
-        assert recall.counts[index].tolist() == seen.counts
-        assert recall.saturated[index] == seen.saturated
+        assert forward.potentials[index].tolist() == seen.potentials
+        assert forward.counts[index].tolist() == seen.counts
+        assert forward.saturated[index] == seen.saturated
         for layer, spikes in enumerate(seen.spikes):
-            assert recall.spikes[layer][index].tolist() == np.sum(spikes, axis=0).tolist()
+            assert forward.spikes[layer][index].tolist() == np.sum(spikes, axis=0).tolist()
 
 
 @given(st.data())
@@ -123,8 +124,8 @@ def assert_votes(network, spec, coefficients, begin):
     pairs = range(begin, begin + len(coefficients) // spec.directions)
     directions = directions_of(spec, pairs)
     for layer, (_, population_) in enumerate(network.layers):
-        got, of_biases = chip.votes(layer, np.array(coefficients, np.int8), pairs, GENERATION)
-        wanted = naive.votes(network, spec, layer, coefficients, directions, GENERATION, SEED)
+        got, of_biases = chip.sums(layer, np.array(coefficients, np.int8), pairs, GENERATION)
+        wanted = naive.sums(network, spec, layer, coefficients, directions, GENERATION, SEED)
         assert got[:, : population_.neurons].tolist() == wanted[0]
         assert of_biases[: population_.neurons].tolist() == wanted[1]
         assert not got[:, population_.neurons :].any()
@@ -137,8 +138,8 @@ def test_swapping_the_members_of_pairs_negates_the_votes(data):
     f = np.array(data.draw(st.lists(strategies.COEFFICIENTS, min_size=1, max_size=70)), np.int8)
     chip = chip_of(case, spec)
     for layer in range(2):
-        plus = chip.votes(layer, f, range(len(f)), GENERATION)
-        minus = chip.votes(layer, -f, range(len(f)), GENERATION)
+        plus = chip.sums(layer, f, range(len(f)), GENERATION)
+        minus = chip.sums(layer, -f, range(len(f)), GENERATION)
         assert all((a == -b).all() for a, b in zip(plus, minus, strict=True))
 
 
@@ -155,9 +156,9 @@ def test_division_of_work_changes_nothing(kind, monkeypatch):
     rates = [Rates(1 << 33, 1 << 33, 1 << 20)] * 3
     pieces = []
 
-    def in_pieces(count, piece, work, room=None):
+    def in_pieces(count, piece, work, scratch=None):
         size = min(pieces[-1] or piece, piece)
-        scratch = () if room is None else (room(),)
+        scratch = () if scratch is None else (scratch(),)
         for begin in reversed(range(0, count, size)):
             work(begin, min(begin + size, count), *scratch)
 
@@ -167,19 +168,23 @@ def test_division_of_work_changes_nothing(kind, monkeypatch):
             pieces.append(piece)
             monkeypatch.setattr(evaluator, "in_pieces", in_pieces)
             monkeypatch.setattr(update, "in_pieces", in_pieces)
-        chip = chip_of(case, spec, delta_rule=kind is ALIGNED)
-        seen = chip.rehearse(case.frames, groups, range(90), GENERATION)
-        chip.consolidate(f, range(90), GENERATION, rates, case.frames, groups)
-        recall = chip.recall(case.frames)
+        chip = chip_of(
+            case,
+            spec,
+            signals=strategies.signals(len(case.network.layers)) if kind is ALIGNED else None,
+        )
+        seen = chip.evaluate(Batch(case.frames, groups), range(90), GENERATION)
+        chip.apply_update(f, range(90), GENERATION, rates, Batch(case.frames, groups))
+        forward = chip.forward(case.frames)
         outcomes.append(
             [
                 seen.fitness,
                 seen.saturated,
-                *chip.memory.synapses,
-                *chip.memory.biases,
-                recall.potentials,
-                recall.counts,
-                recall.saturated,
+                *chip.state.synapses,
+                *chip.state.biases,
+                forward.potentials,
+                forward.counts,
+                forward.saturated,
             ]
         )
     for outcome in outcomes[1:]:
@@ -198,9 +203,9 @@ def test_threads_change_nothing(kind):
         for threads in (1, 2):
             numba.set_num_threads(threads)
             chip = chip_of(case, spec)
-            seen = chip.rehearse(case.frames, groups, range(96), GENERATION)
-            chip.consolidate(f, range(96), GENERATION, [Rates(1 << 33, 0, 0)] * 2)
-            outcomes.append([seen.fitness, seen.saturated, *chip.memory.synapses])
+            seen = chip.evaluate(Batch(case.frames, groups), range(96), GENERATION)
+            chip.apply_update(f, range(96), GENERATION, [Rates(1 << 33, 0, 0)] * 2)
+            outcomes.append([seen.fitness, seen.saturated, *chip.state.synapses])
     finally:
         numba.set_num_threads(before)
     assert all(np.array_equal(a, b) for a, b in zip(*outcomes, strict=True))
@@ -210,9 +215,15 @@ def test_blocks_of_samples_change_nothing(monkeypatch):
     case = example((70, 20, 5), samples=9)
     groups = np.arange(18).reshape(6, 3) % 9
     chip = chip_of(case, wide(case))
-    whole = chip.rehearse(case.frames, groups, range(60), GENERATION), chip.recall(case.frames)
+    whole = (
+        chip.evaluate(Batch(case.frames, groups), range(60), GENERATION),
+        chip.forward(case.frames),
+    )
     monkeypatch.setattr(evaluator, "SAMPLES_AT_ONCE", 4)
-    parts = chip.rehearse(case.frames, groups, range(60), GENERATION), chip.recall(case.frames)
+    parts = (
+        chip.evaluate(Batch(case.frames, groups), range(60), GENERATION),
+        chip.forward(case.frames),
+    )
     for a, b in zip(whole, parts, strict=True):
         assert all(
             np.array_equal(x, y) for x, y in zip(a, b, strict=True) if not isinstance(x, tuple)
@@ -229,10 +240,10 @@ def test_blocks_of_samples_move_weights_by_the_same_bits(one_sided, monkeypatch)
     moved = []
     for at_once in (2048, 1, 4):
         monkeypatch.setattr(evaluator, "SAMPLES_AT_ONCE", at_once)
-        chip = chip_of(case, spec, delta_rule=True)
+        chip = chip_of(case, spec, signals=strategies.signals(len(case.network.layers)))
         rates = [Rates(1 << 33, 1 << 33, 0)] * 2
-        chip.consolidate(f, range(12), GENERATION, rates, case.frames, groups)
-        moved.append([*chip.memory.synapses, *chip.memory.biases])
+        chip.apply_update(f, range(12), GENERATION, rates, Batch(case.frames, groups))
+        moved.append([*chip.state.synapses, *chip.state.biases])
     for other in moved[1:]:
         assert all(np.array_equal(a, b) for a, b in zip(moved[0], other, strict=True))
 
@@ -241,16 +252,18 @@ def test_blocks_of_samples_move_weights_by_the_same_bits(one_sided, monkeypatch)
 def test_more_spikes_than_short_sums_hold_are_added_whole(sizes):
     case = example(sizes, samples=1, steps=2, density=0.95)
     seen = naive.run(case.network, case.weights, case.dense[0])
-    recall = chip_of(case, still(case.network)).recall(case.frames)
-    assert recall.potentials[0].tolist() == seen.potentials
-    assert recall.spikes[0][0].tolist() == np.sum(seen.spikes[0], axis=0).tolist()
+    forward = chip_of(case, still(case.network)).forward(case.frames)
+    assert forward.potentials[0].tolist() == seen.potentials
+    assert forward.spikes[0][0].tolist() == np.sum(seen.spikes[0], axis=0).tolist()
 
 
 @pytest.mark.parametrize("groups", [[[0, -1]], [[3, 0]]])
 def test_samples_that_are_not_there_are_refused(groups):
     case = example((70, 20, 5), samples=3)
     with pytest.raises(NetworkError, match=r"there are 0\.\.2"):
-        chip_of(case, wide(case)).rehearse(case.frames, np.array(groups), range(2), GENERATION)
+        chip_of(case, wide(case)).evaluate(
+            Batch(case.frames, np.array(groups)), range(2), GENERATION
+        )
 
 
 def test_weights_may_lie_in_any_order():
@@ -265,9 +278,9 @@ def test_pairs_can_be_rehearsed_apart():
     case = example((70, 20, 5))
     chip = chip_of(case, wide(case))
     groups = np.array([[0, 1]])
-    together = chip.rehearse(case.frames, groups, range(10, 40), GENERATION)
+    together = chip.evaluate(Batch(case.frames, groups), range(10, 40), GENERATION)
     apart = [
-        chip.rehearse(case.frames, groups, range(begin, begin + 15), GENERATION)
+        chip.evaluate(Batch(case.frames, groups), range(begin, begin + 15), GENERATION)
         for begin in (10, 25)
     ]
     assert np.array_equal(together.fitness, np.concatenate([part.fitness for part in apart]))
@@ -297,18 +310,18 @@ def test_a_generation_moves_weights_as_the_oracle_does(data):
         Rates(*(data.draw(st.integers(0, top)) for top in (3 << 40, 3 << 40, 1 << 30)))
         for _ in case.network.layers
     ]
-    memory = strategies.memory_of(case.weights, fraction, momentum=bits > 0)
-    synapses = [one.astype(int).tolist() for one in memory.synapses]
-    biases = [one.astype(int).tolist() for one in memory.biases]
-    kept = [np.zeros(one.shape, int).tolist() for one in memory.synapses]
-    chip = LearningChip(
-        case.network, memory, seed=SEED, noise=spec, readout_spec=READOUT, fraction_bits=fraction,
+    state = strategies.state_of(case.weights, fraction, momentum=bits > 0)
+    synapses = [one.astype(int).tolist() for one in state.synapses]
+    biases = [one.astype(int).tolist() for one in state.biases]
+    kept = [np.zeros(one.shape, int).tolist() for one in state.synapses]
+    chip = Evaluator(
+        case.network, state, seed=SEED, noise=spec, readout_spec=READOUT, fraction_bits=fraction,
         momentum_bits=bits,
     )  # fmt: skip
     for generation in range(2):
         count = 3 * spec.directions
         f = data.draw(st.lists(strategies.COEFFICIENTS, min_size=count, max_size=count))
-        edges = chip.consolidate(np.array(f, np.int8), range(3), generation, rates)
+        edges = chip.apply_update(np.array(f, np.int8), range(3), generation, rates)
         at_edge = 0
         for layer, (connection, population_) in enumerate(case.network.layers):
             at_edge += consolidate_naively(
@@ -316,34 +329,34 @@ def test_a_generation_moves_weights_as_the_oracle_does(data):
                 connection.mantissa, population_.neurons, synapses[layer], biases[layer], kept[layer],
             )  # fmt: skip
         assert edges == at_edge
-        assert [one.tolist() for one in chip.memory.synapses] == synapses
-        assert [one.tolist() for one in chip.memory.biases] == biases
+        assert [one.tolist() for one in chip.state.synapses] == synapses
+        assert [one.tolist() for one in chip.state.biases] == biases
 
 
 def consolidate_naively(
     network, spec, layer, f, generation, rates, bits, fraction, mantissa, neurons, synapses, biases, kept
 ):  # fmt: skip
     """Move the lists `synapses`, `biases` and `kept` of one layer; return synapses at their edge."""
-    votes, of_biases = naive.votes(network, spec, layer, f, range(len(f)), generation, SEED)
+    sums, of_biases = naive.sums(network, spec, layer, f, range(len(f)), generation, SEED)
     half = (1 << fraction) // 2
     low, high = mantissa.low << fraction, (mantissa.high << fraction) + max(half - 1, 0)
     if bits:
-        for j, row in enumerate(votes):
+        for j, row in enumerate(sums):
             kept[j] = [naive.momentum(a, b, bits) for a, b in zip(kept[j], row, strict=True)]
-        votes = kept
-    rate = naive.step_per_vote(rates.step, votes)
+        sums = kept
+    rate = naive.step_per_vote(rates.step, sums)
     lanes = -(-neurons // 16) * 16
     edges = 0
-    for j, row in enumerate(votes):
-        for k, vote in enumerate(row):
+    for j, row in enumerate(sums):
+        for k, sum in enumerate(row):
             random = naive.rounding(naive.ROUNDING, layer, generation, SEED, j * lanes + k)
-            synapses[j][k] = naive.move(synapses[j][k], vote, rate, rates.decay, random, low, high)
+            synapses[j][k] = naive.move(synapses[j][k], sum, rate, rates.decay, random, low, high)
             edges += synapses[j][k] in (low, high)
     rate = naive.step_per_vote(rates.bias, [of_biases])
-    for k, vote in enumerate(of_biases):
+    for k, sum in enumerate(of_biases):
         random = naive.rounding(naive.BIAS_ROUNDING, layer, generation, SEED, k)
         biases[k] = naive.move(
-            biases[k], vote, rate, rates.decay, random, -4096 << 8, (4095 << 8) + 127
+            biases[k], sum, rate, rates.decay, random, -4096 << 8, (4095 << 8) + 127
         )
     return edges
 
@@ -352,11 +365,11 @@ def consolidate_naively(
 def test_worthless_pairs_change_nothing(case):
     spec = wide(case)
     chip = chip_of(case, spec)
-    before = [one.copy() for one in chip.memory.synapses]
-    chip.consolidate(
+    before = [one.copy() for one in chip.state.synapses]
+    chip.apply_update(
         np.zeros(4, np.int8), range(4), GENERATION, [Rates(1 << 40, 1 << 40, 0)] * len(before)
     )
-    assert all(map(np.array_equal, before, chip.memory.synapses))
+    assert all(map(np.array_equal, before, chip.state.synapses))
     assert all(map(np.array_equal, case.weights.mantissas, chip.weights().mantissas))
 
 
@@ -434,8 +447,8 @@ def test_noise_that_does_not_fit_is_refused(spec, named):
 def test_seeds_beyond_64_bits_are_refused(seed):
     case = example((70, 20, 5))
     with pytest.raises(NetworkError, match="seed"):
-        LearningChip(
-            case.network, strategies.memory_of(case.weights), seed=seed, noise=still(case.network),
+        Evaluator(
+            case.network, strategies.state_of(case.weights), seed=seed, noise=still(case.network),
             readout_spec=READOUT, fraction_bits=0,
         )  # fmt: skip
 
@@ -444,8 +457,8 @@ def test_seeds_beyond_64_bits_are_refused(seed):
 def test_fraction_bits_out_of_range_are_refused(bits):
     case = example((70, 20, 5))
     with pytest.raises(NetworkError, match="fraction_bits"):
-        LearningChip(
-            case.network, strategies.memory_of(case.weights), seed=0, noise=still(case.network),
+        Evaluator(
+            case.network, strategies.state_of(case.weights), seed=0, noise=still(case.network),
             readout_spec=READOUT, fraction_bits=bits,
         )  # fmt: skip
 
@@ -454,22 +467,22 @@ def test_frames_of_another_size_are_refused():
     case, other = example((70, 20, 5)), example((71, 20, 5))
     chip = chip_of(case, still(case.network))
     with pytest.raises(NetworkError, match="71 inputs for a network of 70"):
-        chip.recall(other.frames)
+        chip.forward(other.frames)
     with pytest.raises(NetworkError, match="71 inputs for a network of 70"):
-        chip.rehearse(other.frames, np.array([[0]]), range(1), 0)
+        chip.evaluate(Batch(other.frames, np.array([[0]])), range(1), 0)
 
 
 def test_labels_without_a_neuron_are_refused():
     case = example((70, 20, 5))
     wrong = case._replace(labels=np.full(3, 5, np.uint8))
     with pytest.raises(NetworkError, match="label 5"):
-        chip_of(case, still(case.network)).recall(wrong.frames)
+        chip_of(case, still(case.network)).forward(wrong.frames)
 
 
 def test_uneven_groups_are_refused():
     case = example((70, 20, 5))
     with pytest.raises(NetworkError, match="3 pairs for 2 groups"):
-        chip_of(case, wide(case)).rehearse(case.frames, np.array([[0], [1]]), range(3), 0)
+        chip_of(case, wide(case)).evaluate(Batch(case.frames, np.array([[0], [1]])), range(3), 0)
 
 
 @pytest.mark.parametrize("one_sided", [False, True])
@@ -479,7 +492,7 @@ def test_coefficients_of_another_shape_are_refused(coefficients, one_sided):
     chip = chip_of(case, wide(case, one_sided=one_sided))
     needed = 8 if one_sided else 4
     with pytest.raises(NetworkError, match=rf"coefficients are.*needed is int8 \({needed},\)"):
-        chip.consolidate(coefficients, range(4), 0, [Rates(0, 0, 0)] * 2)
+        chip.apply_update(coefficients, range(4), 0, [Rates(0, 0, 0)] * 2)
 
 
 @pytest.mark.parametrize(("one_sided", "allowed"), [(False, 8388607), (True, 4194303)])
@@ -487,7 +500,7 @@ def test_votes_beyond_32_bits_are_refused(one_sided, allowed):
     case = example((70, 20, 5))
     spec, many = wide(case, one_sided=one_sided), allowed + 1
     with pytest.raises(NetworkError, match=f"overflow.*allowed are {allowed} pairs$"):
-        chip_of(case, spec).consolidate(
+        chip_of(case, spec).apply_update(
             np.zeros(many * spec.directions, np.int8), range(many), 0, [Rates(0, 0, 0)] * 2
         )
 
@@ -498,34 +511,42 @@ def test_a_chip_adjusted_is_a_chip_made_so():
     groups, other = np.array([[0], [1]]), ReadoutSpec(True, 900, 16)
     spec = NoiseSpec((4000, 0), (0, 0), aligned=(True, False), window=9000)
     less = spec._replace(scale=(900, 0), window=3000)
-    adjusted = chip_of(case, spec, delta_rule=True)
-    adjusted.rehearse(case.frames, groups, range(8), GENERATION)
+    adjusted = chip_of(case, spec, signals=strategies.signals(len(case.network.layers)))
+    adjusted.evaluate(Batch(case.frames, groups), range(8), GENERATION)
     adjusted.adjust(less, other)
-    made = chip_of(case, less, other, delta_rule=True)
+    made = chip_of(case, less, other, signals=strategies.signals(len(case.network.layers)))
     for chip in (adjusted, made):
-        seen = chip.rehearse(case.frames, groups, range(8), GENERATION)
+        seen = chip.evaluate(Batch(case.frames, groups), range(8), GENERATION)
         f = np.clip(seen.fitness[:, 0] - seen.fitness[:, 1], -127, 127).astype(np.int8)
         assert f.any()
-        chip.consolidate(
-            f, range(8), GENERATION, [Rates(1 << 35, 1 << 35, 0)] * 2, case.frames, groups
+        chip.apply_update(
+            f, range(8), GENERATION, [Rates(1 << 35, 1 << 35, 0)] * 2, Batch(case.frames, groups)
         )
-    assert all(map(np.array_equal, adjusted.memory.synapses, made.memory.synapses))
+    assert all(map(np.array_equal, adjusted.state.synapses, made.state.synapses))
     with pytest.raises(NetworkError, match="could add"):
         adjusted.adjust(spec._replace(scale=(1 << 30, 0)), other)
 
 
-def test_frames_are_not_taken_for_others_seen_before():
-    """What is shared of a presentation is kept until the weights move, for these frames alone."""
-    case, other = example((70, 20, 5)), example((70, 20, 5), seed=1)
-    groups = np.array([[0, 1]])
-    chip = chip_of(case, wide(case))
-    first = chip.rehearse(case.frames, groups, range(4), GENERATION)
-    chip.rehearse(other.frames, groups, range(4), GENERATION)
-    fresh = chip_of(case, wide(case)).rehearse(other.frames, groups, range(4), GENERATION)
-    again = chip.rehearse(other.frames, groups, range(4), GENERATION)
-    assert np.array_equal(again.fitness, fresh.fitness)
-    assert not np.array_equal(first.fitness, fresh.fitness)
-    groups[:] = 2
-    moved = chip.rehearse(other.frames, groups, range(4), GENERATION)
-    fresh = chip_of(case, wide(case)).rehearse(other.frames, groups, range(4), GENERATION)
+def test_a_batch_keeps_its_forward_pass_until_the_weights_move(monkeypatch):
+    """And never gives one evaluator the forward pass of another."""
+    case = example((70, 20, 5))
+    made = []
+    share = Evaluator._share
+    monkeypatch.setattr(
+        Evaluator, "_share", lambda self, *given: made.append(self) or share(self, *given)
+    )
+    chip, other = chip_of(case, wide(case)), chip_of(case, wide(case, graded=True))
+    batch = Batch(case.frames, np.array([[0, 1]]))
+    first = chip.evaluate(batch, range(4), GENERATION)
+    again = chip.evaluate(batch, range(4), GENERATION)
+    assert np.array_equal(first.fitness, again.fitness)
+    assert made == [chip]
+    apart = other.evaluate(batch, range(4), GENERATION)
+    fresh = other.evaluate(Batch(case.frames, np.array([[0, 1]])), range(4), GENERATION)
+    assert np.array_equal(apart.fitness, fresh.fitness)
+    f = np.array([100, -100, 50, 20], np.int8)
+    chip.apply_update(f, range(4), GENERATION, [Rates(1 << 36, 1 << 36, 0)] * 2, batch)
+    moved = chip.evaluate(batch, range(4), GENERATION)
+    fresh = chip.evaluate(Batch(case.frames, np.array([[0, 1]])), range(4), GENERATION)
     assert np.array_equal(moved.fitness, fresh.fitness)
+    assert not np.array_equal(moved.fitness, first.fitness)

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from neurosim import limits
 from neurosim.network import Connection, Network, Population, Weights
 from neurosim.population import evaluator
-from neurosim.population.evaluator import LearningChip, ReadoutSpec
+from neurosim.population.batch import Batch
+from neurosim.population.evaluator import Evaluator, ReadoutSpec
 from neurosim.population.layout import NoiseSpec
 
 READOUT = ReadoutSpec(True, 256, 16)
@@ -18,8 +19,8 @@ READOUT = ReadoutSpec(True, 256, 16)
 
 def chip_of(network, weights, spec=None):
     zeros = (0,) * len(network.layers)
-    return LearningChip(
-        network, strategies.memory_of(weights), seed=1, noise=spec or NoiseSpec(zeros, zeros),
+    return Evaluator(
+        network, strategies.state_of(weights), seed=1, noise=spec or NoiseSpec(zeros, zeros),
         readout_spec=READOUT, fraction_bits=0,
     )  # fmt: skip
 
@@ -31,8 +32,12 @@ def one_neuron(weight, trains, exponent=0, bias=0, **registers):
     weights = Weights((np.array([[weight]], np.int8),), (np.array([bias], np.int16),))
     dense = np.array(trains, np.uint8)[:, :, None]
     case = strategies.Case(network, weights, dense, np.zeros(len(trains), np.uint8))
-    recall = chip_of(network, weights).recall(case.frames)
-    return recall.potentials[:, 0].tolist(), recall.counts[:, 0].tolist(), recall.saturated.tolist()
+    forward = chip_of(network, weights).forward(case.frames)
+    return (
+        forward.potentials[:, 0].tolist(),
+        forward.counts[:, 0].tolist(),
+        forward.saturated.tolist(),
+    )
 
 
 def test_a_neuron_at_its_threshold_does_not_spike():
@@ -65,9 +70,9 @@ def test_silence_comes_out_of_silence(case, dv):
     network = Network.chain(case.network.sizes["input"], layers, case.network.connections[0])
     weights = case.weights._replace(biases=(np.zeros_like(case.weights.biases[0]),))
     silent = case._replace(dense=np.zeros_like(case.dense))
-    recall = chip_of(network, weights).recall(silent.frames)
-    assert not recall.potentials.any()
-    assert not recall.counts.any()
+    forward = chip_of(network, weights).forward(silent.frames)
+    assert not forward.potentials.any()
+    assert not forward.counts.any()
 
 
 @pytest.mark.parametrize("sign", [1, -1])
@@ -104,8 +109,8 @@ def test_permuting_hidden_neurons_permutes_spikes(case, random):
         (first[:, order].copy(), second[order].copy(), *rest),
         (case.weights.biases[0][order].copy(), *case.weights.biases[1:]),
     )
-    before = chip_of(case.network, case.weights).recall(case.frames)
-    after = chip_of(network, weights).recall(case.frames)
+    before = chip_of(case.network, case.weights).forward(case.frames)
+    after = chip_of(network, weights).forward(case.frames)
     assert np.array_equal(before.spikes[0][:, order], after.spikes[0])
     assert all(map(np.array_equal, before.spikes[1:], after.spikes[1:]))
     assert np.array_equal(before.potentials, after.potentials)
@@ -127,7 +132,10 @@ def test_the_unchecked_path_gives_the_bits_of_the_checked_one(data):
         try:
             chip = chip_of(case.network, case.weights, spec)
             outcomes.append(
-                (*chip.rehearse(case.frames, groups, range(2), 3), *chip.recall(case.frames)[:2])
+                (
+                    *chip.evaluate(Batch(case.frames, groups), range(2), 3),
+                    *chip.forward(case.frames)[:2],
+                )
             )
         finally:
             evaluator.lay_out = lay_out

@@ -27,12 +27,12 @@ class Bench(BaseModel):
 def run(arguments: Bench) -> int:
     import numba
 
+    from neurosim import threads
     from neurosim.app.cli.progress import progress
-    from neurosim.app.cli.train import set_threads
     from neurosim.app.experiments import speed
     from neurosim.population import roofline
 
-    set_threads(arguments.threads)
+    threads.use(arguments.threads)
     cases = speed.CASES
     if arguments.pairs is not None:
         cases = {name: speed.with_pairs(one, arguments.pairs) for name, one in cases.items()}

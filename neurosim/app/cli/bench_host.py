@@ -23,8 +23,7 @@ class BenchHost(BaseModel):
 
 def run(arguments: BenchHost) -> int:
     from hostref import benchmark
-    from hostref.backend import choose, torch
-    from neurosim.app.cli.bptt import use_threads
+    from hostref.backend import choose, torch, use_threads
     from neurosim.app.cli.progress import progress
 
     use_threads(arguments.threads)

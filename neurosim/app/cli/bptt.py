@@ -18,7 +18,7 @@ class Bptt(BaseModel):
     settings: Annotated[BpttSettings, tyro.conf.arg(name="")] = BpttSettings()
     data: str = "digits"
     """data set, as for `neurosim train`"""
-    pool: Annotated[int, Field(ge=1, le=34)] = 1
+    pool: Annotated[int, Field(ge=1, le=256)] = 1
     """join pixels POOL x POOL"""
     run: Path | None = None
     """folder for the training; given again with the same settings it goes on where it stopped"""
@@ -32,6 +32,7 @@ class Bptt(BaseModel):
 
 def run(arguments: Bptt) -> int:
     from hostref import bptt, inputs
+    from hostref.backend import use_threads
     from hostref.evaluation import evaluate
     from neurosim.app.cli.arguments import data_progress
     from neurosim.app.cli.progress import progress
@@ -71,11 +72,3 @@ def run(arguments: Bptt) -> int:
             f"{shown.spikes[0]:.0f} hidden spikes a sample"
         )
     return 0
-
-
-def use_threads(threads: int | None) -> None:
-    """Let PyTorch use this many threads, or as many as it finds."""
-    if threads is not None:
-        from hostref.backend import torch
-
-        torch.set_num_threads(threads)

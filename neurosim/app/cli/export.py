@@ -59,7 +59,7 @@ def _hdl(arguments: Export) -> dict[str, Any]:
     from neurosim.app.cli.arguments import load_data
 
     config, checkpoint = read_checkpoint(arguments.folder)
-    data = load_data(config.settings, None, arguments.as_json)
+    data = load_data(config, None, arguments.as_json)
     folder = arguments.out or arguments.folder / "hdl"
     manifest = hardware.write(folder, config, checkpoint, data, arguments.samples)
     fault = manifest["no_learning_because"]

@@ -1,10 +1,10 @@
 """What does a person see of long work? A bar on a terminal; elsewhere one line a step, or nothing."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
-Tell = Callable[[float, str], None]
+from neurosim.app.experiments.store import Tell
 
 
 @contextmanager

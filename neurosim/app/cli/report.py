@@ -1,6 +1,7 @@
 """`neurosim report`: one HTML page that tells a run, and needs nothing but itself."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -29,13 +30,13 @@ class Report(BaseModel):
 
 
 def run(arguments: Report) -> int:
+    from neurosim.app.cli.arguments import load_data
     from neurosim.app.report import facts, page
     from neurosim.storage import write_atomically
 
     out = arguments.out or arguments.folder / "report.html"
-    found = facts.gather(
-        arguments.folder, arguments.data, arguments.sample, quiet=arguments.as_json
-    )
+    load = partial(load_data, name=arguments.data, quiet=arguments.as_json)
+    found = facts.gather(arguments.folder, load, arguments.sample)
     write_atomically(out, page.html(found).encode())
     if arguments.as_json:
         seen = found.trained.answers.seen if found.trained else None

@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -47,6 +46,7 @@ def run(arguments: Run) -> int:
 
     from learning.record import read_checkpoint
     from neurosim.app.cli.arguments import load_data
+    from neurosim.app.experiments.training_cost import training_estimate
     from neurosim.app.report.run_picture import run_png
     from neurosim.chip import energy
     from neurosim.chip.emulator import Chip, Probe, pipelined
@@ -59,7 +59,7 @@ def run(arguments: Run) -> int:
     network = pipelined(config.network(), steps + layers)
     output = network.populations[-1].name
     probes = [_probe(text, network) for text in arguments.probe or (f"{output}.v",)]
-    data = load_data(settings, arguments.data, arguments.as_json)
+    data = load_data(config, arguments.data, arguments.as_json)
     chosen = getattr(data, arguments.split)
     if arguments.sample >= len(chosen.labels):
         raise RunError(
@@ -90,7 +90,8 @@ def run(arguments: Run) -> int:
         for i, n in enumerate(p.neurons or ())
     }
     title = (
-        f"{data.name}, {arguments.split} sample {arguments.sample}: {label}, taken for {prediction}"
+        f"{data.name}, {arguments.split} sample {arguments.sample}: "
+        f"{config.class_names[label]}, taken for {config.class_names[prediction]}"
     )
     path = arguments.picture or arguments.folder / f"sample-{arguments.sample}.png"
     thresholds = {
@@ -195,27 +196,5 @@ def _show(recording: Any, estimates: Any, steps: int) -> None:
         console.print(table)
         console.print(f"[dim]{whole.label}[/]")
     counted = recording.counters.total()
-    worth = {n: counted[n] for n in counted if "overflow" in n or "saturation" in n}
-    console.print(f"in {steps} steps: " + ", ".join(f"{n} {v:,}" for n, v in worth.items()))
-
-
-def training_estimate(
-    settings: Any, network: Any, placement: Any, counted: Mapping[str, float], steps: int
-) -> Any:
-    """The cost of the whole training from the counters of a sample's pass, for EGGROLL; else None."""
-    from neurosim.chip import energy
-
-    if settings.method != "eggroll":
-        return None
-    return energy.training(
-        network,
-        counted,
-        placement,
-        steps=steps,
-        pairs=settings.pairs,
-        samples_per_pair=settings.batch,
-        generations=settings.generations,
-        rank=settings.rank,
-        graded=settings.noise == "graded",
-        directions=2 if settings.estimator == "one-sided" else 1,
-    )
+    utilities = {n: counted[n] for n in counted if "overflow" in n or "saturation" in n}
+    console.print(f"in {steps} steps: " + ", ".join(f"{n} {v:,}" for n, v in utilities.items()))

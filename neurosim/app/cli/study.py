@@ -1,36 +1,21 @@
 """`neurosim study`: what each choice of learning is worth, beside float BPTT on the same events."""
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import tyro
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from neurosim.app.experiments.ablation import AblationExperiment
 
 
-class Study(BaseModel):
+class Study(AblationExperiment):
     """Train by every recipe and with every choice changed in turn; write accuracy.md and its pictures.
 
     Long work: every training is kept in the output folder, and a second call goes on where the first
     stopped. All but BPTT learns in integers on the chip.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    data: str = "digits"
-    """data set, as for `neurosim train`"""
-    real: str | None = None
-    """recordings, nmnist:FOLDER: the best networks are tried on them, and learn on from its training set"""
-    out: Path = Path("runs/accuracy")
-    """folder for trainings, page and pictures"""
-    seeds: Annotated[int, Field(ge=1)] = 5
-    """trainings of each recipe"""
-    bptt_seeds: Annotated[int, Field(ge=0)] = 2
-    """trainings by float BPTT, with samples moved and without"""
-    bptt_epochs: Annotated[int, Field(ge=1)] = 20
-    """epochs of float BPTT"""
-    choices: bool = True
-    """also change every choice in turn, one training each"""
     only_page: bool = False
     """train nothing: write the page from the trainings that are there"""
     threads: Annotated[int | None, Field(ge=1)] = None
@@ -40,33 +25,26 @@ class Study(BaseModel):
 
 
 def run(arguments: Study) -> int:
+    from neurosim import threads
     from neurosim.app.cli.arguments import data_progress
-    from neurosim.app.cli.bptt import use_threads
     from neurosim.app.cli.progress import progress
-    from neurosim.app.cli.train import set_threads
-    from neurosim.app.experiments import accuracy, accuracy_page
-    from neurosim.app.experiments.store import Store
+    from neurosim.app.experiments import ablation_page
     from neurosim.data import datasets
 
     if arguments.bptt_seeds:
+        from hostref.backend import use_threads
+
         use_threads(arguments.threads)
-    set_threads(arguments.threads)
+    threads.use(arguments.threads)
     load = data_progress(arguments.as_json)
     data = datasets.load(arguments.data, progress=load)
     real = datasets.load(arguments.real, progress=load) if arguments.real else None
-    store = Store(arguments.out / "trainings")
-    work = accuracy.plan(arguments, data, real, store)
     if arguments.only_page:
-        results = [found for part in work if (found := part.kept()) is not None]
-        page = accuracy_page.publish(arguments, data, real, results)
+        page, results = ablation_page.from_store(arguments, data, real)
     else:
-        results = []
-        with progress("training", len(work), arguments.as_json) as tell:
-            for done, part in enumerate(work):
-                tell(done, f"{part.method}, seed {part.seed}")
-                results.append(part.result())
-                page = accuracy_page.publish(arguments, data, real, results)
-            tell(len(work), "done")
+        count = len(ablation_page.plan(arguments, data, real))
+        with progress("training", count, arguments.as_json) as tell:
+            page, results = ablation_page.run(arguments, data, real, tell)
     if arguments.as_json:
         print(json.dumps({"out": str(arguments.out), "results": results}))
     else:

@@ -3,13 +3,12 @@
 import argparse
 import contextlib
 import json
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 from pydantic import BaseModel, ConfigDict
@@ -17,16 +16,19 @@ from pydantic import BaseModel, ConfigDict
 from learning.recipes import DEFAULT, RECIPES
 from learning.settings import Settings
 
+if TYPE_CHECKING:
+    from neurosim.data.datasets import Dataset
+
 
 class Train(BaseModel):
     """Train a spiking network on the chip: integers only, forward passes only.
 
-    Ctrl-C leaves a run folder that --resume continues to the very same bits.
+    Ctrl-C, SIGTERM and SIGHUP leave a run folder that --resume continues to the very same bits.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    recipe: Literal["fast", "best", "eggroll", "paper"] = DEFAULT
+    recipe: Literal["fast", "deep", "best", "eggroll", "paper"] = DEFAULT
     """settings to start from; every setting given beside it replaces the recipe's"""
     settings: Annotated[Settings, tyro.conf.arg(name="")] = RECIPES[DEFAULT][1]
     run: Path | None = None
@@ -39,18 +41,53 @@ class Train(BaseModel):
     """processor threads; by default all. Changes the time, never the bits"""
     cluster: str | None = None
     """address of a dask scheduler (HOST:8786) whose workers evaluate the pairs. Never changes the bits"""
+    cluster_ca: Path | None = None
+    """certificate of the authority that scheduler and workers trust: the connection is encrypted (TLS)"""
+    cluster_cert: Path | None = None
+    """this process's certificate, for --cluster-ca"""
+    cluster_key: Path | None = None
+    """key of that certificate"""
     tensorboard: bool = False
     """write the lines of metrics.jsonl for TensorBoard too, to RUN/tensorboard"""
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False
     """print one JSON object with the results, and nothing else"""
+    shift_given: tyro.conf.Suppress[bool] = False
+    """whether --shift is among the flags: a recipe's own shift gives way where there is no plane"""
 
 
 def default(given: Sequence[str]) -> Train:
-    """What the flags start from: the recipe that is asked for."""
+    """What the flags start from: the recipe that is asked for, `deep` where layers are."""
     asked = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    asked.add_argument("--recipe", default=DEFAULT)
-    name = asked.parse_known_args(list(given))[0].recipe
-    return Train(recipe=name, settings=RECIPES[name][1]) if name in RECIPES else Train()
+    asked.add_argument("--recipe")
+    asked.add_argument("--layers")
+    asked.add_argument("--feedback")
+    asked.add_argument("--hidden", nargs="*", default=())
+    asked.add_argument("--shift")
+    found = asked.parse_known_args(list(given))[0]
+    deep = found.layers is not None or found.feedback is not None or len(found.hidden) > 1
+    name = found.recipe or ("deep" if deep else DEFAULT)
+    if name not in RECIPES:
+        return Train()
+    return Train.model_validate(
+        {
+            "recipe": name,
+            "settings": RECIPES[name][1],
+            "shift_given": found.shift is not None,
+        }
+    )
+
+
+def fitted(arguments: Train, data: "Dataset") -> Settings:
+    """The settings, without the shift of a recipe where the data set has no plane to move samples on."""
+    settings = arguments.settings
+    if not settings.shift or data.sensor.plane or arguments.shift_given:
+        return settings
+    if not arguments.as_json:
+        print(
+            f"  {data.sensor}: samples are not moved (--shift 0), as the recipe would",
+            file=sys.stderr,
+        )
+    return settings.model_copy(update={"shift": 0})
 
 
 def _free_folder(data: str) -> Path:
@@ -62,45 +99,39 @@ def _free_folder(data: str) -> Path:
     return Path("runs") / f"{name}-{number}"
 
 
-def set_threads(threads: int | None) -> None:
-    """Use this many threads, or all there are."""
-    import numba
-
-    from neurosim.network import NetworkError
-
-    most = numba.config.NUMBA_NUM_THREADS
-    if threads is not None and not 1 <= threads <= most:
-        raise NetworkError(f"threads is {threads}; allowed are 1..{most} on this machine")
-    numba.set_num_threads(threads or most)
-
-
 @contextlib.contextmanager
-def trainer(cluster: str | None, config: Any, quiet: bool) -> Iterator[Callable[..., Any]]:
+def trainer(arguments: Train, config: Any) -> Iterator[Callable[..., Any]]:
     """What makes the Training: one of this process, or one led from here and done by a cluster."""
-    if cluster is None:
+    tls = _tls(arguments)
+    if arguments.cluster is None:
         from learning.training import Training
 
         yield Training
         return
     from learning.cluster import ClusterTraining
-    from learning.worker_pool import Team
+    from learning.worker_pool import WorkerPool
 
     def tell(line: str) -> None:
-        if not quiet:
+        if not arguments.as_json:
             print(line, file=sys.stderr, flush=True)
 
-    with Team(cluster, config, tell) as team:
+    with WorkerPool(arguments.cluster, config, tell, tls) as team:
         yield partial(ClusterTraining, team)
 
 
-@contextlib.contextmanager
-def stopping(interrupted: list[int]) -> Iterator[None]:
-    """Ctrl-C is noted in `interrupted`, for the run to end between two generations."""
-    before = signal.signal(signal.SIGINT, lambda number, _: interrupted.append(number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+def _tls(arguments: Train) -> Any:
+    """Keys and certificates of --cluster, or None where it is not encrypted."""
+    files = {name: getattr(arguments, f"cluster_{name}") for name in ("ca", "cert", "key")}
+    if not any(files.values()):
+        return None
+    from learning.worker_pool import ClusterError, Tls
+
+    missing = [f"--cluster-{name}" for name, path in files.items() if path is None]
+    if arguments.cluster is None:
+        missing.append("--cluster")
+    if missing:
+        raise ClusterError(f"an encrypted cluster also needs {', '.join(missing)}")
+    return Tls(**files)
 
 
 class Screen:
@@ -142,6 +173,8 @@ class Screen:
                 f"saturated {record['saturated_registers']}  {speed:.2f} M member-samples/s"
             )
             self._bar.update(self._task, line=line)
+            for one in record.get("advice", ()) if not self._quiet else ():
+                self._console.print(f"[yellow]{one}[/yellow]")
             if not self._quiet and not self._console.is_terminal:
                 print(f"generation {generation}: {line}", file=sys.stderr, flush=True)
         self._bar.update(self._task, completed=generation)
@@ -150,12 +183,13 @@ class Screen:
 def run(arguments: Train) -> int:
     from learning.record import SUMMARY, RunError, RunFolder
     from learning.training import start, started_from
-    from neurosim.app.cli.arguments import data_progress
+    from neurosim import threads
+    from neurosim.app.cli.arguments import load_settings
+    from neurosim.app.cli.signals import noted
     from neurosim.app.report.learning_picture import learning_curve
     from neurosim.app.report.tensorboard import Scalars, writer_class
-    from neurosim.data import datasets
 
-    set_threads(arguments.threads)
+    threads.use(arguments.threads)
     if arguments.tensorboard:
         writer_class()
     if arguments.resume is not None:
@@ -169,8 +203,9 @@ def run(arguments: Train) -> int:
         settings = folder.config.settings
     else:
         settings, checkpoint = arguments.settings, None
-    progress = data_progress(arguments.as_json)
-    data = datasets.load(settings.data, steps=settings.steps, pool=settings.pool, progress=progress)
+    data = load_settings(settings, arguments.as_json)
+    if arguments.resume is None:
+        settings = fitted(arguments, data)
     config = start(settings, data) if arguments.resume is None else folder.config
     if arguments.start is not None:
         checkpoint = started_from(arguments.start, config)
@@ -180,7 +215,7 @@ def run(arguments: Train) -> int:
             f"(key {data.key[:12]}, then {folder.config.dataset_key[:12]}); restore the data"
         )
     interrupted: list[int] = []
-    with trainer(arguments.cluster, config, arguments.as_json) as make, stopping(interrupted):
+    with trainer(arguments, config) as make, noted(interrupted):
         if arguments.resume is None:
             path = arguments.run or _free_folder(settings.data)
             folder = RunFolder.create(path, config, checkpoint)
@@ -203,7 +238,7 @@ def run(arguments: Train) -> int:
                     f"  neurosim train --resume {folder.path}",
                     file=sys.stderr,
                 )
-                return 130
+                return 128 + interrupted[0]
             summary = training.summary()
             folder.write(SUMMARY, json.dumps(summary, indent=1).encode())
     if arguments.as_json:

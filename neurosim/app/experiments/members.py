@@ -1,6 +1,6 @@
 """Do chip and float twin see the same members, spike by spike and score by score?
 
-The chip's noise is taken from the chip: `votes` for a coefficient of 1 on one pair alone is that pair's
+The chip's noise is taken from the chip: `sums` for a coefficient of 1 on one pair alone is that pair's
 perturbation, synapse by synapse. The twin is handed the array and knows nothing of generators.
 """
 
@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from neurosim.data.frames import Frames
 from neurosim.network import NetworkError
-from neurosim.population.evaluator import LearningChip
+from neurosim.population.batch import Batch
+from neurosim.population.evaluator import Evaluator
 
 if TYPE_CHECKING:
     from hostref.agreement import FitnessAgreement
@@ -32,11 +33,11 @@ class Perturbations(NamedTuple):
     biases: tuple[NDArray[np.int32], ...]
 
 
-def perturbations(chip: LearningChip, pairs: range, generation: int) -> Perturbations:
+def perturbations(chip: Evaluator, pairs: range, generation: int) -> Perturbations:
     """The noise of these pairs, as the chip's cores draw it."""
     one = np.ones(1, np.int8)
     layers = [
-        [chip.votes(k, one, range(pair, pair + 1), generation) for pair in pairs]
+        [chip.sums(k, one, range(pair, pair + 1), generation) for pair in pairs]
         for k in range(len(chip.network.layers))
     ]
     sizes = [population.neurons for _, population in chip.network.layers]
@@ -55,7 +56,7 @@ def factors(synapses: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.
     return a, b[:, None, :]
 
 
-def twin_noise(model: "Model", chip: LearningChip, found: Perturbations) -> "LowRank | FullRank":
+def twin_noise(model: "Model", chip: Evaluator, found: Perturbations) -> "LowRank | FullRank":
     """The same perturbations for `model` (chip units): as factors at rank 1, else written out."""
     from hostref import eggroll, full_rank
 
@@ -79,7 +80,7 @@ class MemberFitness(NamedTuple):
 
 
 def member_fitness(
-    chip: LearningChip, frames: Frames, pairs: range, generation: int, block: int = 16
+    chip: Evaluator, frames: Frames, pairs: range, generation: int, block: int = 16
 ) -> MemberFitness:
     """Fitness of the members of `pairs` on all of `frames`, on the chip and on the float twin."""
     if any(chip.spec.aligned):
@@ -96,7 +97,7 @@ def member_fitness(
     from hostref.twin import from_chip, parameters_from_chip
 
     samples = np.arange(len(frames.labels), dtype=np.int64)[None]
-    scored = chip.rehearse(frames, samples, pairs, generation).fitness
+    scored = chip.evaluate(Batch(frames, samples), pairs, generation).fitness
     model = from_chip(chip.network, spiking_output=not chip.readout_spec.membrane)
     parameters = parameters_from_chip(model, chip.weights())
     x, labels = inputs.load(frames).batch(slice(None), torch.float64)

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from neurosim.data.frames import Frames
 from neurosim.network import Network, Weights
-from neurosim.population.evaluator import LearningChip, ReadoutSpec
+from neurosim.population.evaluator import Evaluator, ReadoutSpec
 from neurosim.population.layout import NoiseSpec
-from neurosim.population.state import memory_of
+from neurosim.population.state import state_of
 
 _AT_ONCE = 4096
 """Samples counted at a time."""
@@ -52,12 +52,12 @@ class OnChip(NamedTuple):
     input_spikes: float
 
 
-def still_chip(network: Network, weights: Weights, membrane: bool) -> LearningChip:
+def still_chip(network: Network, weights: Weights, membrane: bool) -> Evaluator:
     """A chip that holds `weights` and learns nothing."""
     none = (0,) * len(network.layers)
-    return LearningChip(
+    return Evaluator(
         network,
-        memory_of(weights),
+        state_of(weights),
         seed=0,
         noise=NoiseSpec(none, none),
         readout_spec=ReadoutSpec(membrane, 1, 0),
@@ -67,8 +67,8 @@ def still_chip(network: Network, weights: Weights, membrane: bool) -> LearningCh
 
 def accuracy(network: Network, weights: Weights, frames: Frames, membrane: bool) -> float:
     """Share of `frames` that the chip answers rightly."""
-    recall = still_chip(network, weights, membrane).recall(frames)
-    scores = recall.potentials if membrane else recall.counts
+    forward = still_chip(network, weights, membrane).forward(frames)
+    scores = forward.potentials if membrane else forward.counts
     return float((scores.argmax(1) == frames.labels).mean())
 
 
@@ -76,8 +76,8 @@ def log_likelihood(
     network: Network, weights: Weights, frames: Frames, membrane: bool, spread: float
 ) -> float:
     """Mean log p(label) where the chip's scores are scaled to logits of this standard deviation."""
-    recall = still_chip(network, weights, membrane).recall(frames)
-    scores = (recall.potentials if membrane else recall.counts).astype(np.float64)
+    forward = still_chip(network, weights, membrane).forward(frames)
+    scores = (forward.potentials if membrane else forward.counts).astype(np.float64)
     scores *= spread / max(float(scores.std()), 1e-12)
     scores -= scores.max(1, keepdims=True)
     log_p = scores - np.log(np.exp(scores).sum(1, keepdims=True))
@@ -86,17 +86,17 @@ def log_likelihood(
 
 def measure(network: Network, weights: Weights, frames: Frames, membrane: bool) -> OnChip:
     """Run the chip on all of `frames` and count."""
-    recall = still_chip(network, weights, membrane).recall(frames)
-    scores = recall.potentials if membrane else recall.counts
+    forward = still_chip(network, weights, membrane).forward(frames)
+    scores = forward.potentials if membrane else forward.counts
     answers = scores.argmax(1)
     classes = scores.shape[1]
     confusion = np.zeros((classes, classes), np.int64)
     np.add.at(confusion, (frames.labels, answers), 1)
     samples, steps = frames.bits.shape[:2]
-    reaching = [spikes_of_inputs(frames), *(s.sum(0, dtype=np.int64) for s in recall.spikes[:-1])]
+    reaching = [spikes_of_inputs(frames), *(s.sum(0, dtype=np.int64) for s in forward.spikes[:-1])]
     nonzero = [np.count_nonzero(mantissa, axis=1) for mantissa in weights.mantissas]
     widths = [mantissa.shape[1] for mantissa in weights.mantissas]
-    counted = recall.spikes if not membrane else recall.spikes[:-1]
+    counted = forward.spikes if not membrane else forward.spikes[:-1]
     neurons = sum(layer.shape[1] for layer in counted)
     spikes = sum(int(layer.sum(dtype=np.int64)) for layer in counted)
     synapses = sum(mantissa.size for mantissa in weights.mantissas)
@@ -107,10 +107,10 @@ def measure(network: Network, weights: Weights, frames: Frames, membrane: bool) 
     return OnChip(
         accuracy=float((answers == frames.labels).mean()),
         confusion=confusion,
-        spikes=tuple(float(layer.sum(dtype=np.int64)) / samples for layer in recall.spikes),
-        silent=tuple(int((layer.sum(0) == 0).sum()) for layer in recall.spikes[:-1]),
+        spikes=tuple(float(layer.sum(dtype=np.int64)) / samples for layer in forward.spikes),
+        silent=tuple(int((layer.sum(0) == 0).sum()) for layer in forward.spikes[:-1]),
         dead_classes=int((confusion.sum(0) == 0).sum()),
-        saturated=int(recall.saturated.sum()),
+        saturated=int(forward.saturated.sum()),
         activation_sparsity=1 - spikes / (neurons * steps * samples),
         connection_sparsity=1 - sum(int(row.sum()) for row in nonzero) / synapses,
         footprint_bytes=-(-bits // 8) + sum(2 * bias.size for bias in weights.biases),

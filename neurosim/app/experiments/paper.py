@@ -1,7 +1,10 @@
 """Which trainings does the paper's evaluation need?"""
 
 import time
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from neurosim.app.experiments.store import Store
 from neurosim.app.experiments.trainings import MEASURE, Part, Result, in_float, on_chip
@@ -10,7 +13,6 @@ from neurosim.data.datasets import Dataset
 if TYPE_CHECKING:
     from hostref.settings import BpttSettings
     from learning.settings import Settings
-    from neurosim.app.cli.reproduce import Reproduce
 
 LOOKS = 20
 """Looks at the validation set in a training."""
@@ -23,11 +25,48 @@ SAME_START_SAMPLES = 1024
 SAME_START_LOOKS = 40
 
 
+class PaperExperiment(BaseModel):
+    """Table 1, figures 1-3 and the open question on sparsity, each beside the paper's numbers.
+
+    Long work: every training is kept in the output folder, and a second call goes on where the first
+    stopped. Evolution strategies run in integers on the chip; BPTT and --float-es run in PyTorch.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data: str = "digits"
+    """data set, as for `neurosim train`"""
+    out: Path = Path("runs/paper")
+    """folder for trainings, page and pictures"""
+    seeds: Annotated[int, Field(ge=1)] = 5
+    """trainings of each method (the paper: 3)"""
+    generations: Annotated[int, Field(ge=1)] = 100
+    """generations of evolution strategies, as in the paper"""
+    pairs: Annotated[int, Field(ge=1)] = 4096
+    """antithetic pairs of a generation; the paper does not give its number"""
+    groups: Annotated[int, Field(ge=1)] = 64
+    """groups of pairs that share samples"""
+    batch: Annotated[int, Field(ge=1)] = 16
+    """samples of a group"""
+    ranks: tuple[Annotated[int, Field(ge=1, le=64)], ...] = (1, 2, 4, 8)
+    """ranks of EGGROLL"""
+    readout: Literal["count", "membrane"] = "count"
+    """the paper's spike count, or the membrane"""
+    bptt_epochs: Annotated[int, Field(ge=1)] = 20
+    """epochs of surrogate BPTT"""
+    float_es: bool = False
+    """also run vanilla ES and EGGROLL in PyTorch (slow on a CPU)"""
+    float_pairs: Annotated[int, Field(ge=1)] = 256
+    """pairs of those, 64 samples each"""
+    device: str = "cpu"
+    """where PyTorch runs: auto, cpu, cuda or cuda:N"""
+
+
 def eggroll(rank: int) -> str:
     return f"EGGROLL r = {rank}"
 
 
-def plan(arguments: "Reproduce", data: Dataset, store: Store) -> list[Part]:
+def plan(arguments: PaperExperiment, data: Dataset, store: Store) -> list[Part]:
     """Every training, seed after seed, so that an early page already shows all methods."""
     parts = []
     for seed in range(arguments.seeds):
@@ -42,7 +81,7 @@ def plan(arguments: "Reproduce", data: Dataset, store: Store) -> list[Part]:
     return parts
 
 
-def chip_settings(arguments: "Reproduce", seed: int, method: Any, rank: int) -> "Settings":
+def chip_settings(arguments: PaperExperiment, seed: int, method: Any, rank: int) -> "Settings":
     """Defaults of `neurosim train`, but for what the paper, the caller and LEARNING_RATE fix."""
     from learning.settings import Settings
 
@@ -63,13 +102,13 @@ def chip_settings(arguments: "Reproduce", seed: int, method: Any, rank: int) -> 
 
 
 def _chip_part(
-    arguments: "Reproduce", data: Dataset, store: Store, seed: int, method: str, rank: int
+    arguments: PaperExperiment, data: Dataset, store: Store, seed: int, method: str, rank: int
 ) -> Part:
     name = eggroll(rank) if method == "eggroll" else VANILLA
     return on_chip(name, chip_settings(arguments, seed, method, rank), data, store)
 
 
-def bptt_settings(arguments: "Reproduce", seed: int, same_start: bool) -> "BpttSettings":
+def bptt_settings(arguments: PaperExperiment, seed: int, same_start: bool) -> "BpttSettings":
     """BPTT of the chip's network with the same readout."""
     from hostref.settings import BpttSettings
 
@@ -85,16 +124,22 @@ def bptt_settings(arguments: "Reproduce", seed: int, same_start: bool) -> "BpttS
 
 
 def _bptt_part(
-    arguments: "Reproduce", data: Dataset, store: Store, seed: int, same_start: bool
+    arguments: PaperExperiment, data: Dataset, store: Store, seed: int, same_start: bool
 ) -> Part:
     settings = bptt_settings(arguments, seed, same_start)
     if not same_start:
         return in_float(BPTT, settings, data, store, f"bptt-{seed}", arguments.device)
     chip = chip_settings(arguments, seed, "eggroll", 1)
     return in_float(
-        SAME_START, settings, data, store, f"bptt-same-start-{seed}", arguments.device,
-        lambda: chips_start(chip, settings, data), chip.initial_std,
-    )  # fmt: skip
+        SAME_START,
+        settings,
+        data,
+        store,
+        f"bptt-same-start-{seed}",
+        arguments.device,
+        lambda: chips_start(chip, settings, data),
+        chip.initial_std,
+    )
 
 
 def chips_start(chip: "Settings", settings: "BpttSettings", data: Dataset) -> Any:
@@ -109,7 +154,9 @@ def chips_start(chip: "Settings", settings: "BpttSettings", data: Dataset) -> An
     return parameters_from_chip(model, made.weights())
 
 
-def _float_part(arguments: "Reproduce", data: Dataset, store: Store, seed: int, rank: int) -> Part:
+def _float_part(
+    arguments: PaperExperiment, data: Dataset, store: Store, seed: int, rank: int
+) -> Part:
     from hostref.settings import EvolutionSettings
 
     settings = EvolutionSettings(

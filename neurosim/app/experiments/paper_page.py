@@ -1,17 +1,16 @@
 """How are the paper's table and figures told, beside the paper's own numbers?"""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from neurosim.app.experiments import paper, sparsity
+from neurosim.app.experiments.paper import PaperExperiment
 from neurosim.app.experiments.pictures import draw
+from neurosim.app.experiments.store import Store, Tell
 from neurosim.app.experiments.tables import markdown, spread, write
 from neurosim.data.datasets import Dataset
-
-if TYPE_CHECKING:
-    from neurosim.app.cli.reproduce import Reproduce
 
 PAPER = {
     paper.BPTT: ("94.03 ± 0.28", "31.69", "0.41"),
@@ -32,7 +31,26 @@ def grouped(results: list[paper.Result]) -> Grouped:
     return {name: some for name, some in by_method.items() if some}
 
 
-def publish(arguments: "Reproduce", data: Dataset, results: list[paper.Result]) -> Path:
+def plan(arguments: PaperExperiment, data: Dataset) -> list[paper.Part]:
+    """Every training, kept in the output folder."""
+    return paper.plan(arguments, data, Store(arguments.out / "trainings"))
+
+
+def run(arguments: PaperExperiment, data: Dataset, tell: Tell) -> tuple[Path, list[paper.Result]]:
+    """Do what is left of the trainings; the page after each, and all results."""
+    store = Store(arguments.out / "trainings")
+    work = paper.plan(arguments, data, store)
+    results: list[paper.Result] = []
+    with store:
+        for done, part in enumerate(work):
+            tell(done, f"{part.method}, seed {part.seed}")
+            results.append(part.result())
+            publish(arguments, data, results)
+    tell(len(work), "done")
+    return publish(arguments, data, results), results
+
+
+def publish(arguments: PaperExperiment, data: Dataset, results: list[paper.Result]) -> Path:
     """Write page and pictures from what is there so far; the page's path."""
     methods = grouped(results)
     folder = arguments.out
@@ -42,7 +60,7 @@ def publish(arguments: "Reproduce", data: Dataset, results: list[paper.Result]) 
     return page
 
 
-def command(arguments: "Reproduce") -> str:
+def command(arguments: PaperExperiment) -> str:
     """The call that makes this page again."""
     changed = arguments.model_dump(
         exclude={"what", "out", "as_json", "threads"}, exclude_defaults=True
@@ -59,7 +77,7 @@ def command(arguments: "Reproduce") -> str:
     return " ".join(["neurosim reproduce paper", *words])
 
 
-def _sections(arguments: "Reproduce", data: Dataset, methods: Grouped) -> list[str]:
+def _sections(arguments: PaperExperiment, data: Dataset, methods: Grouped) -> list[str]:
     a = arguments
     return [
         "# The paper's results, from this implementation",

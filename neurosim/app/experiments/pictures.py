@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from neurosim.app.report.figures import png
+from neurosim.app.figures import png
 from neurosim.storage import write_atomically
 
 Row = dict[str, Any]

@@ -14,14 +14,14 @@ from neurosim.app.experiments.tables import markdown, spread
 Grouped = dict[str, list[paper.Result]]
 
 
-def look_at(curve: list[dict[str, Any]], accuracy: float) -> dict[str, Any]:
+def metrics_of(curve: list[dict[str, Any]], accuracy: float) -> dict[str, Any]:
     """The first look that reaches `accuracy`, or the last one."""
     return next((e for e in curve if e["validation_accuracy"] >= accuracy), curve[-1])
 
 
 def spikes_at(curve: list[dict[str, Any]], accuracy: float) -> float:
     """Hidden spikes a sample at that look."""
-    return float(look_at(curve, accuracy)["spikes_per_sample"])
+    return float(metrics_of(curve, accuracy)["spikes_per_sample"])
 
 
 def common_accuracy(methods: Grouped) -> float:
@@ -44,12 +44,12 @@ def answer(methods: Grouped) -> list[str]:
     level = common_accuracy({**grown, **trained})
     rows = []
     for name, some in {**grown, **trained}.items():
-        looks = [look_at(r["curve"], level) for r in some]
+        looks = [metrics_of(r["curve"], level) for r in some]
         rows.append(
             [
                 name,
-                spread([look["spikes_per_sample"] for look in looks], ".0f"),
-                spread([100 * look["validation_accuracy"] for look in looks], ".1f"),
+                spread([validate["spikes_per_sample"] for validate in looks], ".0f"),
+                spread([100 * validate["validation_accuracy"] for validate in looks], ".1f"),
                 spread([r["spikes_per_sample"] for r in some], ".0f"),
                 spread([100 * r["test_accuracy"] for r in some], ".2f"),
             ]
@@ -80,19 +80,19 @@ NEAR = 0.05
 
 def verdict(grown: Grouped, some: list[paper.Result], name: str, level: float) -> str:
     """What the seeds say: a difference for each seed, the mean over ranks, since ranks share seeds."""
-    looks = {r["seed"]: look_at(r["curve"], level) for r in some}
-    if min(look["validation_accuracy"] for look in looks.values()) > level + NEAR:
+    looks = {r["seed"]: metrics_of(r["curve"], level) for r in some}
+    if min(validate["validation_accuracy"] for validate in looks.values()) > level + NEAR:
         return (
             f"Against {name}: no comparison at equal accuracy, since its first look is already more "
             f"than {100 * NEAR:.0f} points above the {100 * level:.1f} % that all reach."
         )
     differences = []
-    for seed, look in looks.items():
+    for seed, validate in looks.items():
         evolved = [
             spikes_at(r["curve"], level) for m in grown.values() for r in m if r["seed"] == seed
         ]
         if evolved:
-            differences.append(float(np.mean(evolved)) - look["spikes_per_sample"])
+            differences.append(float(np.mean(evolved)) - validate["spikes_per_sample"])
     return f"Against {name}: {told(differences)}"
 
 

@@ -15,6 +15,7 @@ from learning.settings import Settings, noise
 from learning.training import make_chip
 from neurosim.data import frames
 from neurosim.population import roofline
+from neurosim.population.batch import Batch
 from neurosim.population.roofline import Work
 
 INPUTS, CLASSES, SAMPLES = 2312, 10, 1024
@@ -36,8 +37,8 @@ CASES = {
     "event-aligned, credit by error": EVENTS.model_copy(update={"credit": "error"}),
 }
 """4,096 pairs on 8 of 512 samples each; 256 pairs of full rank; event-aligned 4 pairs on each of 1,024."""
-PARTS = ("share and evaluate", "evaluate", "votes", "update")
-"""`evaluate`: the current that members share is there already. `votes`: the update's part for noise on
+PARTS = ("share and evaluate", "evaluate", "sums", "update")
+"""`evaluate`: the current that members share is there already. `sums`: the update's part for noise on
 weights, drawn again."""
 
 
@@ -52,7 +53,7 @@ class Timing(NamedTuple):
 
 
 class Case:
-    """A chip that rehearses and learns, one generation after another."""
+    """A chip that evaluates and learns, one generation after another."""
 
     def __init__(
         self,
@@ -73,14 +74,14 @@ class Case:
         spec = noise(settings, network)
         shown = settings.groups * settings.batch
         evaluate = roofline.evaluating(network, spec, settings.steps, settings.batch)
-        votes = roofline.voting(network, spec).times(settings.pairs)
+        sums = roofline.voting(network, spec).times(settings.pairs)
         present = roofline.presenting(network, spec, settings.steps, spikes).times(shown)
         return {
             "share and evaluate": evaluate.times(settings.pairs)
             + roofline.sharing(network, spikes).times(shown),
             "evaluate": evaluate.times(settings.pairs),
-            "votes": votes,
-            "update": votes + present + roofline.moving(network),
+            "sums": sums,
+            "update": sums + present + roofline.moving(network),
         }
 
     def step(self) -> dict[str, float]:
@@ -88,21 +89,22 @@ class Case:
         ask = self.evolution.ask(self.generation)
         layers = range(len(self.chip.network.layers))
 
-        def rehearse() -> None:
-            self.seen = self.chip.rehearse(self.samples, ask.samples, ask.pairs, ask.generation)
+        def evaluate() -> None:
+            self.seen = self.chip.evaluate(
+                Batch(self.samples, ask.samples), ask.pairs, ask.generation
+            )
 
-        def vote() -> None:
+        def accumulate() -> None:
             for layer in layers:
-                self.chip.votes(layer, update.coefficients, ask.pairs, ask.generation)
+                self.chip.sums(layer, update.coefficients, ask.pairs, ask.generation)
 
-        def consolidate() -> None:
-            self.chip.consolidate(
+        def apply_update() -> None:
+            self.chip.apply_update(
                 update.coefficients,
                 ask.pairs,
                 ask.generation,
                 update.rates,
-                self.samples,
-                ask.samples,
+                Batch(self.samples, ask.samples),
             )
 
         def seconds(work: Callable[[], object]) -> float:
@@ -110,11 +112,11 @@ class Case:
             work()
             return self.clock() - began
 
-        shared, again = seconds(rehearse), seconds(rehearse)
+        shared, again = seconds(evaluate), seconds(evaluate)
         update = self.evolution.tell(self.generation, self.seen)
-        voted = seconds(vote) if self.floors["votes"].lanes else 0.0
+        voted = seconds(accumulate) if self.floors["sums"].lanes else 0.0
         self.generation += 1
-        return dict(zip(PARTS, (shared, again, voted, seconds(consolidate)), strict=True))
+        return dict(zip(PARTS, (shared, again, voted, seconds(apply_update)), strict=True))
 
 
 def with_pairs(settings: Settings, pairs: int) -> Settings:

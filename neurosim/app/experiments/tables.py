@@ -2,14 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from neurosim.storage import write_atomically
-
-if TYPE_CHECKING:
-    from neurosim.app.cli.compare import Compare
 
 Row = dict[str, Any]
 Column = tuple[str, Callable[[Row], float | None], str]
@@ -65,7 +62,7 @@ def comparison(
     swept: dict[str, list[list[float]]],
     agreed: dict[str, Any],
     data: str,
-    arguments: "Compare",
+    folders: Sequence[Path],
 ) -> str:
     """The whole comparison."""
     main = markdown(
@@ -87,7 +84,7 @@ def comparison(
         ],
     )
     parts = [
-        f"# {', '.join(str(folder) for folder in arguments.folders)} beside the float reference",
+        f"# {', '.join(str(folder) for folder in folders)} beside the float reference",
         f"Data: {data}, test samples. Mean ± standard deviation over seeds where there are several.",
         main,
         "Sparsity, synaptic operations: NeuroBench's definitions, inputs left out of the activations. "

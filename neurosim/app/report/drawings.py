@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from neurosim.app.figures import BLUE, RED, svg
 from neurosim.app.report.facts import Health
-from neurosim.app.report.figures import BLUE, RED, svg
 from neurosim.chip.mapping import Placement
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from neurosim.app.report.figures import BLUE, RED, png
+from neurosim.app.figures import BLUE, RED, png
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -43,7 +43,7 @@ def scrolling(name: str, whole: Html) -> Html:
 
 
 def drawing(svg: str, caption: str) -> Html:
-    """A figure with its caption; `svg` comes from neurosim.app.report.figures."""
+    """A figure with its caption; `svg` comes from neurosim.app.figures."""
     return element("figure", Html(svg), element("figcaption", caption))
 
 

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from neurosim import limits
-from neurosim.app.report.figures import png
+from neurosim.app.figures import png
 from neurosim.chip.mapping import Placement
 
 if TYPE_CHECKING:

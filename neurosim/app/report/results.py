@@ -43,7 +43,7 @@ def learning(facts: Facts) -> Html:
     told = (
         f"Last look, generation {last['generation']:,}: {100 * last['validation_accuracy']:.2f} % of "
         f"the validation samples, {last['dead_classes']} classes never answered, "
-        f"{last['saturated_registers']:,} saturations in the generation's rehearsals."
+        f"{last['saturated_registers']:,} saturations in the generation's evaluations."
     )
     figures = (
         drawing(drawings.learning(facts.metrics), "Validation accuracy (blue) and fitness (red)."),
@@ -54,6 +54,7 @@ def learning(facts: Facts) -> Html:
 
 def mistakes(trained: Trained) -> Html:
     confusion = trained.answers.confusion
+    names = trained.class_names
     rows = []
     for label, row in enumerate(confusion):
         cells = []
@@ -64,11 +65,10 @@ def mistakes(trained: Trained) -> Html:
             style = f"background: rgba(var(--{colour}), {0.75 * strength:.2f})"
             cells.append(element("td", str(count) if count else "·", style=style))
         right = f"{100 * row[label] / row.sum():.1f}" if row.sum() else "-"
-        rows.append(element("tr", element("th", str(label), scope="row"), *cells,
-                            element("td", right)))  # fmt: skip
-    head = [
-        element("th", name, scope="col") for name in ("", *map(str, range(len(confusion))), "%")
-    ]
+        rows.append(
+            element("tr", element("th", names[label], scope="row"), *cells, element("td", right))
+        )
+    head = [element("th", name, scope="col") for name in ("", *names, "%")]
     whole = element(
         "table", element("thead", element("tr", *head)), element("tbody", *rows), class_="confusion"
     )
@@ -83,11 +83,11 @@ def samples(facts: Facts, trained: Trained) -> Html:
     figures = [
         drawing(
             sample_drawing.sample(facts.config.network(), one),
-            f"Test sample {one.number}: a {one.label}, "
+            f"Test sample {one.number}: {trained.class_names[one.label]}, "
             + (
                 "answered rightly."
                 if one.label == one.prediction
-                else f"taken for {one.prediction}."
+                else f"taken for {trained.class_names[one.prediction]}."
             ),
         )
         for one in trained.samples

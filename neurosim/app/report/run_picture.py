@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurosim.app.report.figures import BLUE, png
+from neurosim.app.figures import BLUE, png
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

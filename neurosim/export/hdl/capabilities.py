@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from neurosim import limits
 from neurosim.export.memory_images import ImageError
-from neurosim.network import Connection, Input, Network, NetworkError, Noise, Population
+from neurosim.network import Connection, Dense, Input, Lif, Network, NetworkError, Noise, Population
 from neurosim.population.layout import CURRENT_LIMIT
 
 MOST_LAYERS = 10
@@ -64,6 +64,7 @@ CORE: dict[type, dict[str, Bound]] = {
         "size": Bound(
             lambda size: size in NEURONS, f"1..{MOST_NEURONS}: axons have 16-bit numbers"
         ),
+        "shape": _any("any: axons lie in one row"),
     },
     Population: {
         "name": _any("any"),
@@ -83,6 +84,8 @@ CORE: dict[type, dict[str, Bound]] = {
         "reset_interval": _is(0, "u and v are reset at the start of a sample alone"),
         "reset_offset": _any("any: it has no effect without reset_interval"),
         "wide_decay": _is(False, "decays are registers of 12 bits"),
+        "shape": _any("any: neurons lie in one row"),
+        "model": Bound(lambda model: isinstance(model, Lif), "LIF: no threshold adapts"),
     },
     Noise: {
         "exponent": Bound(lambda value: False, "none: the neuron has no noise of its own"),
@@ -101,6 +104,10 @@ CORE: dict[type, dict[str, Bound]] = {
         "delay": _is(0, "a spike is added when it arrives"),
         "message_bits": _is(0, "a spike is one bit"),
         "label": _any("any"),
+        "kind": Bound(
+            lambda kind: isinstance(kind, Dense),
+            "dense: a core holds a matrix with a row a source, in which a convolution repeats its weights",
+        ),
     },
     Network: {
         "inputs": Bound(lambda parts: len(parts) == 1, "one"),
@@ -110,6 +117,7 @@ CORE: dict[type, dict[str, Bound]] = {
         ),
         "connections": _any("a chain of dense layers"),
         "sizes": _any("as its parts have them"),
+        "shapes": _any("as its parts have them"),
     },
 }
 

@@ -12,13 +12,14 @@ By forward Euler with dt these are the chip's equations without its rounding. dv
 whole population is IF with r = 1; dv = 0 beside other decays is tau_mem = 2^40 dt, whose decay is lost
 in any float. Delays are Delay nodes, one Linear for each different delay of a connection.
 
-Each node's metadata holds the registers, as JSON; `nir_own` reads them back.
+Each node's metadata holds the registers, as JSON, and the graph's a hash of them and of the weights;
+`exact` reads them back.
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,9 +27,9 @@ from numpy.typing import NDArray
 
 from neurosim import limits
 from neurosim.chip.synapses import Dense, Synapses, check_synapses
-from neurosim.export.nir.content import HASH, content_hash
 from neurosim.export.nir.file_io import NirError, library
 from neurosim.network import Connection, Network, Population
+from neurosim.network.serialise import describe, part_fields
 
 SPECIFICATION = "neurosim-nir/2"
 DT = 1e-4
@@ -40,9 +41,13 @@ DISCRETISATION = (
 ENDLESS = 2.0**40
 """tau_mem / dt of a neuron that does not leak beside others that do: chosen here."""
 OURS_ALONE = {
-    "refractory": 1, "vth_low_mant": None, "vmin": limits.VMIN.low, "vmax": limits.VMAX.high,
-    "noise": None, "reset_interval": 0,
-}  # fmt: skip
+    "refractory": 1,
+    "vth_low_mant": None,
+    "vmin": limits.VMIN.low,
+    "vmax": limits.VMAX.high,
+    "noise": None,
+    "reset_interval": 0,
+}
 """Registers that NIR has no word for, as they are when they do nothing."""
 
 Float = NDArray[np.float64]
@@ -73,8 +78,11 @@ def to_graph(
     names = _Names()
     nodes: dict[str, Any] = {}
     edges: list[tuple[str, str]] = []
+    digest = hashlib.sha256(_canonical([describe(network), run]))
     for index, given in enumerate(network.inputs):
-        node = nir.Input(np.array([given.size]), metadata=_metadata("input", index, asdict(given)))
+        node = nir.Input(
+            np.array([given.size]), metadata=_metadata("input", index, part_fields(given))
+        )
         nodes[names.of(given.name)] = node
     for population in network.populations:
         names.of(population.name)
@@ -85,6 +93,7 @@ def to_graph(
             connection, weights[connection.name], network.sizes, limits.DELAY.high
         )
         for piece in pieces(connection, given_synapses, network.sizes):
+            digest.update(f"{connection.name} {piece.delay}\0".encode() + piece.weights.tobytes())
             bias = None
             if piece.delay + connection.delay == 0 and not carried[target.name]:
                 bias, carried[target.name] = _current_bias(target), True
@@ -93,7 +102,7 @@ def to_graph(
                 "own_delays": given_synapses.delays is not None,
                 "sparse": not isinstance(given_synapses, Dense),
             }
-            metadata = _metadata("connection", index, asdict(connection), **facts)
+            metadata = _metadata("connection", index, part_fields(connection), **facts)
             chain = [
                 (
                     connection.source + "_" + connection.target,
@@ -116,12 +125,19 @@ def to_graph(
         output = names.new(f"{name}_spikes")
         nodes[output] = nir.Output(np.array([network.sizes[name]]))
         edges.append((names.of(name), output))
-    about = {"specification": SPECIFICATION, "discretisation": DISCRETISATION}
+    about = {
+        "specification": SPECIFICATION,
+        "discretisation": DISCRETISATION,
+        "sha256": digest.hexdigest(),
+    }
     if run is not None:
         about["run"] = json.dumps(run)
     graph = nir.NIRGraph(nodes, edges, metadata=about, type_check=False)
-    graph.metadata[HASH] = content_hash(graph)
     return Exported(graph, tuple(_remarks(network)))
+
+
+def _canonical(content: Any) -> bytes:
+    return json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
 
 
 class _Names:
@@ -210,7 +226,7 @@ def _current_bias(population: Population) -> Float:
 def _neurons(population: Population, index: int, carried: bool) -> Any:
     """CubaLIF, or IF; `carried`: an Affine brings the biases that can come in as a current."""
     nir = library()
-    metadata = _metadata("population", index, asdict(population))
+    metadata = _metadata("population", index, part_fields(population))
     du, dv = population.each("du"), population.each("dv")
     threshold = (population.each("vth_mant") << limits.STATE_SHIFT).astype(np.float64)
     left = _bias(population) - (_current_bias(population) if carried else 0.0)
@@ -220,9 +236,15 @@ def _neurons(population: Population, index: int, carried: bool) -> Any:
     synaptic = limits.DECAY_ONE / (du + 1)
     membrane = np.where(dv > 0, limits.DECAY_ONE / np.maximum(dv, 1), ENDLESS)
     return nir.CubaLIF(
-        tau_syn=DT * synaptic, tau_mem=DT * membrane, r=membrane, v_leak=left * membrane,
-        v_threshold=threshold, v_reset=zeros, w_in=synaptic, metadata=metadata,
-    )  # fmt: skip
+        tau_syn=DT * synaptic,
+        tau_mem=DT * membrane,
+        r=membrane,
+        v_leak=left * membrane,
+        v_threshold=threshold,
+        v_reset=zeros,
+        w_in=synaptic,
+        metadata=metadata,
+    )
 
 
 def _outputs(network: Network) -> list[str]:

@@ -61,6 +61,7 @@ class State(NamedTuple):
     """What a time step changes, a row a sample; all int64.
 
     u, v, dead  (sample, neuron)        dead: steps for which v stays 0
+    b           (sample, neuron)        what adaptive thresholds have risen by
     ring        (sample, slot, neuron)  currents on their way, slot (step % slots)
     step        (sample,)               number of the next step
     number      (sample,)               of the sample, for its noise
@@ -69,6 +70,7 @@ class State(NamedTuple):
     u: Any
     v: Any
     dead: Any
+    b: Any
     ring: Any
     step: Any
     number: Any
@@ -157,21 +159,42 @@ def copy_probes(probes, local, a, u, v, seen, out):
 
 @kernel
 def run_sample(
-    groups, projections, registers, rules, state, sample, stimulus, noise, seed, probes, totals,
-    spikes, counts, out,
-):  # fmt: skip
+    groups,
+    projections,
+    registers,
+    rules,
+    state,
+    sample,
+    stimulus,
+    noise,
+    seed,
+    probes,
+    totals,
+    spikes,
+    counts,
+    out,
+):
     """All steps of one sample; see `run_samples`."""
     bits, graded = stimulus
     u, v, dead, ring = state.u[sample], state.v[sample], state.dead[sample], state.ring[sample]
+    b = state.b[sample]
     a, x, seen = np.zeros_like(u), np.zeros_like(u), np.zeros_like(u)
     room = max(64 * bits.shape[2], graded.shape[2], u.size) + 64
     events, values = np.empty(room, np.int32), np.empty(room, np.int32)
     for local in range(spikes.shape[1]):
         step = state.step[sample]
         send_inputs(
-            groups, projections, bits[sample, local], graded[sample, local], ring, step, events,
-            values, totals, counts[sample, local],
-        )  # fmt: skip
+            groups,
+            projections,
+            bits[sample, local],
+            graded[sample, local],
+            ring,
+            step,
+            events,
+            values,
+            totals,
+            counts[sample, local],
+        )
         for group in range(groups.inputs[0], groups.first.size):
             first, last = groups.first[group], groups.last[group]
             take(ring[step % ring.shape[0]], a, first, last)
@@ -179,30 +202,63 @@ def run_sample(
             if interval > 0 and (step + 1) % interval == groups.reset_offset[group] % interval:
                 u[first:last] = 0
                 v[first:last] = 0
+                b[first:last] = 0
             if groups.noisy[group] != 0:
                 if noise.shape[1] > 0:
                     x[first:last] = noise[0, local, first:last]
                 else:
                     draw_noise(x, first, last, group, state.number[sample], step, seed)
             count = update_neurons(
-                registers, rules, u, v, dead, a, x, seen, first, last, events, values,
+                registers,
+                rules,
+                u,
+                v,
+                dead,
+                b,
+                a,
+                x,
+                seen,
+                first,
+                last,
+                events,
+                values,
                 counts[sample, local],
-            )  # fmt: skip
+            )
             for e in range(count):
                 spikes[sample, local, first + events[e]] = values[e]
             send(
-                groups, projections, group, ring, step, events, values, count, totals,
+                groups,
+                projections,
+                group,
+                ring,
+                step,
+                events,
+                values,
+                count,
+                totals,
                 counts[sample, local],
-            )  # fmt: skip
+            )
         copy_probes(probes, local, a, u, v, seen, out[sample])
         state.step[sample] = step + 1
 
 
 @kernel
 def run_samples(
-    groups, projections, registers, rules, state, first, last, stimulus, noise, seed, probes,
-    spikes, counts, out,
-):  # fmt: skip
+    groups,
+    projections,
+    registers,
+    rules,
+    state,
+    first,
+    last,
+    stimulus,
+    noise,
+    seed,
+    probes,
+    spikes,
+    counts,
+    out,
+):
     """Samples first..last-1 of a batch; the caller gives each of its threads its own range.
 
     stimulus  bits uint64 (sample, step, word), graded int32 (sample, step, column)
@@ -213,9 +269,21 @@ def run_samples(
     totals = (np.zeros(spikes.shape[2], np.int32), np.zeros(spikes.shape[2], np.int64))
     for sample in range(first, last):
         run_sample(
-            groups, projections, registers, rules, state, sample, stimulus, noise, seed, probes,
-            totals, spikes, counts, out,
-        )  # fmt: skip
+            groups,
+            projections,
+            registers,
+            rules,
+            state,
+            sample,
+            stimulus,
+            noise,
+            seed,
+            probes,
+            totals,
+            spikes,
+            counts,
+            out,
+        )
 
 
 def empty_counts(samples: int, steps: int) -> np.ndarray:

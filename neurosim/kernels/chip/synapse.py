@@ -151,9 +151,16 @@ def sum_rows(total, stored, projections, p, events, values, count):
         sum_dense(total, stored, projections.base[p], events, values, count, graded)
     else:
         sum_sparse(
-            total, stored, projections.columns, projections.rows[projections.base[p] :],
-            projections.first_column[p], events, values, count, graded,
-        )  # fmt: skip
+            total,
+            stored,
+            projections.columns,
+            projections.rows[projections.base[p] :],
+            projections.first_column[p],
+            events,
+            values,
+            count,
+            graded,
+        )
 
 
 @kernel

@@ -5,7 +5,7 @@
 Few axons can spike in few ways. Where a layer is small, the sums of all subsets are made once a generation
 and looked up for every member, sample and step, spikes or none: no list of spikes and no branch that their
 pattern decides. Four axons have sixteen subsets, whose sums lie in memory (`quad_sums`); those of five or
-six fill one or two vectors, in which thirty-two presentations look at once (`subset_sums`, panel.py).
+six fill one or two vectors, in which thirty-two presentations look at once (`subset_sums`, outputs.py).
 """
 
 import numpy as np
@@ -114,9 +114,7 @@ def largest_sum(weights):
 
 
 @inlined
-def tabled_current(
-    spikes, at, row, sources, steps, sums, first_sum, shift, lanes, current, out_at
-):  # fmt: skip
+def tabled_current(spikes, at, row, sources, steps, sums, first_sum, shift, lanes, current, out_at):
     """As `synaptic_current`, of `quad_sums` from `first_sum` on; a step's spikes take `row` words."""
     scale = splat(int32(1) << int32(shift))
     words = (sources + 63) >> 6
@@ -138,7 +136,7 @@ def tabled_current(
 def list_spikes(spikes, at, words, axons):
     """Write the numbers of the set bits of a row of spike words to `axons`; return how many.
 
-    `axons` has room for LISTED more: so many may be written at a time, spikes or not, since a branch that
+    `axons` has scratch for LISTED more: so many may be written at a time, spikes or not, since a branch that
     the number of spikes decides costs more.
     """
     count = int64(0)
@@ -159,7 +157,7 @@ def list_spikes(spikes, at, words, axons):
 @kernel
 def synaptic_current(
     spikes, at, words, steps, weights, first_weight, shift, lanes, axons, current, out_at
-):  # fmt: skip
+):
     """Current int32 (step, lane) of spikes uint64 (step, word) through int8 weights (source, lane).
 
     All are `pointer`s, used from the given places on; `axons` is scratch, int32 (source + LISTED,).
@@ -233,10 +231,18 @@ def base_currents(begin, end, chain, frames, axons, currents, reach):
     steps, words, lanes = frames.shape[1], frames.shape[2], chain.lanes[0]
     for sample in range(begin, end):
         synaptic_current(
-            pointer(frames), sample * steps * words, words, steps, pointer(chain.weights),
-            chain.weight_at[0], chain.shift[0], lanes, pointer(axons), pointer(currents),
+            pointer(frames),
+            sample * steps * words,
+            words,
+            steps,
+            pointer(chain.weights),
+            chain.weight_at[0],
+            chain.shift[0],
+            lanes,
+            pointer(axons),
+            pointer(currents),
             sample * steps * lanes,
-        )  # fmt: skip
+        )
         zero = splat(int32(0))
         largest = zero
         for at in range(sample * steps * lanes, (sample + 1) * steps * lanes, WIDTH):

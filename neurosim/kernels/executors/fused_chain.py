@@ -4,7 +4,7 @@
         for each sample of its group:     current every member shares                 synapse.py
             for each hidden layer:        noise current, both members side by side    neuron.py
     for thirty-two of these presentations:
-        the last layer, side by side                                                  panel.py
+        the last layer, side by side                                                  outputs.py
         fitness of each member            log-likelihood of the label                 readout.py
 
 A spike acts on the next layer in the same step: layer l at step t here is layer l of the chip at step
@@ -21,35 +21,40 @@ from numpy.typing import NDArray
 from neurosim.kernels.compilation import inlined, kernel
 from neurosim.kernels.connections.dense import LISTED, synaptic_current, tabled_current
 from neurosim.kernels.executors.output_batch import (
-    PANEL,
+    BATCH_LANES,
     carry_noise,
     find_logits,
     place_of,
     place_rows,
-    point_panel,
-    run_panel,
+    point_output_batch,
+    run_output_batch,
 )
 from neurosim.kernels.neurons.lif import (
     ALONG,
     NONE,
+    STILL,
     Place,
     Presented,
     decays_of,
     is_plain,
-    open_gates,
+    near_threshold_mask,
+    run_aligned_first,
     run_first,
     run_pair,
+    run_still,
+    run_still_pair,
 )
 from neurosim.kernels.noise.weight_noise import (
+    draw_aligned,
     draw_direction,
-    find_drives,
+    factor_dot_products,
     low_rank_current,
     noise_current,
     noise_words,
     perturbs,
 )
 from neurosim.kernels.readout import log_likelihood, softmax, softmax_errors
-from neurosim.kernels.rules.error_credit import give_credit, tell_blame
+from neurosim.kernels.rules.error_credit import feedback_errors, neuron_credit
 from neurosim.kernels.rules.event_aligned import aligned_current
 from neurosim.kernels.simd import WIDTH, pointer, pointer_to_halves, zeros_together
 
@@ -120,13 +125,13 @@ class Samples(NamedTuple):
     """What the members of a generation see, and what they share of it."""
 
     frames: NDArray[np.uint64]  # (sample, step, word)
-    labels: NDArray[np.uint8]  # (sample,)
+    labels: NDArray[np.uint16]  # (sample,)
     currents: NDArray[np.int32]  # (sample, step, lane) of the first layer
     reach: NDArray[np.int64]  # (sample,) largest of its currents
-    gates: NDArray[np.uint16]  # (sample, layer, step, lane / 16) see aligned.py; empty: no window
+    masks: NDArray[np.uint16]  # (sample, layer, step, lane / 16) see aligned.py; empty: no window
 
 
-class Room(NamedTuple):
+class Scratch(NamedTuple):
     """Scratch of one thread, for one pair at a time."""
 
     inputs: NDArray[np.uint64]  # (direction, word) noise planes of all layers
@@ -135,7 +140,7 @@ class Room(NamedTuple):
     bias_noise: NDArray[np.int32]  # (direction, layer * lane)
     raw: NDArray[np.uint64]  # one noise field of any layer
     axons: NDArray[np.int32]  # numbers of spiking sources
-    drives: NDArray[np.int32]  # (direction, rank * step) x . B of low-rank noise
+    dots: NDArray[np.int32]  # (direction, rank * step) x . B of low-rank noise
     currents: NDArray[np.int32]  # (member, step, lane)
     noise: NDArray[np.int32]  # (member, step, lane)
     spikes: NDArray[np.uint64]  # (member, layer, step, word) of hidden layers, where rows are read
@@ -145,46 +150,81 @@ class Room(NamedTuple):
 @kernel
 def _point_chain(chain):
     return Chain(
-        chain.layers, chain.width, chain.spike_words, pointer(chain.sources), pointer(chain.neurons),
-        pointer(chain.lanes), pointer(chain.words), pointer(chain.weights), pointer(chain.weight_at),
-        pointer(chain.sums), pointer(chain.sums_at), chain.looks_up, pointer(chain.subsets),
-        pointer(chain.noise_at), pointer(chain.shift), pointer(chain.bias), pointer(chain.threshold),
-        pointer(chain.decays), pointer(chain.reach), pointer(chain.headroom),
-    )  # fmt: skip
+        chain.layers,
+        chain.width,
+        chain.spike_words,
+        pointer(chain.sources),
+        pointer(chain.neurons),
+        pointer(chain.lanes),
+        pointer(chain.words),
+        pointer(chain.weights),
+        pointer(chain.weight_at),
+        pointer(chain.sums),
+        pointer(chain.sums_at),
+        chain.looks_up,
+        pointer(chain.subsets),
+        pointer(chain.noise_at),
+        pointer(chain.shift),
+        pointer(chain.bias),
+        pointer(chain.threshold),
+        pointer(chain.decays),
+        pointer(chain.reach),
+        pointer(chain.headroom),
+    )
 
 
 @kernel
 def _point_samples(samples):
     return Samples(
-        pointer(samples.frames), pointer(samples.labels), pointer(samples.currents),
-        pointer(samples.reach), pointer(samples.gates),
-    )  # fmt: skip
+        pointer(samples.frames),
+        pointer(samples.labels),
+        pointer(samples.currents),
+        pointer(samples.reach),
+        pointer(samples.masks),
+    )
 
 
 @kernel
 def _point_noise(noise):
     return Noise(
-        noise.full_rank, noise.graded, noise.rank, pointer(noise.scale), pointer(noise.bias_scale),
-        noise.seed, pointer(noise.turn), noise.turns, noise.period, noise.window, noise.directions,
-    )  # fmt: skip
+        noise.full_rank,
+        noise.graded,
+        noise.rank,
+        pointer(noise.scale),
+        pointer(noise.bias_scale),
+        noise.seed,
+        pointer(noise.turn),
+        noise.turns,
+        noise.period,
+        noise.window,
+        noise.directions,
+    )
 
 
 @kernel
-def _point_room(room, member):
+def _point_scratch(scratch, member):
     """The scratch as a member of the pair has it: with the noise of its direction."""
-    own = min(member, room.inputs.shape[0] - 1)
-    return Room(
-        pointer(room.inputs[own]), pointer_to_halves(room.inputs[own]), pointer(room.outputs[own]),
-        pointer(room.bias_noise[own]), pointer(room.raw), pointer(room.axons), pointer(room.drives[own]),
-        pointer(room.currents), pointer(room.noise), pointer(room.spikes), pointer_to_halves(room.spikes),
-    )  # fmt: skip
+    own = min(member, scratch.inputs.shape[0] - 1)
+    return Scratch(
+        pointer(scratch.inputs[own]),
+        pointer_to_halves(scratch.inputs[own]),
+        pointer(scratch.outputs[own]),
+        pointer(scratch.bias_noise[own]),
+        pointer(scratch.raw),
+        pointer(scratch.axons),
+        pointer(scratch.dots[own]),
+        pointer(scratch.currents),
+        pointer(scratch.noise),
+        pointer(scratch.spikes),
+        pointer_to_halves(scratch.spikes),
+    )
 
 
-def make_room(chain: Chain, noise: Noise, steps: int) -> Room:
+def make_scratch(chain: Chain, noise: Noise, steps: int) -> Scratch:
     """Scratch for one thread."""
     lanes, layers = chain.width, chain.layers
     field = max(noise_words(((int(count) + 127) >> 7) << 1, True) for count in chain.neurons)
-    inputs, outputs, bias_noise, raw, axons, drives, currents, noises, spikes = zeros_together(
+    inputs, outputs, bias_noise, raw, axons, dots, currents, noises, spikes = zeros_together(
         ((noise.directions, max(int(chain.noise_at[layers]), 1)), np.uint64),
         ((noise.directions, layers * noise.rank * lanes), np.int32),
         ((noise.directions, layers * lanes), np.int32),
@@ -195,10 +235,19 @@ def make_room(chain: Chain, noise: Noise, steps: int) -> Room:
         (2 * steps * lanes, np.int32),
         (2 * layers * steps * chain.spike_words, np.uint64),
     )
-    return Room(
-        inputs, inputs.view(np.uint16), outputs, bias_noise, raw, axons, drives, currents, noises, spikes,
+    return Scratch(
+        inputs,
+        inputs.view(np.uint16),
+        outputs,
+        bias_noise,
+        raw,
+        axons,
+        dots,
+        currents,
+        noises,
+        spikes,
         spikes.view(np.uint16),
-    )  # fmt: skip
+    )
 
 
 @kernel
@@ -208,28 +257,46 @@ def _silence(noise, begin, end):
 
 
 @inlined
-def layer_current(chain, layer, steps, spikes, at, out_at, room):
+def layer_current(chain, layer, steps, spikes, at, out_at, scratch):
     """Current int32 (step, lane) of a layer above the first, from `at` of spikes uint64 (step, word) on.
 
-    Written to room.currents from `out_at` on.
+    Written to scratch.currents from `out_at` on.
     """
     if chain.sums_at[layer] >= 0:
         tabled_current(
-            spikes, at, chain.spike_words, chain.sources[layer], steps, chain.sums,
-            chain.sums_at[layer], chain.shift[layer], chain.lanes[layer], room.currents, out_at,
-        )  # fmt: skip
+            spikes,
+            at,
+            chain.spike_words,
+            chain.sources[layer],
+            steps,
+            chain.sums,
+            chain.sums_at[layer],
+            chain.shift[layer],
+            chain.lanes[layer],
+            scratch.currents,
+            out_at,
+        )
         return
     synaptic_current(
-        spikes, at, chain.spike_words, steps, chain.weights, chain.weight_at[layer],
-        chain.shift[layer], chain.lanes[layer], room.axons, room.currents, out_at,
-    )  # fmt: skip
+        spikes,
+        at,
+        chain.spike_words,
+        steps,
+        chain.weights,
+        chain.weight_at[layer],
+        chain.shift[layer],
+        chain.lanes[layer],
+        scratch.axons,
+        scratch.currents,
+        out_at,
+    )
 
 
 @inlined
-def _draw_pair(chain, noise, steps, pair, generation, room, other):
+def _draw_pair(chain, noise, steps, pair, generation, scratch, other):
     """Draw the noise of both members of a pair; return the number of its first direction."""
     direction = pair * noise.directions
-    draw_direction(chain, noise, steps, direction, generation, room)
+    draw_direction(chain, noise, steps, direction, generation, scratch)
     if noise.directions > 1:
         draw_direction(chain, noise, steps, direction + 1, generation, other)
     return direction
@@ -237,30 +304,30 @@ def _draw_pair(chain, noise, steps, pair, generation, room, other):
 
 @kernel
 def _member_noise(
-    chain, noise, layer, steps, direction, spikes, at, gates, gates_at, out_at, room
-):  # fmt: skip
-    """Write the noise current that a direction makes of a layer's spikes to room.noise; return its bound."""
+    chain, noise, layer, steps, direction, spikes, at, masks, gates_at, out_at, scratch
+):
+    """Write the noise current of a direction for a layer's spikes to scratch.noise; return its bound."""
     if not perturbs(noise, layer, direction):
-        _silence(room.noise, out_at, out_at + steps * chain.lanes[layer])
+        _silence(scratch.noise, out_at, out_at + steps * chain.lanes[layer])
         return FROM_START
     if noise.turn[layer] >= 0:
-        return aligned_current(chain, noise, layer, steps, gates, gates_at, out_at, room)
-    return noise_current(chain, noise, layer, steps, spikes, at, out_at, room)
+        return aligned_current(chain, noise, layer, steps, masks, gates_at, out_at, scratch)
+    return noise_current(chain, noise, layer, steps, spikes, at, out_at, scratch)
 
 
 @inlined
 def _rows_of(chain, layer, steps):
-    """Where spikes of a layer go that are read as rows: to room.spike_bits, a row a step."""
+    """Where spikes of a layer go that are read as rows: to scratch.spike_bits, a row a step."""
     row = 4 * chain.spike_words
     return Place(layer * steps * row, (chain.layers + layer) * steps * row, row, int64(1))
 
 
 @inlined
-def _spikes_of(chain, layer, steps, lane, room, panel):
-    """Where two presentations' spikes of a hidden layer go: the last one's to the panel, others' to rows."""
+def _spikes_of(chain, layer, steps, lane, scratch, outputs):
+    """Destination of two trials' hidden spikes: the output batch for the last hidden layer, else rows."""
     if layer == chain.layers - 2:
-        return panel.patterns, place_of(lane, steps)
-    return room.spike_bits, _rows_of(chain, layer, steps)
+        return outputs.patterns, place_of(lane, steps)
+    return scratch.spike_bits, _rows_of(chain, layer, steps)
 
 
 @inlined
@@ -275,8 +342,8 @@ def _noise_of_first(noise, direction, other_direction):
 
 @inlined
 def _run_first_layer(
-    chain, noise, samples, first, second, steps, direction, room, other, out, place
-):  # fmt: skip
+    chain, noise, samples, first, second, steps, direction, scratch, other, out, place
+):
     """Run a hidden first layer, of one member on sample `first` and the other on `second`.
 
     Members on the same sample share its synaptic current. Returns saturated registers of each.
@@ -291,53 +358,94 @@ def _run_first_layer(
     minus_frames_at = second * steps * chain.words[0]
     rank = _noise_of_first(noise, direction, other_direction)
     of_plus, of_minus = noise.scale[0], noise.scale[0]  # what noise ALONG the events reaches
-    if rank > NONE:  # factors of neurons times drives of steps: the drives alone
-        of_plus = find_drives(chain, noise, FROM_START, steps, samples.frames, frames_at, room)
+    if rank > NONE:  # factors of neurons times dots of steps: the dots alone
+        of_plus = factor_dot_products(
+            chain, noise, FROM_START, steps, samples.frames, frames_at, scratch
+        )
         if apart:
-            of_minus = find_drives(
+            of_minus = factor_dot_products(
                 chain, noise, FROM_START, steps, samples.frames, minus_frames_at, other
             )
     elif rank == NONE:
         of_plus = _member_noise(
-            chain, noise, FROM_START, steps, direction, samples.frames, frames_at, samples.gates,
-            first * gates_of, FROM_START, room,
-        )  # fmt: skip
+            chain,
+            noise,
+            FROM_START,
+            steps,
+            direction,
+            samples.frames,
+            frames_at,
+            samples.masks,
+            first * gates_of,
+            FROM_START,
+            scratch,
+        )
         if apart:
             of_minus = _member_noise(
-                chain, noise, FROM_START, steps, other_direction, samples.frames, minus_frames_at,
-                samples.gates, second * gates_of, half, other,
-            )  # fmt: skip
+                chain,
+                noise,
+                FROM_START,
+                steps,
+                other_direction,
+                samples.frames,
+                minus_frames_at,
+                samples.masks,
+                second * gates_of,
+                half,
+                other,
+            )
     of_minus = of_minus if apart else of_plus
     reach = max(samples.reach[first], samples.reach[second]) + max(of_plus, of_minus)
     if is_plain(chain, FROM_START, reach):
         run_first(
             Presented(
-                chain, rank, noise.scale[0], steps, samples.currents, plus_at, minus_at, minus_noise_at,
-                room, other, out, place,
+                chain,
+                rank,
+                noise.scale[0],
+                steps,
+                samples.currents,
+                plus_at,
+                minus_at,
+                minus_noise_at,
+                scratch,
+                other,
+                out,
+                place,
             )
-        )  # fmt: skip
+        )
         return FROM_START, FROM_START
     for side in range(2 if apart else 1):
-        own, at = (other, minus_noise_at) if side else (room, FROM_START)
+        own, at = (other, minus_noise_at) if side else (scratch, FROM_START)
         if rank > NONE:
             low_rank_current(chain, noise, FROM_START, steps, at, own)
         elif rank == ALONG:
-            aligned_current(chain, noise, FROM_START, steps, samples.gates, FROM_START, at, own)
+            aligned_current(chain, noise, FROM_START, steps, samples.masks, FROM_START, at, own)
     return run_pair(
-        chain, FROM_START, steps, samples.currents, plus_at, samples.currents, minus_at,
-        minus_noise_at, reach, room, other, out, place,
-    )  # fmt: skip
+        chain,
+        FROM_START,
+        steps,
+        samples.currents,
+        plus_at,
+        samples.currents,
+        minus_at,
+        minus_noise_at,
+        reach,
+        scratch,
+        other,
+        out,
+        place,
+    )
 
 
 @inlined
 def _run_hidden(
-    chain, noise, samples, first, second, steps, direction, lane, room, other, panel
-):  # fmt: skip
+    chain, noise, samples, first, second, steps, direction, lane, scratch, other, outputs
+):
     """Run all layers but the last of two presentations: of one member on sample `first`, one on `second`.
 
-    direction  number of the first member's; `room` and `other` hold what each member carries: two samples
+    direction  number of the first member's; `scratch` and `other` hold what each member carries: two samples
                need two of them, or no noise
-    lane       of the panel, where the first's spikes go; the second's go to the next
+    lane       of the outputs, where the first's spikes go; the second's go to the next
     Returns the saturated registers of each.
     """
     row = steps * chain.spike_words
@@ -345,67 +453,180 @@ def _run_hidden(
     saturated_plus = int64(0)
     saturated_minus = int64(0)
     for layer in range(chain.layers - 1):
-        out, place = _spikes_of(chain, layer, steps, lane, room, panel)
+        out, place = _spikes_of(chain, layer, steps, lane, scratch, outputs)
         half = steps * chain.lanes[layer]
         if layer == 0:
             plus, minus = _run_first_layer(
-                chain, noise, samples, first, second, steps, direction, room, other, out, place
+                chain, noise, samples, first, second, steps, direction, scratch, other, out, place
             )
         else:
             noise_reach = int64(0)
             for side in range(2):
-                own, sample = (other, second) if side else (room, first)
+                own, sample = (other, second) if side else (scratch, first)
                 at = (side * chain.layers + layer - 1) * row
-                layer_current(chain, layer, steps, room.spikes, at, side * half, room)
+                layer_current(chain, layer, steps, scratch.spikes, at, side * half, scratch)
                 side_reach = _member_noise(
-                    chain, noise, layer, steps, direction + side * (noise.directions - 1),
-                    room.spikes, at, samples.gates, sample * gates_of, side * half, own,
-                )  # fmt: skip
+                    chain,
+                    noise,
+                    layer,
+                    steps,
+                    direction + side * (noise.directions - 1),
+                    scratch.spikes,
+                    at,
+                    samples.masks,
+                    sample * gates_of,
+                    side * half,
+                    own,
+                )
                 noise_reach = max(noise_reach, side_reach)
             plus, minus = run_pair(
-                chain, layer, steps, room.currents, FROM_START, room.currents, half, half,
-                chain.reach[layer] + noise_reach, room, other, out, place,
-            )  # fmt: skip
+                chain,
+                layer,
+                steps,
+                scratch.currents,
+                FROM_START,
+                scratch.currents,
+                half,
+                half,
+                chain.reach[layer] + noise_reach,
+                scratch,
+                other,
+                out,
+                place,
+            )
         saturated_plus += plus
         saturated_minus += minus
     return saturated_plus, saturated_minus
 
 
 @inlined
+def _run_still_first(chain, samples, first, second, steps, scratch, out, place):
+    """`_run_first_layer` of the unperturbed network."""
+    half = steps * chain.lanes[0]
+    first_at, second_at = first * half, second * half
+    reach = max(samples.reach[first], samples.reach[second])
+    if not is_plain(chain, FROM_START, reach):
+        return run_still_pair(
+            chain,
+            FROM_START,
+            steps,
+            samples.currents,
+            first_at,
+            second_at,
+            reach,
+            scratch,
+            out,
+            place,
+        )
+    run_still(
+        Presented(
+            chain,
+            STILL,
+            FROM_START,
+            steps,
+            samples.currents,
+            first_at,
+            second_at,
+            FROM_START,
+            scratch,
+            scratch,
+            out,
+            place,
+        )
+    )
+    return FROM_START, FROM_START
+
+
+@inlined
+def _run_still_hidden(chain, samples, first, second, steps, lane, scratch, outputs):
+    """`_run_hidden` of the unperturbed network on two samples; less to compile by far."""
+    out, place = _spikes_of(chain, FROM_START, steps, lane, scratch, outputs)
+    saturated_first, saturated_second = FROM_START, FROM_START
+    if chain.layers > 1:
+        saturated_first, saturated_second = _run_still_first(
+            chain, samples, first, second, steps, scratch, out, place
+        )
+    for layer in range(1, chain.layers - 1):
+        half = steps * chain.lanes[layer]
+        for side in range(2):
+            at = (side * chain.layers + layer - 1) * steps * chain.spike_words
+            layer_current(chain, layer, steps, scratch.spikes, at, side * half, scratch)
+        out, place = _spikes_of(chain, layer, steps, lane, scratch, outputs)
+        of_first, of_second = run_still_pair(
+            chain,
+            layer,
+            steps,
+            scratch.currents,
+            FROM_START,
+            half,
+            chain.reach[layer],
+            scratch,
+            out,
+            place,
+        )
+        saturated_first += of_first
+        saturated_second += of_second
+    return saturated_first, saturated_second
+
+
+@inlined
 def _rows_needed(chain, noise):
-    """Does the last layer need currents or noise that a panel does not make?"""
+    """Does the last layer need currents or noise that a outputs does not make?"""
     last = chain.layers - 1
     return last == 0 or not chain.looks_up or (noise.scale[last] != 0 and noise.turn[last] >= 0)
 
 
 @kernel
-def _show_rows(chain, noise, samples, sample, steps, direction, lane, sign, room, panel):
-    """Bring to a presentation's lane what `_rows_needed`; return a bound on it.
-
-    room, sign  what the member carries, and with which sign
-    """
+def _show_current_rows(chain, samples, sample, steps, lane, scratch, outputs):
+    """Bring to a trial's lane the currents that the output batch does not make; return a bound on them,
+    and whether there were any."""
     last = chain.layers - 1
     lanes, neurons = chain.lanes[last], chain.neurons[last]
-    gates_at = sample * chain.layers * steps * 4 * chain.spike_words
     bound, adds = FROM_START, False
     if last == 0:
         at = sample * steps * lanes
-        place_rows(samples.currents, at, lanes, neurons, steps, int64(1), adds, lane, panel)
+        place_rows(samples.currents, at, lanes, neurons, steps, int64(1), adds, lane, outputs)
         bound, adds = samples.reach[sample], True
     elif not chain.looks_up:
         at = (last - 1) * steps * chain.spike_words
         place = place_of(lane, steps)
-        keep_spikes(chain, last - 1, steps, panel.patterns, PLUS, place, room.spike_bits, 4 * at)
-        layer_current(chain, last, steps, room.spikes, at, FROM_START, room)
-        place_rows(room.currents, FROM_START, lanes, neurons, steps, int64(1), adds, lane, panel)
+        keep_spikes(
+            chain, last - 1, steps, outputs.patterns, PLUS, place, scratch.spike_bits, 4 * at
+        )
+        layer_current(chain, last, steps, scratch.spikes, at, FROM_START, scratch)
+        place_rows(
+            scratch.currents, FROM_START, lanes, neurons, steps, int64(1), adds, lane, outputs
+        )
         adds = True
+    return bound, adds
+
+
+@kernel
+def _show_rows(chain, noise, samples, sample, steps, direction, lane, sign, scratch, outputs):
+    """Bring to a trial's lane what `_rows_needed`; return a bound on it.
+
+    scratch, sign  what the member carries, and with which sign
+    """
+    last = chain.layers - 1
+    lanes, neurons = chain.lanes[last], chain.neurons[last]
+    gates_at = sample * chain.layers * steps * 4 * chain.spike_words
+    bound, adds = _show_current_rows(chain, samples, sample, steps, lane, scratch, outputs)
     if last == 0 or noise.turn[last] >= 0:
         frames_at = sample * steps * chain.words[0]
         bound += _member_noise(
-            chain, noise, last, steps, direction, samples.frames, frames_at, samples.gates, gates_at,
-            FROM_START, room,
-        )  # fmt: skip
-        place_rows(room.noise, FROM_START, lanes, neurons, steps, sign, adds, lane, panel)
+            chain,
+            noise,
+            last,
+            steps,
+            direction,
+            samples.frames,
+            frames_at,
+            samples.masks,
+            gates_at,
+            FROM_START,
+            scratch,
+        )
+        place_rows(scratch.noise, FROM_START, lanes, neurons, steps, sign, adds, lane, outputs)
     return bound
 
 
@@ -421,26 +642,43 @@ def keep_spikes(chain, layer, steps, spikes, member, place, rows, at):
 
 @kernel
 def _score_pairs(
-    chain, noise, steps, readout, samples, lanes, reach, rows, panel, fitness, saturated
-):  # fmt: skip
-    """Run the last layer on the first `lanes` of a panel, and add what its pairs get for it."""
-    run_panel(chain, noise, steps, reach, rows, panel)
-    find_logits(readout, chain.neurons[chain.layers - 1], panel)
+    chain, noise, steps, readout, samples, lanes, reach, rows, outputs, fitness, saturated
+):
+    """Run the last layer on the first `lanes` of a outputs, and add what its pairs get for it."""
+    run_output_batch(chain, noise, steps, reach, rows, outputs)
+    find_logits(readout, chain.neurons[chain.layers - 1], outputs)
     logs = pointer(readout.logs)
     for lane in range(lanes):
-        index, side = panel.pairs[lane >> 1], lane & 1
-        saturated[index, side] += panel.saturated[lane]
+        index, side = outputs.pairs[lane >> 1], lane & 1
+        saturated[index, side] += outputs.saturated[lane]
         fitness[index, side] += log_likelihood(
-            panel.logits, PANEL, lane, int64(samples.labels[panel.shown[lane >> 1]]), panel.tops,
-            panel.totals, logs,
-        )  # fmt: skip
+            outputs.logits,
+            BATCH_LANES,
+            lane,
+            int64(samples.labels[outputs.shared[lane >> 1]]),
+            outputs.tops,
+            outputs.totals,
+            logs,
+        )
 
 
 @kernel
 def evaluate_pairs(
-    begin, end, chain_arrays, noise_arrays, readout, room_arrays, panel_arrays, sample_arrays, groups,
-    pairs, first_pair, generation, fitness, saturated,
-):  # fmt: skip
+    begin,
+    end,
+    chain_arrays,
+    noise_arrays,
+    readout,
+    scratch_arrays,
+    batch_arrays,
+    sample_arrays,
+    groups,
+    pairs,
+    first_pair,
+    generation,
+    fitness,
+    saturated,
+):
     """Fitness of both members of pairs `begin` .. `end` - 1, summed over the samples of their group.
 
     groups     int64 (group, place): which samples a group sees; `pairs` pairs a group, in order
@@ -449,47 +687,94 @@ def evaluate_pairs(
     """
     chain = _point_chain(chain_arrays)
     noise = _point_noise(noise_arrays)
-    room, other = _point_room(room_arrays, PLUS), _point_room(room_arrays, MINUS)
-    panel = point_panel(panel_arrays)
+    scratch, other = _point_scratch(scratch_arrays, PLUS), _point_scratch(scratch_arrays, MINUS)
+    outputs = point_output_batch(batch_arrays)
     samples = _point_samples(sample_arrays)
     steps = sample_arrays.frames.shape[1]
     rows = _rows_needed(chain, noise)
     batch = groups.shape[1]
     lane, reach = FROM_START, FROM_START
     for index in range(begin, end):
-        direction = _draw_pair(chain, noise, steps, first_pair + index, generation, room, other)
+        direction = _draw_pair(chain, noise, steps, first_pair + index, generation, scratch, other)
         for place in range(batch):
             sample = groups[index // pairs, place]
             if place == 0 or lane == 0:
-                carry_noise(chain, noise, lane, room, other, panel)
+                carry_noise(chain, noise, lane, scratch, other, outputs)
             plus, minus = _run_hidden(
-                chain, noise, samples, sample, sample, steps, direction, lane, room, other, panel
+                chain,
+                noise,
+                samples,
+                sample,
+                sample,
+                steps,
+                direction,
+                lane,
+                scratch,
+                other,
+                outputs,
             )
             saturated[index, 0] += plus
             saturated[index, 1] += minus
             if rows:
                 second = direction + noise.directions - 1
                 of_plus = _show_rows(
-                    chain, noise, samples, sample, steps, direction, lane, PLUS_SIGN, room, panel
+                    chain,
+                    noise,
+                    samples,
+                    sample,
+                    steps,
+                    direction,
+                    lane,
+                    PLUS_SIGN,
+                    scratch,
+                    outputs,
                 )
                 of_minus = _show_rows(
-                    chain, noise, samples, sample, steps, second, lane + 1, MINUS_SIGN, other, panel
+                    chain,
+                    noise,
+                    samples,
+                    sample,
+                    steps,
+                    second,
+                    lane + 1,
+                    MINUS_SIGN,
+                    other,
+                    outputs,
                 )
                 reach = max(reach, of_plus, of_minus)
-            panel.shown[lane >> 1], panel.pairs[lane >> 1] = sample, index
+            outputs.shared[lane >> 1], outputs.pairs[lane >> 1] = sample, index
             lane += 2
-            if lane == PANEL or (index == end - 1 and place == batch - 1):
+            if lane == BATCH_LANES or (index == end - 1 and place == batch - 1):
                 _score_pairs(
-                    chain, noise, steps, readout, samples, lane, reach, rows, panel, fitness, saturated
-                )  # fmt: skip
+                    chain,
+                    noise,
+                    steps,
+                    readout,
+                    samples,
+                    lane,
+                    reach,
+                    rows,
+                    outputs,
+                    fitness,
+                    saturated,
+                )
                 lane, reach = FROM_START, FROM_START
 
 
 @kernel
 def forward(
-    begin, end, chain_arrays, noise_arrays, room_arrays, panel_arrays, sample_arrays, potentials,
-    counts, trains, saturated,
-):  # fmt: skip
+    begin,
+    end,
+    chain_arrays,
+    noise_arrays,
+    scratch_arrays,
+    batch_arrays,
+    sample_arrays,
+    potentials,
+    counts,
+    trains,
+    saturated,
+):
     """Run the unperturbed network (all scales of the noise 0) on samples `begin` .. `end` - 1.
 
     potentials, counts  int32 (sample, class), written: sum over steps of the last layer's v, spikes
@@ -498,39 +783,38 @@ def forward(
     """
     chain = _point_chain(chain_arrays)
     noise = _point_noise(noise_arrays)
-    room = _point_room(room_arrays, PLUS)  # both members', whose noise is none
-    panel = point_panel(panel_arrays)
+    scratch = _point_scratch(scratch_arrays, PLUS)
+    outputs = point_output_batch(batch_arrays)
     samples = _point_samples(sample_arrays)
     steps, last = sample_arrays.frames.shape[1], chain.layers - 1
     row, kept = 4 * steps * chain.spike_words, pointer_to_halves(trains)
     rows = _rows_needed(chain, noise)
-    for begun in range(begin, end, PANEL):
-        past, reach = min(begun + PANEL, end), FROM_START
+    for begun in range(begin, end, BATCH_LANES):
+        past, reach = min(begun + BATCH_LANES, end), FROM_START
         for first in range(begun, past, 2):
             lane, second = first - begun, min(first + 1, past - 1)
-            plus, minus = _run_hidden(
-                chain, noise, samples, first, second, steps, FROM_START, lane, room, room, panel
+            plus, minus = _run_still_hidden(
+                chain, samples, first, second, steps, lane, scratch, outputs
             )
             saturated[first], saturated[second] = plus, (minus if second > first else plus)
             for side in range(second - first + 1):
                 sample = first + side
                 for layer in range(last):
-                    out, place = _spikes_of(chain, layer, steps, lane, room, panel)
+                    out, place = _spikes_of(chain, layer, steps, lane, scratch, outputs)
                     at = (sample * last + layer) * row
                     keep_spikes(chain, layer, steps, out, side, place, kept, at)
                 if rows:
-                    bound = _show_rows(
-                        chain, noise, samples, sample, steps, FROM_START, lane + side, PLUS_SIGN, room,
-                        panel,
-                    )  # fmt: skip
+                    bound, _ = _show_current_rows(
+                        chain, samples, sample, steps, lane + side, scratch, outputs
+                    )
                     reach = max(reach, bound)
-        run_panel(chain, noise, steps, reach, rows, panel)
+        run_output_batch(chain, noise, steps, reach, rows, outputs)
         for sample in range(begun, past):
             lane = sample - begun
-            saturated[sample] += panel.saturated[lane]
+            saturated[sample] += outputs.saturated[lane]
             for index in range(chain.neurons[last]):
-                potentials[sample, index] = panel.potentials[index * PANEL + lane]
-                counts[sample, index] = panel.counts[index * PANEL + lane]
+                potentials[sample, index] = outputs.potentials[index * BATCH_LANES + lane]
+                counts[sample, index] = outputs.counts[index * BATCH_LANES + lane]
 
 
 @kernel
@@ -553,40 +837,58 @@ def count_spikes(begin, end, chain, trains, counts, spikes):
 
 
 @kernel
-def judge(begin, end, readout, scores, labels, room, errors, fitness):
+def readout_errors(begin, end, readout, scores, labels, scratch, errors, fitness):
     """What rules read of the scores int32 (sample, class) of `forward`.
 
-    room     int64 (class + 2,), scratch
+    scratch     int64 (class + 2,), scratch
     errors   int32 (sample, lane of the last layer), written: `readout.softmax_errors`
     fitness  int64 (sample,), written: log-likelihood of the label
     """
     classes, alone = scores.shape[1], np.int64(1)
-    logits, tops, totals = room, room[classes:], room[classes + 1 :]
+    logits, tops, totals = scratch, scratch[classes:], scratch[classes + 1 :]
     for sample in range(begin, end):
         softmax(
-            scores[sample], alone, classes, readout.multiplier, readout.shift, readout.powers, logits,
-            tops, totals,
-        )  # fmt: skip
+            scores[sample],
+            alone,
+            classes,
+            readout.multiplier,
+            readout.shift,
+            readout.powers,
+            logits,
+            tops,
+            totals,
+        )
         label = int64(labels[sample])
         softmax_errors(
-            logits, alone, FROM_START, classes, label, tops, totals, readout.powers, ERROR_ONE,
-            errors[sample], FROM_START,
-        )  # fmt: skip
+            logits,
+            alone,
+            FROM_START,
+            classes,
+            label,
+            tops,
+            totals,
+            readout.powers,
+            ERROR_ONE,
+            errors[sample],
+            FROM_START,
+        )
         fitness[sample] = log_likelihood(
             logits, alone, FROM_START, label, tops, totals, readout.logs
         )
 
 
 @kernel
-def find_gates(begin, end, chain_arrays, room_arrays, sample_arrays, window, trains, gates):
+def near_threshold_masks(
+    begin, end, chain_arrays, scratch_arrays, sample_arrays, window, trains, masks
+):
     """Write where the unperturbed membranes of samples `begin` .. `end` - 1 are near their thresholds.
 
     trains  uint64 (sample, layer, step, word) of `forward`
-    gates   uint16 (sample, layer, step, lane / 16), written: `neuron.open_gates`
+    masks   uint16 (sample, layer, step, lane / 16), written: `neuron.near_threshold_mask`
     """
-    chain, room = _point_chain(chain_arrays), _point_room(room_arrays, PLUS)
+    chain, scratch = _point_chain(chain_arrays), _point_scratch(scratch_arrays, PLUS)
     samples = _point_samples(sample_arrays)
-    kept, opened = pointer(trains), pointer(gates)
+    kept, opened = pointer(trains), pointer(masks)
     steps = sample_arrays.frames.shape[1]
     row = steps * chain.spike_words
     for sample in range(begin, end):
@@ -595,29 +897,93 @@ def find_gates(begin, end, chain_arrays, room_arrays, sample_arrays, window, tra
             driven, driven_at = samples.currents, sample * steps * chain.lanes[0]
             if layer > 0:
                 spikes_at = (sample * (chain.layers - 1) + layer - 1) * row
-                layer_current(chain, layer, steps, kept, spikes_at, FROM_START, room)
-                driven, driven_at = room.currents, FROM_START
-            open_gates(chain, layer, steps, driven, driven_at, window, opened, at)
+                layer_current(chain, layer, steps, kept, spikes_at, FROM_START, scratch)
+                driven, driven_at = scratch.currents, FROM_START
+            near_threshold_mask(chain, layer, steps, driven, driven_at, window, opened, at)
+
+
+@inlined
+def _run_credit_first(chain, noise, samples, sample, steps, scratch, out, place):
+    """`_run_first_layer` of a pair whose members share event-aligned noise, on one sample."""
+    at = sample * steps * chain.lanes[0]
+    gates_at = sample * chain.layers * steps * 4 * chain.spike_words
+    rank = _noise_of_first(noise, FROM_START, FROM_START)
+    bound = noise.scale[0]
+    if rank != ALONG:
+        bound = aligned_current(
+            chain, noise, FROM_START, steps, samples.masks, gates_at, FROM_START, scratch
+        )
+    reach = samples.reach[sample] + bound
+    if is_plain(chain, FROM_START, reach):
+        run_aligned_first(
+            Presented(
+                chain,
+                rank,
+                noise.scale[0],
+                steps,
+                samples.currents,
+                at,
+                at,
+                FROM_START,
+                scratch,
+                scratch,
+                out,
+                place,
+            )
+        )
+        return FROM_START, FROM_START
+    if rank == ALONG:
+        aligned_current(
+            chain, noise, FROM_START, steps, samples.masks, FROM_START, FROM_START, scratch
+        )
+    return run_pair(
+        chain,
+        FROM_START,
+        steps,
+        samples.currents,
+        at,
+        samples.currents,
+        at,
+        FROM_START,
+        reach,
+        scratch,
+        scratch,
+        out,
+        place,
+    )
 
 
 @kernel
 def credit_pairs(
-    begin, end, chain_arrays, noise_arrays, room_arrays, sample_arrays, groups, pairs, first_pair,
-    generation, errors_array, blame_array, largest, credits_array, saturated,
-):  # fmt: skip
+    begin,
+    end,
+    chain_arrays,
+    noise_arrays,
+    scratch_arrays,
+    sample_arrays,
+    groups,
+    pairs,
+    first_pair,
+    generation,
+    errors_array,
+    blame_array,
+    largest,
+    credits_array,
+    saturated,
+):
     """What the event-aligned noise of pairs `begin` .. `end` - 1 was worth to each hidden neuron (credit.py).
 
-    For two layers: the members need not go on to the readout, whose errors are those of `judge`.
+    For two layers: the members need not go on to the readout, whose errors are those of `readout_errors`.
     groups     int64 (group, 1): the sample a group sees; `pairs` pairs a group, in order
-    blame      int32 scratch, a lane a neuron
-    credits    int16 (pair, lane), written unless the sample has nothing to blame; at most ±largest
+    feedback      int32 scratch, a lane a neuron
+    credits    int16 (pair, lane), written unless the sample has nothing to feedback; at most ±largest
     saturated  int64 (pair, member), added to
     """
     chain = _point_chain(chain_arrays)
     noise = _point_noise(noise_arrays)
-    room = _point_room(room_arrays, PLUS)  # both members', who share their noise
+    scratch = _point_scratch(scratch_arrays, PLUS)  # both members', who share their noise
     samples = _point_samples(sample_arrays)
-    errors, blame, credits = pointer(errors_array), pointer(blame_array), pointer(credits_array)
+    errors, feedback, credits = pointer(errors_array), pointer(blame_array), pointer(credits_array)
     steps, lanes = sample_arrays.frames.shape[1], chain.lanes[0]
     spikes = _rows_of(chain, FROM_START, steps)
     decay_u, decay_v = decays_of(chain.decays, READOUT_LAYER)
@@ -625,16 +991,26 @@ def credit_pairs(
     for index in range(begin, end):
         sample = groups[index // pairs, 0]
         if sample != told:
-            blamed, told = tell_blame(chain, errors, sample * chain.lanes[1], blame), sample
+            blamed, told = feedback_errors(chain, errors, sample * chain.lanes[1], feedback), sample
         if not blamed:
             continue
-        direction = _draw_pair(chain, noise, steps, first_pair + index, generation, room, room)
-        plus, minus = _run_first_layer(
-            chain, noise, samples, sample, sample, steps, direction, room, room, room.spike_bits, spikes
-        )  # fmt: skip
+        draw_aligned(chain, noise, FROM_START, steps, first_pair + index, generation, scratch)
+        plus, minus = _run_credit_first(
+            chain, noise, samples, sample, steps, scratch, scratch.spike_bits, spikes
+        )
         saturated[index, 0] += plus
         saturated[index, 1] += minus
-        give_credit(
-            room.spike_bits, spikes.plus, spikes.minus, spikes.step, steps, decay_u, decay_v, blame,
-            largest, credits, index * lanes, lanes,
-        )  # fmt: skip
+        neuron_credit(
+            scratch.spike_bits,
+            spikes.plus,
+            spikes.minus,
+            spikes.step,
+            steps,
+            decay_u,
+            decay_v,
+            feedback,
+            largest,
+            credits,
+            index * lanes,
+            lanes,
+        )

@@ -1,8 +1,8 @@
-"""How does the last layer act? On a panel: thirty-two presentations side by side, a lane each.
+"""How does the last layer act? On a outputs: thirty-two presentations side by side, a lane each.
 
     carry_noise    what a pair adds to the last layer, to the lanes that its members will take
     patterns       spikes of the layer before, to each presentation's lane (neuron.py writes them)
-    run_panel      currents, noise and all steps of every neuron, of all lanes at once
+    run_output_batch      currents, noise and all steps of every neuron, of all lanes at once
     find_logits    what a softmax needs of all lanes' scores (readout.py)
 
 A presentation is one sample met by one member; even lanes are first members, odd lanes second ones. The last
@@ -50,7 +50,7 @@ from neurosim.kernels.simd import (
     zeros_together,
 )
 
-PANEL = TWIN
+BATCH_LANES = TWIN
 """Presentations side by side."""
 SHORT_SIXTEENS = 16
 """Sums of the weights of so many sixteens of axons fit 16 bits: from 256 * -128 to 256 * 127."""
@@ -58,14 +58,14 @@ COUNTED_SIXTEENS = 2047
 """Ones of so many words of sixteen bits fit 16 bits."""
 
 
-class Panel(NamedTuple):
+class OutputBatch(NamedTuple):
     """Scratch of one thread: what thirty-two presentations bring to the last layer, and its answer."""
 
     patterns: NDArray[np.uint16]  # (sixteen sources, step, lane) a bit a source
     planes: NDArray[np.uint16]  # (field, plane, sixteen sources, lane) of B (or of E)
     factors: NDArray[np.int32]  # (field, neuron, lane) A times scale (or the scale), signed
     bias_noise: NDArray[np.int32]  # (neuron, lane) signed
-    drives: NDArray[np.int32]  # (field, step, lane) x . B
+    dots: NDArray[np.int32]  # (field, step, lane) x . B
     currents: NDArray[np.int32]  # (neuron, step, lane)
     potentials: NDArray[np.int32]  # (neuron, lane) sum over steps of v after reset
     counts: NDArray[np.int32]  # (neuron, lane) spikes
@@ -73,53 +73,62 @@ class Panel(NamedTuple):
     logits: NDArray[np.int64]  # (neuron, lane) and what classes share: readout.softmax
     tops: NDArray[np.int64]  # (lane,)
     totals: NDArray[np.int64]  # (lane,)
-    shown: NDArray[np.int64]  # (lane / 2,) the sample that two lanes see
+    shared: NDArray[np.int64]  # (lane / 2,) the sample that two lanes see
     pairs: NDArray[np.int64]  # (lane / 2,) the pair that they are, counted in its population
 
 
-def make_panel(chain, noise, steps):
+def make_output_batch(chain, noise, steps):
     """Scratch for one thread."""
     last = chain.layers - 1
     neurons = int(chain.neurons[last])
     sixteens = -(-int(chain.sources[last]) // WIDTH) if last else 0
     fields = neurons if noise.full_rank else noise.rank
     planes = GRADED_PLANES if noise.graded else 1
-    return Panel(
+    return OutputBatch(
         *zeros_together(
-            (sixteens * steps * PANEL, np.uint16),
-            (fields * planes * sixteens * PANEL, np.uint16),
-            ((1 if noise.full_rank else fields) * neurons * PANEL, np.int32),
-            (neurons * PANEL, np.int32),
-            (fields * steps * PANEL, np.int32),
-            (neurons * steps * PANEL, np.int32),
-            (neurons * PANEL, np.int32),
-            (neurons * PANEL, np.int32),
-            (PANEL, np.int32),
-            (neurons * PANEL, np.int64),
-            (PANEL, np.int64),
-            (PANEL, np.int64),
-            (PANEL // 2, np.int64),
-            (PANEL // 2, np.int64),
+            (sixteens * steps * BATCH_LANES, np.uint16),
+            (fields * planes * sixteens * BATCH_LANES, np.uint16),
+            ((1 if noise.full_rank else fields) * neurons * BATCH_LANES, np.int32),
+            (neurons * BATCH_LANES, np.int32),
+            (fields * steps * BATCH_LANES, np.int32),
+            (neurons * steps * BATCH_LANES, np.int32),
+            (neurons * BATCH_LANES, np.int32),
+            (neurons * BATCH_LANES, np.int32),
+            (BATCH_LANES, np.int32),
+            (neurons * BATCH_LANES, np.int64),
+            (BATCH_LANES, np.int64),
+            (BATCH_LANES, np.int64),
+            (BATCH_LANES // 2, np.int64),
+            (BATCH_LANES // 2, np.int64),
         )
     )
 
 
 @kernel
-def point_panel(panel):
-    """The panel as `pointer`s."""
-    return Panel(
-        pointer(panel.patterns), pointer(panel.planes), pointer(panel.factors),
-        pointer(panel.bias_noise), pointer(panel.drives), pointer(panel.currents),
-        pointer(panel.potentials), pointer(panel.counts), pointer(panel.saturated),
-        pointer(panel.logits), pointer(panel.tops), pointer(panel.totals), pointer(panel.shown),
-        pointer(panel.pairs),
-    )  # fmt: skip
+def point_output_batch(outputs):
+    """The outputs as `pointer`s."""
+    return OutputBatch(
+        pointer(outputs.patterns),
+        pointer(outputs.planes),
+        pointer(outputs.factors),
+        pointer(outputs.bias_noise),
+        pointer(outputs.dots),
+        pointer(outputs.currents),
+        pointer(outputs.potentials),
+        pointer(outputs.counts),
+        pointer(outputs.saturated),
+        pointer(outputs.logits),
+        pointer(outputs.tops),
+        pointer(outputs.totals),
+        pointer(outputs.shared),
+        pointer(outputs.pairs),
+    )
 
 
 @inlined
 def place_of(lane, steps):
     """Where two presentations' spikes go in the patterns: to `lane` and the next."""
-    return Place(lane, lane + 1, int64(PANEL), steps * PANEL)
+    return Place(lane, lane + 1, int64(BATCH_LANES), steps * BATCH_LANES)
 
 
 @inlined
@@ -129,25 +138,28 @@ def _sixteens(chain):
 
 
 @inlined
-def carries_drives(chain, noise):
+def carries_dot_products(chain, noise):
     """Is noise on the last layer's weights, and are its sources the patterns?"""
     last = chain.layers - 1
     return last > 0 and noise.scale[last] != 0 and noise.turn[last] < 0
 
 
 @inlined
-def carry_noise(chain, noise, lane, room, other, panel):
-    """Give lanes from `lane` on a pair's noise: even ones that of `room`, odd ones less that of `other`."""
+def carry_noise(chain, noise, lane, scratch, other, outputs):
+    """Give lanes from `lane` on a pair's noise: even ones `scratch`'s, odd ones minus `other`'s."""
     last = chain.layers - 1
     neurons = chain.neurons[last]
     if noise.bias_scale[last] != 0:
         for neuron in range(neurons):
             at = last * chain.width + neuron
             store_alternating(
-                panel.bias_noise, neuron * PANEL, lane, int64(room.bias_noise[at]),
+                outputs.bias_noise,
+                neuron * BATCH_LANES,
+                lane,
+                int64(scratch.bias_noise[at]),
                 -int64(other.bias_noise[at]),
-            )  # fmt: skip
-    if not carries_drives(chain, noise):
+            )
+    if not carries_dot_products(chain, noise):
         return
     words, sixteens = chain.words[last], _sixteens(chain)
     row = noise_words(words, noise.graded)
@@ -157,32 +169,38 @@ def carry_noise(chain, noise, lane, room, other, panel):
             first = 4 * (chain.noise_at[last] + field * row + plane * words)
             for sixteen in range(first, first + sixteens):
                 store_alternating(
-                    panel.planes, to, lane, int64(room.input_bits[sixteen]),
+                    outputs.planes,
+                    to,
+                    lane,
+                    int64(scratch.input_bits[sixteen]),
                     int64(other.input_bits[sixteen]),
-                )  # fmt: skip
-                to += PANEL
+                )
+                to += BATCH_LANES
     if noise.full_rank:
         scale = noise.scale[last]
         for neuron in range(neurons):
-            store_alternating(panel.factors, neuron * PANEL, lane, scale, -scale)
+            store_alternating(outputs.factors, neuron * BATCH_LANES, lane, scale, -scale)
         return
     for field in range(noise.rank):
         at = (last * noise.rank + field) * chain.width
         for neuron in range(neurons):
             store_alternating(
-                panel.factors, (field * neurons + neuron) * PANEL, lane,
-                int64(room.outputs[at + neuron]), -int64(other.outputs[at + neuron]),
-            )  # fmt: skip
+                outputs.factors,
+                (field * neurons + neuron) * BATCH_LANES,
+                lane,
+                int64(scratch.outputs[at + neuron]),
+                -int64(other.outputs[at + neuron]),
+            )
 
 
 @inlined
-def place_rows(rows, at, lanes, neurons, steps, sign, adds, lane, panel):
+def place_rows(rows, at, lanes, neurons, steps, sign, adds, lane, outputs):
     """Write `sign` times int32 rows (step, neuron) from `at` on to a presentation's currents, or add it."""
     for neuron in range(neurons):
         for t in range(steps):
-            to = (neuron * steps + t) * PANEL + lane
-            before = panel.currents[to] if adds else int32(0)
-            panel.currents[to] = int32(before + sign * rows[at + t * lanes + neuron])
+            to = (neuron * steps + t) * BATCH_LANES + lane
+            before = outputs.currents[to] if adds else int32(0)
+            outputs.currents[to] = int32(before + sign * rows[at + t * lanes + neuron])
 
 
 @inlined
@@ -200,11 +218,11 @@ def _ones(rows, at, row, others, others_at, others_row, sixteens):
 
 
 @inlined
-def _find_drives(chain, noise, steps, panel):
+def _factor_dot_products(chain, noise, steps, outputs):
     """Write x . B of every field for the patterns; return a bound on the current that they drive."""
     last = chain.layers - 1
     sixteens = _sixteens(chain)
-    planes, row = planes_of(noise.graded), steps * PANEL
+    planes, row = planes_of(noise.graded), steps * BATCH_LANES
     largest = noise.scale[last]
     if noise.graded and not noise.full_rank:
         largest *= GRADED_OFFSET
@@ -213,23 +231,28 @@ def _find_drives(chain, noise, steps, panel):
     for field in range(chain.neurons[last] if noise.full_rank else noise.rank):
         most = zero
         for t in range(steps):
-            here = t * PANEL
-            ones = _ones(panel.patterns, here, row, panel.patterns, here, row, sixteens)
+            here = t * BATCH_LANES
+            ones = _ones(outputs.patterns, here, row, outputs.patterns, here, row, sixteens)
             first, second = zero, zero
             for plane in range(planes):
                 hits = _ones(
-                    panel.patterns, here, row, panel.planes, (field * planes + plane) * sixteens * PANEL,
-                    PANEL, sixteens,
-                )  # fmt: skip
-                worth = splat(int32(ONE_NUMBER << plane))
-                first, second = first + hits[0] * worth, second + hits[1] * worth
+                    outputs.patterns,
+                    here,
+                    row,
+                    outputs.planes,
+                    (field * planes + plane) * sixteens * BATCH_LANES,
+                    BATCH_LANES,
+                    sixteens,
+                )
+                utilities = splat(int32(ONE_NUMBER << plane))
+                first, second = first + hits[0] * utilities, second + hits[1] * utilities
             if noise.graded:
                 offset = splat(int32(GRADED_OFFSET))
                 first, second = first - offset * ones[0], second - offset * ones[1]
             else:
                 first, second = first + first - ones[0], second + second - ones[1]
-            store(panel.drives, field * row + here, first)
-            store(panel.drives, field * row + here + WIDTH, second)
+            store(outputs.dots, field * row + here, first)
+            store(outputs.dots, field * row + here + WIDTH, second)
             for drive in (first, second):
                 size = select(zero > drive, zero - drive, drive)
                 most = select(size > most, size, most)
@@ -250,14 +273,14 @@ def _sums_of(subsets, at, pattern, pattern_5, pattern_10):
 
 
 @inlined
-def _looked_up(chain, neuron, next_neuron, sixteens, t, steps, panel):
+def _looked_up(chain, neuron, next_neuron, sixteens, t, steps, outputs):
     """Current that the patterns of step t make of two neurons' weights: four vectors, two of each."""
     zero = splat(int32(0))
     a_0, a_1, b_0, b_1 = zero, zero, zero, zero
     for begin in range(0, sixteens, SHORT_SIXTEENS):
         a, b = no_twins(), no_twins()
         for sixteen in range(begin, min(begin + SHORT_SIXTEENS, sixteens)):
-            pattern = load_twins(panel.patterns, (sixteen * steps + t) * PANEL)
+            pattern = load_twins(outputs.patterns, (sixteen * steps + t) * BATCH_LANES)
             pattern_5 = shift_twins_right(pattern, FIVE)
             pattern_10 = shift_twins_right(pattern, 2 * FIVE)
             of_a = (neuron * sixteens + sixteen) * SUBSETS
@@ -271,45 +294,47 @@ def _looked_up(chain, neuron, next_neuron, sixteens, t, steps, panel):
 
 
 @inlined
-def _bring(noise, neuron, neurons, t, steps, adds, driven, first, second, panel):
-    """Write a neuron's current of a step, and its noise, to panel.currents; add it if `adds`."""
-    to = (neuron * steps + t) * PANEL
+def _bring(noise, neuron, neurons, t, steps, adds, driven, first, second, outputs):
+    """Write a neuron's current of a step, and its noise, to outputs.currents; add it if `adds`."""
+    to = (neuron * steps + t) * BATCH_LANES
     if adds:
         first, second = (
-            first + load(panel.currents, to),
-            second + load(panel.currents, to + WIDTH),
+            first + load(outputs.currents, to),
+            second + load(outputs.currents, to + WIDTH),
         )
     begin, end = (neuron, neuron + 1) if noise.full_rank else (FIRST, noise.rank)
     for field in range(begin, end if driven else begin):
-        factors = (neuron + (FIRST if noise.full_rank else field * neurons)) * PANEL
-        drives = (field * steps + t) * PANEL
-        first = first + load(panel.factors, factors) * load(panel.drives, drives)
-        second = second + load(panel.factors, factors + WIDTH) * load(panel.drives, drives + WIDTH)
-    store(panel.currents, to, first)
-    store(panel.currents, to + WIDTH, second)
+        factors = (neuron + (FIRST if noise.full_rank else field * neurons)) * BATCH_LANES
+        dots = (field * steps + t) * BATCH_LANES
+        first = first + load(outputs.factors, factors) * load(outputs.dots, dots)
+        second = second + load(outputs.factors, factors + WIDTH) * load(outputs.dots, dots + WIDTH)
+    store(outputs.currents, to, first)
+    store(outputs.currents, to + WIDTH, second)
 
 
 @inlined
-def _bring_currents(chain, noise, steps, adds, panel):
-    """Write what reaches every neuron in every step to panel.currents; add it to what is there if `adds`."""
+def _bring_currents(chain, noise, steps, adds, outputs):
+    """Write every neuron's current in every step to outputs.currents; add it if `adds`."""
     neurons = chain.neurons[chain.layers - 1]
     sixteens = _sixteens(chain)
     zero = splat(int32(0))
-    driven = carries_drives(chain, noise)
+    driven = carries_dot_products(chain, noise)
     for neuron in range(0, neurons, 2):
         following = min(neuron + 1, neurons - 1)
         for t in range(steps):
             a_0, a_1, b_0, b_1 = zero, zero, zero, zero
             if chain.looks_up:
-                a_0, a_1, b_0, b_1 = _looked_up(chain, neuron, following, sixteens, t, steps, panel)
-            _bring(noise, neuron, neurons, t, steps, adds, driven, a_0, a_1, panel)
+                a_0, a_1, b_0, b_1 = _looked_up(
+                    chain, neuron, following, sixteens, t, steps, outputs
+                )
+            _bring(noise, neuron, neurons, t, steps, adds, driven, a_0, a_1, outputs)
             if following != neuron:
-                _bring(noise, following, neurons, t, steps, adds, driven, b_0, b_1, panel)
+                _bring(noise, following, neurons, t, steps, adds, driven, b_0, b_1, outputs)
 
 
 def _compile_run(step):
     @inlined
-    def run(chain, steps, panel):
+    def run(chain, steps, outputs):
         """All steps of every neuron: potentials, counts and saturated registers."""
         last = chain.layers - 1
         decay_u, decay_v = decays_of(chain.decays, last)
@@ -318,29 +343,29 @@ def _compile_run(step):
         for neuron in range(chain.neurons[last]):
             edge = splat(chain.threshold[last * chain.width + neuron])
             bias = splat(chain.bias[last * chain.width + neuron])
-            at = neuron * PANEL
-            bias_a = bias + load(panel.bias_noise, at)
-            bias_b = bias + load(panel.bias_noise, at + WIDTH)
+            at = neuron * BATCH_LANES
+            bias_a = bias + load(outputs.bias_noise, at)
+            bias_b = bias + load(outputs.bias_noise, at + WIDTH)
             u_a, v_a, potential_a, count_a = zero, zero, zero, zero
             u_b, v_b, potential_b, count_b = zero, zero, zero, zero
             for t in range(steps):
-                now = (neuron * steps + t) * PANEL
+                now = (neuron * steps + t) * BATCH_LANES
                 u_a, v_a, spikes, edges = step(
-                    u_a, v_a, load(panel.currents, now), bias_a, edge, decay_u, decay_v
+                    u_a, v_a, load(outputs.currents, now), bias_a, edge, decay_u, decay_v
                 )
                 potential_a, edges_a = potential_a + v_a, edges_a + edges
                 count_a = count_a + select(spikes, one, zero)
                 u_b, v_b, spikes, edges = step(
-                    u_b, v_b, load(panel.currents, now + WIDTH), bias_b, edge, decay_u, decay_v
+                    u_b, v_b, load(outputs.currents, now + WIDTH), bias_b, edge, decay_u, decay_v
                 )
                 potential_b, edges_b = potential_b + v_b, edges_b + edges
                 count_b = count_b + select(spikes, one, zero)
-            store(panel.potentials, at, potential_a)
-            store(panel.potentials, at + WIDTH, potential_b)
-            store(panel.counts, at, count_a)
-            store(panel.counts, at + WIDTH, count_b)
-        store(panel.saturated, 0, edges_a)
-        store(panel.saturated, WIDTH, edges_b)
+            store(outputs.potentials, at, potential_a)
+            store(outputs.potentials, at + WIDTH, potential_b)
+            store(outputs.counts, at, count_a)
+            store(outputs.counts, at + WIDTH, count_b)
+        store(outputs.saturated, 0, edges_a)
+        store(outputs.saturated, WIDTH, edges_b)
 
     return run
 
@@ -350,29 +375,36 @@ _run_free = _compile_run(step_free)
 
 
 @kernel
-def run_panel(chain, noise, steps, reach, adds, panel):
+def run_output_batch(chain, noise, steps, reach, adds, outputs):
     """Run the last layer on all lanes, given their patterns, noise and what rows there are.
 
-    reach   bound on what rows brought to `panel.currents`
-    adds    are there any? Else what is left in `panel.currents` is of other presentations.
+    reach   bound on what rows brought to `outputs.currents`
+    adds    are there any? Else what is left in `outputs.currents` is of other presentations.
     """
     last = chain.layers - 1
     if last > 0:
         reach += chain.reach[last]
-    if carries_drives(chain, noise):
-        reach += _find_drives(chain, noise, steps, panel)
-    _bring_currents(chain, noise, steps, adds, panel)
+    if carries_dot_products(chain, noise):
+        reach += _factor_dot_products(chain, noise, steps, outputs)
+    _bring_currents(chain, noise, steps, adds, outputs)
     if reach <= chain.headroom[last]:
-        _run_free(chain, steps, panel)
+        _run_free(chain, steps, outputs)
     else:
-        _run_checked(chain, steps, panel)
+        _run_checked(chain, steps, outputs)
 
 
 @kernel
-def find_logits(readout, neurons, panel):
+def find_logits(readout, neurons, outputs):
     """Write the logits of all lanes, and what `readout.softmax` sums over the classes."""
-    scores = panel.potentials if readout.membrane else panel.counts
+    scores = outputs.potentials if readout.membrane else outputs.counts
     softmax(
-        scores, PANEL, neurons, readout.multiplier, readout.shift, pointer(readout.powers), panel.logits,
-        panel.tops, panel.totals,
-    )  # fmt: skip
+        scores,
+        BATCH_LANES,
+        neurons,
+        readout.multiplier,
+        readout.shift,
+        pointer(readout.powers),
+        outputs.logits,
+        outputs.tops,
+        outputs.totals,
+    )

@@ -31,8 +31,9 @@ from neurosim.kernels.simd import WIDTH, load, select, spike_bits, spikes_of, sp
 U_MULTIPLIER, U_SHIFT, V_MULTIPLIER, V_SHIFT = range(4)
 """Places in a layer's row of four decay numbers (int32): `arithmetic.decay_factors` of du + 1 and of dv."""
 NOTHING = np.int64(0)
-ALONG, NONE, ONE, MANY = range(-1, 3)
-"""Noise that the first layer finds itself: along the events, none, or of one rank or many."""
+STILL, ALONG, NONE, ONE, MANY = range(-2, 3)
+"""Noise that the first layer finds itself: along the events, none, or of one rank or many; STILL:
+there is no noise at all."""
 
 
 class Place(NamedTuple):
@@ -82,17 +83,28 @@ step_checked = _compile_step(checked=True)
 step_free = _compile_step(checked=False)
 
 
-def _compile_run_pair(step):
+def _compile_run_pair(step, noisy):
     @inlined
     def run_pair(
-        chain, layer, steps, plus, plus_at, minus, minus_at, minus_noise_at, room, other, out, place
+        chain,
+        layer,
+        steps,
+        plus,
+        plus_at,
+        minus,
+        minus_at,
+        minus_noise_at,
+        scratch,
+        other,
+        out,
+        place,
     ):
         """Run one hidden layer of both members for all steps; return the saturated registers of each.
 
         plus, minus   int32 currents (step, lane), from `plus_at` and `minus_at` on
-        room.noise    int32 (step, lane): added for plus, from 0 on; subtracted for minus, from
-                      `minus_noise_at` on
-        room.bias_noise                  added to the bias for plus; other.bias_noise: subtracted for minus
+        scratch.noise    int32 (step, lane): added for plus, from 0 on; subtracted for minus, from
+                      `minus_noise_at` on; neither is read where `noisy` is False
+        scratch.bias_noise                  added to the bias for plus; other.bias_noise: subtracted for minus
         out           uint16, written at `place`
         """
         lanes = chain.lanes[layer]
@@ -102,20 +114,26 @@ def _compile_run_pair(step):
         for first in range(0, lanes, WIDTH):
             at = layer * chain.width + first
             edge = load(chain.threshold, at)
-            bias_plus = load(chain.bias, at) + load(room.bias_noise, at)
-            bias_minus = load(chain.bias, at) - load(other.bias_noise, at)
+            bias_plus = bias_minus = load(chain.bias, at)
+            if noisy:
+                bias_plus = bias_plus + load(scratch.bias_noise, at)
+                bias_minus = bias_minus - load(other.bias_noise, at)
             u_plus, v_plus, u_minus, v_minus = zero, zero, zero, zero
             to = first // WIDTH * place.sixteen
             for t in range(steps):
                 now = t * lanes + first
-                arriving = load(plus, plus_at + now) + load(room.noise, now)
+                arriving = load(plus, plus_at + now)
+                if noisy:
+                    arriving = arriving + load(scratch.noise, now)
                 u_plus, v_plus, spikes, edges = step(
                     u_plus, v_plus, arriving, bias_plus, edge, decay_u, decay_v
                 )
                 saturated_plus = saturated_plus + edges
                 out[place.plus + to] = spike_bits(spikes)
 
-                arriving = load(minus, minus_at + now) - load(room.noise, minus_noise_at + now)
+                arriving = load(minus, minus_at + now)
+                if noisy:
+                    arriving = arriving - load(scratch.noise, minus_noise_at + now)
                 u_minus, v_minus, spikes, edges = step(
                     u_minus, v_minus, arriving, bias_minus, edge, decay_u, decay_v
                 )
@@ -127,22 +145,24 @@ def _compile_run_pair(step):
     return run_pair
 
 
-run_checked = _compile_run_pair(step_checked)
-run_free = _compile_run_pair(step_free)
+run_checked = _compile_run_pair(step_checked, noisy=True)
+run_free = _compile_run_pair(step_free, noisy=True)
+still_checked = _compile_run_pair(step_checked, noisy=False)
+still_free = _compile_run_pair(step_free, noisy=False)
 
 
 class Presented(NamedTuple):
     """What both members of a pair are shown, and what they carry: arrays as for `run_pair`."""
 
     chain: Any
-    rank: int  # of the noise, NONE where it lies in room.noise, ALONG
+    rank: int  # of the noise, NONE where it lies in scratch.noise, ALONG
     scale: int  # of noise along the events
     steps: int
     current: Any
     plus_at: int
     minus_at: int
     minus_noise_at: int
-    room: Any
+    scratch: Any
     other: Any
     out: Any
     place: Place
@@ -162,100 +182,124 @@ class Sixteen(NamedTuple):
 
 
 @inlined
-def _sixteen(shown, first):
-    lane = min(first, shown.chain.lanes[0] - WIDTH)  # a vector too many repeats the last one
+def _sixteen(presentation, first):
+    lane = min(first, presentation.chain.lanes[0] - WIDTH)  # a vector too many repeats the last one
     return Sixteen(
         lane,
-        lane // WIDTH * shown.place.sixteen,
-        load(shown.chain.threshold, lane),
-        load(shown.chain.bias, lane),
-        load(shown.room.bias_noise, lane),
-        load(shown.other.bias_noise, lane),
-        load(shown.room.outputs, lane),
-        load(shown.other.outputs, lane),
+        lane // WIDTH * presentation.place.sixteen,
+        load(presentation.chain.threshold, lane),
+        load(presentation.chain.bias, lane),
+        load(presentation.scratch.bias_noise, lane),
+        load(presentation.other.bias_noise, lane),
+        load(presentation.scratch.outputs, lane),
+        load(presentation.other.outputs, lane),
     )
 
 
 @inlined
-def _tell(shown, one, plus, minus, t):
+def _tell(presentation, one, plus, minus, t):
     """Write the spikes of step t, of both members' membranes before the reset."""
-    to = one.to + t * shown.place.step
-    shown.out[shown.place.plus + to] = spike_bits(plus > one.edge)
-    shown.out[shown.place.minus + to] = spike_bits(minus > one.edge)
+    to = one.to + t * presentation.place.step
+    presentation.out[presentation.place.plus + to] = spike_bits(plus > one.edge)
+    presentation.out[presentation.place.minus + to] = spike_bits(minus > one.edge)
 
 
 def _compile_run_first(factors, apart):
     """The first layer's `run_pair`, of neurons that are plain (`is_plain`).
 
     Four vectors of both members run at once: a step waits for the last one's product. `factors`: the
-    noise is one factor a neuron (room.outputs) times one drive a step (room.drives), multiplied here, for
-    ONE rank or MANY; or one bit a neuron and step, ALONG the events (room.input_bits); or NONE: it lies in
-    room.noise. `apart`: the second member's noise and current are its own, not the first's.
+    noise is one factor a neuron (scratch.outputs) times one drive a step (scratch.dots), multiplied here, for
+    ONE rank or MANY; or one bit a neuron and step, ALONG the events (scratch.input_bits); or NONE: it lies in
+    scratch.noise; or there is none (STILL). `apart`: the second member's noise and current are its own,
+    not the first's.
     """
 
     @inlined
-    def noise_of(shown, room, lane, factor, of_bias, t, at):
+    def noise_of(presentation, scratch, lane, factor, of_bias, t, at):
         """What noise adds to sixteen neurons in a step."""
         if factors == NONE:
-            return load(room.noise, at) + of_bias
+            return load(scratch.noise, at) + of_bias
         if factors == ALONG:
-            eighths = ((shown.chain.neurons[0] + 127) >> 7) << 3
-            up = splat(int32(shown.scale))
-            bits = spikes_of(room.input_bits[t * eighths + lane // WIDTH])
+            eighths = ((presentation.chain.neurons[0] + 127) >> 7) << 3
+            up = splat(int32(presentation.scale))
+            bits = spikes_of(scratch.input_bits[t * eighths + lane // WIDTH])
             return select(bits, of_bias + up, of_bias - up)
-        add = factor * splat(room.drives[t]) + of_bias
+        add = factor * splat(scratch.dots[t]) + of_bias
         if factors == MANY:
-            for r in range(1, shown.rank):
-                drive = splat(room.drives[r * shown.steps + t])
-                add = add + load(room.outputs, r * shown.chain.width + lane) * drive
+            for r in range(1, presentation.rank):
+                drive = splat(scratch.dots[r * presentation.steps + t])
+                add = add + load(scratch.outputs, r * presentation.chain.width + lane) * drive
         return add
 
     @inlined
-    def arriving(shown, one, t):
+    def arriving(presentation, one, t):
         """What reaches both members' membranes in step t."""
-        at = t * shown.chain.lanes[0] + one.lane
-        shared = load(shown.current, shown.plus_at + at) + one.bias
-        more = noise_of(shown, shown.room, one.lane, one.plus_factor, one.plus_bias, t, at)
+        at = t * presentation.chain.lanes[0] + one.lane
+        shared = load(presentation.current, presentation.plus_at + at) + one.bias
+        if factors == STILL:
+            return shared, load(presentation.current, presentation.minus_at + at) + one.bias
+        more = noise_of(
+            presentation, presentation.scratch, one.lane, one.plus_factor, one.plus_bias, t, at
+        )
         if not apart:
             return shared + more, shared - more
-        own = load(shown.current, shown.minus_at + at) + one.bias
-        at += shown.minus_noise_at
-        less = noise_of(shown, shown.other, one.lane, one.minus_factor, one.minus_bias, t, at)
+        own = load(presentation.current, presentation.minus_at + at) + one.bias
+        at += presentation.minus_noise_at
+        less = noise_of(
+            presentation, presentation.other, one.lane, one.minus_factor, one.minus_bias, t, at
+        )
         return shared + more, own - less
 
     @inlined
-    def go_on(shown, one, plus, minus, t, decay):
+    def go_on(presentation, one, plus, minus, t, decay):
         """Tell the spikes of step t - 1; return both members' v of step t, before the reset."""
-        _tell(shown, one, plus, minus, t - 1)
-        more, less = arriving(shown, one, t)
+        _tell(presentation, one, plus, minus, t - 1)
+        more, less = arriving(presentation, one, t)
         return (
             select(plus > one.edge, more, decay_by_one_product(plus, decay) + more),
             select(minus > one.edge, less, decay_by_one_product(minus, decay) + less),
         )
 
     @kernel
-    def run_first(shown):
+    def run_first(presentation):
         """Run the first layer."""
-        chain, last = shown.chain, shown.steps - 1
+        chain, last = presentation.chain, presentation.steps - 1
         _, decay = decays_of(chain.decays, NOTHING)
         for first in range(0, chain.lanes[0], 4 * WIDTH):
-            a, b = _sixteen(shown, first), _sixteen(shown, first + WIDTH)
-            c, d = _sixteen(shown, first + 2 * WIDTH), _sixteen(shown, first + 3 * WIDTH)
-            plus_a, minus_a = arriving(shown, a, NOTHING)
-            plus_b, minus_b = arriving(shown, b, NOTHING)
-            plus_c, minus_c = arriving(shown, c, NOTHING)
-            plus_d, minus_d = arriving(shown, d, NOTHING)
-            for t in range(1, shown.steps):
-                plus_a, minus_a = go_on(shown, a, plus_a, minus_a, t, decay)
-                plus_b, minus_b = go_on(shown, b, plus_b, minus_b, t, decay)
-                plus_c, minus_c = go_on(shown, c, plus_c, minus_c, t, decay)
-                plus_d, minus_d = go_on(shown, d, plus_d, minus_d, t, decay)
-            _tell(shown, a, plus_a, minus_a, last)
-            _tell(shown, b, plus_b, minus_b, last)
-            _tell(shown, c, plus_c, minus_c, last)
-            _tell(shown, d, plus_d, minus_d, last)
+            a, b = _sixteen(presentation, first), _sixteen(presentation, first + WIDTH)
+            c, d = (
+                _sixteen(presentation, first + 2 * WIDTH),
+                _sixteen(presentation, first + 3 * WIDTH),
+            )
+            plus_a, minus_a = arriving(presentation, a, NOTHING)
+            plus_b, minus_b = arriving(presentation, b, NOTHING)
+            plus_c, minus_c = arriving(presentation, c, NOTHING)
+            plus_d, minus_d = arriving(presentation, d, NOTHING)
+            for t in range(1, presentation.steps):
+                plus_a, minus_a = go_on(presentation, a, plus_a, minus_a, t, decay)
+                plus_b, minus_b = go_on(presentation, b, plus_b, minus_b, t, decay)
+                plus_c, minus_c = go_on(presentation, c, plus_c, minus_c, t, decay)
+                plus_d, minus_d = go_on(presentation, d, plus_d, minus_d, t, decay)
+            _tell(presentation, a, plus_a, minus_a, last)
+            _tell(presentation, b, plus_b, minus_b, last)
+            _tell(presentation, c, plus_c, minus_c, last)
+            _tell(presentation, d, plus_d, minus_d, last)
 
     return run_first
+
+
+run_still = _compile_run_first(STILL, apart=True)
+run_along = _compile_run_first(ALONG, apart=False)
+run_none = _compile_run_first(NONE, apart=False)
+
+
+@inlined
+def run_aligned_first(presentation):
+    """Run a plain first layer whose members share event-aligned noise."""
+    if presentation.rank == ALONG:
+        run_along(presentation)
+    else:
+        run_none(presentation)
 
 
 def _compile_run_all(apart):
@@ -266,16 +310,16 @@ def _compile_run_all(apart):
     run_many = _compile_run_first(MANY, apart)
 
     @inlined
-    def run_all(shown):
+    def run_all(presentation):
         """The variant for this noise."""
-        if shown.rank == ALONG:
-            run_along(shown)
-        elif shown.rank == NONE:
-            run_none(shown)
-        elif shown.rank == ONE:
-            run_one(shown)
+        if presentation.rank == ALONG:
+            run_along(presentation)
+        elif presentation.rank == NONE:
+            run_none(presentation)
+        elif presentation.rank == ONE:
+            run_one(presentation)
         else:
-            run_many(shown)
+            run_many(presentation)
 
     return run_all
 
@@ -296,33 +340,101 @@ def is_plain(chain, layer, reach):
 
 
 @inlined
-def run_first(shown):
+def run_first(presentation):
     """Run a plain first layer; members share its noise and current where `minus_noise_at` is 0."""
-    if shown.minus_noise_at == NOTHING:
-        run_shared(shown)
+    if presentation.minus_noise_at == NOTHING:
+        run_shared(presentation)
     else:
-        run_apart(shown)
+        run_apart(presentation)
 
 
 @inlined
 def run_pair(
-    chain, layer, steps, plus, plus_at, minus, minus_at, minus_noise_at, reach, room, other, out, place
-):  # fmt: skip
+    chain,
+    layer,
+    steps,
+    plus,
+    plus_at,
+    minus,
+    minus_at,
+    minus_noise_at,
+    reach,
+    scratch,
+    other,
+    out,
+    place,
+):
     """`run_free` where no current exceeds the layer's headroom, else `run_checked`."""
     if reach <= chain.headroom[layer]:
         return run_free(
-            chain, layer, steps, plus, plus_at, minus, minus_at, minus_noise_at, room, other, out, place
-        )  # fmt: skip
+            chain,
+            layer,
+            steps,
+            plus,
+            plus_at,
+            minus,
+            minus_at,
+            minus_noise_at,
+            scratch,
+            other,
+            out,
+            place,
+        )
     return run_checked(
-        chain, layer, steps, plus, plus_at, minus, minus_at, minus_noise_at, room, other, out, place
-    )  # fmt: skip
+        chain,
+        layer,
+        steps,
+        plus,
+        plus_at,
+        minus,
+        minus_at,
+        minus_noise_at,
+        scratch,
+        other,
+        out,
+        place,
+    )
+
+
+@inlined
+def run_still_pair(chain, layer, steps, currents, first_at, second_at, reach, scratch, out, place):
+    """`run_pair` of the unperturbed network on two samples, whose currents lie in one array."""
+    if reach <= chain.headroom[layer]:
+        return still_free(
+            chain,
+            layer,
+            steps,
+            currents,
+            first_at,
+            currents,
+            second_at,
+            NOTHING,
+            scratch,
+            scratch,
+            out,
+            place,
+        )
+    return still_checked(
+        chain,
+        layer,
+        steps,
+        currents,
+        first_at,
+        currents,
+        second_at,
+        NOTHING,
+        scratch,
+        scratch,
+        out,
+        place,
+    )
 
 
 @kernel
-def open_gates(chain, layer, steps, current, at, window, gates, gates_at):
+def near_threshold_mask(chain, layer, steps, current, at, window, masks, gates_at):
     """Write a bit for each neuron and step: is the unperturbed v within `window` of its threshold?
 
-    v is taken before the reset; `current` int32 (step, lane) from `at` on, `gates` uint16.
+    v is taken before the reset; `current` int32 (step, lane) from `at` on, `masks` uint16.
     """
     lanes = chain.lanes[layer]
     row = 4 * chain.spike_words
@@ -341,5 +453,5 @@ def open_gates(chain, layer, steps, current, at, window, gates, gates_at):
             v = saturate(decay_towards_zero(v, decay_v) + u + bias)
             inside = select(v > edge - near - splat(int32(1)), near, zero)
             inside = select(edge + near + splat(int32(1)) > v, inside, zero)
-            gates[gates_at + t * row + first // WIDTH] = spike_bits(inside > zero)
+            masks[gates_at + t * row + first // WIDTH] = spike_bits(inside > zero)
             v = select(v > edge, zero, v)

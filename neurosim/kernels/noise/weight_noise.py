@@ -72,7 +72,7 @@ def weighted(planes_sum, ones, graded):
 @kernel
 def draw_noise(
     out, at, words, begin, count, component, graded, stream, layer, direction, generation, seed
-):  # fmt: skip
+):
     """Write the planes of words `begin` .. `begin + count - 1` of a noise field to uint64 `out`.
 
     A field has 64 * `words` numbers; `words`, `begin` and `count` are even. Planes follow each other,
@@ -114,7 +114,7 @@ def draw_noise(
 
 @kernel
 def noise_words(words, graded):
-    """Length of `out` that `draw_noise` needs: the planes, and room for raw bits if graded."""
+    """Length of `out` that `draw_noise` needs: the planes, and scratch for raw bits if graded."""
     if not graded:
         return words
     return (GRADED_PLANES + (GRADED_BITS if words <= FEW else 1)) * words
@@ -171,12 +171,23 @@ def dot(spikes, at, planes, offset, words, graded):
 @kernel
 def draw_lanes(
     out, at, neurons, component, graded, scale, stream, layer, direction, generation, seed, raw
-):  # fmt: skip
+):
     """Write `scale` times one noise number a neuron to `out`, whole vectors; `raw` is scratch."""
     words = ((neurons + 127) >> 7) << 1
     draw_noise(
-        raw, FIRST, words, FIRST, words, component, graded, stream, layer, direction, generation, seed
-    )  # fmt: skip
+        raw,
+        FIRST,
+        words,
+        FIRST,
+        words,
+        component,
+        graded,
+        stream,
+        layer,
+        direction,
+        generation,
+        seed,
+    )
     size = splat(int32(scale))
     for first in range(0, neurons, WIDTH):
         number = noise_lanes(raw, FIRST, words, first, graded) * size
@@ -191,59 +202,123 @@ def perturbs(noise, layer, direction):
     return noise.scale[layer] != 0 and (turn < 0 or direction % noise.turns == turn)
 
 
-@kernel
-def draw_direction(chain, noise, steps, direction, generation, room):
-    """Draw the noise of one direction, of all layers, to the scratch arrays of `room`.
+@inlined
+def draw_aligned(chain, noise, layer, steps, direction, generation, scratch):
+    """Draw the event-aligned noise of one direction for one layer to scratch.inputs."""
+    width = ((chain.neurons[layer] + 127) >> 7) << 1
+    if not noise.graded:  # the steps' fields follow each other: one call draws them all
+        draw_words(
+            scratch.inputs,
+            chain.noise_at[layer],
+            FIRST,
+            steps * width,
+            ALIGNED,
+            layer,
+            direction,
+            generation,
+            noise.seed,
+        )
+        return
+    for t in range(steps):
+        draw_noise(
+            scratch.inputs,
+            chain.noise_at[layer] + t * noise_words(width, noise.graded),
+            width,
+            FIRST,
+            width,
+            t,
+            noise.graded,
+            ALIGNED,
+            layer,
+            direction,
+            generation,
+            noise.seed,
+        )
 
-    room.inputs      uint64: planes of B (or of E), a layer from chain.noise_at[layer] on
-    room.outputs     int32 (layer, rank, lane): A times the layer's scale
-    room.bias_noise  int32 (layer, lane)
+
+@kernel
+def draw_direction(chain, noise, steps, direction, generation, scratch):
+    """Draw the noise of one direction, of all layers, to the scratch arrays of `scratch`.
+
+    scratch.inputs      uint64: planes of B (or of E), a layer from chain.noise_at[layer] on
+    scratch.outputs     int32 (layer, rank, lane): A times the layer's scale
+    scratch.bias_noise  int32 (layer, lane)
     """
     for layer in range(chain.layers):
         neurons, words = chain.neurons[layer], chain.words[layer]
         row = noise_words(words, noise.graded)
         scale = noise.scale[layer] if perturbs(noise, layer, direction) else FIRST
         if scale != 0 and noise.turn[layer] >= 0:
-            width = ((neurons + 127) >> 7) << 1
-            if not noise.graded:  # the steps' fields follow each other: one call draws them all
-                draw_words(
-                    room.inputs, chain.noise_at[layer], FIRST, steps * width, ALIGNED, layer, direction,
-                    generation, noise.seed,
-                )  # fmt: skip
-            for t in range(steps if noise.graded else 0):
-                draw_noise(
-                    room.inputs, chain.noise_at[layer] + t * noise_words(width, noise.graded), width,
-                    FIRST, width, t, noise.graded, ALIGNED, layer, direction, generation, noise.seed,
-                )  # fmt: skip
+            draw_aligned(chain, noise, layer, steps, direction, generation, scratch)
         elif scale != 0 and noise.full_rank:
             for neuron in range(neurons):
                 draw_noise(
-                    room.inputs, chain.noise_at[layer] + neuron * row, words, FIRST, words,
-                    neuron, noise.graded, FULL_RANK, layer, direction, generation, noise.seed,
-                )  # fmt: skip
+                    scratch.inputs,
+                    chain.noise_at[layer] + neuron * row,
+                    words,
+                    FIRST,
+                    words,
+                    neuron,
+                    noise.graded,
+                    FULL_RANK,
+                    layer,
+                    direction,
+                    generation,
+                    noise.seed,
+                )
         elif scale != 0:
             used = words if noise.graded else ((chain.sources[layer] + 127) >> 7) << 1
             for r in range(noise.rank):
                 draw_noise(
-                    room.inputs, chain.noise_at[layer] + r * row, words, FIRST, used, r,
-                    noise.graded, INPUT_FACTOR, layer, direction, generation, noise.seed,
-                )  # fmt: skip
+                    scratch.inputs,
+                    chain.noise_at[layer] + r * row,
+                    words,
+                    FIRST,
+                    used,
+                    r,
+                    noise.graded,
+                    INPUT_FACTOR,
+                    layer,
+                    direction,
+                    generation,
+                    noise.seed,
+                )
                 draw_lanes(
-                    room.outputs, (layer * noise.rank + r) * chain.width, neurons, r, noise.graded, scale,
-                    OUTPUT_FACTOR, layer, direction, generation, noise.seed, room.raw,
-                )  # fmt: skip
+                    scratch.outputs,
+                    (layer * noise.rank + r) * chain.width,
+                    neurons,
+                    r,
+                    noise.graded,
+                    scale,
+                    OUTPUT_FACTOR,
+                    layer,
+                    direction,
+                    generation,
+                    noise.seed,
+                    scratch.raw,
+                )
         if noise.bias_scale[layer] != 0:
             draw_lanes(
-                room.bias_noise, layer * chain.width, neurons, FIRST, noise.graded,
-                noise.bias_scale[layer], BIAS, layer, direction, generation, noise.seed, room.raw,
-            )  # fmt: skip
+                scratch.bias_noise,
+                layer * chain.width,
+                neurons,
+                FIRST,
+                noise.graded,
+                noise.bias_scale[layer],
+                BIAS,
+                layer,
+                direction,
+                generation,
+                noise.seed,
+                scratch.raw,
+            )
 
 
 @inlined
-def find_drives(chain, noise, layer, steps, spikes, at, room):
+def factor_dot_products(chain, noise, layer, steps, spikes, at, scratch):
     """Write x . B_r of low-rank noise for spikes uint64 (step, word) from `at` on.
 
-    room.drives  int32 (rank, step), written
+    scratch.dots  int32 (rank, step), written
     Returns a bound on the current that they drive.
     """
     words = chain.words[layer]
@@ -254,30 +329,30 @@ def find_drives(chain, noise, layer, steps, spikes, at, room):
         most = FIRST
         planes = chain.noise_at[layer] + r * row
         for t in range(steps):
-            drive = dot(spikes, at + t * words, room.inputs, planes, words, noise.graded)
+            drive = dot(spikes, at + t * words, scratch.inputs, planes, words, noise.graded)
             most = max(most, abs(drive))
-            room.drives[r * steps + t] = int32(drive)
+            scratch.dots[r * steps + t] = int32(drive)
         reach += most * largest
     return reach
 
 
 @inlined
-def low_rank_current(chain, noise, layer, steps, out_at, room):
-    """Write the noise current int32 (step, lane) of `find_drives` to room.noise."""
+def low_rank_current(chain, noise, layer, steps, out_at, scratch):
+    """Write the noise current int32 (step, lane) of `factor_dot_products` to scratch.noise."""
     lanes = chain.lanes[layer]
     factors = layer * noise.rank * chain.width
     for t in range(steps):
         now = out_at + t * lanes
         for first in range(0, lanes, WIDTH):
-            add = load(room.outputs, factors + first) * splat(room.drives[t])
+            add = load(scratch.outputs, factors + first) * splat(scratch.dots[t])
             for r in range(1, noise.rank):
-                factor = load(room.outputs, factors + r * chain.width + first)
-                add = add + factor * splat(room.drives[r * steps + t])
-            store(room.noise, now + first, add)
+                factor = load(scratch.outputs, factors + r * chain.width + first)
+                add = add + factor * splat(scratch.dots[r * steps + t])
+            store(scratch.noise, now + first, add)
 
 
 @inlined
-def full_rank_current(chain, noise, layer, steps, spikes, at, out_at, room):
+def full_rank_current(chain, noise, layer, steps, spikes, at, out_at, scratch):
     """Write the noise current int32 (step, lane) of spikes uint64 (step, word) from `at` on.
 
     Returns a bound on the current's size.
@@ -288,24 +363,28 @@ def full_rank_current(chain, noise, layer, steps, spikes, at, out_at, room):
     for t in range(steps):
         for neuron in range(chain.neurons[layer]):
             drive = noise.scale[layer] * dot(
-                spikes, at + t * words, room.inputs, chain.noise_at[layer] + neuron * row, words,
+                spikes,
+                at + t * words,
+                scratch.inputs,
+                chain.noise_at[layer] + neuron * row,
+                words,
                 noise.graded,
-            )  # fmt: skip
-            room.noise[out_at + t * lanes + neuron] = int32(drive)
+            )
+            scratch.noise[out_at + t * lanes + neuron] = int32(drive)
             reach = max(reach, abs(drive))
         for padding in range(chain.neurons[layer], lanes):
-            room.noise[out_at + t * lanes + padding] = int32(0)
+            scratch.noise[out_at + t * lanes + padding] = int32(0)
     return reach
 
 
 @inlined
-def noise_current(chain, noise, layer, steps, spikes, at, out_at, room):
+def noise_current(chain, noise, layer, steps, spikes, at, out_at, scratch):
     """Write the noise current int32 (step, lane) of spikes uint64 (step, word) from `at` on.
 
-    To room.noise from `out_at` on. Returns a bound on the current's size.
+    To scratch.noise from `out_at` on. Returns a bound on the current's size.
     """
     if noise.full_rank:
-        return full_rank_current(chain, noise, layer, steps, spikes, at, out_at, room)
-    reach = find_drives(chain, noise, layer, steps, spikes, at, room)
-    low_rank_current(chain, noise, layer, steps, out_at, room)
+        return full_rank_current(chain, noise, layer, steps, spikes, at, out_at, scratch)
+    reach = factor_dot_products(chain, noise, layer, steps, spikes, at, scratch)
+    low_rank_current(chain, noise, layer, steps, out_at, scratch)
     return reach

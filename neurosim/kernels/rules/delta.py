@@ -3,7 +3,7 @@
     r_j(t) = filtered spikes of neuron j, as the readout's membrane would filter them
     e_j    = (sum over t of r_j(t)) >> TRACE_SHIFT            the trace of neuron j
     err_k  = 127 * (1 if k is the label, else 0) - 127 * p_k  p: softmax of the scores
-    votes[j, k] = sum over samples of e_j * err_k
+    sums[j, k] = sum over samples of e_j * err_k
 
 For a readout by membrane this is the gradient of the log-likelihood but for rounding: the score of
 class k is linear in its weights. Unperturbed presentation; paper section 7, "local plasticity rules".
@@ -77,20 +77,30 @@ def trace_of(filtered):
 
 
 @kernel
-def delta_votes(
-    begin, end, layer, decays_array, trains_array, errors_array, groups, neurons_in, spike_words, steps,
-    traces_array, votes_array,
-):  # fmt: skip
-    """Add the votes of the samples in `groups` (flat int64) for the last layer, number `layer`.
+def accumulate_delta(
+    begin,
+    end,
+    layer,
+    decays_array,
+    trains_array,
+    errors_array,
+    groups,
+    neurons_in,
+    spike_words,
+    steps,
+    traces_array,
+    votes_array,
+):
+    """Add the sums of the samples in `groups` (flat int64) for the last layer, number `layer`.
 
     Of the sources `begin` * 16 .. `end` * 16 - 1, as far as there are `neurons_in`.
     trains   uint16 (sample, hidden layer, step, lane / 16) spikes of the unperturbed presentation
     errors   int32 (sample, lane)
     traces   int32 (16,), scratch
-    votes    int32 (source, lane), added to
+    sums    int32 (source, lane), added to
     """
     trains, errors, traces = pointer(trains_array), pointer(errors_array), pointer(traces_array)
-    votes, decays = pointer(votes_array), pointer(decays_array)
+    sums, decays = pointer(votes_array), pointer(decays_array)
     lanes = votes_array.shape[1]
     row = 4 * spike_words
     train = trains_array.size // max(1, trains_array.shape[0])
@@ -109,15 +119,15 @@ def delta_votes(
                     trace = int64(traces[place])
                     if trace != 0:
                         to = (vector * WIDTH + place) * lanes + first
-                        store(votes, to, load(votes, to) + error * splat(int32(trace)))
+                        store(sums, to, load(sums, to) + error * splat(int32(trace)))
 
 
 @kernel
-def delta_bias_votes(errors_array, groups, votes_array):
-    """Add the errors of the samples in `groups` to int32 votes (lane,): as of a synapse whose trace is 1."""
-    errors, votes = pointer(errors_array), pointer(votes_array)
+def accumulate_delta_biases(errors_array, groups, votes_array):
+    """Add the errors of the samples in `groups` to int32 sums (lane,): as of a synapse whose trace is 1."""
+    errors, sums = pointer(errors_array), pointer(votes_array)
     lanes = votes_array.size
     for index in range(groups.size):
         for first in range(0, lanes, WIDTH):
             error = load(errors, groups[index] * lanes + first)
-            store(votes, first, load(votes, first) + error)
+            store(sums, first, load(sums, first) + error)

@@ -21,8 +21,8 @@ CREDIT_SHIFT = 5
 
 
 @inlined
-def tell_blame(chain, errors, errors_at, blame):
-    """Write what a unit of trace is worth: blame int32 (lane,) of the layer before the last.
+def feedback_errors(chain, errors, errors_at, feedback):
+    """Write what a unit of trace is worth: feedback int32 (lane,) of the layer before the last.
 
     Returns False if it is 0 for all neurons.
     """
@@ -34,14 +34,14 @@ def tell_blame(chain, errors, errors_at, blame):
         for index in range(chain.neurons[last]):
             at = chain.weight_at[last] + neuron * lanes + index
             told += int64(errors[errors_at + index]) * int64(chain.weights[at])
-        blame[neuron] = int32(told)
+        feedback[neuron] = int32(told)
         anything |= told != 0
     return anything
 
 
 @inlined
-def give_credit(
-    spikes, plus, minus, row, steps, decay_u, decay_v, blame, largest, credits, at, lanes
+def neuron_credit(
+    spikes, plus, minus, row, steps, decay_u, decay_v, feedback, largest, credits, at, lanes
 ):
     """Write a pair's credits int16 (lane,), no further than ±largest, to `credits` from `at` on.
 
@@ -58,14 +58,14 @@ def give_credit(
             minus_a = filter_spikes(minus_a, spikes[to_minus + a], decay_u, decay_v)
             minus_b = filter_spikes(minus_b, spikes[to_minus + b], decay_u, decay_v)
         change = trace_of(plus_a) - trace_of(minus_a)
-        store(credits, at + first, _credit_of(change, load(blame, first), largest))
+        store(credits, at + first, _credit_of(change, load(feedback, first), largest))
         change = trace_of(plus_b) - trace_of(minus_b)
-        store(credits, at + second, _credit_of(change, load(blame, second), largest))
+        store(credits, at + second, _credit_of(change, load(feedback, second), largest))
 
 
 @inlined
-def _credit_of(change, blame, largest):
+def _credit_of(change, feedback, largest):
     high, low = splat(int32(largest)), splat(int32(-largest))
-    credit = shift_right(change * blame, splat(int32(CREDIT_SHIFT)))
+    credit = shift_right(change * feedback, splat(int32(CREDIT_SHIFT)))
     credit = select(credit > high, high, credit)
     return select(low > credit, low, credit)

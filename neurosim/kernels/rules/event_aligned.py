@@ -1,7 +1,7 @@
 """What is noise that is drawn along the events worth? Event-aligned perturbations, and their update.
 
     input_k(t) += scale * xi_k(t)                     one number a neuron and step, from the counter
-    votes[j, k]  = sum over directions i of c_ik * sum_t xi_ik(t) * x_ij(t)
+    sums[j, k]  = sum over directions i of c_ik * sum_t xi_ik(t) * x_ij(t)
 
 c_ik is what the direction's noise was worth: its coefficient f_i, the same for all neurons, or what each
 neuron's own noise was worth (credit.py).
@@ -57,18 +57,18 @@ NO_NEURON = np.iinfo(np.int32).max
 
 
 @kernel
-def gated(value, gates, at, window):
-    """`value`, or 0 in the lanes whose gate is shut; without a window all gates are open."""
+def gated(value, masks, at, window):
+    """`value`, or 0 in the lanes whose gate is shut; without a window all masks are open."""
     if window == NO_GATE:
         return value
-    return select(spikes_of(gates[at]), value, splat(int32(0)))
+    return select(spikes_of(masks[at]), value, splat(int32(0)))
 
 
 @inlined
-def aligned_current(chain, noise, layer, steps, gates, gates_at, out_at, room):
-    """Write the event-aligned noise current int32 (step, lane) to room.noise; return its bound.
+def aligned_current(chain, noise, layer, steps, masks, gates_at, out_at, scratch):
+    """Write the event-aligned noise current int32 (step, lane) to scratch.noise; return its bound.
 
-    gates  uint16 (layer, step, lane / 16) of the sample, from `gates_at` on
+    masks  uint16 (layer, step, lane / 16) of the sample, from `gates_at` on
     """
     lanes = chain.lanes[layer]
     words = ((chain.neurons[layer] + 127) >> 7) << 1
@@ -83,35 +83,52 @@ def aligned_current(chain, noise, layer, steps, gates, gates_at, out_at, room):
         for first in range(0, lanes, WIDTH):
             value = zero
             if simple:
-                bits = uint16(room.inputs[at + (first >> 6)] >> uint64(first & 63))
+                bits = uint16(scratch.inputs[at + (first >> 6)] >> uint64(first & 63))
                 value = select(spikes_of(bits), up, down)
             elif not silent:
-                drawn = noise_lanes(room.inputs, at, words, first, noise.graded)
-                value = gated(up * drawn, gates, gate + first // WIDTH, noise.window)
+                drawn = noise_lanes(scratch.inputs, at, words, first, noise.graded)
+                value = gated(up * drawn, masks, gate + first // WIDTH, noise.window)
             if silent:
                 value = zero
             elif first + WIDTH > chain.neurons[layer]:
                 value = select(lane_numbers(first, chain.neurons[layer]) > zero, value, zero)
-            store(room.noise, out_at + t * lanes + first, value)
+            store(scratch.noise, out_at + t * lanes + first, value)
     return noise.scale[layer] * (GRADED_OFFSET if noise.graded else ONE_NUMBER)
 
 
 @kernel
 def aligned_terms(
-    begin, end, layer, neurons, graded, period, window, turn, turns, credits_array,
-    groups, directions, generation, seed, gates_array, gate_row, steps, planes_array, terms_array,
-):  # fmt: skip
+    begin,
+    end,
+    layer,
+    neurons,
+    graded,
+    period,
+    window,
+    turn,
+    turns,
+    credits_array,
+    groups,
+    directions,
+    generation,
+    seed,
+    gates_array,
+    gate_row,
+    steps,
+    planes_array,
+    terms_array,
+):
     """What a synapse adds for a spike: sum over the directions of a group of c_ik xi_ik(t).
 
     Groups `begin` .. `end` - 1 of int64 groups (group,), the sample that the pairs of a group saw.
     credits       int16 (direction, lane), divided among the groups evenly and in order
     directions    int64 (direction,) their numbers
     planes        uint64 scratch: the noise of all steps, or `noise_words` of one if graded
-    gates         uint16 (sample, layer, step, lane / 16), `gate_row` a step
+    masks         uint16 (sample, layer, step, lane / 16), `gate_row` a step
     terms         int16, written: lanes in columns of COLUMN, of each (moment, lane); a moment is a step
                   of a group. The last column has the lanes that are left
     """
-    gates, planes, terms = pointer(gates_array), pointer(planes_array), pointer(terms_array)
+    masks, planes, terms = pointer(gates_array), pointer(planes_array), pointer(terms_array)
     credits, lanes = pointer(credits_array), credits_array.shape[1]
     words = ((neurons + 127) >> 7) << 1
     each = credits_array.shape[0] // groups.size
@@ -132,15 +149,25 @@ def aligned_terms(
                 if graded:
                     drawn_at = FIRST
                     draw_noise(
-                        planes, FIRST, words, FIRST, words, int64(t), graded, ALIGNED, layer, direction,
-                        generation, seed,
-                    )  # fmt: skip
+                        planes,
+                        FIRST,
+                        words,
+                        FIRST,
+                        words,
+                        int64(t),
+                        graded,
+                        ALIGNED,
+                        layer,
+                        direction,
+                        generation,
+                        seed,
+                    )
                 for first in range(0, neurons, WIDTH):
                     column, row = term_place(first, groups.size * steps, lanes)
                     at = column + (group * steps + t) * row + first % COLUMN
                     drawn = noise_lanes(planes, drawn_at, words, first, graded)
                     drawn = drawn * load(credits, index * lanes + first)
-                    drawn = gated(drawn, gates, gate_at + t * gate_row + first // WIDTH, window)
+                    drawn = gated(drawn, masks, gate_at + t * gate_row + first // WIDTH, window)
                     real = lane_numbers(first, neurons)
                     store(terms, at, load(terms, at) + select(real > zero, drawn, zero))
 
@@ -159,35 +186,45 @@ def lane_numbers(first, neurons):
 
 
 @kernel
-def aligned_bias_votes(moments, terms_array, votes_array):
-    """Add the terms of all moments: a bias is a synapse whose source always spikes. votes int32 (lane,)."""
-    terms, votes = pointer(terms_array), pointer(votes_array)
+def accumulate_event_aligned_biases(moments, terms_array, votes_array):
+    """Add the terms of all moments: a bias is a synapse whose source always spikes. sums int32 (lane,)."""
+    terms, sums = pointer(terms_array), pointer(votes_array)
     lanes = votes_array.size
     for first in range(0, lanes, WIDTH):
         column, row = term_place(first, moments, lanes)
-        total = load(votes, first)
+        total = load(sums, first)
         for moment in range(moments):
             total = total + load(terms, column + moment * row + first % COLUMN)
-        store(votes, first, total)
+        store(sums, first, total)
 
 
 @kernel
-def aligned_votes(
-    begin, end, sources, words_in, spikes_array, spike_row, spikes_at, groups, steps, terms_array,
-    bits_array, votes_array,
-):  # fmt: skip
+def accumulate_event_aligned(
+    begin,
+    end,
+    sources,
+    words_in,
+    spikes_array,
+    spike_row,
+    spikes_at,
+    groups,
+    steps,
+    terms_array,
+    bits_array,
+    votes_array,
+):
     """Present the samples again: every spike adds its step's terms, sources of words `begin` .. `end`-1.
 
     spikes  uint64: what reaches the layer, sample s from s * spike_row + spikes_at on, `words_in`
             words a step; no more than WORDS words from `begin` to `end`
     terms   int16 of `aligned_terms`
     bits    uint64 (part, source of a word, word), scratch: MOMENTS * WORDS
-    votes   int32 (source, lane), added to
+    sums   int32 (source, lane), added to
 
     A synapse is visited once for MOMENTS steps, with those in which its source spiked.
     """
     spikes, terms, bits = pointer(spikes_array), pointer(terms_array), pointer(bits_array)
-    votes = pointer(votes_array)
+    sums = pointer(votes_array)
     lanes = votes_array.shape[1]
     moments = groups.size * steps
     first_word = min(begin, words_in - WORDS)
@@ -207,9 +244,9 @@ def aligned_votes(
                 to = source * lanes + left
                 if lanes - left < COLUMN:
                     for lane in range(0, lanes - left, WIDTH):
-                        _add_vector(terms, column + lane, row, low, high, votes, to + lane)
+                        _add_vector(terms, column + lane, row, low, high, sums, to + lane)
                 else:
-                    _add_column(terms, column, low, high, votes, to)
+                    _add_column(terms, column, low, high, sums, to)
 
 
 @kernel
@@ -232,12 +269,12 @@ def _gather_moments(chunk, inside, steps, groups, spikes, spike_row, spikes_at, 
 
 
 @kernel
-def _add_column(terms, column, low, high, votes, to):
-    """Add the terms of all moments in two words to COLUMN votes."""
-    sum_0, sum_1 = load(votes, to), load(votes, to + WIDTH)
-    sum_2, sum_3 = load(votes, to + 2 * WIDTH), load(votes, to + 3 * WIDTH)
-    sum_4, sum_5 = load(votes, to + 4 * WIDTH), load(votes, to + 5 * WIDTH)
-    sum_6, sum_7 = load(votes, to + 6 * WIDTH), load(votes, to + 7 * WIDTH)
+def _add_column(terms, column, low, high, sums, to):
+    """Add the terms of all moments in two words to COLUMN sums."""
+    sum_0, sum_1 = load(sums, to), load(sums, to + WIDTH)
+    sum_2, sum_3 = load(sums, to + 2 * WIDTH), load(sums, to + 3 * WIDTH)
+    sum_4, sum_5 = load(sums, to + 4 * WIDTH), load(sums, to + 5 * WIDTH)
+    sum_6, sum_7 = load(sums, to + 6 * WIDTH), load(sums, to + 7 * WIDTH)
     for part in range(2):
         word = high if part else low
         from_ = column + part * 64 * COLUMN
@@ -251,24 +288,24 @@ def _add_column(terms, column, low, high, votes, to):
             sum_5 = sum_5 + load(terms, term + 5 * WIDTH)
             sum_6 = sum_6 + load(terms, term + 6 * WIDTH)
             sum_7 = sum_7 + load(terms, term + 7 * WIDTH)
-    store(votes, to, sum_0)
-    store(votes, to + WIDTH, sum_1)
-    store(votes, to + 2 * WIDTH, sum_2)
-    store(votes, to + 3 * WIDTH, sum_3)
-    store(votes, to + 4 * WIDTH, sum_4)
-    store(votes, to + 5 * WIDTH, sum_5)
-    store(votes, to + 6 * WIDTH, sum_6)
-    store(votes, to + 7 * WIDTH, sum_7)
+    store(sums, to, sum_0)
+    store(sums, to + WIDTH, sum_1)
+    store(sums, to + 2 * WIDTH, sum_2)
+    store(sums, to + 3 * WIDTH, sum_3)
+    store(sums, to + 4 * WIDTH, sum_4)
+    store(sums, to + 5 * WIDTH, sum_5)
+    store(sums, to + 6 * WIDTH, sum_6)
+    store(sums, to + 7 * WIDTH, sum_7)
 
 
 @kernel
-def _add_vector(terms, column, row, low, high, votes, to):
-    """Add the terms of all moments in two words to sixteen votes, of columns of `row` lanes."""
-    total = load(votes, to)
+def _add_vector(terms, column, row, low, high, sums, to):
+    """Add the terms of all moments in two words to sixteen sums, of columns of `row` lanes."""
+    total = load(sums, to)
     for part in range(2):
         word = high if part else low
         from_ = column + part * 64 * row
         while word != uint64(0):
             total = total + load(terms, from_ + trailing_zeros(word) * row)
             word = without_lowest(word)
-    store(votes, to, total)
+    store(sums, to, total)

@@ -1,17 +1,17 @@
 """What becomes of the weights once every direction has been scored? Each core draws the noise again.
 
-    votes[j, k]  = sum over directions i of f_i * sum_r A_irk * B_irj     (low rank)
+    sums[j, k]  = sum over directions i of f_i * sum_r A_irk * B_irj     (low rank)
                  = sum over directions i of f_i * E_ikj                   (full rank)
-    step[j, k]   = (votes * rate - state * decay) >> 32                   stochastically rounded
+    step[j, k]   = (sums * rate - state * decay) >> 32                   stochastically rounded
     state[j, k] += step[j, k]                                             stops at the register's edge
 
 f_i is the one small integer a direction sends to every core (int8). Paper, appendix B, equation 6.
 
-Noise numbers are bits (perturbation.py), so with c_ik = f_i * A_ik a vote is a sum of c over the directions
+Noise numbers are bits (perturbation.py), so with c_ik = f_i * A_ik a sum is a sum of c over the directions
 whose bit is set, less those whose bit is not. Four directions have sixteen such sums: made once, looked up
 for every source (the "method of four Russians", Arlazarov et al. 1970). Sixteen lookups then add 64
 directions, in 16 bits where |f| of the 64 allows it and 32 directions at a time where it does not. Full rank
-has one f for all its neurons and no A: bits of f instead of sums, and a popcount for each.
+has one f for all its neurons and no A: bits of f instead of looked_up, and a popcount for each.
 """
 
 import numpy as np
@@ -75,9 +75,20 @@ ONE = np.int64(1)
 
 @kernel
 def gather_bits(
-    bits, planes, words, begin, count, component, graded, stream, layer, first_direction, last_direction,
-    generation, seed,
-):  # fmt: skip
+    bits,
+    planes,
+    words,
+    begin,
+    count,
+    component,
+    graded,
+    stream,
+    layer,
+    first_direction,
+    last_direction,
+    generation,
+    seed,
+):
     """Draw words `begin` .. `begin + count - 1` (even) of 64 directions: bit i of a source is direction i's.
 
     bits    uint64 (plane, block of words, source of a word, word of the block), written; what no direction
@@ -87,9 +98,19 @@ def gather_bits(
     blocks = (count + WORDS - 1) // WORDS
     for place in range(min(DIRECTIONS, last_direction - first_direction)):
         draw_noise(
-            planes, FIRST, words, begin, count, component, graded, stream, layer,
-            first_direction + place, generation, seed,
-        )  # fmt: skip
+            planes,
+            FIRST,
+            words,
+            begin,
+            count,
+            component,
+            graded,
+            stream,
+            layer,
+            first_direction + place,
+            generation,
+            seed,
+        )
         for plane in range(planes_of(graded)):
             for block in range(blocks):
                 to = ((plane * blocks + block) * DIRECTIONS + place) * WORDS
@@ -100,9 +121,20 @@ def gather_bits(
 
 @kernel
 def draw_terms(
-    terms, raw, neurons, left, lanes, component, graded, layer, coefficients, first, first_direction,
-    generation, seed,
-):  # fmt: skip
+    terms,
+    raw,
+    neurons,
+    left,
+    lanes,
+    component,
+    graded,
+    layer,
+    coefficients,
+    first,
+    first_direction,
+    generation,
+    seed,
+):
     """Write f_i * A_ik of directions `first` .. `first + 63` to int16 `terms` (direction, lane), whole twins.
 
     Of the `lanes` neurons from `left` on; 0 where there are no more. Returns the sum of |f_i|.
@@ -117,9 +149,19 @@ def draw_terms(
         size += abs(f)
         if f != 0:
             draw_noise(
-                raw, FIRST, rows, FIRST, rows, component, graded, OUTPUT_FACTOR, layer,
-                first_direction + first + place, generation, seed,
-            )  # fmt: skip
+                raw,
+                FIRST,
+                rows,
+                FIRST,
+                rows,
+                component,
+                graded,
+                OUTPUT_FACTOR,
+                layer,
+                first_direction + first + place,
+                generation,
+                seed,
+            )
         for lane in range(0, lanes, WIDTH):
             term = zero
             if f != 0 and left + lane < neurons:
@@ -130,8 +172,9 @@ def draw_terms(
 
 
 @kernel
-def make_sums(sums, terms, lanes, lane_a, lane_b, begin, end, graded):
-    """Write int16 sums (quad, subset, lane of two twins) of terms (direction, lane); return the sums of all.
+def make_sums(looked_up, terms, lanes, lane_a, lane_b, begin, end, graded):
+    """Write int16 looked_up (quad, subset, lane of two twins) of terms (direction, lane); return the
+    sum of all.
 
     The two twins start at `lane_a` and `lane_b`. A subset's directions count positive; the others count
     negative, or for graded noise nothing. Only directions `begin` .. `end` - 1 have terms.
@@ -148,8 +191,8 @@ def make_sums(sums, terms, lanes, lane_a, lane_b, begin, end, graded):
         all_a, all_b = all_a + base_a, all_b + base_b
         if graded:
             base_a, base_b = no_twins(), no_twins()
-        store_twins(sums, at, no_twins() - base_a)
-        store_twins(sums, at + TWIN, no_twins() - base_b)
+        store_twins(looked_up, at, no_twins() - base_a)
+        store_twins(looked_up, at + TWIN, no_twins() - base_b)
         for bit in range(QUAD):
             step_a, step_b = no_twins(), no_twins()
             if begin <= quad * QUAD < end:
@@ -160,16 +203,16 @@ def make_sums(sums, terms, lanes, lane_a, lane_b, begin, end, graded):
             for subset in range(1 << bit):
                 old = at + subset * 2 * TWIN
                 new = old + (1 << bit) * 2 * TWIN
-                store_twins(sums, new, load_twins(sums, old) + step_a)
-                store_twins(sums, new + TWIN, load_twins(sums, old + TWIN) + step_b)
+                store_twins(looked_up, new, load_twins(looked_up, old) + step_a)
+                store_twins(looked_up, new + TWIN, load_twins(looked_up, old + TWIN) + step_b)
     return all_a, all_b
 
 
 @kernel
 def add_sums(
-    votes, row, at, vectors, bits, bits_at, count, sources, sums, plane, graded, all_a, all_b
-):  # fmt: skip
-    """Add to up to 4 `vectors` of votes of `sources` sources, `row` apart, what 64 directions look up."""
+    sums, row, at, vectors, bits, bits_at, count, sources, looked_up, plane, graded, all_a, all_b
+):
+    """Add to up to 4 `vectors` of sums of `sources` sources, `row` apart, what 64 directions look up."""
     weight = splat(int32(1 << plane))
     offset = splat(int32(GRADED_OFFSET if graded and plane == 0 else 0))
     less_0, less_1 = widen_first(all_a) * offset, widen_second(all_a) * offset
@@ -184,36 +227,54 @@ def add_sums(
             for quad in range(QUADS):
                 subset = int64((pattern >> uint64(QUAD * quad)) & uint64(SUMS - 1))
                 entry = (quad * SUMS + subset) * 2 * TWIN
-                total_a = total_a + load_twins(sums, entry)
-                total_b = total_b + load_twins(sums, entry + TWIN)
+                total_a = total_a + load_twins(looked_up, entry)
+                total_b = total_b + load_twins(looked_up, entry + TWIN)
             to = (word * DIRECTIONS + place) * row + at
-            _add_to(votes, to, widen_first(total_a) * weight - less_0)
+            _add_to(sums, to, widen_first(total_a) * weight - less_0)
             if vectors > 1:
-                _add_to(votes, to + WIDTH, widen_second(total_a) * weight - less_1)
+                _add_to(sums, to + WIDTH, widen_second(total_a) * weight - less_1)
             if vectors > 2:
-                _add_to(votes, to + 2 * WIDTH, widen_first(total_b) * weight - less_2)
+                _add_to(sums, to + 2 * WIDTH, widen_first(total_b) * weight - less_2)
             if vectors > 3:
-                _add_to(votes, to + 3 * WIDTH, widen_second(total_b) * weight - less_3)
+                _add_to(sums, to + 3 * WIDTH, widen_second(total_b) * weight - less_3)
 
 
 @kernel
-def _add_to(votes, at, value):
-    store(votes, at, load(votes, at) + value)
+def _add_to(sums, at, value):
+    store(sums, at, load(sums, at) + value)
 
 
 @kernel
-def low_rank_votes(
-    begin, end, left, right, layer, sources, neurons, words, rank, graded, coefficients, first_direction,
-    generation, seed, planes_array, bits_array, terms_array, sums_array, raw_array, votes_array,
-):  # fmt: skip
-    """Add votes for sources of words `begin` .. `end` - 1 (even) and lanes `left` .. `right` - 1.
+def accumulate_low_rank(
+    begin,
+    end,
+    left,
+    right,
+    layer,
+    sources,
+    neurons,
+    words,
+    rank,
+    graded,
+    coefficients,
+    first_direction,
+    generation,
+    seed,
+    planes_array,
+    bits_array,
+    terms_array,
+    sums_array,
+    raw_array,
+    votes_array,
+):
+    """Add sums for sources of words `begin` .. `end` - 1 (even) and lanes `left` .. `right` - 1.
 
     coefficients  int8 (direction,): f of directions first_direction, first_direction + 1, ...
-    votes         int32 (source, lane), added to
-    planes, bits, terms, sums, raw: scratch, see the functions that write them
+    sums         int32 (source, lane), added to
+    planes, bits, terms, looked_up, raw: scratch, see the functions that write them
     """
-    planes, bits, sums = pointer(planes_array), pointer(bits_array), pointer(sums_array)
-    terms, raw, votes = pointer(terms_array), pointer(raw_array), pointer(votes_array)
+    planes, bits, looked_up = pointer(planes_array), pointer(bits_array), pointer(sums_array)
+    terms, raw, sums = pointer(terms_array), pointer(raw_array), pointer(votes_array)
     row, lanes = votes_array.shape[1], terms_array.shape[1]
     used = min(end * 64, sources) - begin * 64
     blocks = (end - begin + WORDS - 1) // WORDS
@@ -221,39 +282,83 @@ def low_rank_votes(
     for chunk in range(0, coefficients.size, DIRECTIONS):
         for r in range(rank):
             size = draw_terms(
-                terms, raw, neurons, left, lanes, r, graded, layer, coefficients, chunk,
-                first_direction, generation, seed,
-            )  # fmt: skip
+                terms,
+                raw,
+                neurons,
+                left,
+                lanes,
+                r,
+                graded,
+                layer,
+                coefficients,
+                chunk,
+                first_direction,
+                generation,
+                seed,
+            )
             if size == 0:
                 continue
             gather_bits(
-                bits, planes, words, begin, end - begin, r, graded, INPUT_FACTOR, layer,
-                first_direction + chunk, first_direction + coefficients.size, generation, seed,
-            )  # fmt: skip
+                bits,
+                planes,
+                words,
+                begin,
+                end - begin,
+                r,
+                graded,
+                INPUT_FACTOR,
+                layer,
+                first_direction + chunk,
+                first_direction + coefficients.size,
+                generation,
+                seed,
+            )
             at_once = DIRECTIONS if size * largest <= SHORT_MAX else DIRECTIONS // 2
             for part in range(0, DIRECTIONS, at_once):
                 for first in range(0, right - left, 2 * TWIN):
                     second = min(first + TWIN, lanes - TWIN)
                     vectors = (right - left - first) // WIDTH
                     all_a, all_b = make_sums(
-                        sums, terms, lanes, first, second, part, part + at_once, graded
+                        looked_up, terms, lanes, first, second, part, part + at_once, graded
                     )
                     for plane in range(planes_of(graded)):
                         add_sums(
-                            votes, row, begin * 64 * row + left + first, vectors, bits,
-                            plane * blocks * DIRECTIONS * WORDS, end - begin, used, sums, plane, graded,
-                            all_a, all_b,
-                        )  # fmt: skip
+                            sums,
+                            row,
+                            begin * 64 * row + left + first,
+                            vectors,
+                            bits,
+                            plane * blocks * DIRECTIONS * WORDS,
+                            end - begin,
+                            used,
+                            looked_up,
+                            plane,
+                            graded,
+                            all_a,
+                            all_b,
+                        )
 
 
 @kernel
-def full_rank_votes(
-    begin, end, layer, sources, words, graded, coefficients, first_direction, generation, seed,
-    planes_array, bits_array, totals_array, votes,
-):  # fmt: skip
-    """Add the directions' votes for neurons `begin` .. `end` - 1; arrays as for `low_rank_votes`.
+def accumulate_full_rank(
+    begin,
+    end,
+    layer,
+    sources,
+    words,
+    graded,
+    coefficients,
+    first_direction,
+    generation,
+    seed,
+    planes_array,
+    bits_array,
+    totals_array,
+    sums,
+):
+    """Add the directions' sums for neurons `begin` .. `end` - 1; arrays as for `accumulate_low_rank`.
 
-    totals  uint64 (block of words, source of a word, word of the block), scratch: signed sums
+    totals  uint64 (block of words, source of a word, word of the block), scratch: signed looked_up
     """
     planes, bits, totals = pointer(planes_array), pointer(bits_array), pointer(totals_array)
     last_direction = first_direction + coefficients.size
@@ -267,9 +372,20 @@ def full_rank_votes(
             store_words(totals, at, splat_words(uint64(0)))
         for chunk in range(0, coefficients.size, DIRECTIONS):
             gather_bits(
-                bits, planes, words, FIRST, used, neuron, graded, FULL_RANK, layer,
-                first_direction + chunk, last_direction, generation, seed,
-            )  # fmt: skip
+                bits,
+                planes,
+                words,
+                FIRST,
+                used,
+                neuron,
+                graded,
+                FULL_RANK,
+                layer,
+                first_direction + chunk,
+                last_direction,
+                generation,
+                seed,
+            )
             for plane in range(planes_of(graded)):
                 shift = splat_words(uint64(plane))
                 for bit in range(COEFFICIENT_BITS):
@@ -284,7 +400,7 @@ def full_rank_votes(
         for source in range(sources):
             word, place = source >> 6, source & 63
             at = ((word // WORDS) * DIRECTIONS + place) * WORDS + word % WORDS
-            votes[source, neuron] += int32(weighted(int64(totals[at]), everyone, graded))
+            sums[source, neuron] += int32(weighted(int64(totals[at]), everyone, graded))
 
 
 @kernel
@@ -298,42 +414,61 @@ def coefficient_bits(coefficients, first, bit):
 
 
 @kernel
-def bias_votes(
-    layer, neurons, graded, coefficients, first_direction, generation, seed, terms_array, raw_array, votes
-):  # fmt: skip
-    """Add the directions' votes for the biases of a layer; votes int32 (lane,), added to."""
+def accumulate_biases(
+    layer,
+    neurons,
+    graded,
+    coefficients,
+    first_direction,
+    generation,
+    seed,
+    terms_array,
+    raw_array,
+    sums,
+):
+    """Add the directions' sums for the biases of a layer; sums int32 (lane,), added to."""
     terms, raw = pointer(terms_array), pointer(raw_array)
     for index in range(coefficients.size):
         f = int64(coefficients[index])
         if f != 0:
             draw_lanes(
-                terms, FIRST, neurons, FIRST, graded, f, BIAS, layer, first_direction + index, generation,
-                seed, raw,
-            )  # fmt: skip
+                terms,
+                FIRST,
+                neurons,
+                FIRST,
+                graded,
+                f,
+                BIAS,
+                layer,
+                first_direction + index,
+                generation,
+                seed,
+                raw,
+            )
             for neuron in range(neurons):
-                votes[neuron] += terms[neuron]
+                sums[neuron] += terms[neuron]
 
 
 @kernel
-def gather_momentum(begin, end, momentum, decay_bits, votes):
-    """momentum = momentum - (momentum >> decay_bits, towards zero) + votes; int32 (source, lane).
+def gather_momentum(begin, end, momentum, decay_bits, sums):
+    """momentum = momentum - (momentum >> decay_bits, towards zero) + sums; int32 (source, lane).
 
     It stops at ±MOMENTUM_MAX, where 32 bits end.
     """
     for source in range(begin, end):
-        for lane in range(votes.shape[1]):
+        for lane in range(sums.shape[1]):
             old = int64(momentum[source, lane])
             kept = old - (abs(old) >> decay_bits) * (1 if old > 0 else -1)
-            exact = kept + int64(votes[source, lane])
+            exact = kept + int64(sums[source, lane])
             momentum[source, lane] = int32(min(max(exact, -MOMENTUM_MAX), MOMENTUM_MAX))
 
 
 @kernel
-def absolute_sum(votes):
-    """Sum of |vote| of int32 votes, 0 in the lanes that are no neurons."""
+def absolute_sum(sums):
+    """Sum of |sum| of int32 sums, 0 in the lanes that are no neurons."""
     size = int64(0)
-    for vote in votes.flat:
-        size += abs(int64(vote))
+    for sum in sums.flat:
+        size += abs(int64(sum))
     return size
 
 
@@ -347,10 +482,10 @@ def move(state, direction, rate, decay, random, low, high):
 @kernel
 def move_synapses(
     begin, end, layer, generation, seed, direction, rate, decay, low, high, random, state
-):  # fmt: skip
+):
     """Move the synapses of sources `begin` .. `end` - 1; return how many stand at the register's edge.
 
-    direction  int32 (source, lane): votes or momentum; rate, decay: fixed point, RATE_BITS
+    direction  int32 (source, lane): sums or momentum; rate, decay: fixed point, RATE_BITS
     state      int16 (source, neuron), updated, inside low .. high; random: uint64 scratch (lane / 4,)
     """
     neurons, lanes = state.shape[1], direction.shape[1]
@@ -359,14 +494,27 @@ def move_synapses(
     edge = int64(0)
     for source in range(begin, end):
         draw_words(
-            drawn, FIRST, int64(source * words), int64(words), ROUNDING, layer, FIRST, generation, seed
-        )  # fmt: skip
+            drawn,
+            FIRST,
+            int64(source * words),
+            int64(words),
+            ROUNDING,
+            layer,
+            FIRST,
+            generation,
+            seed,
+        )
         for neuron in range(neurons):
             bits = int64((drawn[neuron >> 2] >> uint64(16 * (neuron & 3))) & uint64(0xFFFF))
             moved = move(
-                int64(state[source, neuron]), int64(direction[source, neuron]), rate, decay, bits,
-                low, high,
-            )  # fmt: skip
+                int64(state[source, neuron]),
+                int64(direction[source, neuron]),
+                rate,
+                decay,
+                bits,
+                low,
+                high,
+            )
             state[source, neuron] = int16(moved)
             edge += int64(moved in (low, high))
     return edge
@@ -385,8 +533,16 @@ def round_states(states_array, fraction_bits, mantissas_array):
 def move_biases(layer, generation, seed, direction, rate, decay, low, high, random, state):
     """Move the biases of a layer; as `move_synapses`, with state int32 (neuron,)."""
     draw_words(
-        pointer(random), FIRST, FIRST, int64(random.size), BIAS_ROUNDING, layer, FIRST, generation, seed
-    )  # fmt: skip
+        pointer(random),
+        FIRST,
+        FIRST,
+        int64(random.size),
+        BIAS_ROUNDING,
+        layer,
+        FIRST,
+        generation,
+        seed,
+    )
     edge = int64(0)
     for neuron in range(state.size):
         bits = int64((random[neuron >> 2] >> uint64(16 * (neuron & 3))) & uint64(0xFFFF))

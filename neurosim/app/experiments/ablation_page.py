@@ -1,22 +1,20 @@
 """How is it told what each choice is worth? Tables, pictures, and what they cannot say."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from neurosim.app.experiments import accuracy
+from neurosim.app.experiments import ablation
 from neurosim.app.experiments.pictures import draw, draw_bits
+from neurosim.app.experiments.store import Store, Tell
 from neurosim.app.experiments.tables import markdown, spread, write
-from neurosim.app.experiments.trainings import Result
+from neurosim.app.experiments.trainings import Part, Result
 from neurosim.data.datasets import Dataset
 
-if TYPE_CHECKING:
-    from neurosim.app.cli.study import Study
-
 Grouped = dict[str, list[Result]]
-CLAIMED = [one.name for one in accuracy.CLAIMS]
-REFERENCES = [accuracy.BPTT, accuracy.BPTT_STILL]
+CLAIMED = [one.name for one in ablation.CLAIMS]
+REFERENCES = [ablation.BPTT, ablation.BPTT_STILL]
 
 
 def grouped(results: list[Result]) -> Grouped:
@@ -26,17 +24,52 @@ def grouped(results: list[Result]) -> Grouped:
     return {name: some for name, some in by_method.items() if some}
 
 
-def publish(arguments: "Study", data: Dataset, real: Dataset | None, results: list[Result]) -> Path:
+def plan(arguments: ablation.AblationExperiment, data: Dataset, real: Dataset | None) -> list[Part]:
+    """Every training, kept in the output folder."""
+    return ablation.plan(arguments, data, real, Store(arguments.out / "trainings"))
+
+
+def from_store(
+    arguments: ablation.AblationExperiment, data: Dataset, real: Dataset | None
+) -> tuple[Path, list[Result]]:
+    """The page of the trainings that are there, and their results."""
+    kept = [part.kept() for part in plan(arguments, data, real)]
+    results = [found for found in kept if found is not None]
+    return publish(arguments, data, real, results), results
+
+
+def run(
+    arguments: ablation.AblationExperiment, data: Dataset, real: Dataset | None, tell: Tell
+) -> tuple[Path, list[Result]]:
+    """Do what is left of the trainings; the page after each, and all results."""
+    store = Store(arguments.out / "trainings")
+    work = ablation.plan(arguments, data, real, store)
+    results: list[Result] = []
+    with store:
+        for done, part in enumerate(work):
+            tell(done, f"{part.method}, seed {part.seed}")
+            results.append(part.result())
+            publish(arguments, data, real, results)
+    tell(len(work), "done")
+    return publish(arguments, data, real, results), results
+
+
+def publish(
+    arguments: ablation.AblationExperiment,
+    data: Dataset,
+    real: Dataset | None,
+    results: list[Result],
+) -> Path:
     """Write page and pictures from what is there so far; the page's path."""
     methods = grouped(results)
-    trained = {name: some for name, some in methods.items() if accuracy.REAL not in name}
+    trained = {name: some for name, some in methods.items() if ablation.REAL not in name}
     pictures(arguments.out, trained)
     page = arguments.out / "accuracy.md"
     write(page, "\n\n".join(_sections(arguments, data, real, methods, trained)) + "\n")
     return page
 
 
-def command(arguments: "Study") -> str:
+def command(arguments: ablation.AblationExperiment) -> str:
     """The call that makes this page again."""
     words = ["neurosim study"]
     changed = arguments.model_dump(
@@ -49,7 +82,11 @@ def command(arguments: "Study") -> str:
 
 
 def _sections(
-    arguments: "Study", data: Dataset, real: Dataset | None, methods: Grouped, trained: Grouped
+    arguments: ablation.AblationExperiment,
+    data: Dataset,
+    real: Dataset | None,
+    methods: Grouped,
+    trained: Grouped,
 ) -> list[str]:
     told = [
         "# What each choice of learning is worth",
@@ -70,11 +107,11 @@ def _sections(
     bits = _bits(trained)
     if bits:
         told += ["## Bits a synapse", bits, "![accuracy over bits a synapse](bits.png)"]
-    for family, (base, _) in accuracy.FAMILIES.items():
+    for family, (base, _) in ablation.FAMILIES.items():
         table = _choices(trained, family, base)
         if table:
             told += [f"## One choice changed: {family}", table, _caution(trained, family)]
-    recordings = [name for name in methods if accuracy.REAL in name]
+    recordings = [name for name in methods if ablation.REAL in name]
     if real is not None and recordings:
         told += ["## On real recordings", _real(methods, recordings, real)]
     return [*told, "## Each seed", _each(trained)]
@@ -82,7 +119,7 @@ def _sections(
 
 def _claims(methods: Grouped) -> str:
     named = [name for name in (*CLAIMED, *REFERENCES) if name in methods]
-    reference = [100 * r["test_accuracy"] for r in methods.get(accuracy.BPTT, [])]
+    reference = [100 * r["test_accuracy"] for r in methods.get(ablation.BPTT, [])]
     rows = []
     for name in named:
         some = methods[name]
@@ -104,9 +141,18 @@ def _claims(methods: Grouped) -> str:
             ]
         )
     header = (
-        "method", "seeds", "test acc. %", "points behind BPTT", "s", "sample passes", "member-samples",
-        "bits a synapse", "dead classes (most)", "dead neurons", "hidden spikes a sample",
-    )  # fmt: skip
+        "method",
+        "seeds",
+        "test acc. %",
+        "points behind BPTT",
+        "s",
+        "sample passes",
+        "member-samples",
+        "bits a synapse",
+        "dead classes (most)",
+        "dead neurons",
+        "hidden spikes a sample",
+    )
     return markdown(header, rows)
 
 
@@ -181,7 +227,7 @@ def _bits(methods: Grouped) -> str | None:
 def _real(methods: Grouped, names: list[str], real: Dataset) -> str:
     rows = [
         [
-            name.removesuffix(f", {accuracy.REAL}"),
+            name.removesuffix(f", {ablation.REAL}"),
             f"{len(methods[name])}",
             spread([100 * r["accuracy"] for r in methods[name]], ".2f"),
             spread([100 * r["test_accuracy"] for r in methods[name]], ".2f"),
@@ -192,13 +238,16 @@ def _real(methods: Grouped, names: list[str], real: Dataset) -> str:
     first = methods[names[0]][0]
     table = markdown(
         (
-            "trained on simulated events", "seeds", f"all {first['samples']} recordings, %",
-            f"the {first['test_samples']} for testing, %", "the same, after learning on, %",
+            "trained on simulated events",
+            "seeds",
+            f"all {first['samples']} recordings, %",
+            f"the {first['test_samples']} for testing, %",
+            "the same, after learning on, %",
         ),
         rows,
-    )  # fmt: skip
+    )
     return (
-        f"{table}\n\nLearning on: {accuracy.LEARNING_ON} generations on the chip, with the "
+        f"{table}\n\nLearning on: {ablation.LEARNING_ON} generations on the chip, with the "
         f"{len(real.train.labels)} recordings for training; the camera was fitted to all of them."
     )
 
@@ -219,9 +268,15 @@ def _each(methods: Grouped) -> str:
         for r in methods.get(name, [])
     ]
     header = (
-        "method", "seed", "test acc. %", "validation acc. %", "s", "dead classes", "dead neurons",
+        "method",
+        "seed",
+        "test acc. %",
+        "validation acc. %",
+        "s",
+        "dead classes",
+        "dead neurons",
         "weights",
-    )  # fmt: skip
+    )
     return markdown(header, rows)
 
 
@@ -269,7 +324,7 @@ def _pareto(axes: Any, methods: Grouped) -> None:
     for name in named:
         mark = "s" if name in REFERENCES else "o"
         colour = {"color": "0.3"} if name in REFERENCES else {}
-        if name == accuracy.BPTT_STILL:
+        if name == ablation.BPTT_STILL:
             colour["markerfacecolor"] = "white"
         seconds = [r["seconds"] for r in methods[name]]
         axes.plot(seconds, _errors(methods[name]), mark, ms=5, label=name, **colour)
@@ -296,7 +351,7 @@ def _curves(axes: Any, methods: Grouped) -> None:
         length = min(map(len, curves))
         seconds = np.mean([[p["seconds"] for p in c[:length]] for c in curves], axis=0)
         errors = np.array([_errors(c[:length], "validation_accuracy") for c in curves])
-        style = {"color": "0.3", "ls": "-" if name == accuracy.BPTT else ":"}
+        style = {"color": "0.3", "ls": "-" if name == ablation.BPTT else ":"}
         (line,) = axes.plot(
             seconds, errors.mean(axis=0), label=name, **(style if name in REFERENCES else {})
         )

@@ -3,21 +3,24 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+from pydantic import BaseModel, ConfigDict, Field
 
 from neurosim.app.experiments import on_chip
 from neurosim.app.experiments.rows import Row, chip_row, float_row
-from neurosim.app.experiments.store import Store
+from neurosim.app.experiments.store import Store, Tell
 from neurosim.data.datasets import Dataset
-from neurosim.data.frames import Frames, take
+from neurosim.data.frames import Frames, select
 from neurosim.network import Network, NetworkError, Weights
+from neurosim.storage import sealed, write_atomically
 
 if TYPE_CHECKING:
     from hostref.bptt import Trained
     from hostref.settings import BpttSettings, NetworkSettings
     from learning.record import Config
     from learning.settings import Settings
-    from neurosim.app.cli.compare import Compare
 
 CHIP = {
     "eggroll": "chip EGGROLL",
@@ -26,6 +29,46 @@ CHIP = {
 }
 MEASURE = 1
 """Version of what is measured: raised when a kept part would no longer mean the same."""
+
+
+FOLDER, RESULT = "compare", "compare.json"
+"""Where in a run folder a comparison goes, and the file that holds all of it."""
+
+
+class Comparison(BaseModel):
+    """One table and one set of pictures for runs of `neurosim train`, beside the float reference.
+
+    Parts that are done are kept in the output folder, so that a comparison that was stopped goes on.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    folders: tyro.conf.Positional[tuple[Path, ...]]
+    """run folders of one network and one data set; several (say, of different seeds) are averaged"""
+    data: str | None = None
+    """data set; by default the one the runs were trained on"""
+    out: Path | None = None
+    """where table, pictures and finished parts go; by default FOLDER/compare"""
+    seeds: Annotated[int, Field(ge=1)] = 1
+    """trainings of each float method"""
+    bits: tuple[Annotated[int, Field(ge=2, le=8)], ...] = (8, 6, 4, 3)
+    """weight bits that the BPTT weights are brought to the chip with"""
+    bptt_epochs: Annotated[int, Field(ge=1)] = 20
+    """epochs of float BPTT"""
+    bptt_shift: Annotated[int, Field(ge=0, le=8)] = 1
+    """pixels by which BPTT's training samples are moved; 0 shows them as they are"""
+    bptt_learning_rate: Annotated[float, Field(gt=0)] = 4e-3
+    """learning rate of float BPTT"""
+    float_generations: Annotated[int, Field(ge=1)] = 100
+    """generations of float EGGROLL"""
+    float_pairs: Annotated[int, Field(ge=1)] = 256
+    """pairs of float EGGROLL"""
+    search_samples: Annotated[int, Field(ge=1)] = 2000
+    """validation samples that the scale search looks at"""
+    sweeps: bool = True
+    """sweep the widths of weights, membranes and decays"""
+    device: str = "cpu"
+    """where the float reference runs: auto, cpu, cuda or cuda:N"""
 
 
 @dataclass(frozen=True)
@@ -62,7 +105,7 @@ def network_settings(config: "Config") -> "NetworkSettings":
     return NetworkSettings(hidden=s.hidden, du=s.du, dv=s.dv, vth_mant=max(1, s.vth_mant))
 
 
-def bptt_settings(arguments: "Compare", config: "Config", seed: int) -> "BpttSettings":
+def bptt_settings(arguments: Comparison, config: "Config", seed: int) -> "BpttSettings":
     """BPTT of the run's network and readout."""
     from hostref.settings import BpttSettings
 
@@ -78,7 +121,7 @@ def bptt_settings(arguments: "Compare", config: "Config", seed: int) -> "BpttSet
     )
 
 
-def plan(arguments: "Compare", config: "Config", data: Dataset, store: Store) -> list[Part]:
+def plan(arguments: Comparison, config: "Config", data: Dataset, store: Store) -> list[Part]:
     """Every part of the comparison; nothing is done yet."""
     common = {"data": data.key, "measure": MEASURE}
     parts = [_run_part(folder, config, data, store, common) for folder in arguments.folders]
@@ -126,16 +169,24 @@ def _run_part(
     def make() -> list[Row]:
         membrane = s.readout == "membrane"
         return [
-            chip_row(way_of_training(s), s.seed, own.network(), checkpoint.weights, data.test, membrane,
-                     sample_passes=cost, seconds=checkpoint.seconds)
-        ]  # fmt: skip
+            chip_row(
+                way_of_training(s),
+                s.seed,
+                own.network(),
+                checkpoint.weights,
+                data.test,
+                membrane,
+                sample_passes=cost,
+                seconds=checkpoint.seconds,
+            )
+        ]
 
     recipe = {**common, "weights": weights_sha256(checkpoint.weights)}
     return Part(f"run-{folder.resolve().name}", recipe, make, store)
 
 
 def train_bptt(
-    settings: "BpttSettings", arguments: "Compare", data: Dataset, folder: Path
+    settings: "BpttSettings", arguments: Comparison, data: Dataset, folder: Path
 ) -> "Trained":
     """Train, or take up what `folder` holds."""
     from hostref import bptt
@@ -144,7 +195,7 @@ def train_bptt(
 
 
 def _bptt_rows(
-    settings: "BpttSettings", arguments: "Compare", data: Dataset, folder: Path, seed: int
+    settings: "BpttSettings", arguments: Comparison, data: Dataset, folder: Path, seed: int
 ) -> list[Row]:
     from hostref import quantise
 
@@ -152,20 +203,37 @@ def _bptt_rows(
     model, parameters = trained.model, trained.parameters
     passes = len(trained.history) * len(data.train.labels)
     rows = [
-        float_row("float BPTT", seed, model, parameters, data, settings.readout, settings.gain,
-                  sample_passes=passes)
-    ]  # fmt: skip
+        float_row(
+            "float BPTT",
+            seed,
+            model,
+            parameters,
+            data,
+            settings.readout,
+            settings.gain,
+            sample_passes=passes,
+        )
+    ]
     membrane = settings.readout == "membrane"
-    score = scale_score(trained, settings, take(data.validation, slice(arguments.search_samples)))
+    score = scale_score(trained, settings, select(data.validation, slice(arguments.search_samples)))
     for bits in arguments.bits:
         plain = quantise.quantise(model, parameters, bits)
         best, _ = quantise.best_scale(model, parameters, bits, score)
         for how, found in (("plain", plain), ("best scale", best)):
             rows.append(
-                chip_row(f"BPTT on chip, {bits} bits, {how}", seed, found.network, found.weights,
-                         data.test, membrane, sample_passes=passes, clipped=sum(found.clipped),
-                         zeroed=sum(found.zeroed), share=list(found.share))
-            )  # fmt: skip
+                chip_row(
+                    f"BPTT on chip, {bits} bits, {how}",
+                    seed,
+                    found.network,
+                    found.weights,
+                    data.test,
+                    membrane,
+                    sample_passes=passes,
+                    clipped=sum(found.clipped),
+                    zeroed=sum(found.zeroed),
+                    share=list(found.share),
+                )
+            )
     return rows
 
 
@@ -192,7 +260,7 @@ def scale_score(
 
 
 def _float_eggroll_part(
-    arguments: "Compare",
+    arguments: Comparison,
     config: "Config",
     data: Dataset,
     store: Store,
@@ -219,16 +287,24 @@ def _float_eggroll_part(
         evolved = evolution.train(settings, data, device=arguments.device)
         passes = settings.generations * settings.pairs * 2 * settings.batch
         return [
-            float_row("float EGGROLL", seed, evolved.model, evolved.parameters, data,
-                      readout, settings.gain, sample_passes=passes)
-        ]  # fmt: skip
+            float_row(
+                "float EGGROLL",
+                seed,
+                evolved.model,
+                evolved.parameters,
+                data,
+                readout,
+                settings.gain,
+                sample_passes=passes,
+            )
+        ]
 
     recipe = {**common, "settings": settings.model_dump(mode="json")}
     return Part(f"float-eggroll-{seed}", recipe, make, store)
 
 
 def agreement(
-    arguments: "Compare", config: "Config", data: Dataset, store: Store
+    arguments: Comparison, config: "Config", data: Dataset, store: Store
 ) -> dict[str, Any]:
     """How far chip and float twin agree on the first run: spikes by layer, and member fitness."""
     from learning.record import read_checkpoint, weights_sha256
@@ -245,11 +321,11 @@ def agreement(
 
     def make() -> dict[str, Any]:
         layers = cycle.spike_agreement(config.network(), checkpoint.weights, data.test)
-        chip = make_chip(config, checkpoint.memory)
+        chip = make_chip(config, checkpoint.state)
         pairs = range(min(64, config.settings.pairs))
         fitness = None
         if not (any(chip.spec.aligned) or chip.spec.one_sided):
-            few = take(data.train, slice(32))
+            few = select(data.train, slice(32))
             compared = members.member_fitness(chip, few, pairs, checkpoint.generation)
             fitness = compared.agreement()._asdict()
         return {
@@ -265,7 +341,7 @@ def agreement(
 
 
 def sweeps(
-    arguments: "Compare", config: "Config", data: Dataset, store: Store
+    arguments: Comparison, config: "Config", data: Dataset, store: Store
 ) -> dict[str, list[list[float]]]:
     """Accuracy over register widths of the BPTT weights of seed 0: {register: [[bits, accuracy]]}."""
     from neurosim.app.experiments import widths
@@ -281,9 +357,65 @@ def sweeps(
     def make() -> dict[str, list[list[float]]]:
         trained = train_bptt(settings, arguments, data, store.folder / "bptt-0")
         score = scale_score(
-            trained, settings, take(data.validation, slice(arguments.search_samples))
+            trained, settings, select(data.validation, slice(arguments.search_samples))
         )
         return widths.sweep(trained, settings.readout, data, score)
 
     swept: dict[str, list[list[float]]] = store.made("sweeps", recipe, make)
     return swept
+
+
+def check(arguments: Comparison) -> None:
+    """Raise RunError where there is nothing to compare."""
+    from learning.record import RunError
+
+    if not arguments.folders:
+        raise RunError("no run folder; give one or more, as `neurosim train` leaves them")
+
+
+def _out(arguments: Comparison) -> Path:
+    return arguments.out or arguments.folders[0] / FOLDER
+
+
+def count(arguments: Comparison, config: "Config", data: Dataset) -> int:
+    """Parts of the whole work."""
+    return len(plan(arguments, config, data, Store(_out(arguments) / "parts")))
+
+
+def run(
+    arguments: Comparison, config: "Config", data: Dataset, tell: Tell
+) -> tuple[str, dict[str, Any]]:
+    """Do what is left of the parts and write table and pictures: the table, and all numbers as JSON.
+
+    config  of the first run folder        tell  called with the parts done and the name of the next
+    """
+    from learning.record import read_checkpoint, weights_sha256
+    from neurosim.app.experiments import pictures, tables
+
+    check(arguments)
+    out = _out(arguments)
+    store = Store(out / "parts")
+    work = plan(arguments, config, data, store)
+    rows: dict[str, list[Row]] = {}
+    with store:
+        for done, part in enumerate(work):
+            tell(done, part.name)
+            for row in part.rows():
+                rows.setdefault(row["method"], []).append(row)
+        tell(len(work), "done")
+    swept = sweeps(arguments, config, data, store) if arguments.sweeps else {}
+    agreed = agreement(arguments, config, data, store)
+    text = tables.comparison(rows, swept, agreed, data.name, arguments.folders)
+    pictures.write_comparison(out, rows, swept)
+    tables.write(out / "compare.md", text)
+    checkpoints = [read_checkpoint(folder)[1] for folder in arguments.folders]
+    result = {
+        "data": data.name,
+        "weights_sha256": [weights_sha256(checkpoint.weights) for checkpoint in checkpoints],
+        "rows": rows,
+        "sweeps": swept,
+        "agreement": agreed,
+        "out": str(out),
+    }
+    write_atomically(out / RESULT, sealed(result))
+    return text, result

@@ -6,7 +6,10 @@ real      the best networks on real recordings, as they are and after learning o
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from neurosim.app.experiments.store import Store
 from neurosim.app.experiments.trainings import MEASURE, Part, Result, in_float, on_chip
@@ -14,7 +17,6 @@ from neurosim.data.datasets import Dataset
 
 if TYPE_CHECKING:
     from learning.settings import Settings
-    from neurosim.app.cli.study import Study
 
 BPTT, BPTT_STILL = "float BPTT, samples moved", "float BPTT, samples as they are"
 REAL = "on real recordings"
@@ -35,8 +37,12 @@ class Variant(NamedTuple):
 BY_FITNESS = {"credit": "fitness", "pairs": 4096, "sigma": 256, "noise_window": 0}
 """Event-aligned noise with one fitness for all neurons: it needs more pairs, and less noise."""
 COUNTED = {
-    "readout": "count", "generations": 5000, "learning_rate": 0.5, "temperature": 0.25, "vth_mant": 256,
-}  # fmt: skip
+    "readout": "count",
+    "generations": 5000,
+    "learning_rate": 0.5,
+    "temperature": 0.25,
+    "vth_mant": 256,
+}
 """The paper's spike count, whose classes die where noise cannot reach a threshold, or a class asks for more
 spikes than ten steps hold: a low threshold and a sharp softmax keep them."""
 EIGHT_BITS = {"fraction_bits": 0, "momentum_bits": 0}
@@ -48,13 +54,18 @@ CLAIMS = (
     Variant("event-aligned, credit by fitness", "fast", BY_FITNESS),
     Variant("EGGROLL alone", "eggroll", {}),
     Variant("EGGROLL alone, spike count", "eggroll", COUNTED),
-)  # fmt: skip
+)
 """What the README and docs claim."""
 FAST_CHOICES = (
     Variant("credit by fitness, 4 pairs a sample", "fast", BY_FITNESS),
-    Variant("credit by fitness, one-sided members", "fast", {**BY_FITNESS, "estimator": "one-sided"}),
-    Variant("event-aligned noise on the readout too", "fast", {**BY_FITNESS, "output_rule": "same",
-                                                              "sigma_output": 256}),
+    Variant(
+        "credit by fitness, one-sided members", "fast", {**BY_FITNESS, "estimator": "one-sided"}
+    ),
+    Variant(
+        "event-aligned noise on the readout too",
+        "fast",
+        {**BY_FITNESS, "output_rule": "same", "sigma_output": 256},
+    ),
     Variant("readout not trained", "fast", {"output_rule": "frozen"}),
     Variant("samples not moved", "fast", {"shift": 0}),
     Variant("1 pair a sample", "fast", {"pairs": 1024}),
@@ -67,8 +78,9 @@ FAST_CHOICES = (
     Variant("twice the noise", "fast", {"sigma": 1024}),
     Variant("learning rate halved", "fast", {"learning_rate": 0.15}),
     Variant("learning rate doubled", "fast", {"learning_rate": 0.6}),
-    Variant("geometric schedule to 1 %", "fast",
-            {"schedule": "geometric", "final_learning_rate": 0.003}),
+    Variant(
+        "geometric schedule to 1 %", "fast", {"schedule": "geometric", "final_learning_rate": 0.003}
+    ),
     Variant("momentum 15/16", "fast", {"momentum_bits": 4}),
     Variant("biases do not learn", "fast", {"bias_rate": 0}),
     Variant("temperature halved", "fast", {"temperature": 0.5}),
@@ -83,7 +95,7 @@ FAST_CHOICES = (
     Variant("8 bits a synapse", "fast", EIGHT_BITS),
     Variant("12 bits a synapse", "fast", {"fraction_bits": 4, "momentum_bits": 0}),
     Variant("16 bits a synapse", "fast", {"momentum_bits": 0}),
-)  # fmt: skip
+)
 SHORT = {"generations": 1000, "learning_rate": 0.7}
 """A tenth of the recipe's generations need larger steps."""
 EGGROLL_CHOICES = (
@@ -107,15 +119,17 @@ EGGROLL_CHOICES = (
     Variant("temperature falls to half", "eggroll", {**SHORT, "final_temperature": 0.5}),
     Variant("samples moved", "eggroll", {**SHORT, "shift": 1}),
     Variant("learning rate of 10,000 generations", "eggroll", {"generations": 1000}),
-)  # fmt: skip
+)
 COUNT_CHOICES = (
     Variant("temperature 1 (the paper's)", "eggroll", {**COUNTED, "temperature": 1}),
     Variant("temperature 0.5", "eggroll", {**COUNTED, "temperature": 0.5}),
     Variant("threshold 512", "eggroll", {**COUNTED, "vth_mant": 512}),
-    Variant("temperature 1, threshold 512", "eggroll", {**COUNTED, "temperature": 1, "vth_mant": 512}),
+    Variant(
+        "temperature 1, threshold 512", "eggroll", {**COUNTED, "temperature": 1, "vth_mant": 512}
+    ),
     Variant("biases perturbed", "eggroll", {**COUNTED, "sigma_bias": 16}),
     Variant("2,000 generations", "eggroll", {**COUNTED, "generations": 2000}),
-)  # fmt: skip
+)
 
 
 class Family(NamedTuple):
@@ -132,7 +146,34 @@ FAMILIES = {
 }
 
 
-def plan(arguments: "Study", data: Dataset, real: Dataset | None, store: Store) -> list[Part]:
+class AblationExperiment(BaseModel):
+    """Train by every recipe and with every choice changed in turn; write accuracy.md and its pictures.
+
+    Long work: every training is kept in the output folder, and a second call goes on where the first
+    stopped. All but BPTT learns in integers on the chip.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data: str = "digits"
+    """data set, as for `neurosim train`"""
+    real: str | None = None
+    """recordings, nmnist:FOLDER: the best networks are tried on them, and learn on from its training set"""
+    out: Path = Path("runs/accuracy")
+    """folder for trainings, page and pictures"""
+    seeds: Annotated[int, Field(ge=1)] = 5
+    """trainings of each recipe"""
+    bptt_seeds: Annotated[int, Field(ge=0)] = 2
+    """trainings by float BPTT, with samples moved and without"""
+    bptt_epochs: Annotated[int, Field(ge=1)] = 20
+    """epochs of float BPTT"""
+    choices: bool = True
+    """also change every choice in turn, one training each"""
+
+
+def plan(
+    arguments: AblationExperiment, data: Dataset, real: Dataset | None, store: Store
+) -> list[Part]:
     """Every training: claims seed after seed, so that an early page shows all of them, then choices."""
     parts: list[Part] = []
     for seed in range(arguments.seeds):
@@ -165,11 +206,13 @@ def settings_of(variant: Variant, data: str, seed: int) -> "Settings":
     return Settings.model_validate({**changed, "data": data, "seed": seed, "evaluate_every": every})
 
 
-def _part(variant: Variant, arguments: "Study", data: Dataset, store: Store, seed: int) -> Part:
+def _part(
+    variant: Variant, arguments: AblationExperiment, data: Dataset, store: Store, seed: int
+) -> Part:
     return on_chip(variant.name, settings_of(variant, arguments.data, seed), data, store)
 
 
-def _bptt(arguments: "Study", data: Dataset, store: Store, seed: int) -> Iterator[Part]:
+def _bptt(arguments: AblationExperiment, data: Dataset, store: Store, seed: int) -> Iterator[Part]:
     from hostref.settings import BpttSettings
 
     for name, shift in ((BPTT, 1), (BPTT_STILL, 0)):
@@ -188,16 +231,16 @@ def _on_real(part: Part, trained: "Settings", real: Dataset, store: Store) -> Pa
     }
 
     def make() -> Result:
-        from learning.training import Training, look, start, started_from
+        from learning.training import Training, start, started_from, validate
 
         part.result()
         config = start(settings, real)
         training = Training(config, real, checkpoint=started_from(part.run, config))
         splits = {name: getattr(real, name) for name in ("train", "validation", "test")}
-        before = {name: look(training.chip, frames) for name, frames in splits.items()}
+        before = {name: validate(training.chip, frames) for name, frames in splits.items()}
         while training.generation < settings.generations:
             training.step()
-        after = look(training.chip, real.test)
+        after = validate(training.chip, real.test)
         counts = {name: len(frames.labels) for name, frames in splits.items()}
         right = sum(before[name].accuracy * counts[name] for name in counts)
         return {

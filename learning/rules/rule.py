@@ -1,0 +1,38 @@
+"""Learning rule: the interface that every rule of this package has, and the registry that names them.
+
+    scale    how large the noise of a direction is, as an integer in units of u
+    signal   what the update is accumulated from (neurosim/population/rules.py)
+    check    a ValueError where the rule cannot work with the settings
+    settings the fields of Settings that the rule reads, beside those that every run reads
+
+To add a rule, write a module with a frozen instance and name it in `learning/rules/registry.py`; if it
+needs a new way to accumulate, add the kernel to neurosim/kernels/rules.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from neurosim.population.rules import Signal
+
+if TYPE_CHECKING:
+    from learning.settings import Settings
+
+FACTOR_STD = {"rademacher": 1, "graded": 2}
+"""Standard deviation of a noise number (neurosim/kernels/noise/weight_noise.py)."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule without noise and without a signal: the parameter stays as it is."""
+
+    name: str
+    settings: ClassVar[frozenset[str]] = frozenset()
+    noise: ClassVar[Literal["none", "low-rank", "full-rank", "current"]] = "none"
+    signal: ClassVar[Signal] = Signal.NONE
+
+    def check(self, settings: "Settings") -> None:
+        """Raise ValueError, saying what to change, where the rule cannot work with `settings`."""
+
+    def scale(self, sigma: float, unit: int, settings: "Settings") -> int:
+        """What noise 1 adds, in units of u; `unit` is the u of one LSB of a weight, `sigma` is in LSB."""
+        return 0

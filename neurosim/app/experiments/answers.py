@@ -1,0 +1,41 @@
+"""Answers of the chip emulator: predictions, confusion matrix and spikes of a run's network."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from learning.record import Config
+from learning.training import Metrics, metrics_of
+from neurosim.chip.emulator import Chip, Probe
+from neurosim.chip.profiles import LAYERED
+from neurosim.data.frames import Frames
+from neurosim.network import Weights
+
+
+class Answers(NamedTuple):
+    """What the chip makes of some samples.
+
+    confusion  int64 (label, answer)
+    spikes     int8 (sample, step, neuron) of each population
+    """
+
+    seen: Metrics
+    confusion: NDArray[np.int64]
+    spikes: dict[str, NDArray[np.int8]]
+
+
+def answer(config: Config, weights: Weights, frames: Frames) -> Answers:
+    """Run the network on the chip emulator, step by step, with the latency of training (none)."""
+    network = config.network()
+    chip = Chip.from_weights(network, weights, LAYERED, placement=None)
+    recording = chip.run(frames, [Probe(network.populations[-1].name, "v")])
+    counts = [recording.spikes[layer.name].sum(axis=1) for layer in network.populations]
+    potentials = recording.probed[0].sum(axis=1)
+    scores = potentials if config.settings.readout == "membrane" else counts[-1]
+    total = recording.counters.total()
+    saturated = total["current_overflows"] + total["voltage_saturations"]
+    seen = metrics_of(frames, scores, counts[:-1], saturated)
+    confusion = np.zeros((config.classes, config.classes), np.int64)
+    np.add.at(confusion, (frames.labels, seen.predictions), 1)
+    return Answers(seen, confusion, recording.spikes)

@@ -1,0 +1,248 @@
+"""Layers as text and as objects, and the network that they make.
+
+    conv 12 5x5 stride 2 pad 2, pool 2, conv 24 3x3, dense 128, dense 64 adaptive, recurrent 128
+
+A text is layers divided by commas; a layer is its kind, its numbers and its options. `of_text` reads
+it, `network_of_layers` makes the network with a dense output layer at its end.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from neurosim.network.connections import ConnectionKind, Conv2d, Dense, PooledDense, SumPool2d
+from neurosim.network.description import Connection, Input, Network, Population
+from neurosim.network.errors import NetworkError
+from neurosim.network.neurons import AdaptiveLif, Lif
+from neurosim.network.shapes import MAP, Shape, size_of
+
+FORMS = (
+    "conv CHANNELS KxK [stride N] [pad N] [adaptive] [recurrent], pool N [stride N], "
+    "dense N [adaptive] [recurrent], recurrent N [adaptive]; each may end with delay N"
+)
+ADAPTIVE_RISE, ADAPTIVE_DECAY = 0.5, 400
+"""An adaptive neuron's threshold rises by half with each spike, and decays as fast as a membrane of
+beta 0.9; chosen here."""
+OUTPUT = "output"
+READOUT = "readout"
+
+
+@dataclass(frozen=True)
+class LayerSpec:
+    """One layer: how it is fed, how many neurons where the kind leaves that open, and which neurons."""
+
+    kind: ConnectionKind
+    neurons: int | None = None
+    adaptive: bool = False
+    recurrent: bool = False
+    delay: int = 0
+    text: str = field(default="", compare=False)
+
+
+class LayerRegisters(NamedTuple):
+    """What a layer's neurons are made with: threshold and decays, and the exponent of their biases."""
+
+    vth_mant: int
+    du: int
+    dv: int
+    bias_exp: int
+
+
+def dense(
+    neurons: int, *, adaptive: bool = False, recurrent: bool = False, delay: int = 0
+) -> LayerSpec:
+    """A dense layer."""
+    return LayerSpec(Dense(), neurons, adaptive, recurrent, delay, f"dense {neurons}")
+
+
+def conv(
+    channels: int,
+    kernel: int | tuple[int, int],
+    *,
+    stride: int = 1,
+    padding: int = 0,
+    adaptive: bool = False,
+    recurrent: bool = False,
+    delay: int = 0,
+) -> LayerSpec:
+    """A convolution."""
+    kind = Conv2d(channels, kernel, stride, padding)
+    return LayerSpec(kind, None, adaptive, recurrent, delay, f"conv {channels}")
+
+
+def pool(size: int, *, stride: int | None = None, delay: int = 0) -> LayerSpec:
+    """Sum pooling."""
+    return LayerSpec(SumPool2d(size, stride), None, delay=delay, text=f"pool {size}")
+
+
+def of_text(text: str) -> tuple[LayerSpec, ...]:
+    """The layers that a text describes; NetworkError names the layer, what came and what is allowed."""
+    parts = [part.strip() for part in text.split(",")]
+    return tuple(_layer_of(number, part) for number, part in enumerate(parts, 1))
+
+
+def _layer_of(number: int, text: str) -> LayerSpec:
+    words = text.lower().split()
+    kinds: dict[str, Callable[[_Words], LayerSpec]] = {
+        "conv": _conv,
+        "pool": _pool,
+        "dense": _dense,
+        "recurrent": _recurrent,
+    }
+    if not words or words[0] not in kinds:
+        raise NetworkError(f"layer {number} is {text!r}; allowed are {FORMS}")
+    rest = _Words(number, text, words[1:])
+    try:
+        layer = kinds[words[0]](rest)
+    except NetworkError as error:
+        if str(error).startswith("layer "):
+            raise
+        raise NetworkError(f"layer {number}, {text!r}: {error}") from error
+    rest.end()
+    return layer
+
+
+class _Words:
+    """The words of a layer that are still to be read."""
+
+    def __init__(self, number: int, text: str, words: list[str]) -> None:
+        self.number, self.text, self.words = number, text, words
+
+    def fail(self, wanted: str) -> NetworkError:
+        return NetworkError(f"layer {self.number}, {self.text!r}: {wanted}; allowed are {FORMS}")
+
+    def integer(self, what: str) -> int:
+        """The next word as a number."""
+        word = self.words.pop(0) if self.words else "nothing"
+        if not re.fullmatch(r"\d{1,9}", word):
+            raise self.fail(f"{what} is {word!r}, not an integer")
+        return int(word)
+
+    def extent(self, what: str) -> tuple[int, int]:
+        """The next word as K or KxK."""
+        word = self.words.pop(0) if self.words else "nothing"
+        found = re.fullmatch(r"(\d{1,4})(?:x(\d{1,4}))?", word)
+        if not found:
+            raise self.fail(f"{what} is {word!r}, not K or KxK")
+        return int(found[1]), int(found[2] or found[1])
+
+    def options(self, numbers: dict[str, int], flags: Sequence[str]) -> dict[str, int]:
+        """The words that are left, as options with a number and flags; `numbers` are the defaults."""
+        values = dict(numbers) | dict.fromkeys(flags, 0)
+        while self.words:
+            word = self.words.pop(0)
+            if word in numbers:
+                values[word] = self.integer(word)
+            elif word in flags:
+                values[word] = 1
+            else:
+                raise self.fail(f"{word!r} is not one of {[*numbers, *flags]}")
+        return values
+
+    def end(self) -> None:
+        if self.words:
+            raise self.fail(f"{self.words[0]!r} is one word too many")
+
+
+def _conv(words: _Words) -> LayerSpec:
+    channels, kernel = words.integer("the number of maps"), words.extent("the kernel")
+    found = words.options({"stride": 1, "pad": 0, "delay": 0}, ("adaptive", "recurrent"))
+    kind = Conv2d(channels, kernel, found["stride"], found["pad"])
+    return LayerSpec(kind, None, *_options(found), words.text)
+
+
+def _pool(words: _Words) -> LayerSpec:
+    size = words.extent("the window")
+    found = words.options({"stride": 0, "delay": 0}, ())
+    kind = SumPool2d(size, found["stride"] or None)
+    return LayerSpec(kind, delay=found["delay"], text=words.text)
+
+
+def _dense(words: _Words) -> LayerSpec:
+    neurons = words.integer("the number of neurons")
+    found = words.options({"delay": 0}, ("adaptive", "recurrent"))
+    return LayerSpec(Dense(), neurons, *_options(found), words.text)
+
+
+def _recurrent(words: _Words) -> LayerSpec:
+    neurons = words.integer("the number of neurons")
+    found = words.options({"delay": 0}, ("adaptive",)) | {"recurrent": 1}
+    return LayerSpec(Dense(), neurons, *_options(found), words.text)
+
+
+def _options(found: dict[str, int]) -> tuple[bool, bool, int]:
+    return bool(found["adaptive"]), bool(found["recurrent"]), found["delay"]
+
+
+def hidden_names(layers: Sequence[LayerSpec]) -> list[str]:
+    """Names of the hidden populations: `hidden` where there is one, else hidden1, hidden2, ..."""
+    if len(layers) == 1:
+        return ["hidden"]
+    return [f"hidden{number}" for number in range(1, len(layers) + 1)]
+
+
+def network_of_layers(
+    in_shape: Shape,
+    layers: Sequence[LayerSpec],
+    classes: int,
+    registers: Sequence[LayerRegisters],
+    readouts: Sequence[int | None] = (),
+) -> Network:
+    """The network of these hidden layers and a dense output of `classes`.
+
+    registers  one for each layer and one for the output
+    readouts   for each hidden layer, the window (1 for a layer that is no map) of its local readout, or
+               None where it has none; such a readout has the output's registers
+    Raises NetworkError that names the layer where a window is larger than its map, or nothing is left.
+    """
+    names, shape, source = hidden_names(layers), in_shape, "input"
+    populations, connections = [], []
+    for number, (name, layer, one) in enumerate(
+        zip((*names, OUTPUT), (*layers, dense(classes)), registers, strict=True), 1
+    ):
+        try:
+            shape = layer.kind.out_shape(shape) or (layer.neurons or 0,)
+        except NetworkError as error:
+            raise NetworkError(f"layer {number}, {layer.text!r}: {error}") from error
+        populations.append(_population(name, shape, layer, one))
+        connections.append(Connection(source, name, kind=layer.kind, delay=layer.delay))
+        if layer.recurrent:
+            connections.append(Connection(name, name))
+        source = name
+    local = [
+        _readout(name, populations[index].shape, window, classes, registers[-1])
+        for index, (name, window) in enumerate(zip(names, readouts, strict=False))
+        if window is not None
+    ]
+    return Network(
+        (Input("input", size_of(in_shape), in_shape),),
+        (*populations, *(population for population, _ in local)),
+        (*connections, *(connection for _, connection in local)),
+    )
+
+
+def _population(name: str, shape: Shape, layer: LayerSpec, one: LayerRegisters) -> Population:
+    rise = max(1, round(one.vth_mant * ADAPTIVE_RISE))
+    return Population(
+        name,
+        size_of(shape),
+        one.vth_mant,
+        dv=one.dv,
+        du=one.du,
+        bias_exp=one.bias_exp,
+        shape=shape,
+        model=AdaptiveLif(rise, ADAPTIVE_DECAY) if layer.adaptive else Lif(),
+    )
+
+
+def _readout(
+    source: str, shape: Shape, window: int, classes: int, one: LayerRegisters
+) -> tuple[Population, Connection]:
+    """A local readout of a hidden layer: `classes` neurons that are read by their membranes."""
+    name = f"{READOUT}:{source}"
+    kind = PooledDense(window) if len(shape) == MAP and window > 1 else Dense()
+    population = Population(
+        name, classes, one.vth_mant, dv=one.dv, du=one.du, bias_exp=one.bias_exp
+    )
+    return population, Connection(source, name, kind=kind)

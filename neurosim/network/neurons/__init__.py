@@ -1,0 +1,8 @@
+"""Neuron models by the name that descriptions in JSON give them. A new model is a file and an entry."""
+
+from neurosim.network.neurons.adaptive_lif import AdaptiveLif
+from neurosim.network.neurons.lif import Lif
+
+MODELS: dict[str, type[Lif | AdaptiveLif]] = {model.name: model for model in (Lif, AdaptiveLif)}
+
+__all__ = ["MODELS", "AdaptiveLif", "Lif"]

@@ -1,0 +1,11 @@
+"""Leaky integrate-and-fire neuron with a current and a membrane decay (CUBA); no registers of its own."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True)
+class Lif:
+    """v[t] = D(v[t-1], dv) + u[t] + bias; a spike where v > vth_mant << 6, then v = 0."""
+
+    name: ClassVar[str] = "lif"
