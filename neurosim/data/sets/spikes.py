@@ -33,7 +33,7 @@ from neurosim.data.labels import Labelled, check_count, labelled
 from neurosim.data.sensor import MOST, Sensor, channels
 from neurosim.data.sets.base import Entry, Options, path_of
 from neurosim.data.sets.hdf5_spikes import SpikeFiles
-from neurosim.data.source import PARTS, About, Recordings, SourceError, content_of
+from neurosim.data.source import PARTS, About, Recordings, Said, SourceError, content_of
 from neurosim.data.splits import held_out, told
 
 STEP_US = 1000
@@ -109,7 +109,7 @@ class SpikeArrays(Recordings):
         path: Path,
     ) -> None:
         self.about, self.labels, self._path = about, labels, path
-        self._spikes, self._numbers = spikes, numbers
+        self._spikes, self._numbers, self.said = spikes, numbers, Said()
 
     def content(self) -> str:
         return content_of([("/".join(self.about.class_names), self._path)])
