@@ -1,12 +1,12 @@
-"""Which settings are known to work? Named and versioned: a recipe's numbers stay what they were.
+"""Recipes: named and versioned settings. The numbers of a version never change.
 
     fast     event-aligned noise, credit by error, delta rule: the default
     deep     the same for several hidden layers of any kind: an error for each of them
-    best     the same, six times as long and in smaller steps
+    best     the same rules, six times as many generations, smaller steps
     eggroll  EGGROLL alone, on both layers
     paper    the paper's choices where they are known: spike count, centred ranks, 100 generations
 
-A recipe is where the command line starts; every setting given beside it replaces the recipe's.
+A recipe gives the defaults of the command line; every setting that is given replaces the recipe's.
 """
 
 from typing import Literal
@@ -66,6 +66,6 @@ RECIPES: dict[str, tuple[int, Settings]] = {
     "deep": (1, _DEEP),
     "best": (1, _BY_ERROR.model_copy(update={"generations": 6000, "learning_rate": 0.1})),
 }
-"""Name -> version and settings."""
+"""Name -> (version, settings)."""
 DEFAULT: Literal["fast"] = "fast"
-"""Recipe of `neurosim train` where none is asked for."""
+"""Recipe of `neurosim train` where --recipe is not given."""

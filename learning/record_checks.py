@@ -1,6 +1,6 @@
-"""Checks of what a run folder holds: the header of a checkpoint, and every tensor, before a kernel uses them.
+"""Checks of a run folder: the header of a checkpoint, and every tensor, before a kernel uses them.
 
-Hashes tell damage, not intent: anybody can write a folder whose hashes agree. So types, shapes, ranges
+Hashes detect damage, not intent: anybody can write a folder whose hashes agree. So types, shapes, ranges
 and the agreement of state and weights are checked whatever the hashes say.
 """
 
@@ -16,7 +16,7 @@ from neurosim.network import Network, NetworkError, Weights, check_weights
 from neurosim.population.state import SynapticState, check_state, weights
 
 MOST_SECONDS = 1e10
-"""Three hundred years of training. Chosen here: more is no time that was measured."""
+"""Three hundred years of training. Chosen here, because no measured time is longer."""
 
 
 class CheckpointFault(ValueError):
@@ -83,10 +83,12 @@ def check_tensors(
             f"it {has} momentum, and momentum_bits of the run is {settings.momentum_bits}"
         )
     rounded = weights(state, settings.fraction_bits)
-    for index, (_, population) in enumerate(network.layers):
-        where = f"layer {population.name!r}"
-        _check_equal(f"{where}: mantissas", given.mantissas[index], rounded.mantissas[index])
-        _check_equal(f"{where}: bias mantissas", given.biases[index], rounded.biases[index])
+    for index, (connection, _) in enumerate(network.parameters):
+        where = f"parameter {connection.name}: mantissas"
+        _check_equal(where, given.mantissas[index], rounded.mantissas[index])
+    for index, population in enumerate(network.populations):
+        where = f"layer {population.name!r}: bias mantissas"
+        _check_equal(where, given.biases[index], rounded.biases[index])
 
 
 def _check_equal(what: str, given: NDArray[Any], rounded: NDArray[Any]) -> None:

@@ -50,11 +50,11 @@ from neurosim.population.graph_evaluator import GraphEvaluator
 from neurosim.population.state import SynapticState, initial_state, state_of
 
 CHECKPOINT_SECONDS = 10.0
-"""A run killed outright loses no more than this, chosen here."""
+"""Seconds between checkpoints; chosen here: a killed run loses no more than this."""
 
 
 class Metrics(NamedTuple):
-    """What the chip does with samples it does not learn from.
+    """Metrics of the network on samples that it does not learn from.
 
     dead_classes   classes that have samples here, and that are never the answer
     """
@@ -70,11 +70,11 @@ class Metrics(NamedTuple):
 
 
 Report = Callable[[int, dict[str, Any] | None], None]
-"""Called after each generation with its number and, after a look, the line of metrics."""
+"""Called after each generation with its number and, after a validation, the line of metrics."""
 
 
 def chip_of(config: Config, state: SynapticState | None = None) -> Evaluator | GraphEvaluator:
-    """The chip of a run, with the state it had or a fresh one."""
+    """The evaluator of a run, from a synaptic state or from the initial one."""
     if is_layered(config.settings):
         return layered_chip(config.settings, config.network(), state)
     return make_chip(config, state)
@@ -109,7 +109,7 @@ def make_chip(config: Config, state: SynapticState | None = None) -> Evaluator:
 
 
 def batch_of(data: Dataset, ask: Ask, settings: Settings) -> Batch:
-    """The samples of a generation, shifted where the settings say so, and which of them each group sees."""
+    """The samples of a generation, shifted where the settings ask for it, and those of each group."""
     if not settings.shift:
         return Batch(data.train, ask.samples)
     count = ask.samples.size
@@ -131,7 +131,7 @@ def metrics_of(
     hidden: Sequence[NDArray[np.integer]],
     saturated: int,
 ) -> Metrics:
-    """What scores (sample, class) and spikes (sample, neuron) of each hidden layer amount to."""
+    """Metrics from scores (sample, class) and spikes (sample, neuron) of each hidden layer."""
     predictions = scores.argmax(axis=1)
     return Metrics(
         accuracy=float((predictions == frames.labels).mean()),
@@ -174,7 +174,7 @@ class Training:
 
     @property
     def member_samples(self) -> int:
-        """_Raw passes of a perturbed network on a sample, so far."""
+        """Forward passes of a perturbed network on a sample, so far."""
         return self.generation * self.settings.pairs * 2 * self.settings.batch
 
     def batch(self, ask: Ask) -> Batch:
@@ -184,17 +184,17 @@ class Training:
         return self._batch[1]
 
     def adjust(self, generation: int) -> None:
-        """Tell the chip the size of the generation's noise, and its temperature."""
+        """Set the scale of the generation's noise, and its temperature."""
         schedule = self.evolution.schedule
         self.chip.adjust(schedule.noise(self._noise, generation), schedule.readout(generation))
 
     def evaluate(self, ask: Ask) -> Evaluation:
-        """What becomes of the pairs that are asked for."""
+        """Evaluate the pairs of a generation."""
         self.adjust(ask.generation)
         return self.chip.evaluate(self.batch(ask), ask.pairs, ask.generation)
 
     def apply_update(self, ask: Ask, update: Update) -> int:
-        """Move the weights by what the pairs were worth; return how many stand at their edge."""
+        """Apply an update to the weights; return how many are at the edge of their range."""
         self.adjust(ask.generation)
         coefficients, rates = update
         return self.chip.apply_update(
@@ -202,7 +202,7 @@ class Training:
         )
 
     def step(self) -> dict[str, Any] | None:
-        """One generation; returns the line of metrics where it ends with a look."""
+        """One generation; returns the line of metrics if it ends with a validation."""
         began = time.perf_counter()
         ask = self.evolution.ask(self.generation)
         evaluation = self.evaluate(ask)
@@ -242,7 +242,7 @@ class Training:
             self._saved = (self.generation, time.perf_counter())
 
     def run(self, report: Report, stopped: Callable[[], bool] = lambda: False) -> bool:
-        """Run to the last generation, or until `stopped`; True if it ended."""
+        """Run to the last generation, or until `stopped`; True if it reached the last one."""
         while self.generation < self.settings.generations:
             if stopped():
                 self.save()
@@ -286,7 +286,7 @@ def start(settings: Settings, data: Dataset) -> Config:
 
 
 def started_from(run: Path, config: Config) -> Checkpoint:
-    """Generation 0 of a new run, with the weights that another ended with. Raises RunError."""
+    """Generation 0 of a new run, with the final weights of another. Raises RunError."""
     trained, checkpoint = read_checkpoint(run)
     if trained.network() != config.network():
         raise RunError(

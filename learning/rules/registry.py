@@ -29,7 +29,7 @@ FROZEN = Rule("frozen")
 OUTPUT: dict[str, Rule] = {rule.name: rule for rule in (DELTA, FROZEN)}
 """Rules for the readout, beside "same": the rule of the hidden layers."""
 SAME = frozenset({"sigma_output", "output_rate"})
-"""What a readout reads that learns as hidden layers do."""
+"""Settings that are read by a readout with the same rule as the hidden layers."""
 
 
 def methods() -> tuple[str, ...]:

@@ -118,7 +118,7 @@ class Kernel(CPUDispatcher):
         return self.callee.get_overload(signature)
 
     def compile(self, signature: Any) -> Any:
-        """Compile for these types of arguments, or load what was compiled before; on the clock of compilation."""
+        """Compile for these types of arguments, or load from the cache; on the clock of compilation."""
         with _clock:
             return super().compile(signature)
 

@@ -44,8 +44,8 @@ from neurosim.population.layout import NoiseSpec
 from neurosim.population.operators import lanes_of
 from neurosim.population.operators.operator import INT32_MAX, TERM_MAX
 from neurosim.population.rules import Signal
-from neurosim.population.state import SynapticState, check_fraction_bits, weights
-from neurosim.population.update import Rates, move_biases, move_matrix
+from neurosim.population.state import SynapticState, check_fraction_bits, check_state, weights
+from neurosim.population.update import Rates, Step, move_biases, move_matrix
 from neurosim.threads import in_pieces
 
 READOUT_FAN_IN = 128
@@ -73,6 +73,7 @@ class GraphEvaluator:
         check_graph(network)
         _check_hidden(network)
         check_fraction_bits(fraction_bits)
+        check_state(network, state, fraction_bits)
         if not 0 <= seed < 1 << 64:
             raise NetworkError(f"seed is {seed}; allowed are 0..2^64 - 1")
         if feedback.kind not in FEEDBACKS:
@@ -234,6 +235,10 @@ class GraphEvaluator:
         if batch is None:
             raise NetworkError("the update of a graph of layers needs its batch")
         plan, samples = self._plan(batch.steps), len(batch.groups)
+        steps = [
+            Step(rate, generation, self.seed, self.fraction_bits, self.momentum_bits)
+            for rate in rates
+        ]
         edges = 0
         for number, (connection, matrix) in enumerate(self.network.parameters):
             largest = samples * self._largest(plan, connection.target, matrix.uses)
@@ -242,11 +247,7 @@ class GraphEvaluator:
                 self.state,
                 number,
                 narrowed(coefficients.matrices[number], largest, matrix.columns),
-                rates[number],
-                generation,
-                self.seed,
-                self.fraction_bits,
-                self.momentum_bits,
+                steps[number],
             )
         numbers = {c.target: n for n, (c, _) in reversed(list(enumerate(self.network.parameters)))}
         for number, population in enumerate(self.network.populations):
@@ -256,7 +257,11 @@ class GraphEvaluator:
             largest = samples * self._largest(plan, population.name, uses)
             sums = narrowed(coefficients.biases[number][None, :], largest, population.shape[0])[0]
             move_biases(
-                self.state, number, sums, rates[numbers[population.name]], generation, self.seed
+                population,
+                self.state,
+                number,
+                sums,
+                steps[numbers[population.name]],
             )
         return edges
 
