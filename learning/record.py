@@ -1,13 +1,13 @@
-"""What is left of a run, and how is it picked up again? One folder, whole at every moment.
+"""Run folder: configuration, metrics and the newest checkpoint of a training, complete at every moment.
 
     config.json           settings and data, written once, with its own hash
     weights.safetensors   weights as the chip uses them, and the state to resume from
-    metrics.jsonl         one line for each look at the validation set
+    metrics.jsonl         one line per validation
     summary.json          results, once the run has ended
     learning_curve.png    accuracy and fitness over generations
 
 The weights' header holds the format version, the generation, and hashes of the settings, the tensors,
-the metrics so far and itself; what does not agree is refused by name, never repaired in silence.
+the metrics so far and itself. A file whose hash does not agree is refused by name, never repaired.
 """
 
 import contextlib
@@ -42,7 +42,7 @@ CONFIG, WEIGHTS, METRICS, SUMMARY = (
 
 CURVE = "learning_curve.png"
 FILES = (CONFIG, WEIGHTS, METRICS, SUMMARY, CURVE)
-"""All that training writes into a run folder."""
+"""Files that training writes into a run folder."""
 LOCK = ".lock"
 KNOWN = {
     "format",
@@ -75,7 +75,7 @@ class Checkpoint(NamedTuple):
 
 
 class DataAbout(NamedTuple):
-    """What a run must know of its data: class names, the sensor that the network sees, the window."""
+    """Properties of the data that a run keeps: class names, the sensor of the frames, the window."""
 
     class_names: tuple[str, ...]
     sensor: Sensor
@@ -99,8 +99,8 @@ class Config(NamedTuple):
     """What a run was started with.
 
     given         a network that the settings do not describe
-    about         what the data set owns; None in run folders written before it was kept
-    begun_sha256  `weights_sha256` of the weights it began with; None where it drew them itself
+    about         properties of the data set; None in run folders written before they were kept
+    begun_sha256  `weights_sha256` of given initial weights; None where they are drawn from the seed
     """
 
     settings: Settings
@@ -266,7 +266,7 @@ class RunFolder:
             raise
 
     def save(self, state: SynapticState, weights: Weights, generation: int, seconds: float) -> None:
-        """Write metrics and the weights that vouch for them; RunError where the folder was removed."""
+        """Write metrics, and the weights whose header hashes them; RunError where the folder was removed."""
         from safetensors.numpy import save
 
         tensors = _tensors(self.config.network(), state, weights)
@@ -322,13 +322,13 @@ class RunFolder:
 
 
 def _identity(path: Path) -> tuple[int, int]:
-    """What tells a lock file from another of the same name, made after it was removed."""
+    """Identity of a lock file: another file of the same name, made after it was removed, has another."""
     status = (path / LOCK).stat()
     return status.st_dev, status.st_ino
 
 
 def _sweep(path: Path) -> None:
-    """Remove what killed writes left; the lock is held, so that no other process writes here."""
+    """Remove the temporary files of killed writes; the lock is held, so no other process writes here."""
     for name in FILES:
         for left in path.glob(f".{name}.*.tmp"):
             left.unlink(missing_ok=True)

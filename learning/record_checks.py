@@ -1,6 +1,6 @@
-"""Checks of what a run folder holds: the header of a checkpoint, and every tensor, before a kernel uses them.
+"""Checks of a run folder: the header of a checkpoint, and every tensor, before a kernel uses them.
 
-Hashes tell damage, not intent: anybody can write a folder whose hashes agree. So types, shapes, ranges
+Hashes detect damage, not intent: anybody can write a folder whose hashes agree. So types, shapes, ranges
 and the agreement of state and weights are checked whatever the hashes say.
 """
 
@@ -16,7 +16,7 @@ from neurosim.network import Network, NetworkError, Weights, check_weights
 from neurosim.population.state import SynapticState, check_state, weights
 
 MOST_SECONDS = 1e10
-"""Three hundred years of training. Chosen here: more is no time that was measured."""
+"""Three hundred years of training. Chosen here, because no measured time is longer."""
 
 
 class CheckpointFault(ValueError):

@@ -11,7 +11,7 @@ antithetic pair share one direction, one-sided members have one each.
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,12 +73,13 @@ class Evaluation(NamedTuple):
                given credit by error, of the unperturbed network
     saturated  int64 (pair, 2): registers that met their edge
     credits    int16 (pair, lane): what each hidden neuron's own noise was worth to it, where neurons are
-               given credit by error; it stays in the cores
+               given credit by error; it stays in the cores. Of a graph of layers the
+               `layer_credit.LayerSums` of all pairs
     """
 
     fitness: NDArray[np.int64]
     saturated: NDArray[np.int64]
-    credits: NDArray[np.int16] | None = None
+    credits: Any = None
 
 
 class Forward(NamedTuple):

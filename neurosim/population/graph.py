@@ -196,7 +196,7 @@ def check_graph(network: Network) -> None:
         if type(population.model) not in MODELS:
             raise NetworkError(
                 f"layer {population.name!r}: neurons {population.model.name!r} have no kernel; there are "
-                f"{[model.name for model in MODELS]}"
+                f"{sorted(model.__name__ for model in MODELS)}"
             )
         for register in ("du", "dv"):
             _uniform(population, register)

@@ -102,6 +102,12 @@ class GraphEvaluator:
             )
         self.spec, self.readout_spec = noise, readout_spec
 
+    @property
+    def hidden(self) -> list[str]:
+        """Names of the hidden populations, in the description's order."""
+        fed = {c.source for c in self.network.connections if not c.recurrent}
+        return [p.name for p in self.network.populations if p.name in fed]
+
     def weights(self) -> Weights:
         """The weights as the cores use them."""
         return weights(self.state, self.fraction_bits)
@@ -333,7 +339,7 @@ def _check_hidden(network: Network) -> None:
 def _relative(plan: Plan, name: str) -> int:
     """How much larger than the output's a readout's scores are expected, 8 fraction bits.
 
-    With weights of equal size scores grow as the root of the rows, and as the sources that share one.
+    With weights of equal size scores of independent sources grow as the root of their number.
     """
     (operator,) = plan.by_name[name].incoming
     assert operator.parameter is not None

@@ -95,7 +95,7 @@ class LayerSums(NamedTuple):
 
 
 class Generation(NamedTuple):
-    """What is fixed for a generation: layers with their weights, the parts of their errors, noise, readouts."""
+    """What is fixed for a generation: layers with their weights, parts of their errors, noise, readouts."""
 
     loaded: dict[str, Loaded]
     parts: dict[str, list[Part]]

@@ -28,7 +28,7 @@ class Train(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    recipe: Literal["fast", "best", "eggroll", "paper"] = DEFAULT
+    recipe: Literal["fast", "deep", "best", "eggroll", "paper"] = DEFAULT
     """settings to start from; every setting given beside it replaces the recipe's"""
     settings: Annotated[Settings, tyro.conf.arg(name="")] = RECIPES[DEFAULT][1]
     run: Path | None = None
@@ -56,17 +56,24 @@ class Train(BaseModel):
 
 
 def default(given: Sequence[str]) -> Train:
-    """What the flags start from: the recipe that is asked for."""
+    """What the flags start from: the recipe that is asked for, `deep` where layers are."""
     asked = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    asked.add_argument("--recipe", default=DEFAULT)
+    asked.add_argument("--recipe")
+    asked.add_argument("--layers")
+    asked.add_argument("--feedback")
+    asked.add_argument("--hidden", nargs="*", default=())
     asked.add_argument("--shift")
     found = asked.parse_known_args(list(given))[0]
-    if found.recipe not in RECIPES:
+    deep = found.layers is not None or found.feedback is not None or len(found.hidden) > 1
+    name = found.recipe or ("deep" if deep else DEFAULT)
+    if name not in RECIPES:
         return Train()
-    return Train(
-        recipe=found.recipe,
-        settings=RECIPES[found.recipe][1],
-        shift_given=found.shift is not None,
+    return Train.model_validate(
+        {
+            "recipe": name,
+            "settings": RECIPES[name][1],
+            "shift_given": found.shift is not None,
+        }
     )
 
 
@@ -166,6 +173,8 @@ class Screen:
                 f"saturated {record['saturated_registers']}  {speed:.2f} M member-samples/s"
             )
             self._bar.update(self._task, line=line)
+            for one in record.get("advice", ()) if not self._quiet else ():
+                self._console.print(f"[yellow]{one}[/yellow]")
             if not self._quiet and not self._console.is_terminal:
                 print(f"generation {generation}: {line}", file=sys.stderr, flush=True)
         self._bar.update(self._task, completed=generation)

@@ -72,7 +72,7 @@ class Fixed(NamedTuple):
 
 
 class Stepped(NamedTuple):
-    """After a step: the state, v before the reset, the threshold that held, spikes, registers at their edge."""
+    """After a step: state, v before the reset, the threshold that held, spikes, registers at their edge."""
 
     state: Neurons
     before: Any

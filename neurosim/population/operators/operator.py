@@ -47,7 +47,7 @@ class Source(NamedTuple):
 
 
 class Sums(NamedTuple):
-    """What a thread adds up for a matrix: int32 as kernels add, int64 in all, and trials since the last fold."""
+    """What a thread adds up for a matrix: int32 as kernels add, int64 in all, trials since the last fold."""
 
     narrow: NDArray[np.int32]
     wide: NDArray[np.int64]
