@@ -9,6 +9,7 @@ while the samples are evaluated, and their spikes are presented once.
 """
 
 from collections.abc import Sequence
+from math import isqrt
 
 import numpy as np
 from numpy.typing import NDArray
