@@ -35,7 +35,7 @@ SIGNALS = (
 """Those that are sent, in these shares; chosen here."""
 MOST = 12
 """Kills of one scenario before it is left to end."""
-PATIENCE = 600
+PATIENCE = 2400
 SMALL = ("--data", "digits", "--pairs", "64", "--groups", "8", "--hidden", "20", "--evaluate-every", "5",
          "--validation-samples", "50")  # fmt: skip
 STUDY = """

@@ -426,7 +426,7 @@ def read_config(path: Path) -> Config:
         raise RunError(f"{file} was changed since it was written; restore it, or train again")
     try:
         config = _config_of(content)
-        config.network().layers  # noqa: B018, a chain or an error
+        config.network().graph  # noqa: B018, layers in an order or an error
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise RunError(
             f"{file}: {error}; it was written by another version, train again"

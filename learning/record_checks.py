@@ -83,10 +83,12 @@ def check_tensors(
             f"it {has} momentum, and momentum_bits of the run is {settings.momentum_bits}"
         )
     rounded = weights(state, settings.fraction_bits)
-    for index, (_, population) in enumerate(network.layers):
-        where = f"layer {population.name!r}"
-        _check_equal(f"{where}: mantissas", given.mantissas[index], rounded.mantissas[index])
-        _check_equal(f"{where}: bias mantissas", given.biases[index], rounded.biases[index])
+    for index, (connection, _) in enumerate(network.parameters):
+        where = f"parameter {connection.name}: mantissas"
+        _check_equal(where, given.mantissas[index], rounded.mantissas[index])
+    for index, population in enumerate(network.populations):
+        where = f"layer {population.name!r}: bias mantissas"
+        _check_equal(where, given.biases[index], rounded.biases[index])
 
 
 def _check_equal(what: str, given: NDArray[Any], rounded: NDArray[Any]) -> None:

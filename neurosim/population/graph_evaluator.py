@@ -44,7 +44,7 @@ from neurosim.population.layout import NoiseSpec
 from neurosim.population.operators import lanes_of
 from neurosim.population.operators.operator import INT32_MAX, TERM_MAX
 from neurosim.population.rules import Signal
-from neurosim.population.state import SynapticState, check_fraction_bits, weights
+from neurosim.population.state import SynapticState, check_fraction_bits, check_state, weights
 from neurosim.population.update import Rates, move_biases, move_matrix
 from neurosim.threads import in_pieces
 
@@ -73,6 +73,7 @@ class GraphEvaluator:
         check_graph(network)
         _check_hidden(network)
         check_fraction_bits(fraction_bits)
+        check_state(network, state, fraction_bits)
         if not 0 <= seed < 1 << 64:
             raise NetworkError(f"seed is {seed}; allowed are 0..2^64 - 1")
         if feedback.kind not in FEEDBACKS:
@@ -256,7 +257,13 @@ class GraphEvaluator:
             largest = samples * self._largest(plan, population.name, uses)
             sums = narrowed(coefficients.biases[number][None, :], largest, population.shape[0])[0]
             move_biases(
-                self.state, number, sums, rates[numbers[population.name]], generation, self.seed
+                population,
+                self.state,
+                number,
+                sums,
+                rates[numbers[population.name]],
+                generation,
+                self.seed,
             )
         return edges
 

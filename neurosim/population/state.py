@@ -16,7 +16,7 @@ from neurosim import limits
 from neurosim.kernels import generator
 from neurosim.kernels.rules import weight_update
 from neurosim.kernels.simd import WIDTH
-from neurosim.network import Connection, Network, NetworkError, Weights
+from neurosim.network import Connection, Network, NetworkError, Population, Weights
 
 FRACTION_BITS = limits.Range(0, 8)
 """Fraction bits of a synapse below its 8-bit mantissa, so that its state has 8 to 16 bits."""
@@ -48,6 +48,15 @@ def state_range(connection: Connection, fraction_bits: int) -> tuple[int, int]:
     half = (1 << fraction_bits) >> 1
     low, high = connection.mantissa
     return low << fraction_bits, (high << fraction_bits) + max(half - 1, 0)
+
+
+def bias_range(population: Population) -> tuple[int, int]:
+    """State of learned biases whose mantissas, added to the description's own, stay inside the register."""
+    own = population.each("bias_mant")
+    low = min(0, limits.BIAS_MANT.low - int(own.min()))
+    high = max(0, limits.BIAS_MANT.high - int(own.max()))
+    half = 1 << (BIAS_FRACTION_BITS - 1)
+    return low << BIAS_FRACTION_BITS, (high << BIAS_FRACTION_BITS) + half - 1
 
 
 def initial_state(
@@ -106,33 +115,33 @@ def check_fraction_bits(fraction_bits: int) -> None:
 
 
 def check_state(network: Network, state: SynapticState, fraction_bits: int) -> None:
+<<<<<<< HEAD
     """Raise NetworkError, naming the layer, unless the types, shapes and ranges of `state` are valid."""
     layers = network.layers
     kept = (state.synapses, state.biases, state.momentum or state.synapses)
     if any(len(arrays) != len(layers) for arrays in kept):
+=======
+    """Raise NetworkError, naming the layer, unless kernels can be given `state`: types, shapes, ranges."""
+    parameters, populations = network.parameters, network.populations
+    found = len(state.synapses), len(state.momentum or state.synapses), len(state.biases)
+    if found != (len(parameters), len(parameters), len(populations)):
+>>>>>>> main
         raise NetworkError(
-            f"state of {len(state.synapses)} layers of synapses, {len(state.biases)} of biases and "
-            f"{len(state.momentum)} of momentum; the network has {len(layers)} layers"
+            f"state of {len(state.synapses)} matrices, {len(state.biases)} populations' biases and "
+            f"{len(state.momentum)} of momentum; the network has {len(parameters)} parameters and "
+            f"{len(populations)} populations"
         )
-    biases = (
-        limits.BIAS_MANT.low << BIAS_FRACTION_BITS,
-        (limits.BIAS_MANT.high << BIAS_FRACTION_BITS) + (1 << BIAS_FRACTION_BITS - 1) - 1,
-    )
-    for index, (connection, population) in enumerate(layers):
-        sources, neurons = network.sizes[connection.source], population.neurons
-        range_ = state_range(connection, fraction_bits)
-        expected: list[tuple[Any, ...]] = [
-            ("synapses", state.synapses, np.int16, (sources, neurons), range_),
-            ("biases", state.biases, np.int32, (neurons,), biases),
-        ]
+    most = int(weight_update.MOMENTUM_MAX)
+    for index, (connection, matrix) in enumerate(parameters):
+        where, (low, high) = f"parameter {connection.name}", state_range(connection, fraction_bits)
+        shape = (matrix.rows, matrix.columns)
+        _check_array(f"{where}: synapses", state.synapses[index], np.int16, shape, low, high)
         if state.momentum:
-            most = int(weight_update.MOMENTUM_MAX)
-            shape = (sources, padded(neurons))
-            expected.append(("momentum", state.momentum, np.int32, shape, (-most, most)))
-        for what, arrays, dtype, shape, (low, high) in expected:
-            _check_array(
-                f"layer {population.name!r}: {what}", arrays[index], dtype, shape, low, high
-            )
+            shape = (matrix.rows, padded(matrix.columns))
+            _check_array(f"{where}: momentum", state.momentum[index], np.int32, shape, -most, most)
+    for population, biases in zip(populations, state.biases, strict=True):
+        where, (low, high) = f"layer {population.name!r}: biases", bias_range(population)
+        _check_array(where, biases, np.int32, population.shape[:1], low, high)
 
 
 def _check_array(

@@ -11,15 +11,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from neurosim import limits
 from neurosim.data.frames import words_for
 from neurosim.kernels.executors import fused_chain as members
 from neurosim.kernels.noise import weight_noise
 from neurosim.kernels.rules import delta, event_aligned, weight_update
 from neurosim.kernels.simd import TWIN, WIDTH, WORDS, zeros
-from neurosim.network import Connection, Network
+from neurosim.network import Connection, Network, Population
 from neurosim.population.layout import NoiseSpec, source_words
-from neurosim.population.state import BIAS_FRACTION_BITS, SynapticState, padded, state_range
+from neurosim.population.state import SynapticState, bias_range, padded, state_range
 from neurosim.threads import balanced, in_pieces, piece_of
 
 SUM_WORDS, SUM_LANES = 20, 256
@@ -311,7 +310,7 @@ def move(
     momentum_bits: int,
 ) -> int:
     """Move a layer's weights along its sums; return how many synapses are at the edge of their range."""
-    connection, _ = network.layers[layer]
+    connection, population = network.layers[layer]
     edges = move_matrix(
         connection,
         state,
@@ -323,7 +322,7 @@ def move(
         fraction_bits,
         momentum_bits,
     )
-    move_biases(state, layer, sums.biases, rates, generation, seed)
+    move_biases(population, state, layer, sums.biases, rates, generation, seed)
     return edges
 
 
@@ -378,6 +377,7 @@ def move_matrix(
 
 
 def move_biases(
+    population: Population,
     state: SynapticState,
     number: int,
     of_biases: NDArray[np.int32],
@@ -385,10 +385,10 @@ def move_biases(
     generation: int,
     seed: np.uint64,
 ) -> None:
-    """Move the biases of population `number` along sums int32 (lane,)."""
+    """Move the biases of `population`, whose number is `number`, along sums int32 (lane,)."""
     biases = state.biases[number]
     neurons = len(biases)
-    half = 1 << (BIAS_FRACTION_BITS - 1)
+    least, most = bias_range(population)
     weight_update.move_biases(
         number,
         generation,
@@ -396,8 +396,8 @@ def move_biases(
         of_biases,
         _per_unit(rates.bias, weight_update.absolute_sum(of_biases), neurons),
         rates.decay,
-        limits.BIAS_MANT.low << BIAS_FRACTION_BITS,
-        (limits.BIAS_MANT.high << BIAS_FRACTION_BITS) + half - 1,
+        least,
+        most,
         np.zeros(-(-neurons // 8) * 2, np.uint64),
         biases,
     )

@@ -89,8 +89,7 @@ CHANGES = {
     "deep": lambda a: a[None],
     "lowest": lambda a: np.full_like(a, np.iinfo(a.dtype).min),
 }
-NAMES = [f"{kind}.{n}" for kind in ("mantissas", "bias_mantissas", "synapses", "biases", "momentum")
-         for n in (0, 1)]  # fmt: skip
+NAMES = [name for names in record._names(CONFIGURATION.network()) for name in names]
 
 
 @pytest.mark.parametrize("change", CHANGES)

@@ -140,7 +140,7 @@ def dump(path: str, folder: Path) -> list[str]:
             data = file.get(name)
             if isinstance(data, h5py.Dataset) and not data.is_virtual and not data.external:
                 text = h5py.check_string_dtype(data.dtype) is not None
-                array = data.asstr()[()].astype(str) if text else data[()]
+                array = np.asarray(data.asstr()[()]).astype(str) if text else data[()]
                 if np.asarray(array).dtype.kind in "biufU":
                     np.save(folder / f"{len(names)}.npy", array)
                     names.append(name)

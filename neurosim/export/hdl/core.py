@@ -145,7 +145,8 @@ def replay(read: Images) -> dict[str, NDArray[np.int64]]:
     )
     inputs = network.inputs[0].size
     rows = read.array("stim")
-    if rows.shape[1] != inputs or len(rows) % steps or rows.min(initial=0) < 0 < rows.max() - 1:
+    bits = rows.min(initial=0) >= 0 and rows.max(initial=0) <= 1
+    if rows.shape[1] != inputs or len(rows) % steps or not bits:
         raise ImageError(
             f"stim.mem is {rows.shape}; needed are bits, {inputs} a row, {steps} rows each"
         )

@@ -51,16 +51,16 @@ class Conv2dOperator(Operator):
         assert self.parameter is not None
         self._count = self.parameter.rows * self.parameter.columns * self.parameter.uses
         self._largest = 0
-        met = taps((height, width), self.out_shape[1:], size, stride, padding).source
+        met = taps((height, width), (self.out_shape[1], self.out_shape[2]), size, stride, padding).source
         self._fan_out = int(np.bincount(met).max(initial=0)) * self.parameter.columns
 
     @property
     def narrow(self) -> bool:
-        return not self._table.wide
+        return not self._sums.wide
 
     def load(self, matrix: NDArray[np.int8] | None) -> None:
         assert matrix is not None
-        self._table = conv2d.make_table(matrix, self._geometry.run)
+        self._sums = conv2d.make_table(matrix, self._geometry.run)
         self._largest = int(np.abs(matrix.astype(np.int64)).sum(axis=0).max())
         run = self._geometry.run
         self._back = zeros(
@@ -87,7 +87,7 @@ class Conv2dOperator(Operator):
         )  # fmt: skip
         kernel = conv2d.current_narrow if out.dtype == np.int16 else conv2d.current_wide
         kernel(
-            0, count, span.start, span.stop, self._geometry, self._table, scratch.packed, self.shift,
+            0, count, span.start, span.stop, self._geometry, self._sums, scratch.packed, self.shift,
             self.lanes, out,
         )  # fmt: skip
 
