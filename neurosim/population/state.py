@@ -115,17 +115,10 @@ def check_fraction_bits(fraction_bits: int) -> None:
 
 
 def check_state(network: Network, state: SynapticState, fraction_bits: int) -> None:
-<<<<<<< HEAD
     """Raise NetworkError, naming the layer, unless the types, shapes and ranges of `state` are valid."""
-    layers = network.layers
-    kept = (state.synapses, state.biases, state.momentum or state.synapses)
-    if any(len(arrays) != len(layers) for arrays in kept):
-=======
-    """Raise NetworkError, naming the layer, unless kernels can be given `state`: types, shapes, ranges."""
     parameters, populations = network.parameters, network.populations
     found = len(state.synapses), len(state.momentum or state.synapses), len(state.biases)
     if found != (len(parameters), len(parameters), len(populations)):
->>>>>>> main
         raise NetworkError(
             f"state of {len(state.synapses)} matrices, {len(state.biases)} populations' biases and "
             f"{len(state.momentum)} of momentum; the network has {len(parameters)} parameters and "
