@@ -1,4 +1,4 @@
-"""On which cores does a network fit, and which way do its spikes go?
+"""Mapping onto cores: placement of populations within the limits of a chip, and routes of their spikes.
 
     bits of an axon    n * (weight + delay + tag [+ index]) + 10 for a block of n <= 64 synapses,
                        rounded up to 64
@@ -31,11 +31,11 @@ INDEX_BITS = (6, 12)
 
 
 class MappingError(NetworkError):
-    """A network that does not fit. The message names the limit, and by how much."""
+    """A network that does not fit. The message names the limit and the excess."""
 
 
 class Limits(NamedTuple):
-    """What one core, and one chip, can hold."""
+    """Limits of one core and of one chip."""
 
     compartments: int = limits.COMPARTMENTS_PER_CORE
     axons_in: int = limits.AXONS_IN_PER_CORE
@@ -85,13 +85,13 @@ class Placement(NamedTuple):
         return tuple(core for core in self.cores if core.population == population)
 
     def busiest_share(self, population: str) -> float:
-        """Share of the population that its fullest core holds."""
+        """Fraction of the population on its fullest core."""
         sizes = [core.last - core.first for core in self.of(population)]
         return max(sizes) / sum(sizes)
 
 
 def axon_bits(synapses: Int | int, weight_bits: int, delay_bits: int, index_bits: int) -> Int:
-    """SynapticState of an axon with so many synapses; 0 for none. Tags serve other rules: 0 bits."""
+    """Memory in bits of an axon with `synapses` synapses; 0 for none. Tags are for other rules: 0 bits."""
     count = np.asarray(synapses, np.int64)
     each = weight_bits + delay_bits + index_bits
     whole, rest = count // BLOCK, count % BLOCK
@@ -151,7 +151,7 @@ def _used(population: Population, fans: Sequence[_Fan], first: int, last: int) -
 
 
 def _excess(used: dict[str, int], allowed: Limits) -> str:
-    """Which limit is exceeded, and by how much; empty if none is."""
+    """The limit that is exceeded, and the excess; empty if none is."""
     for name, need in used.items():
         most = getattr(allowed, name)
         if need > most:

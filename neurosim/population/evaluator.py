@@ -44,6 +44,7 @@ from neurosim.population.update import (
     Coefficients,
     Rates,
     SharedForward,
+    Step,
     UpdateSums,
     accumulate_delta,
     accumulate_event_aligned,
@@ -455,11 +456,7 @@ class Evaluator:
                 self.state,
                 layer,
                 sums[layer],
-                rate,
-                generation,
-                self.seed,
-                self.fraction_bits,
-                self.momentum_bits,
+                Step(rate, generation, self.seed, self.fraction_bits, self.momentum_bits),
             )
             for layer, rate in enumerate(rates)
         )

@@ -45,7 +45,7 @@ from neurosim.population.operators import lanes_of
 from neurosim.population.operators.operator import INT32_MAX, TERM_MAX
 from neurosim.population.rules import Signal
 from neurosim.population.state import SynapticState, check_fraction_bits, check_state, weights
-from neurosim.population.update import Rates, move_biases, move_matrix
+from neurosim.population.update import Rates, Step, move_biases, move_matrix
 from neurosim.threads import in_pieces
 
 READOUT_FAN_IN = 128
@@ -235,6 +235,10 @@ class GraphEvaluator:
         if batch is None:
             raise NetworkError("the update of a graph of layers needs its batch")
         plan, samples = self._plan(batch.steps), len(batch.groups)
+        steps = [
+            Step(rate, generation, self.seed, self.fraction_bits, self.momentum_bits)
+            for rate in rates
+        ]
         edges = 0
         for number, (connection, matrix) in enumerate(self.network.parameters):
             largest = samples * self._largest(plan, connection.target, matrix.uses)
@@ -243,11 +247,7 @@ class GraphEvaluator:
                 self.state,
                 number,
                 narrowed(coefficients.matrices[number], largest, matrix.columns),
-                rates[number],
-                generation,
-                self.seed,
-                self.fraction_bits,
-                self.momentum_bits,
+                steps[number],
             )
         numbers = {c.target: n for n, (c, _) in reversed(list(enumerate(self.network.parameters)))}
         for number, population in enumerate(self.network.populations):
@@ -261,9 +261,7 @@ class GraphEvaluator:
                 self.state,
                 number,
                 sums,
-                rates[numbers[population.name]],
-                generation,
-                self.seed,
+                steps[numbers[population.name]],
             )
         return edges
 

@@ -45,6 +45,21 @@ class Rates(NamedTuple):
     decay: int
 
 
+class Step(NamedTuple):
+    """One update of a parameter: how far, and what its random rounding is drawn from.
+
+    rates                         of the parameter
+    generation, seed              of the generator
+    fraction_bits, momentum_bits  that a synapse keeps
+    """
+
+    rates: Rates
+    generation: int
+    seed: np.uint64
+    fraction_bits: int
+    momentum_bits: int
+
+
 class UpdateSums(NamedTuple):
     """Of a layer: synapses int32 (source, lane), biases int32 (lane,)."""
 
@@ -298,31 +313,11 @@ def accumulate_delta(shared: SharedForward, sums: UpdateSums) -> None:
     delta.accumulate_delta_biases(shared.errors, groups, sums.biases)
 
 
-def move(
-    network: Network,
-    state: SynapticState,
-    layer: int,
-    sums: UpdateSums,
-    rates: Rates,
-    generation: int,
-    seed: np.uint64,
-    fraction_bits: int,
-    momentum_bits: int,
-) -> int:
+def move(network: Network, state: SynapticState, layer: int, sums: UpdateSums, step: Step) -> int:
     """Move a layer's weights along its sums; return how many synapses are at the edge of their range."""
     connection, population = network.layers[layer]
-    edges = move_matrix(
-        connection,
-        state,
-        layer,
-        sums.synapses,
-        rates,
-        generation,
-        seed,
-        fraction_bits,
-        momentum_bits,
-    )
-    move_biases(population, state, layer, sums.biases, rates, generation, seed)
+    edges = move_matrix(connection, state, layer, sums.synapses, step)
+    move_biases(population, state, layer, sums.biases, step)
     return edges
 
 
@@ -331,27 +326,21 @@ def move_matrix(
     state: SynapticState,
     number: int,
     direction: NDArray[np.int32],
-    rates: Rates,
-    generation: int,
-    seed: np.uint64,
-    fraction_bits: int,
-    momentum_bits: int,
+    step: Step,
 ) -> int:
     """Move the matrix of parameter `number` along sums int32 (row, lane); as `move`."""
     synapses = state.synapses[number]
     piece = balanced(len(synapses), -(-MOVED // direction.shape[1]))
     if state.momentum:
         kept, added = state.momentum[number], direction
-        in_pieces(
-            len(added),
-            piece,
-            lambda begin, end: weight_update.gather_momentum(
-                begin, end, kept, momentum_bits, added
-            ),
-        )
+
+        def smooth(begin: int, end: int) -> None:
+            weight_update.gather_momentum(begin, end, kept, step.momentum_bits, added)
+
+        in_pieces(len(added), piece, smooth)
         direction = kept
-    low, high = state_range(connection, fraction_bits)
-    rate = _per_unit(rates.step, weight_update.absolute_sum(direction), synapses.size)
+    low, high = state_range(connection, step.fraction_bits)
+    rate = _per_unit(step.rates.step, weight_update.absolute_sum(direction), synapses.size)
     edges: list[int] = []
 
     def work(begin: int, end: int) -> None:
@@ -360,11 +349,11 @@ def move_matrix(
             begin,
             end,
             number,
-            generation,
-            seed,
+            step.generation,
+            step.seed,
             direction,
             rate,
-            rates.decay,
+            step.rates.decay,
             low,
             high,
             random,
@@ -381,23 +370,19 @@ def move_biases(
     state: SynapticState,
     number: int,
     of_biases: NDArray[np.int32],
-    rates: Rates,
-    generation: int,
-    seed: np.uint64,
+    step: Step,
 ) -> None:
     """Move the biases of `population`, whose number is `number`, along sums int32 (lane,)."""
     biases = state.biases[number]
     neurons = len(biases)
-    least, most = bias_range(population)
     weight_update.move_biases(
         number,
-        generation,
-        seed,
+        step.generation,
+        step.seed,
         of_biases,
-        _per_unit(rates.bias, weight_update.absolute_sum(of_biases), neurons),
-        rates.decay,
-        least,
-        most,
+        _per_unit(step.rates.bias, weight_update.absolute_sum(of_biases), neurons),
+        step.rates.decay,
+        *bias_range(population),
         np.zeros(-(-neurons // 8) * 2, np.uint64),
         biases,
     )

@@ -1,4 +1,4 @@
-"""Which ways of training are compared, and how is each part of the work done once?"""
+"""Comparison of runs with float training, quantised weights and narrower registers."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -86,7 +86,7 @@ class Part:
 
 
 def way_of_training(settings: "Settings") -> str:
-    """How a run learned, in a few words."""
+    """The learning method of a run, in a few words."""
     words = [CHIP[settings.method]]
     if settings.credit == "error":
         words.append("credit by error")
@@ -240,7 +240,7 @@ def _bptt_rows(
 def scale_score(
     trained: "Trained", settings: "BpttSettings", search: Frames
 ) -> Callable[[Network, Weights], float]:
-    """What the scale search maximises: the chip's mean log-likelihood on samples of the validation set.
+    """Objective of the scale search: the chip's mean log-likelihood on samples of the validation set.
 
     It is smoother than accuracy, so that few samples do. The chip's scores have a scale of their own;
     they are brought to the spread that the float network's logits have.

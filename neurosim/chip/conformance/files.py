@@ -1,4 +1,4 @@
-"""Which network, weights and rules does a file of recorded steps describe?
+"""Files of recorded steps: network, weights and rules of a recording of another emulator.
 
     params          JSON: the peer, its registers, the latency rule
     s_in, s_out     (step, input), (step, neuron) spikes; values where graded or ternary
@@ -7,8 +7,8 @@
     w_rec ...       the same from neuron to neuron;  delays: one a synapse, if they differ
     bias            effective biases;  noise_lfsr: noise draws;  mon_w: weights while learning
 
-The case is read from the arrays and params, never from the name of the file. What is not understood
-is kept for the reader of the outcome; an array that is not understood is an error.
+The case is read from the arrays and params, never from the name of the file. Unknown params are reported with
+the outcome; an unknown array is an error.
 """
 
 import re
@@ -55,17 +55,17 @@ USED = ("eff", "act", "inc")
 
 
 class VectorError(ValueError):
-    """A recording that cannot be read, or that asks for what the chip does not have."""
+    """A recording that cannot be read, or that needs a feature that the chip does not have."""
 
 
 class Case(NamedTuple):
-    """A recording as a network and what it should do.
+    """A recording as a network with the expected spikes and registers.
 
     biases   (neuron,) parts of biases that no register holds
     noise    (step, neuron) draws, or None
     plastic  (step, neuron, input) weights as they were after each step, or None
     wanted   by name: the recorded arrays
-    differ   weights that came out otherwise than recorded, in words; empty if none
+    differ   text on weights that differ from the recorded ones; empty if none
     """
 
     profile: Profile
@@ -81,7 +81,7 @@ class Case(NamedTuple):
 
 
 class Recorded:
-    """Arrays and params of a file, and which of them nobody has asked for yet."""
+    """Arrays and params of a file, and those of them that have not been used yet."""
 
     def __init__(self, path: Path) -> None:
         try:

@@ -1,11 +1,11 @@
-"""Does the chip do, step for step, what another emulator was recorded doing?
+"""Conformance with other emulators: the chip's spikes and registers against recorded ones, step by step.
 
     check_file(path)       one file of recorded steps (`neurosim/chip/conformance/files.py`), or
                            one weight-rule table: x_sm{mode}, sm{mode}_nb{bits}_e{exponent}
     check_folder(folder)   every npz file of a folder
 
-A file matches if u, v and the spikes are equal in every step and every neuron, and the weights came
-out as recorded. Nothing else counts as a match.
+A file matches only if u, v and the spikes are equal in every step and every neuron, and the weight rule gave
+the recorded weights.
 """
 
 import re
@@ -38,7 +38,7 @@ GIVEN = re.compile(r"^[xw](_(sm|mixed|m)\d)?$")
 
 
 class Outcome(NamedTuple):
-    """What came of one file; status: match, differs (was compared), or unchecked (was not)."""
+    """Outcome of one file; status: match, differs (compared), or unchecked (not compared)."""
 
     file: str
     profile: str
@@ -68,13 +68,13 @@ def check_file(path: Path) -> Outcome:
         return _check_steps(path, read(path))
     except (VectorError, NetworkError) as error:
         return Outcome(path.name, "", "unchecked", "", str(error))
-    except Exception as error:  # a stranger's file holds whatever nobody thought of
+    except Exception as error:  # an unknown file may raise anything
         why = f"not understood: {type(error).__name__}: {error}"
         return Outcome(path.name, "", "unchecked", "", why)
 
 
 def replay(case: Case) -> dict[str, Int]:
-    """What the chip does with a case: u, v, s_out, each int64 (step, neuron)."""
+    """Run a case on the chip: u, v, s_out, each int64 (step, neuron)."""
     chip = Chip(case.network, case.weights, case.profile, placement=None)
     probes = (Probe("neurons", "u"), Probe("neurons", "v"))
     rows: list[tuple[Int, Int, Int]] = []
@@ -171,7 +171,7 @@ def _mode(form: re.Match[str]) -> SignMode | None:
 def table_entry(
     profile: Profile, given: NDArray, mode: SignMode, bits: int, exponent: int | None
 ) -> Int:
-    """What the weight rule makes of `given`: currents of u; for lava, weights and exponent."""
+    """Result of the weight rule for `given`: currents of u; for lava, weights and exponent."""
     weights = np.asarray(given)
     if weights.dtype.kind == "f" and profile.rounding == "nearest_even":
         step = 2.0 ** (

@@ -1,4 +1,4 @@
-"""Which registers come nearest to a population of a NIR graph?
+"""Quantisation of a population of a NIR graph to the nearest registers.
 
 NIR's equations by forward Euler, v counted from v_reset, I from rest, x what arrives:
 
@@ -11,7 +11,7 @@ The chip's, with u the part of I that reaches v, and one scale S (units of v for
     (du + 1) / 4096 = dt/tau_syn     dv / 4096 = dt/tau_mem     vth_mant << 6 = S v_threshold
     mantissa << current_shift = S gain w     bias = S (dt/tau_mem v_leak + settled b)
 
-Which S? The mantissas of the largest connection reach 127, times the power of two that brings the
+Choice of S: the mantissas of the largest connection reach 127, times the power of two that brings the
 threshold nearest below 2^16: v is then 128 thresholds wide or more, a threshold is right to 1 in 1,000,
 and vth_mant is of the size that learning's recipes are made for. One S for all neurons, since a core
 holds few different thresholds. Other connections get the exponent they need.
@@ -39,10 +39,10 @@ TOP = mantissas(8, "mixed").high
 class Dynamics(NamedTuple):
     """A population in steps; every array float64 (neuron,).
 
-    synapse, membrane  what a step takes from I and from v
-    gain               what x = 1 adds to v in the step it arrives
-    settled            what x = 1 adds to v in each step once it has come for long
-    drift              what the leak adds to v in each step
+    synapse, membrane  decay of I and of v per step
+    gain               increment of v by x = 1 in the step it arrives
+    settled            increment of v per step by a constant x = 1, in the steady state
+    drift              increment of v per step by the leak
     threshold          above v_reset
     """
 
@@ -65,7 +65,7 @@ class Quantised(NamedTuple):
 
 
 def dynamics(name: str, node: Any, dt: float) -> Dynamics:
-    """What the parameters of CubaLIF, LIF or IF mean for a step of dt seconds."""
+    """The parameters of CubaLIF, LIF or IF for a step of dt seconds."""
     kind = type(node).__name__
     size = np.size(node.v_threshold)
 

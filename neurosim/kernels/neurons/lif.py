@@ -155,12 +155,12 @@ class Presented(NamedTuple):
 
     chain: Any
     rank: int  # of the noise, NONE where it is in scratch.noise, or ALONG
-    scale: int  # of event-aligned noise
+    scale: Any  # int: of event-aligned noise
     steps: int
     current: Any
     plus_at: int
     minus_at: int
-    minus_noise_at: int
+    minus_noise_at: Any  # int
     scratch: Any
     other: Any
     out: Any
