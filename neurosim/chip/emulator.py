@@ -1,12 +1,12 @@
-"""What does the chip do with these spikes? Cores, synapses and compartments, step by step.
+"""Chip emulator: cores, synapses and compartments of any network, time step by time step.
 
     chip = Chip(network, {"input->hidden": weights, ...}, profiles.DEFAULT)
     recording = chip.run(spikes, probes=[Probe("hidden", "v")])
 
 Latency, once: a spike of step t acts in step t + latency + delay; latency is 1 for neurons and,
 but for brian2-loihi's and slayer's rules, 1 for inputs. Layer l = 1, 2, ... of a chain therefore
-does in step t + l what the population evaluator, without latency, does in step t; `pipelined` lets
-each layer start afresh in its own step l. Under `profiles.LAYERED` the chip has no latency either.
+does in step t + l what the population evaluator, without latency, does in step t; `pipelined` resets each
+layer before its own step l. Under `profiles.LAYERED` the chip has no latency either.
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,8 +37,8 @@ PIECES_PER_THREAD = 4
 class Probe(NamedTuple):
     """Record `what` of chosen neurons (None: all) in chosen steps of the run (None: all).
 
-    u, v     as the step leaves them (v in the step of a spike: by the profile's `recorded_v`)
-    current  what arrived at the compartment in this step, noise included, in units of u
+    u, v     at the end of the step (v in the step of a spike: by the profile's `recorded_v`)
+    current  input of the compartment in this step, noise included, in units of u
     """
 
     population: str
@@ -48,7 +48,7 @@ class Probe(NamedTuple):
 
 
 class Counters(NamedTuple):
-    """What happened; int64 (sample, step), or plain integers after `total`.
+    """Counters of a run; int64 (sample, step), or plain integers after `total`.
 
     input_overflows       sums of synaptic input beyond 21 bits and sign
     current_overflows     u beyond its register; saturations by default, wraps in other profiles
@@ -97,7 +97,7 @@ class Chip:
     weights     by name of connection: integers (target, source), `Dense` or `Sparse`
     placement   cores and routes; "auto" makes one or refuses a network that does not fit; None
                 leaves the network unplaced: no limits, no messages, no hops
-    rounded     by name of connection: what came of bringing the weights to the grid
+    rounded     by name of connection: result of rounding the weights to the grid
     """
 
     def __init__(
@@ -336,7 +336,7 @@ def pipelined(network: Network, steps: int) -> Network:
 
 
 def _chosen(what: str, asked: Sequence[int] | None, size: int) -> NDArray[np.int64]:
-    """Which of 0..size-1 a probe asks for."""
+    """Indices in 0..size-1 of a probe."""
     if asked is None:
         return np.arange(size)
     array = np.asarray(asked)

@@ -1,8 +1,8 @@
 """Compilation of kernels with Numba, and the cache of their machine code.
 
-Numba's own cache does not see a change in a *called* module (numba #1833), so the cache folder is
-named by a hash of all kernel sources, the versions of Python and numba, and the processor. A stale
-kernel is then impossible rather than unlikely.
+Numba's own cache does not notice a change in a *called* module (numba #1833), so the cache folder is named
+by a hash of all kernel sources, the versions of Python and Numba, and the processor. This excludes stale
+kernels.
 """
 
 import hashlib
@@ -93,7 +93,7 @@ class _CalleeCompiler(CompilerBase):
 
 
 class _Callee(CPUDispatcher):
-    """A kernel as other kernels call it."""
+    """A kernel that other kernels call."""
 
     def add_overload(self, result: Any) -> None:
         self.overloads[tuple(result.signature.args)] = result
@@ -118,7 +118,7 @@ class Kernel(CPUDispatcher):
         return self.callee.get_overload(signature)
 
     def compile(self, signature: Any) -> Any:
-        """Compile for these types of arguments, or load from the cache; on the clock of compilation."""
+        """Compile for these argument types, or load from the cache; the time counts as compilation."""
         with _clock:
             return super().compile(signature)
 
@@ -129,7 +129,7 @@ class Kernel(CPUDispatcher):
         return lambda *_: 0
 
     def is_compiled(self, types: tuple[Any, ...]) -> bool:
-        """Is there machine code for these types of arguments, here or in the cache?"""
+        """Whether there is machine code for these argument types, in this process or in the cache."""
         return (
             types in self.overloads or self._cache.load_overload(types, self.targetctx) is not None
         )
@@ -180,7 +180,7 @@ def planned(work: Callable[[], object]) -> list[tuple[Kernel, tuple[Any, ...]]]:
 
 
 def kernel(function: Callable[..., Any], inline: bool = False) -> Any:
-    """Compile a scalar rule or a loop; it lets go of Python's lock, so that threads run it side by side."""
+    """Compile a scalar rule or a loop; it releases the GIL, so that threads run it in parallel."""
     options = {"nopython": True, "nogil": True, "error_model": "numpy", "forceinline": inline}
     compiled = Kernel(function, options)
     if CACHE_FOLDER is not None:
@@ -194,5 +194,5 @@ def kernel(function: Callable[..., Any], inline: bool = False) -> Any:
 
 
 def inlined(function: Callable[..., Any]) -> Any:
-    """A kernel that becomes part of its callers: a call has some fifty arguments."""
+    """A kernel that is inlined into its callers, because a call has some fifty arguments."""
     return kernel(function, inline=True)

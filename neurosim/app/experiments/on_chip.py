@@ -1,6 +1,6 @@
-"""What does the chip make of a network, and what does it cost there?
+"""Accuracy, spikes and cost of a network on the chip, by the measures of NeuroBench.
 
-NeuroBench's measures (Yik et al., Nature Communications 16, 2025), on the integer network:
+Yik et al., Nature Communications 16, 2025, applied to the integer network:
 
     activation sparsity   1 - spikes / (neurons x steps), inputs left out
     connection sparsity   share of synapses whose mantissa is 0

@@ -1,4 +1,4 @@
-"""How is what a run did drawn? SVG for a page of any width; text is legible from a phone's width on."""
+"""Drawings of a run as SVG for any width of the page, legible on a phone."""
 
 from typing import TYPE_CHECKING, Any
 

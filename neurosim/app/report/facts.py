@@ -1,4 +1,4 @@
-"""What is there to tell of a run? Everything the report shows, looked up or measured once.
+"""Facts of a run for the report: everything that it shows, read or measured once.
 
 Answers, spikes and membranes are those of the chip without latency, as in training; the cost is that of
 the network as it lies on the cores, with latency, mean of some test samples.
@@ -31,7 +31,7 @@ SHOWN = 3
 class Sample(NamedTuple):
     """One sample on the chip.
 
-    seen      uint8 (step, polarity, row, column): events of each polarity, as the sensor saw them
+    seen      uint8 (step, polarity, row, column): events of each polarity on the sensor
     spikes    int8 (step, neuron) of the inputs and of each population
     membranes int64 (step, neuron) of each population, after the reset
     """
@@ -46,7 +46,7 @@ class Sample(NamedTuple):
 
 
 class Health(NamedTuple):
-    """What is wrong with a layer, if anything.
+    """Health of a layer.
 
     rates    float (neuron,): spikes a step, mean over the test samples; None where the layer is read by
              its membrane and never to spike
@@ -74,7 +74,7 @@ class Cost(NamedTuple):
 
 
 class Trained(NamedTuple):
-    """What needs weights: there from the first checkpoint on."""
+    """Facts that need weights, available from the first checkpoint on."""
 
     checkpoint: Checkpoint
     data: str
@@ -117,7 +117,7 @@ def gather(folder: Path, load: Callable[[Config], Dataset], samples: Sequence[in
 
 
 def _comparison(folder: Path) -> dict[str, Any] | None:
-    """What `neurosim compare` left in the run folder, if it was run."""
+    """The results of `neurosim compare` in the run folder, if it was run."""
     file = folder / FOLDER / RESULT
     try:
         kept = unsealed(file.read_bytes())

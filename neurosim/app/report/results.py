@@ -1,4 +1,4 @@
-"""What did the network learn, what does it get wrong, and what is it like inside?"""
+"""Sections on results: accuracy, errors, weights and firing rates."""
 
 from learning.record import weights_sha256
 from neurosim.app.report import drawings, sample_drawing
