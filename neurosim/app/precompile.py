@@ -41,7 +41,7 @@ class Wanted(NamedTuple):
 
     @property
     def weight(self) -> int:
-        """About how long it takes to compile, in units of its own: kernels with many arguments are the large ones."""
+        """About how long it takes to compile, in units of its own: large kernels have many arguments."""
         return len(str(self.types))
 
     def compile(self) -> None:
@@ -56,9 +56,14 @@ def kernels_of(config: Config) -> list[Wanted]:
     wanted = [
         Wanted(kernel.__module__, kernel.__name__, types)
         for kernel, types in found
-        if not kernel.is_compiled(types)
+        if _named(kernel) and not kernel.is_compiled(types)
     ]
     return sorted(wanted, key=lambda one: -one.weight)
+
+
+def _named(kernel: Any) -> bool:
+    """Can another process find this kernel by its module and name?"""
+    return getattr(importlib.import_module(kernel.__module__), kernel.__name__, None) is kernel
 
 
 def _generation(config: Config) -> None:
@@ -94,7 +99,11 @@ def _marker(config: Config) -> Path | None:
     if CACHE_FOLDER is None:
         return None
     kinds = {
-        name: value if isinstance(value, str) else len(value) if isinstance(value, tuple) else bool(value)
+        name: value
+        if isinstance(value, str)
+        else len(value)
+        if isinstance(value, tuple)
+        else bool(value)
         for name, value in config.settings.model_dump(exclude={"data"}).items()
     }
     content = json.dumps([kinds, None if config.given is None else repr(config.given)])
@@ -119,7 +128,7 @@ class Precompilation:
 
     def _start(self, plan: bool) -> None:
         process = subprocess.Popen(
-            [sys.executable, "-m", "neurosim.app.precompile"],
+            [sys.executable, "-c", "from neurosim.app.precompile import serve; serve()"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -144,7 +153,7 @@ class Precompilation:
             while (one := self._take()) is not None:
                 _ask(process, "compile", one)
                 self._count(one)
-        except (OSError, ValueError, EOFError):
+        except (OSError, ValueError, EOFError, AttributeError, ImportError):
             self._failed = True  # what it did not compile is compiled when it is called
         finally:
             self._planned.set()
@@ -218,10 +227,7 @@ def precompiling(config: Config, threads: int) -> Iterator[Callable[[Tell], None
 
 def serve() -> None:
     """Be a worker: answer the lines of standard input until it ends."""
-    import gc
-
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the leader decides
-    gc.disable()  # a tenth of the time, for some memory
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # nothing else may write between the answers
     for line in sys.stdin:
@@ -230,7 +236,3 @@ def serve() -> None:
         answer = kernels_of(given) if what == "plan" else given.compile()
         answers.write(base64.b64encode(pickle.dumps(answer)).decode() + "\n")
         answers.flush()
-
-
-if __name__ == "__main__":
-    serve()
