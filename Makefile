@@ -1,6 +1,8 @@
 # make train   set up, then train on the embedded data
 # make test    set up, then the whole suite
-# Both install all they need into .venv; PYTHON=... chooses the interpreter (3.11 to 3.13).
+# make docs    set up, then the documentation with its API reference, into build/docs
+# They install all they need into .venv, in the versions of constraints.txt; PYTHON=... chooses the
+# interpreter (3.11 to 3.13).
 
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python; do \
@@ -9,7 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: train test clean
+.PHONY: train test docs clean
 
 train: $(READY)
 	$(BIN)/neurosim train --data digits --generations 400
@@ -17,15 +19,22 @@ train: $(READY)
 test: $(READY) $(VENV)/.norse
 	$(BIN)/python -m pytest
 
-$(READY): pyproject.toml
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+$(READY): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed; install one, or give PYTHON=/path/to/python3"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[reference,nmnist,test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[reference,nmnist,test]'
 	touch $@
 
 # norse asks for torchvision, which nothing that is used of it needs
 $(VENV)/.norse: $(READY)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps 'norse>=1.1'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-deps 'norse>=1.1'
+	touch $@
+
+$(VENV)/.docs: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
 	touch $@
 
 clean:

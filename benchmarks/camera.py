@@ -5,13 +5,19 @@
     python benchmarks/camera.py transfer --seeds 3    a classifier trained on simulated MNIST, tested on
                                                       simulated and on real recordings
     python benchmarks/camera.py picture FILE.png      frames of real and simulated recordings
+    python benchmarks/camera.py others                events, cells and seconds of the other cameras, on
+                                                      images of Caltech101 (--caltech101, a folder of
+                                                      folders of .jpg) and CIFAR-10 (--cifar10, an .npz)
+    python benchmarks/camera.py sensor                a smaller plane: events pooled, or a coarser sensor
 
-The last three need MNIST (--mnist, an .npz) and recordings of its training images in N-MNIST's layout
-(--recordings, file 00001.bin being training image 0). Those images are kept out of the training set.
+Counts, transfer and picture need MNIST (--mnist, an .npz) and recordings of its training images in
+N-MNIST's layout (--recordings, file 00001.bin being training image 0). Those images are kept out of the
+training set.
 """
 
 import argparse
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +35,7 @@ def recordings(folder):
     found = []
     for part in nmnist.PARTS:
         for path, label in zip(*nmnist.files(folder, part), strict=True):
-            found.append((int(path.stem) - 1, int(label), events.read(path)))
+            found.append((int(path.stem) - 1, int(label), nmnist.read(path)))
     found.sort(key=lambda one: one[0])
     numbers, labels, recorded = zip(*found, strict=True)
     return np.array(numbers), np.array(labels, np.uint8), list(recorded)
@@ -50,7 +56,7 @@ def counts(arguments):
     simulated = camera.record(mnist["train_x"][numbers], indices=numbers)
     print("mean of a recording      events  p = 1  active cells in each of ten bins")
     for name, recorded in (("real", real), ("simulated", simulated)):
-        made = frames.unpack(frames.from_events(recorded, labels, steps=STEPS))
+        made = frames.unpack(frames.from_events(recorded, labels, nmnist.binning(STEPS)))
         cells = " ".join(f"{cell:4.0f}" for cell in made.sum(2, dtype=np.int64).mean(0))
         both = np.concatenate(recorded)
         print(f"{name:24s} {len(both) / len(recorded):6.0f}  {both['p'].mean():.3f}  {cells}")
@@ -78,7 +84,7 @@ def train(bits, labels, seed, epochs):
             return gradient / (1 + 2 * above.abs()) ** 2
 
     torch.manual_seed(seed)
-    inputs = frames.sensor_inputs()
+    inputs = nmnist.binning().plane.inputs
     first, second = torch.nn.Linear(inputs, HIDDEN), torch.nn.Linear(HIDDEN, 10)
     torch.nn.init.normal_(first.weight, 0, 0.03)
     parameters = [*first.parameters(), *second.parameters()]
@@ -118,7 +124,7 @@ def train(bits, labels, seed, epochs):
 def transfer(arguments):
     mnist = np.load(arguments.mnist)
     numbers, labels, recorded = recordings(arguments.recordings)
-    real = frames.from_events(recorded, labels, steps=STEPS).bits
+    real = frames.from_events(recorded, labels, nmnist.binning(STEPS)).bits
     kept = np.setdiff1d(np.arange(len(mnist["train_x"])), numbers)[: arguments.images]
     bits = camera.bits(mnist["train_x"][kept], indices=kept, steps=STEPS)
     test = camera.bits(mnist["test_x"], split=1, steps=STEPS)
@@ -144,7 +150,7 @@ def picture(arguments):
     figure, axes = plt.subplots(8, STEPS, figsize=(STEPS, 8))
     for row, axis in enumerate(axes):
         recorded = (real, simulated)[row % 2][row // 2]
-        made = frames.count(recorded, steps=STEPS).reshape(STEPS, 2, 34, 34)
+        made = frames.count(recorded, nmnist.binning(STEPS)).reshape(STEPS, 2, 34, 34)
         for step in range(STEPS):
             axis[step].imshow(made[step, 1] - made[step, 0], cmap="seismic", vmin=-5, vmax=5)
             axis[step].set(xticks=[], yticks=[])
@@ -153,18 +159,102 @@ def picture(arguments):
     figure.savefig(arguments.file)
 
 
+def others_images(arguments, count):
+    """Images of Caltech101 (a list, of different sizes) and of CIFAR-10, by the name of their camera."""
+    from PIL import Image
+
+    files = sorted(arguments.caltech101.glob("*/*.jpg"))[:: 9144 // count]
+    caltech = [np.asarray(Image.open(file).convert("L")) for file in files]
+    with np.load(arguments.cifar10) as archive:
+        return {"ncaltech101": caltech, "cifar10dvs": archive["test_x"][:count]}
+
+
+def others(arguments):
+    print(
+        "camera       images/s  events  5 % .. 95 %      p = 1  last, ms  active cells, ten bins, %"
+    )
+    for name, shown in others_images(arguments, 100).items():
+        chosen = camera.by_name(name)
+        camera.bits(shown[:1], camera=chosen)
+        start = time.process_time()
+        packed = camera.bits(shown, camera=chosen)
+        took = time.process_time() - start
+        recorded = camera.record(shown, camera=chosen)
+        count = np.array([*map(len, recorded)])
+        low, high = np.percentile(count, [5, 95])
+        cells = 2 * chosen.sensor[0] * chosen.sensor[1]
+        active = 100 * np.bitwise_count(packed).sum((0, 2)) / len(shown) / cells
+        print(
+            f"{name:12s} {len(shown) / took:8.1f} {count.mean():7.0f} {low:7.0f} .. {high:6.0f}"
+            f" {np.mean([r['p'].mean() for r in recorded]):8.3f}"
+            f" {np.mean([r['t'][-1] for r in recorded]) / 1000:9.1f}  "
+            + " ".join(f"{share:3.0f}" for share in active)
+        )
+
+
+def coarser(chosen, times):
+    """A camera whose sensor has so many times fewer rows and columns, before the same moving scene."""
+
+    def smaller(pair):
+        return tuple(one // times for one in pair)
+
+    return replace(
+        chosen, sensor=smaller(chosen.sensor), field=smaller(chosen.field),
+        path=tuple((x / times, y / times) for x, y in chosen.path),
+        where=chosen.where / times, stray=chosen.stray / times**2,
+    )  # fmt: skip
+
+
+def sensor(arguments):
+    print(
+        "camera       plane   way      images/s  active cells, ten bins, %                correlation"
+    )
+    for name, shown in others_images(arguments, 100).items():
+        chosen, times = camera.by_name(name), 5 if name == "ncaltech101" else 4
+        small = coarser(chosen, times)
+        rows, columns = small.sensor
+        made = {}
+        for way, options in (
+            ("pooled", {"camera": chosen, "plane": small.sensor}),
+            ("coarser", {"camera": small}),
+        ):
+            camera.bits(shown[:1], **options)
+            start = time.process_time()
+            packed = camera.bits(shown, **options)
+            took = time.process_time() - start
+            inputs = events.POLARITIES * rows * columns
+            labels = np.zeros(len(shown), np.uint8)
+            made[way] = frames.unpack(frames.Frames(packed, labels, inputs)).astype(np.float32)
+            pair = np.corrcoef(made["pooled"].ravel(), made[way].ravel())[0, 1]
+            active = 100 * made[way].mean((0, 2))
+            print(
+                f"{name:12s} {rows} x {columns} {way:8s} {len(shown) / took:8.1f}  "
+                + " ".join(f"{share:3.0f}" for share in active)
+                + f"  {pair:.2f}"
+            )
+
+
+MEASURES = {
+    "speed": speed, "counts": counts, "transfer": transfer, "picture": picture, "others": others,
+    "sensor": sensor,
+}  # fmt: skip
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("measure", choices=("speed", "counts", "transfer", "picture"))
+    parser.add_argument("measure", choices=tuple(MEASURES))
     parser.add_argument("file", nargs="?", type=Path, default=Path("camera.png"))
     parser.add_argument("--mnist", type=Path, default=SHARED / "mnist.npz")
     parser.add_argument("--recordings", type=Path, default=SHARED / "NMNIST")
+    parser.add_argument(
+        "--caltech101", type=Path, default=SHARED / "caltech101/101_ObjectCategories"
+    )
+    parser.add_argument("--cifar10", type=Path, default=SHARED / "cifar10/cifar10-grey.npz")
     parser.add_argument("--images", type=int, default=60_000)
     parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--seeds", type=int, default=1)
     arguments = parser.parse_args()
-    measures = {"speed": speed, "counts": counts, "transfer": transfer, "picture": picture}
-    measures[arguments.measure](arguments)
+    MEASURES[arguments.measure](arguments)
 
 
 if __name__ == "__main__":

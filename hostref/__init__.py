@@ -1,1 +1,1 @@
-"""The float readout_errors: the same network in PyTorch. Importing this loads nothing else."""
+"""Float reference: the same network in PyTorch. Importing this loads nothing else."""

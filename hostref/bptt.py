@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hostref import checkpoint, inputs, readout
+from hostref import augment, checkpoint, inputs, readout
 from hostref.augment import augmented
 from hostref.backend import Tensor, choose, generator, torch
 from hostref.evaluation import Evaluation, evaluate
@@ -20,6 +20,7 @@ from hostref.inputs import Samples
 from hostref.model import Model, Parameters
 from hostref.settings import BpttSettings
 from hostref.twin import from_chip, initial
+from neurosim.data.sensor import Sensor
 
 if TYPE_CHECKING:
     from neurosim.data.datasets import Dataset
@@ -71,7 +72,10 @@ class Training:
         folder: Path | None,
         start: Parameters | None = None,
         data_key: str = "",
+        sensor: Sensor | None = None,
     ) -> None:
+        augment.check(settings, sensor)
+        self.sensor = sensor
         self.settings, self.model, self.folder = settings, model, folder
         self.data_key = data_key
         start = start or initial(model, settings.seed, GAIN)
@@ -111,7 +115,9 @@ class Training:
             self.adam.param_groups[0]["lr"] = learning_rate(
                 self.settings, (number + k / len(parts)) / self.settings.epochs
             )
-            total += self._step(augmented(x, self.settings, draw), labels) * len(labels)
+            total += self._step(augmented(x, self.settings, self.sensor, draw), labels) * len(
+                labels
+            )
         mean = float(total) / count
         if not math.isfinite(mean):
             raise TrainingError(
@@ -222,7 +228,7 @@ def train(
     model = build(settings, data.train.inputs, data.classes, device)
     for part in (data.train, data.validation):
         inputs.check(model.network, part)
-    run = Training(settings, model, folder, start, data.key)
+    run = Training(settings, model, folder, start, data.key, data.sensor)
     run.resume()
     for entry in epochs(run, data):
         if report is not None:

@@ -1,1 +1,1 @@
-"""What the chip should keep: evolution in whole numbers. Importing this loads nothing else."""
+"""Learning by evolution strategies and local rules, in integers. Importing this loads nothing else."""

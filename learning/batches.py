@@ -1,6 +1,6 @@
-"""Which samples does a generation see, and where on the sensor? Positions in an endless row of epochs.
+"""Batches: the training samples of a generation, and their offsets on the sensor, drawn from counters.
 
-Nothing is remembered: generation g takes positions g * n .. (g + 1) * n - 1 of the row, and epoch e
+There is no state: generation g takes positions g * n .. (g + 1) * n - 1 of the row, and epoch e
 of the row is an order drawn from the counter generator, so that any generation can be made again.
 """
 
@@ -32,7 +32,7 @@ def batch(count: int, generation: int, groups: int, size: int, seed: int) -> NDA
 
 
 def offsets(count: int, generation: int, shift: int, seed: int) -> NDArray[np.int64]:
-    """How far the samples of a generation are moved: int64 (place, 2), pixels in -shift .. shift."""
+    """Offsets of the samples of a generation: int64 (place, 2), pixels in -shift .. shift."""
     words = np.zeros(count, np.uint64)
     generator.draw_blocks(words, generator.MOVE, 0, 0, generation, np.uint64(seed))
     halves = words[:, None] >> np.array([0, 32], np.uint64) & np.uint64(0xFFFFFFFF)

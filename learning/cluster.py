@@ -1,11 +1,12 @@
-"""How do several machines share a run? Each evaluates a range of the pairs; all replay the update.
+"""Cluster training: each worker evaluates a range of the pairs, and all of them apply the same update.
 
-    out     generation, coefficients and rates of the one before, a range for each worker
-    back    what became of the range, and a hash of the state it was evaluated with
+    sent      generation, coefficients and rates of the one before, a range for each worker
+    received  the evaluation of the range, and a hash of the state it was evaluated with
 
-Who evaluates a pair changes no bit, so workers may come, go and die: a range without an answer goes to
-those who are left, and a worker that joins is given the state once. The update goes out before it is made,
-so that all make it at the same time. A worker whose state has another hash is left out.
+The bits do not depend on which worker evaluates a pair, so workers may join and leave at any time: a range
+without an answer is sent to the workers that are left, and the state is sent once to a worker that joins.
+The update is sent before it is applied here, so that all processes apply it at the same time. A worker whose
+state has another hash is excluded.
 """
 
 from collections.abc import Callable
@@ -24,7 +25,7 @@ from neurosim.population.evaluator import Evaluation
 
 
 class ClusterTraining(Training):
-    """A run whose pairs a team of workers evaluates."""
+    """A run whose pairs are evaluated by a pool of workers."""
 
     def __init__(
         self,
@@ -45,7 +46,7 @@ class ClusterTraining(Training):
         return self.pool.send(pairs, self._each, generation, update, state)
 
     def evaluate(self, ask: Ask) -> Evaluation:
-        """Collect what the workers found; what a worker owes is asked of the others."""
+        """Collect the evaluations of the workers; a range without an answer is sent to the other workers."""
         found: dict[str, NDArray[Any]] = {}
         sent, self._under_way = self._under_way, None
         state = replica.state_sha256(self.chip.state)
@@ -68,7 +69,7 @@ class ClusterTraining(Training):
         return Evaluation(**found)
 
     def _trusted(self, worker: str, reply: Any, state: bytes, generation: int) -> bool:
-        """Whether the answer is of use; if not, the worker is asked no more, or given the state."""
+        """Whether the answer can be used; if not, exclude the worker, or send it the state again."""
         if isinstance(reply, OSError):
             self.pool.lose(worker, f"it does not answer ({type(reply).__name__})")
         elif isinstance(reply, Exception):

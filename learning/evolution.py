@@ -1,13 +1,14 @@
-"""How does evolution proceed? Ask what to evaluate, tell what it was worth.
+"""Evolution strategy with an ask/tell interface: batches to evaluate, and updates from their fitness.
 
     ask(generation)             -> which pairs, on which samples: numbers, never arrays of noise
-    tell(generation, evaluation) -> what the chip is to keep: one small integer a direction, and the rates
+    tell(generation, evaluation) -> the update: one small integer per direction, and the rates
 
-A strategy has no state but its settings: generation g is the same whenever and wherever it is asked.
+A strategy has no state but its settings: generation g is the same whenever and wherever it is computed.
 EGGROLL and full-rank ES differ in the noise alone (`settings.noise`).
 """
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +17,11 @@ from learning.batches import batch
 from learning.settings import Settings, TrainingSchedules
 from learning.shaping import coefficients
 from neurosim.population.evaluator import Evaluation
-from neurosim.population.update import Coefficients, Rates
+from neurosim.population.update import Rates
 
 
 class Ask(NamedTuple):
-    """generation, numbers of the pairs, and samples int64 (group, place) the groups of pairs see."""
+    """Number of the generation, numbers of the pairs, and the samples int64 (group, place) of each group."""
 
     generation: int
     pairs: range
@@ -28,19 +29,21 @@ class Ask(NamedTuple):
 
 
 class Update(NamedTuple):
-    """coefficients int8 (direction,), or the cores' credits int16 (pair, lane); the rates of each layer."""
+    """Coefficients int8 (direction,), or neuron credits int16 (pair, lane); and the rates of each layer."""
 
-    coefficients: Coefficients
+    coefficients: Any
     rates: list[Rates]
 
 
 class Evolution:
     """Evolution strategies in integers (paper, section 3.2 and appendix B)."""
 
-    def __init__(self, settings: Settings, samples: int, layers: int) -> None:
+    def __init__(
+        self, settings: Settings, samples: int, layers: int, outputs: Sequence[bool] | None = None
+    ) -> None:
         self.settings = settings
         self.samples = samples
-        self.schedule = TrainingSchedules(settings, layers)
+        self.schedule = TrainingSchedules(settings, layers, outputs)
 
     def ask(self, generation: int) -> Ask:
         s = self.settings
@@ -49,7 +52,7 @@ class Evolution:
         )
 
     def tell(self, generation: int, evaluation: Evaluation) -> Update:
-        """What the chip made of the pairs; a larger fitness is better."""
+        """The update of a generation from the evaluation of its pairs; a larger fitness is better."""
         rates = self.schedule.rates(generation)
         if evaluation.credits is not None:
             return Update(evaluation.credits, rates)

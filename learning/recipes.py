@@ -1,11 +1,12 @@
-"""Which settings are known to work? Named and versioned: a recipe's numbers stay what they were.
+"""Recipes: named and versioned settings. The numbers of a version never change.
 
     fast     event-aligned noise, credit by error, delta rule: the default
-    best     the same, six times as long and in smaller steps
+    deep     the same for several hidden layers of any kind: an error for each of them
+    best     the same rules, six times as many generations, smaller steps
     eggroll  EGGROLL alone, on both layers
     paper    the paper's choices where they are known: spike count, centred ranks, 100 generations
 
-A recipe is where the command line starts; every setting given beside it replaces the recipe's.
+A recipe gives the defaults of the command line; every setting that is given replaces the recipe's.
 """
 
 from typing import Literal
@@ -28,6 +29,22 @@ _BY_ERROR = Settings(
     schedule="linear",
 )
 
+_DEEP = Settings(
+    method="event-aligned",
+    output_rule="delta",
+    credit="error",
+    feedback="gate-local",
+    pairs=1024,
+    groups=512,
+    batch=1,
+    shift=1,
+    bias_rate=0,
+    learning_rate=0.25,
+    final_learning_rate=0,
+    output_rate=3,
+    schedule="linear",
+)
+
 RECIPES: dict[str, tuple[int, Settings]] = {
     "eggroll": (
         3,
@@ -46,8 +63,9 @@ RECIPES: dict[str, tuple[int, Settings]] = {
         ),
     ),
     "fast": (2, _BY_ERROR),
+    "deep": (1, _DEEP),
     "best": (1, _BY_ERROR.model_copy(update={"generations": 6000, "learning_rate": 0.1})),
 }
-"""Name -> version and settings."""
+"""Name -> (version, settings)."""
 DEFAULT: Literal["fast"] = "fast"
-"""Recipe of `neurosim train` where none is asked for."""
+"""Recipe of `neurosim train` where --recipe is not given."""

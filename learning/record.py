@@ -1,15 +1,16 @@
-"""What is left of a run, and how is it picked up again? One folder, whole at every moment.
+"""Run folder: configuration, metrics and the newest checkpoint of a training, complete at every moment.
 
     config.json           settings and data, written once, with its own hash
     weights.safetensors   weights as the chip uses them, and the state to resume from
-    metrics.jsonl         one line for each look at the validation set
+    metrics.jsonl         one line per validation
     summary.json          results, once the run has ended
     learning_curve.png    accuracy and fitness over generations
 
 The weights' header holds the format version, the generation, and hashes of the settings, the tensors,
-the metrics so far and itself; what does not agree is refused by name, never repaired in silence.
+the metrics so far and itself. A file whose hash does not agree is refused by name, never repaired.
 """
 
+import contextlib
 import hashlib
 import json
 from pathlib import Path
@@ -18,14 +19,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
+from learning import record_checks
 from learning.rules.registry import unread
 from learning.settings import Settings, network
-from neurosim.network import Network, NetworkError, Weights, check_weights
+from neurosim.data.sensor import Sensor
+from neurosim.network import Network, NetworkError, Weights
 from neurosim.network.serialise import describe, network_of
 from neurosim.population.state import SynapticState
-from neurosim.storage import write_atomically
+from neurosim.storage import JsonError, atomic_path, parse_json, write_atomically
 
 FORMAT = "neurosim-run/2"
 READS = (FORMAT, "neurosim-run/1")
@@ -38,9 +40,29 @@ CONFIG, WEIGHTS, METRICS, SUMMARY = (
     "summary.json",
 )
 
+CURVE = "learning_curve.png"
+FILES = (CONFIG, WEIGHTS, METRICS, SUMMARY, CURVE)
+"""Files that training writes into a run folder."""
+LOCK = ".lock"
+KNOWN = {
+    "format",
+    "settings",
+    "dataset_key",
+    "inputs",
+    "classes",
+    "network",
+    "begun_sha256",
+    "data",
+}
+"""Entries of the configuration."""
+
 
 class RunError(ValueError):
     """A run folder that cannot be used. The message names the file and what to do."""
+
+
+class RunInUse(RunError):
+    """A run folder that another process writes to."""
 
 
 class Checkpoint(NamedTuple):
@@ -52,14 +74,47 @@ class Checkpoint(NamedTuple):
     seconds: float
 
 
+class DataAbout(NamedTuple):
+    """Properties of the data that a run keeps: class names, the sensor of the frames, the window."""
+
+    class_names: tuple[str, ...]
+    sensor: Sensor
+    window_us: int
+
+    def to_json(self) -> dict[str, Any]:
+        return {**self._asdict(), "sensor": self.sensor._asdict()}
+
+    @classmethod
+    def of_json(cls, content: dict[str, Any]) -> "DataAbout":
+        """Raises KeyError, TypeError and ValueError for other content."""
+        names, window = content["class_names"], content["window_us"]
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise ValueError(f"class_names is {str(names)[:80]}; needed is a list of texts")
+        if type(window) is not int or window < 1:
+            raise ValueError(f"window_us is {window!r}; needed is a whole number above 0")
+        return cls(tuple(names), Sensor(**content["sensor"]), window)
+
+
 class Config(NamedTuple):
-    """What a run was started with; `given`: a network that the settings do not describe."""
+    """What a run was started with.
+
+    given         a network that the settings do not describe
+    about         properties of the data set; None in run folders written before they were kept
+    begun_sha256  `weights_sha256` of given initial weights; None where they are drawn from the seed
+    """
 
     settings: Settings
     dataset_key: str
     inputs: int
     classes: int
     given: Network | None = None
+    about: DataAbout | None = None
+    begun_sha256: str | None = None
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """One a class: numbers where the run folder does not name them."""
+        return self.about.class_names if self.about else tuple(map(str, range(self.classes)))
 
     def network(self) -> Network:
         return self.given or network(self.settings, self.inputs, self.classes)
@@ -74,6 +129,10 @@ class Config(NamedTuple):
         }
         if self.given is not None:
             content["network"] = describe(self.given)
+        if self.begun_sha256 is not None:
+            content["begun_sha256"] = self.begun_sha256
+        if self.about is not None:
+            content["data"] = self.about.to_json()
         return json.dumps({**content, "sha256": _digest(_canonical(content))}, indent=1).encode()
 
 
@@ -88,8 +147,13 @@ def _digest(*parts: bytes) -> str:
     return digest.hexdigest()
 
 
-def _file_sha256(file: Path) -> str:
-    return _digest(file.read_bytes())
+def _text(file: Path) -> bytes:
+    """The bytes of a text file as they were written: git or an editor may have made its line ends CRLF."""
+    return file.read_bytes().replace(b"\r\n", b"\n")
+
+
+def _text_sha256(file: Path) -> str:
+    return _digest(_text(file))
 
 
 def weights_sha256(weights: Weights) -> str:
@@ -152,6 +216,8 @@ class RunFolder:
         self._config_sha256 = config_sha256
         self._metrics = b""
         self._lengthened: tuple[str, ...] = ()
+        self._begun = False  # whether the configuration is written
+        self._identity = _identity(path)
 
     @classmethod
     def create(
@@ -161,34 +227,44 @@ class RunFolder:
         if path.exists() and not path.is_dir():
             raise RunError(f"{path} is a file; give --run a folder")
         _check_free(path)
+        if checkpoint is not None:
+            config = config._replace(begun_sha256=weights_sha256(checkpoint.weights))
         content = config.to_json()
         folder = cls(path, config, _locked(path), _digest(content))
         try:
             _check_free(path)  # by now another process may have started and ended a run here
+            _sweep(path)
             if checkpoint is not None:  # first, so that no run without its weights can be resumed
                 folder.save(
                     checkpoint.state, checkpoint.weights, checkpoint.generation, checkpoint.seconds
                 )
-            write_atomically(path / CONFIG, content)
+            write_atomically(path / CONFIG, content, make_parents=False)
         except BaseException:
             folder.close()
             raise
+        folder._begun = True
         return folder
 
     @classmethod
     def resume(cls, path: Path) -> tuple["RunFolder", Checkpoint | None]:
         """Open an existing run to continue it, and where it stood (None: before its first checkpoint)."""
-        config = read_config(path)
-        folder = cls(path, config, _locked(path), _file_sha256(path / CONFIG))
+        read_config(path)  # nothing is made in a folder that holds no run
+        lock = _locked(path)
         try:
+            config = read_config(path)
+            folder = cls(path, config, lock, _text_sha256(path / CONFIG))
+            folder._begun = True
             if not (path / WEIGHTS).exists():
+                _check_never_saved(path, config)
+                _sweep(path)
                 return folder, None
+            _sweep(path)
             opened = _read_checkpoint(path, config)
             folder.config, folder._metrics = opened.config, opened.metrics
             folder._lengthened = opened.lengthened
             return folder, opened.checkpoint
         except BaseException:
-            folder.close()
+            lock.release()
             raise
 
     def lengthen(self, checkpoint: Checkpoint, generations: int) -> None:
@@ -208,7 +284,7 @@ class RunFolder:
         self.save(*checkpoint)
 
     def save(self, state: SynapticState, weights: Weights, generation: int, seconds: float) -> None:
-        """Write metrics, then the weights that vouch for them."""
+        """Write metrics, and the weights whose header hashes them; RunError where the folder was removed."""
         from safetensors.numpy import save
 
         tensors = _tensors(self.config.network(), state, weights)
@@ -225,8 +301,11 @@ class RunFolder:
         if self._lengthened:
             header["lengthened"] = ",".join(self._lengthened)
         header["header_sha256"] = _header_sha256(header)
-        write_atomically(self.path / METRICS, self._metrics)
-        write_atomically(self.path / WEIGHTS, save(tensors, metadata=header))
+        self._check_there()
+        with atomic_path(self.path / WEIGHTS, make_parents=False) as temporary:
+            # the weights first, so that a kill between the two leaves a sign that none are lost
+            temporary.write_bytes(save(tensors, metadata=header))
+            write_atomically(self.path / METRICS, self._metrics, make_parents=False)
 
     def log(self, record: dict[str, Any]) -> None:
         """Add a line to the metrics; `save` writes it."""
@@ -236,7 +315,21 @@ class RunFolder:
         return _lines(self._metrics)
 
     def write(self, name: str, data: bytes) -> None:
-        write_atomically(self.path / name, data)
+        """Write another file of the run; RunError where the folder was removed."""
+        self._check_there()
+        write_atomically(self.path / name, data, make_parents=False)
+
+    def _check_there(self) -> None:
+        """Raise RunError where the folder is no longer the one that was opened, or lost its configuration."""
+        try:
+            there = _identity(self.path) == self._identity
+        except OSError:
+            there = False
+        if not there or (self._begun and not (self.path / CONFIG).exists()):
+            raise RunError(
+                f"{self.path} was removed or replaced while this run wrote to it, so that nothing more "
+                f"is written there; train again, or restore the folder and continue it with --resume"
+            )
 
     def close(self) -> None:
         self._lock.release()
@@ -246,6 +339,54 @@ class RunFolder:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """Identity of a lock file: another file of the same name, made after it was removed, has another."""
+    status = (path / LOCK).stat()
+    return status.st_dev, status.st_ino
+
+
+def _sweep(path: Path) -> None:
+    """Remove the temporary files of killed writes; the lock is held, so no other process writes here."""
+    for name in FILES:
+        for left in path.glob(f".{name}.*.tmp"):
+            left.unlink(missing_ok=True)
+
+
+def _check_never_saved(path: Path, config: Config) -> None:
+    """Raise RunError where weights are missing that there must have been: they are not drawn again."""
+    started = [name for name in (SUMMARY, METRICS) if (path / name).exists()]
+    killed_at_first = not (path / SUMMARY).exists() and any(path.glob(f".{WEIGHTS}.*.tmp"))
+    if config.begun_sha256 is None and (not started or killed_at_first):
+        return
+    why = "the run began with given weights" if config.begun_sha256 else f"{started[0]} is there"
+    raise RunError(
+        f"{path} has lost its weights: {WEIGHTS} is missing, but {why}; restore the file, "
+        f"or train again in another folder"
+    )
+
+
+def remove_run(path: Path) -> None:
+    """Remove a run folder; RunInUse where it is in use, RunError where it also holds other files."""
+    with _locked(path):
+        others = sorted(
+            entry.name
+            for entry in path.iterdir()
+            if entry.name not in (*FILES, LOCK)
+            and not any(entry.match(f".{name}.*.tmp") for name in FILES)
+        )
+        if others:
+            raise RunError(
+                f"{path} is not removed, since it also holds {', '.join(others[:3])}; "
+                f"move it away, or choose another folder"
+            )
+        _sweep(path)
+        for name in (CONFIG, *FILES):  # without its configuration it is no run any more
+            (path / name).unlink(missing_ok=True)
+    (path / LOCK).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # another process may have begun to use it
+        path.rmdir()
 
 
 def _check_free(path: Path) -> None:
@@ -264,44 +405,79 @@ def _check_free(path: Path) -> None:
 
 
 def _locked(path: Path) -> FileLock:
-    path.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path / ".lock")
+    lock = FileLock(path / LOCK)
     try:
+        path.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
-    except Timeout as error:
+    except OSError as error:
+        if isinstance(error, Timeout):
+            raise RunInUse(_in_use(path)) from error
         raise RunError(
-            f"{path} is in use by another process; wait for it, or give --run another folder"
+            f"{path} cannot be written ({error.strerror or error}); choose another folder, or copy "
+            f"the run to where you may write"
         ) from error
     return lock
+
+
+def _in_use(path: Path) -> str:
+    return f"{path} is in use by another process; wait for it, or give --run another folder"
 
 
 def read_config(path: Path) -> Config:
     """The configuration of a run folder, checked."""
     file = path / CONFIG
     try:
-        content = json.loads(file.read_bytes())
+        content = parse_json(_text(file))
         recorded = content.pop("sha256")
     except FileNotFoundError as error:
         raise RunError(f"{path} is not a run folder: {CONFIG} is missing") from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, JsonError, KeyError, TypeError, AttributeError) as error:
         raise RunError(f"{file} is damaged ({error}); restore it, or train again") from error
     if content.get("format") not in READS:
         raise RunError(
             f"{file}: format is {content.get('format')!r}; this version reads {' and '.join(READS)}; "
             f"use the version that wrote it, or train again"
         )
-    if _digest(_canonical(content)) != recorded:
+    try:
+        unchanged = _digest(_canonical(content)) == recorded
+    except UnicodeError:
+        unchanged = False
+    if not unchanged:
         raise RunError(f"{file} was changed since it was written; restore it, or train again")
     try:
-        settings = _settings(content["settings"], content["format"])
-        given = network_of(content["network"]) if "network" in content else None
-        return Config(
-            settings, content["dataset_key"], content["inputs"], content["classes"], given
-        )
-    except (KeyError, ValidationError, NetworkError) as error:
+        config = _config_of(content)
+        config.network().graph  # noqa: B018, layers in an order or an error
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise RunError(
             f"{file}: {error}; it was written by another version, train again"
         ) from error
+    return config
+
+
+def _config_of(content: dict[str, Any]) -> Config:
+    """The configuration that a checked file holds; ValueError where an entry is none."""
+    for name in ("inputs", "classes"):
+        if type(content[name]) is not int or not 1 <= content[name] <= 1 << 24:
+            raise ValueError(f"{name} is {content[name]!r}; allowed are 1..{1 << 24}")
+    texts = ("dataset_key", *(name for name in ("begun_sha256",) if name in content))
+    for name in texts:
+        if not isinstance(content[name], str):
+            raise ValueError(f"{name} is {content[name]!r}; needed is text")
+    unknown = set(content) - KNOWN
+    if unknown:
+        raise ValueError(f"{sorted(unknown)} are not known")
+    config = Config(
+        _settings(content["settings"], content["format"]),
+        content["dataset_key"],
+        content["inputs"],
+        content["classes"],
+        network_of(content["network"]) if "network" in content else None,
+        DataAbout.of_json(content["data"]) if "data" in content else None,
+        content.get("begun_sha256"),
+    )
+    if len(config.class_names) != config.classes:
+        raise ValueError(f"{len(config.class_names)} class names for {config.classes} classes")
+    return config
 
 
 def _settings(given: dict[str, Any], form: str) -> Settings:
@@ -334,7 +510,11 @@ def read_run(path: Path) -> tuple[Config, Checkpoint | None, list[dict[str, Any]
 
 
 def _lines(metrics: bytes) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in metrics.splitlines()]
+    """The lines of metrics; JsonError where one is no JSON object."""
+    lines = [parse_json(line) for line in metrics.splitlines()]
+    if not all(isinstance(line, dict) for line in lines):
+        raise JsonError("a line is no JSON object")
+    return lines
 
 
 class _Opened(NamedTuple):
@@ -363,46 +543,63 @@ def _read_checkpoint(path: Path, config: Config) -> _Opened:
         with safe_open(file, framework="numpy") as opened:
             header = opened.metadata() or {}
             tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError, ValueError) as error:
+    except (OSError, SafetensorError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise RunError(f"{file} is damaged ({error}); restore it, or train again") from error
     form = header.get("format", "")
     if form not in READS:
         raise RunError(f"{file}: format is {form!r}; this version reads {' and '.join(READS)}")
     if header.get("header_sha256") != _header_sha256(header):
         raise RunError(f"the header of {file} was changed; restore it, or train again")
-    metrics = (path / METRICS).read_bytes() if (path / METRICS).exists() else b""
-    metrics = metrics[: int(header["metrics_bytes"])]
-    for what, recorded, found in (
-        (WEIGHTS, header.get("tensors_sha256"), _tensors_sha256(tensors)),
-        (CONFIG, header.get("config_sha256"), _file_sha256(path / CONFIG)),
-        (METRICS, header.get("metrics_sha256"), _digest(metrics)),
-    ):
-        if recorded != found:
-            raise RunError(
-                f"{path / what} does not agree with the header of {file}: sha256 is {found}, "
-                f"recorded was {recorded}; restore the folder, or train again"
-            )
-    checkpoint = _checkpoint(config.network(), tensors, header, file)
-    lengthened = tuple(filter(None, header.get("lengthened", "").split(",")))
-    return _Opened(_with_generations(config, lengthened), checkpoint, metrics, lengthened)
+    try:
+        lengthened = record_checks.lengthened_of(header)
+        now = _with_generations(config, lengthened)
+        numbers = record_checks.header_of(header, now.settings.generations)
+        metrics = _metrics(path, numbers.metrics_bytes)
+        for what, recorded, found in (
+            (WEIGHTS, header.get("tensors_sha256"), _tensors_sha256(tensors)),
+            (CONFIG, header.get("config_sha256"), _text_sha256(path / CONFIG)),
+            (METRICS, header.get("metrics_sha256"), _digest(metrics)),
+        ):
+            if recorded != found:
+                raise RunError(
+                    f"{path / what} does not agree with the header of {file}: sha256 is {found}, "
+                    f"recorded was {recorded}; restore the folder, or train again"
+                )
+        _lines(metrics)
+        state, weights = _state_of(config, tensors, form)
+        if header.get("weights_sha256") != weights_sha256(weights):
+            raise record_checks.CheckpointFault("weights_sha256 is not that of its weights")
+    except (record_checks.CheckpointFault, NetworkError, JsonError) as error:
+        raise RunError(f"{file} cannot be used: {error}; restore it, or train again") from error
+    checkpoint = Checkpoint(state, weights, numbers.generation, numbers.seconds)
+    return _Opened(now, checkpoint, metrics, lengthened)
 
 
-def _checkpoint(
-    network: Network, tensors: dict[str, NDArray[Any]], header: dict[str, str], file: Path
-) -> Checkpoint:
-    """What the tensors of a run folder stand for."""
-    names = _names(network, header["format"])
+def _metrics(path: Path, size: int) -> bytes:
+    """The first `size` bytes of the metrics: later lines are of a checkpoint that was not written."""
+    try:
+        return _text(path / METRICS)[:size]
+    except FileNotFoundError:
+        if not size:
+            return b""
+        raise RunError(
+            f"{path / METRICS} is missing, but the header of {WEIGHTS} names it; restore the file, "
+            f"or train again"
+        ) from None
+    except OSError as error:
+        raise RunError(f"{path / METRICS} cannot be read ({error.strerror})") from error
 
-    def stack(names: list[str]) -> tuple[NDArray[Any], ...]:
-        missing = [name for name in names if name not in tensors]
-        if missing:
-            raise RunError(
-                f"{file} lacks {missing[0]!r}, which a run on this network has; restore it, or train again"
-            )
-        return tuple(tensors[name] for name in names)
 
-    weights = Weights(stack(names.mantissas), stack(names.bias_mantissas))
-    check_weights(network, weights)
-    momentum = stack(names.momentum) if names.momentum[0] in tensors else ()
-    state = SynapticState(stack(names.synapses), stack(names.biases), momentum)
-    return Checkpoint(state, weights, int(header["generation"]), float(header["seconds"]))
+def _state_of(
+    config: Config, tensors: dict[str, NDArray[Any]], form: str
+) -> tuple[SynapticState, Weights]:
+    """State and weights that the tensors hold, checked; CheckpointFault where a kernel must not see them."""
+    network = config.network()
+    names = _names(network, form)
+    if not config.settings.momentum_bits:
+        names = names._replace(momentum=[])
+    record_checks.check_names(tensors, [name for kind in names for name in kind])
+    mantissas, bias_mantissas, *kept = (tuple(tensors[name] for name in kind) for kind in names)
+    weights, state = Weights(mantissas, bias_mantissas), SynapticState(*kept)
+    record_checks.check_tensors(network, config.settings, state, weights)
+    return state, weights

@@ -1,10 +1,10 @@
-"""What does a worker do in a run that machines share? It keeps a replica, moved by the same updates.
+"""Worker of a cluster training: a replica of the run that applies the same updates.
 
-    join        same version, same data? Then a replica of the run, as it stood in the beginning
-    evaluate    replay the update of the generation before, then evaluate a range of pairs
+    join        check version and data, then make a replica of the run at generation 0
+    evaluate    apply the update of the previous generation, then evaluate a range of pairs
 
-Both are called on a dask worker by learning/worker_pool.py. What comes and goes is plain (numbers, text,
-arrays of integers), so that a worker of another version understands enough to say which it is.
+Both are called on a dask worker by learning/worker_pool.py. Messages hold plain values (numbers, text,
+arrays of integers), so that a worker of another version can still report its version.
 """
 
 import asyncio
@@ -24,28 +24,28 @@ from numpy.typing import NDArray
 from learning.evolution import Update
 from learning.record import Config
 from learning.settings import Settings
-from learning.training import Training, make_chip
+from learning.training import Training, chip_of
 from neurosim import threads
 from neurosim.data import datasets
-from neurosim.data.datasets import Dataset
+from neurosim.data.datasets import Dataset, Options
 from neurosim.population.evaluator import Evaluation
 from neurosim.population.state import SynapticState
 from neurosim.population.update import Rates
 
 DISTRIBUTION = "neurosim-eggroll"
 KEPT = 4
-"""Runs a worker remembers, chosen here: a cluster may serve a few side by side."""
+"""Runs that a worker keeps; chosen here, because a cluster may serve a few side by side."""
 
 
 class Replica(NamedTuple):
-    """A run as a worker has it: the worker's number in it, and the run as far as it was told."""
+    """The replica of a run on a worker: the worker's number, and the run at its last generation."""
 
     number: int
     training: Training
 
 
 RUN, STATE = "run", "state"
-"""What a worker may lack: it was started anew, or it missed a generation."""
+"""Reasons why a worker cannot evaluate: it was restarted, or it missed a generation."""
 
 Packed = tuple[tuple[NDArray[Any], ...], ...]
 """A SynapticState as plain tuples of arrays."""
@@ -77,12 +77,12 @@ def version() -> str:
 
 
 def pack(state: SynapticState) -> Packed:
-    """A copy that crosses the wire."""
+    """A copy that can be sent."""
     return tuple(tuple(array.copy() for array in arrays) for arrays in state)
 
 
 def state_sha256(state: SynapticState) -> bytes:
-    """Hash of all that a run's replicas must have in common."""
+    """Hash of the state that all replicas of a run must share."""
     digest = hashlib.sha256()
     for arrays in state:
         for array in arrays:
@@ -101,7 +101,7 @@ def narrow(array: NDArray[Any]) -> Narrow:
 
 
 def widen(sent: Narrow) -> NDArray[Any]:
-    """What was made narrow."""
+    """The inverse of `narrow`."""
     bits, count, rows, kind = sent
     array = np.zeros((count, *rows.shape[1:]), kind)
     array[np.unpackbits(bits, count=count).astype(bool)] = rows
@@ -109,8 +109,8 @@ def widen(sent: Narrow) -> NDArray[Any]:
 
 
 @lru_cache(maxsize=1)
-def _data(name: str, steps: int, pool: int) -> Dataset:
-    return datasets.load(name, steps=steps, pool=pool)
+def _data(name: str, steps: int, pool: int, options: Options) -> Dataset:
+    return datasets.load(name, steps=steps, pool=pool, options=options)
 
 
 def _join(key: tuple[str, str], number: int, config_bytes: bytes, wanted: str) -> str | None:
@@ -119,7 +119,7 @@ def _join(key: tuple[str, str], number: int, config_bytes: bytes, wanted: str) -
     config: Config = pickle.loads(config_bytes)
     settings: Settings = config.settings
     try:
-        data = _data(settings.data, settings.steps, settings.pool)
+        data = _data(settings.data, settings.steps, settings.pool, settings.data_options)
     except (ValueError, OSError, ImportError) as error:
         return f"it cannot load the data: {error}"
     if data.key != config.dataset_key:
@@ -135,7 +135,7 @@ def _join(key: tuple[str, str], number: int, config_bytes: bytes, wanted: str) -
 
 
 def evaluate(training: Training, generation: int, pairs: range) -> Evaluation:
-    """What becomes of some pairs of a generation."""
+    """Evaluate some pairs of a generation."""
     ask = training.evolution.ask(generation)
     training.adjust(generation)
     return training.chip.evaluate(training.batch(ask), ask.pairs, generation, pairs)
@@ -167,7 +167,7 @@ def _evaluate(
     number, training = _replicas[key]
     if state is not None:
         kept = SynapticState(*(tuple(array.copy() for array in arrays) for arrays in state))
-        training.chip = make_chip(training.config, kept)
+        training.chip = chip_of(training.config, kept)
         training.generation = generation - (update is not None)
     if update is not None and training.generation == generation - 1:
         coefficients, rates = update
@@ -209,11 +209,11 @@ async def evaluate_range(
     *,
     dask_worker: Any,
 ) -> dict[str, Any]:
-    """Fitness of some pairs, and the hash of the state they met.
+    """Fitness of some pairs, and the hash of the state they were evaluated with.
 
     ranges  int32 (worker's number, 2): first of its pairs, and the one after its last
     update  of generation - 1; None where none is to be replayed
-    state  what the run remembers before `update`; None where the worker's own replica is to be used
+    state   state of the run before `update`; None where the worker's own replica is to be used
 
     {"state": sha256, "pairs": arrays of the Evaluation, narrow}, the latter where there are any pairs;
     {"lacks": what} where the replica is not at this generation.
@@ -223,7 +223,7 @@ async def evaluate_range(
 
 
 async def _in_turn(dask_worker: Any, function: Any, *arguments: Any) -> Any:
-    """Call beside the worker's event loop, one call at a time, with the threads the worker was given."""
+    """Call outside the worker's event loop, one call at a time, with the threads of the worker."""
 
     def call() -> Any:
         threads.use(min(dask_worker.state.nthreads, threads.available()))

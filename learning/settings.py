@@ -1,22 +1,27 @@
-"""How is a network trained? Every choice, with its default, checked when it is made.
+"""Settings of a training run: every option, with its default and range, checked when it is made.
 
-The same model is the command line's flags, the run folder's configuration and the library's argument.
+The same model defines the flags of the command line, the configuration of a run folder and the argument of
+the library.
 Numbers are in the chip's units: a weight's LSB, a membrane's threshold mantissa, a generation.
 """
 
+from collections.abc import Sequence
 from fractions import Fraction
 from math import log2
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from learning.rules.registry import OUTPUT, check_rules, known, methods, rules_of
 from learning.rules.rule import FACTOR_STD
 from neurosim import limits
+from neurosim.data.choice import DataChoice
 from neurosim.kernels.readout import FRACTION, ONE, exp2_table
 from neurosim.kernels.rules.weight_update import RATE_BITS
 from neurosim.network import Network, Population
+from neurosim.network.layers import of_text
 from neurosim.population.evaluator import ReadoutSpec
+from neurosim.population.graph import WORKSPACE_BYTES
 from neurosim.population.layout import NoiseSpec
 from neurosim.population.state import BIAS_FRACTION_BITS
 from neurosim.population.update import Rates
@@ -30,6 +35,7 @@ def _output_rule(name: str) -> str:
     return known("output_rule", name, ("same", *OUTPUT))
 
 
+Feedback = Literal["local", "gate", "gain", "gate-local", "gain-local", "direct"]
 Method = Annotated[str, AfterValidator(_method)]
 OutputRule = Annotated[str, AfterValidator(_output_rule)]
 Estimator = Literal["antithetic", "one-sided"]
@@ -44,17 +50,15 @@ Chosen here: of 2^16, 2^18 and 2^20 the middle one learns fastest (docs/results 
 MULTIPLIER_BITS = 16
 
 
-class Settings(BaseModel):
+class Settings(DataChoice):
     """Settings of a training run. `sigma` and learning rates are in LSB of an 8-bit weight."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     data: str = "digits"
-    """digits, nmnist, nmnist:FOLDER or images:FILE.npz"""
+    """data set: digits, images:FILE.npz, images:FOLDER, nmnist:FOLDER ... (docs/data.md)"""
     steps: Annotated[int, Field(ge=1, le=255)] = 10
-    """time bins of a sample"""
-    pool: Annotated[int, Field(ge=1, le=34)] = 1
-    """join pixels POOL x POOL"""
+    """time steps of a sample: the bins into which its events are counted"""
+    pool: Annotated[int, Field(ge=1, le=256)] = 1
+    """join POOL x POOL pixels into one input"""
     seed: Annotated[int, Field(ge=0, lt=1 << 64)] = 0
     """key of every generator: same seed, same bits"""
 
@@ -62,84 +66,103 @@ class Settings(BaseModel):
         128,
     )
     """neurons of each hidden layer"""
+    layers: str | None = None
+    """hidden layers of any kind, in place of HIDDEN: "conv 12 5x5 stride 2 pad 2, pool 2, recurrent 64, dense
+    128 adaptive" (neurosim/network/layers.py)"""
+    feedback: Feedback | None = None
+    """where the error of a hidden layer comes from, beyond one dense hidden layer: local (a readout of each
+    layer), gate or gain (sent back from the layers above), gate-local or gain-local (both), direct (a
+    fixed random matrix)"""
+    local_share: Annotated[float, Field(ge=0, le=16)] = 0.5
+    """how much the error of a layer's own readout counts beside the one sent back"""
+    local_pool: Annotated[int, Field(ge=1, le=1024)] = 4
+    """positions along each axis of the largest map that a local readout joins; less on smaller maps"""
+    readouts: Literal["last", "sum"] = "last"
+    """what a prediction is read from: the output, or the sum of the output and all local readouts"""
+    noise_share: Annotated[float, Field(gt=0, le=16)] = 1
+    """noise on the currents of a layer, in its thresholds"""
+    window_share: Annotated[float, Field(ge=0, le=64)] = 2
+    """... and only where the membrane is this close to its threshold, in thresholds; 0: everywhere"""
+    workspace: Annotated[int, Field(ge=1, le=1 << 20)] = WORKSPACE_BYTES >> 20
+    """memory in MiB that each thread may take for a block of samples"""
     vth_mant: Annotated[int, Field(ge=limits.VTH_MANT.low, le=limits.VTH_MANT.high)] = 512
     """threshold of hidden neurons (and of output neurons that are counted), shifted left by 6"""
     du: Annotated[int, Field(ge=limits.DECAY.low, le=limits.DECAY.high)] = 4095
-    """decay of the synaptic current; 4095 leaves none: the paper's neuron"""
+    """decay of the synaptic current, alpha = 1 - (du + 1) / 4096; 4095 keeps none, as in the paper"""
     dv: Annotated[int, Field(ge=limits.DECAY.low, le=limits.DECAY.high)] = 400
     """decay of the membrane: beta = 1 - dv / 4096"""
     initial_std: Annotated[int, Field(ge=0, le=127)] = 16
-    """standard deviation of the initial weights"""
+    """standard deviation of the initial weights, in LSB of an 8-bit weight"""
 
     method: Method = "eggroll"
     """rule of the hidden layers: eggroll (low-rank noise on weights), full-rank (independent noise on every
     weight, the paper's vanilla ES), or event-aligned (noise on the currents of neurons)"""
     output_rule: OutputRule = "same"
-    """rule of the output layer: same (as METHOD), delta (its own error, a local rule), or frozen"""
+    """rule of the output layer: same (as METHOD), delta (a local rule on its own error), or frozen"""
     credit: Literal["fitness", "error"] = "fitness"
-    """who tells neurons what event-aligned noise was worth: a fitness that all share, or the readout's
-    errors, to each neuron apart"""
+    """what event-aligned noise is multiplied by in the update: the fitness of the pair, the same for all
+    neurons, or an error credit of each neuron, from the errors of the readout"""
     estimator: Estimator = "antithetic"
-    """what a member is held against: the opposite noise of its pair, or the mean of the other members of
-    its group, where both members of a pair carry noise of their own"""
+    """baseline of a member's fitness: the member of its pair with the opposite noise (antithetic), or the
+    mean of the other members of its group, each member with noise of its own (one-sided)"""
     generations: Annotated[int, Field(ge=1, lt=1 << 32)] = 1000
-    """updates of the weights"""
+    """generations of the training: updates of the weights"""
     pairs: Annotated[int, Field(ge=1, le=1 << 24)] = 2048
-    """pairs of members a generation; the population is twice as large"""
+    """pairs of population members per generation; the population is twice as large"""
     groups: Annotated[int, Field(ge=1)] = 64
-    """groups of pairs; those of a group see the same samples"""
+    """groups of pairs; the pairs of a group are evaluated on the same samples"""
     batch: Annotated[int, Field(ge=1, le=4096)] = 8
-    """samples each group sees in a generation"""
+    """samples per group in a generation"""
     shift: Annotated[int, Field(ge=0, le=4)] = 0
-    """samples are moved by up to SHIFT pixels in training, each time anew: the recording of a sensor that
-    stood elsewhere"""
+    """augmentation: training samples are shifted by up to SHIFT pixels, by a new random offset each time"""
     rank: Annotated[int, Field(ge=1, le=64)] = 1
-    """rank of a perturbation"""
+    """rank of a low-rank perturbation"""
     noise: Literal["rademacher", "graded"] = "rademacher"
-    """+1 and -1, or a popcount of 16 bits"""
+    """distribution of a noise number: +1 or -1 (rademacher), or a centred popcount of 16 bits (graded)"""
     sigma: Annotated[float, Field(ge=0, le=1024)] = 16
-    """standard deviation of the perturbation of a hidden layer's weight (event-aligned: current)"""
+    """standard deviation of the noise on the weights of hidden layers (event-aligned: on the current), in LSB"""
     sigma_output: Annotated[float, Field(ge=0, le=1024)] = 8
     """the same for the output layer"""
     sigma_bias: Annotated[float, Field(ge=0, le=127)] = 0
     """standard deviation of the perturbation of a bias, in weight LSB; 0: biases are not perturbed"""
     final_noise: Annotated[float, Field(ge=0, le=1)] = 1
-    """share of every sigma that is left in the last generation; 1: it stays"""
+    """fraction of every sigma that is left in the last generation; 1 keeps the noise constant"""
     noise_period: Annotated[int, Field(ge=1, le=255)] = 1
     """event-aligned noise acts in every NOISE_PERIOD-th step"""
     noise_window: Annotated[int, Field(ge=0, le=limits.VTH_MANT.high)] = 0
-    """... and only where the membrane is this close to its threshold (mantissa units); 0: everywhere"""
+    """event-aligned noise acts only on neurons whose membrane is within NOISE_WINDOW of the threshold, in
+    units of vth_mant; 0: on all neurons"""
 
     readout: Literal["membrane", "count"] = "membrane"
-    """the output's membrane summed over steps, or its spikes counted (the paper)"""
+    """scores of the classes: the output membrane summed over steps, or spike counts (as in the paper)"""
     temperature: Annotated[float, Field(ge=1 / 1024, le=1024)] = 1
-    """of the softmax; 1 is the paper's for counts"""
+    """temperature of the softmax; 1 is the paper's for spike counts"""
     final_temperature: Annotated[float, Field(ge=1 / 1024, le=1024)] | None = None
-    """the same in the last generation; by default it stays"""
+    """temperature in the last generation; constant by default"""
     shaping: Literal["scaled", "rank", "sign"] = "scaled"
-    """what a direction sends: its difference over the mean difference, its centred rank, or its sign"""
+    """shaped fitness of a direction: its difference over the mean difference, its centred rank, or its sign"""
 
     learning_rate: Annotated[float, Field(ge=0, le=127)] = 2
     """mean step of a weight in the first generation (with momentum: of the smoothed direction)"""
     final_learning_rate: Annotated[float, Field(ge=0, le=127)] = 0.05
     """the same in the last generation"""
     output_rate: Annotated[float, Field(ge=0, le=127)] = 1
-    """learning rate of the output layer over that of the others"""
+    """learning rate of the output layer, as a multiple of that of the other layers"""
     bias_rate: Annotated[float, Field(ge=0, le=127)] = 1
-    """learning rate of biases over that of weights, where they learn; 0 keeps them as they are"""
+    """learning rate of biases, as a multiple of that of weights; 0 freezes the biases"""
     schedule: Literal["geometric", "linear"] = "geometric"
     """how learning rate, noise and temperature go from first to last generation"""
     momentum_bits: Annotated[int, Field(ge=0, le=6)] = 3
-    """momentum 1 - 2^-BITS; 0 keeps no momentum, and no memory for it"""
+    """momentum 1 - 2^-MOMENTUM_BITS; 0: no momentum, and no state for it"""
     decay: Annotated[float, Field(ge=0, le=1)] = 0
-    """share of a weight that a generation takes away"""
+    """weight decay: fraction of a weight that is subtracted in each generation"""
     fraction_bits: Annotated[int, Field(ge=0, le=8)] = 8
-    """bits a synapse keeps below its 8-bit weight"""
+    """fraction bits that a synapse keeps below its 8-bit weight"""
 
     evaluate_every: Annotated[int, Field(ge=1)] = 25
-    """generations between two looks at the validation set"""
+    """generations between two validations"""
     validation_samples: Annotated[int, Field(ge=1)] = 2000
-    """samples of the validation set that are looked at"""
+    """samples of the validation set that are used"""
 
     @model_validator(mode="after")
     def _fits(self) -> "Settings":
@@ -148,6 +171,7 @@ class Settings(BaseModel):
                 f"pairs {self.pairs} cannot be divided among groups {self.groups} evenly; "
                 f"make one a multiple of the other"
             )
+        self._check_layers()
         check_rules(self)
         for name, first, last in (
             ("learning_rate", self.learning_rate, self.final_learning_rate),
@@ -161,6 +185,21 @@ class Settings(BaseModel):
                 )
         return self
 
+    def _check_layers(self) -> None:
+        """Raise ValueError where layers are no layers, or have no way to learn."""
+        if self.layers is None:
+            return
+        of_text(self.layers)
+        if self.feedback is None:
+            raise ValueError(
+                f"layers {self.layers!r} without feedback: every hidden layer needs an error; use "
+                f"--recipe deep, or --feedback gate-local"
+            )
+        if self.hidden != type(self).model_fields["hidden"].default:
+            raise ValueError(
+                f"layers {self.layers!r} and hidden {self.hidden}: give the hidden layers once"
+            )
+
     @property
     def last_temperature(self) -> float:
         """Temperature in the last generation."""
@@ -168,7 +207,7 @@ class Settings(BaseModel):
 
 
 def network(settings: Settings, inputs: int, classes: int) -> Network:
-    """The chip's network for a data set of `inputs` and `classes`."""
+    """The network of a run on data with `inputs` inputs and `classes` classes."""
     output_threshold = SILENT if settings.readout == "membrane" else settings.vth_mant
     sizes = (*settings.hidden, classes)
     names = [f"hidden{index + 1}" for index in range(len(settings.hidden))]
@@ -191,7 +230,7 @@ def network(settings: Settings, inputs: int, classes: int) -> Network:
 
 
 def noise(settings: Settings, network: Network) -> NoiseSpec:
-    """What members perturb in the first generation: one integer scale a layer, in units of u."""
+    """Noise of the members in the first generation: one integer scale per layer, in units of u."""
     layers = network.layers
     rules = rules_of(settings, len(layers))
     sigmas = [*[settings.sigma] * (len(layers) - 1), settings.sigma_output]
@@ -221,7 +260,7 @@ def noise(settings: Settings, network: Network) -> NoiseSpec:
 
 
 def _multiplier(settings: Settings) -> float:
-    """What turns a score into a logit, times 2^MULTIPLIER_BITS."""
+    """Factor from a score to a logit, times 2^MULTIPLIER_BITS."""
     if settings.readout == "membrane":
         unit = (1 << FRACTION) / (1 << MEMBRANE_BITS)
     else:
@@ -230,14 +269,14 @@ def _multiplier(settings: Settings) -> float:
 
 
 def readout(settings: Settings) -> ReadoutSpec:
-    """Logits in base 2 in the first generation; the spike count's are the paper's mean rate in nats at
-    temperature 1."""
+    """Readout of the first generation. Logits are in base 2; for spike counts at temperature 1 they equal
+    the paper's mean rate in nats."""
     multiplier = max(1, round(_multiplier(settings)))
     return ReadoutSpec(settings.readout == "membrane", multiplier, MULTIPLIER_BITS)
 
 
 class Schedule:
-    """A number that goes from first to last over the generations: RATE_BITS fraction bits, only integers."""
+    """A schedule from `first` to `last` over the generations, in integers with RATE_BITS fraction bits."""
 
     def __init__(self, first: float, last: float, settings: Settings) -> None:
         self._first = round(first * (1 << RATE_BITS))
@@ -249,16 +288,19 @@ class Schedule:
         self._log2 = round(log2(self._last / self._first) * (1 << 20)) if self._geometric else 0
 
     def at(self, generation: int) -> int:
-        """The number in generation 0 .. generations - 1."""
+        """The value in generation 0 .. generations - 1."""
         if self._geometric:
             return _times_power_of_two(self._first, self._log2 * generation // self._of)
         return self._first + (self._last - self._first) * generation // self._of
 
 
 class TrainingSchedules:
-    """Rates, noise and temperature of each generation, in fixed point: only integers from here on."""
+    """Schedules of learning rate, noise and temperature, in fixed point: only integers from here on."""
 
-    def __init__(self, settings: Settings, layers: int) -> None:
+    def __init__(
+        self, settings: Settings, layers: int, outputs: Sequence[bool] | None = None
+    ) -> None:
+        """outputs: of each parameter, is it a readout's? By default the last of `layers` alone is."""
         self._rate = Schedule(settings.learning_rate, settings.final_learning_rate, settings)
         self._noise = Schedule(1, settings.final_noise, settings)
         self._temperature = Schedule(1, settings.last_temperature / settings.temperature, settings)
@@ -266,7 +308,7 @@ class TrainingSchedules:
         self._readout = readout(settings)
         self._decay = round(settings.decay * (1 << RATE_BITS))
         self._fraction_bits = settings.fraction_bits
-        self._layers = layers
+        self._outputs = outputs or [index == layers - 1 for index in range(layers)]
         self._bias_rate = Fraction(settings.bias_rate)
         self._output_rate = Fraction(settings.output_rate)
 
@@ -274,8 +316,8 @@ class TrainingSchedules:
         """Rates of generation 0 .. generations - 1, one for each layer."""
         mean = self._rate.at(generation)
         return [
-            self._of_layer(mean if layer < self._layers - 1 else int(mean * self._output_rate))
-            for layer in range(self._layers)
+            self._of_layer(int(mean * self._output_rate) if output else mean)
+            for output in self._outputs
         ]
 
     def _of_layer(self, mean: int) -> Rates:
@@ -283,7 +325,7 @@ class TrainingSchedules:
         return Rates(mean << self._fraction_bits, bias, self._decay)
 
     def noise(self, first: NoiseSpec, generation: int) -> NoiseSpec:
-        """What is left of the first generation's noise; no layer loses its noise by rounding."""
+        """The scheduled noise of a generation; no scale above 0 is rounded to 0."""
         share = self._noise.at(generation)
 
         def left(scales: tuple[int, ...]) -> tuple[int, ...]:

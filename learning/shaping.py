@@ -1,16 +1,15 @@
-"""What was a direction worth? One small integer, from the fitness of the members of its group.
+"""Fitness shaping: the int8 coefficient of each direction, from the fitness of the members of its group.
 
     antithetic  d = fitness of +E less that of -E                            one direction a pair
     one-sided   d = a member's fitness less the mean of the others' fitness  one direction a member
 
-    scaled  f = d / mean |d| * 32, no further than ±127
-    rank    f = the same of centred ranks among the members that saw the same samples, at most ±127
+    scaled  f = d / mean |d| * 32, clipped to ±127
+    rank    f = the same of centred ranks among the members with the same samples, clipped to ±127
     sign    f = sign of d
 
-The paper ranks (section 3.2); a graded f keeps how much better a member was, which counts when the
-members of a pair differ little. A mean that leaves the member out does not depend on its noise, so the
-estimate has no bias (Kool et al., "Buy 4 REINFORCE samples, get a baseline for free!", 2019). All are
-whole numbers.
+The paper uses ranks (section 3.2); `scaled` keeps the size of a difference, which matters when the members
+of a pair differ little. A mean that leaves the member out does not depend on its noise, so the estimate is
+unbiased (Kool et al., "Buy 4 REINFORCE samples, get a baseline for free!", 2019). All are integers.
 """
 
 from typing import Literal
@@ -19,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 LARGEST = 127
-"""f is an int8: what one direction sends to every core."""
+"""Largest |f|: a coefficient is an int8."""
 MEAN = 32
-"""Where `scaled` puts the mean difference: four standard deviations then fit, chosen here."""
+"""Coefficient of the mean difference; chosen here, because four standard deviations then fit an int8."""
 
 
 def coefficients(
@@ -49,20 +48,20 @@ def coefficients(
 
 
 def left_out(members: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Fitness (group, member) less the mean of the other members of the group, times their number."""
+    """Fitness (group, member) minus the mean of the other members of the group, times their number."""
     return members * members.shape[1] - members.sum(axis=1, keepdims=True)
 
 
 def _doubled_ranks(group: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Twice the rank of each member, and one; equal fitness shares its rank."""
+    """Twice the rank of each member, plus one; members of equal fitness share the mean rank."""
     flat = np.sort(group)
     return np.searchsorted(flat, group, "left") + np.searchsorted(flat, group, "right")
 
 
 def _scaled(utilities: NDArray[np.int64]) -> NDArray[np.int8]:
-    """Multiples of mean |worth| / MEAN, rounded as by `_divide`: how many of 127 borders |worth| reaches.
+    """Multiples of mean |d| / MEAN, rounded as by `_divide`: the number of the 127 borders that |d| reaches.
 
-    Sum and product could pass 64 bits: the borders are worked out in Python's integers.
+    Sum and product could exceed 64 bits: the borders are computed in Python's integers.
     """
     size = np.abs(utilities)
     total = (int((size >> 32).sum()) << 32) + int((size & 0xFFFFFFFF).sum())

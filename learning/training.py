@@ -22,9 +22,18 @@ from numpy.typing import NDArray
 from learning import intervals
 from learning.batches import offsets
 from learning.evolution import Ask, Evolution, Update
+from learning.layered import (
+    advice,
+    is_layered,
+    is_readout,
+    layered_chip,
+    layered_network,
+    rate,
+)
 from learning.record import (
     Checkpoint,
     Config,
+    DataAbout,
     RunError,
     RunFolder,
     read_checkpoint,
@@ -33,20 +42,24 @@ from learning.record import (
 from learning.rules.registry import rules_of
 from learning.settings import Settings, noise, readout
 from neurosim.data.datasets import Dataset
-from neurosim.data.frames import Frames, select, shifted
+from neurosim.data.frames import Frames, check_plane, select, shifted
 from neurosim.kernels.compilation import compile_seconds
 from neurosim.kernels.readout import FRACTION
 from neurosim.network import Network
 from neurosim.population.batch import Batch
 from neurosim.population.evaluator import Evaluation, Evaluator, Forward
+from neurosim.population.graph_evaluator import GraphEvaluator
 from neurosim.population.state import SynapticState, initial_state, state_of
 
 CHECKPOINT_SECONDS = 10.0
-"""A run killed outright loses no more than this, chosen here."""
+"""Seconds between checkpoints; chosen here: a killed run loses no more than this."""
 
 
 class Metrics(NamedTuple):
-    """What the chip does with samples it does not learn from."""
+    """Metrics of the network on samples that it does not learn from.
+
+    dead_classes   classes that have samples here, and that are never the answer
+    """
 
     accuracy: float
     predictions: NDArray[np.int64]
@@ -54,10 +67,19 @@ class Metrics(NamedTuple):
     dead_neurons: int
     spikes_per_sample: float
     saturated: int
+    rates: tuple[int, ...] = ()
+    """spikes of each hidden layer in 1000 neurons and steps"""
 
 
 Report = Callable[[int, dict[str, Any] | None], None]
-"""Called after each generation with its number and, after a look, the line of metrics."""
+"""Called after each generation with its number and, after a validation, the line of metrics."""
+
+
+def chip_of(config: Config, state: SynapticState | None = None) -> Evaluator | GraphEvaluator:
+    """The evaluator of a run, from a synaptic state or from the initial one."""
+    if is_layered(config.settings):
+        return layered_chip(config.settings, config.network(), state)
+    return make_chip(config, state)
 
 
 def _clock() -> float:
@@ -66,8 +88,13 @@ def _clock() -> float:
 
 
 def make_chip(config: Config, state: SynapticState | None = None) -> Evaluator:
-    """The chip of a run, with the memory it had or a fresh one."""
+    """The chip of a run on a chain of dense layers; RunError where it is on a graph of layers."""
     settings, described = config.settings, config.network()
+    if is_layered(settings):
+        raise RunError(
+            f"the run learns with feedback {settings.feedback!r} on a graph of layers, and this command is "
+            f"for chains of dense layers; give it a run of another recipe"
+        )
     if state is None:
         state = initial_state(
             described,
@@ -89,7 +116,7 @@ def make_chip(config: Config, state: SynapticState | None = None) -> Evaluator:
 
 
 def batch_of(data: Dataset, ask: Ask, settings: Settings) -> Batch:
-    """The samples of a generation, shifted where the settings say so, and which of them each group sees."""
+    """The samples of a generation, shifted where the settings ask for it, and those of each group."""
     if not settings.shift:
         return Batch(data.train, ask.samples)
     count = ask.samples.size
@@ -98,7 +125,7 @@ def batch_of(data: Dataset, ask: Ask, settings: Settings) -> Batch:
     return Batch(frames, np.arange(count).reshape(ask.samples.shape))
 
 
-def validate(chip: Evaluator, frames: Frames) -> Metrics:
+def validate(chip: Evaluator | GraphEvaluator, frames: Frames) -> Metrics:
     """Accuracy and health of the network as it stands."""
     forward: Forward = chip.forward(frames)
     scores = forward.potentials if chip.readout_spec.membrane else forward.counts
@@ -111,15 +138,16 @@ def metrics_of(
     hidden: Sequence[NDArray[np.integer]],
     saturated: int,
 ) -> Metrics:
-    """What scores (sample, class) and spikes (sample, neuron) of each hidden layer amount to."""
+    """Metrics from scores (sample, class) and spikes (sample, neuron) of each hidden layer."""
     predictions = scores.argmax(axis=1)
     return Metrics(
         accuracy=float((predictions == frames.labels).mean()),
         predictions=predictions,
-        dead_classes=scores.shape[1] - len(np.unique(predictions)),
+        dead_classes=len(np.setdiff1d(frames.labels, predictions)),
         dead_neurons=sum(int((layer.sum(axis=0) == 0).sum()) for layer in hidden),
         spikes_per_sample=sum(float(layer.sum()) for layer in hidden) / max(1, len(predictions)),
         saturated=saturated,
+        rates=tuple(rate(layer, frames) for layer in hidden),
     )
 
 
@@ -134,9 +162,12 @@ class Training:
         checkpoint: Checkpoint | None = None,
     ) -> None:
         self.config, self.data, self.folder = config, data, folder
-        self.chip = make_chip(config, checkpoint.state if checkpoint else None)
+        self.chip: Any = chip_of(config, checkpoint.state if checkpoint else None)
         self.evolution = Evolution(
-            config.settings, len(data.train.labels), len(self.chip.network.layers)
+            config.settings,
+            len(data.train.labels),
+            len(self.chip.network.parameters),
+            is_readout(self.chip.network),
         )
         self._noise = self.chip.spec  # of the first generation
         self.generation = checkpoint.generation if checkpoint else 0
@@ -150,7 +181,7 @@ class Training:
 
     @property
     def member_samples(self) -> int:
-        """_Raw passes of a perturbed network on a sample, so far."""
+        """Forward passes of a perturbed network on a sample, so far."""
         return self.generation * self.settings.pairs * 2 * self.settings.batch
 
     def batch(self, ask: Ask) -> Batch:
@@ -160,17 +191,17 @@ class Training:
         return self._batch[1]
 
     def adjust(self, generation: int) -> None:
-        """Tell the chip the size of the generation's noise, and its temperature."""
+        """Set the scale of the generation's noise, and its temperature."""
         schedule = self.evolution.schedule
         self.chip.adjust(schedule.noise(self._noise, generation), schedule.readout(generation))
 
     def evaluate(self, ask: Ask) -> Evaluation:
-        """What becomes of the pairs that are asked for."""
+        """Evaluate the pairs of a generation."""
         self.adjust(ask.generation)
         return self.chip.evaluate(self.batch(ask), ask.pairs, ask.generation)
 
     def apply_update(self, ask: Ask, update: Update) -> int:
-        """Move the weights by what the pairs were worth; return how many stand at their edge."""
+        """Apply an update to the weights; return how many are at the edge of their range."""
         self.adjust(ask.generation)
         coefficients, rates = update
         return self.chip.apply_update(
@@ -178,7 +209,7 @@ class Training:
         )
 
     def step(self) -> dict[str, Any] | None:
-        """One generation; returns the line of metrics where it ends with a look."""
+        """One generation; returns the line of metrics if it ends with a validation."""
         began = _clock()
         ask = self.evolution.ask(self.generation)
         evaluation = self.evaluate(ask)
@@ -194,7 +225,7 @@ class Training:
         )
         self.seconds += _clock() - began
         members = evaluation.fitness.size * self.settings.batch
-        return {
+        record: dict[str, Any] = {
             "generation": self.generation,
             "validation_accuracy": seen.accuracy,
             "fitness_bits": float(evaluation.fitness.sum()) / members / (1 << FRACTION),
@@ -206,6 +237,10 @@ class Training:
             "member_samples": self.member_samples,
             "seconds": round(self.seconds, 3),
         }
+        if isinstance(self.chip, GraphEvaluator):
+            record["layer_rates"] = dict(zip(self.chip.hidden, seen.rates, strict=True))
+            record["advice"] = advice(self.chip.hidden, seen.rates)
+        return record
 
     def save(self) -> None:
         """Write a checkpoint, if there is a folder and anything new."""
@@ -214,7 +249,7 @@ class Training:
             self._saved = (self.generation, time.perf_counter())
 
     def run(self, report: Report, stopped: Callable[[], bool] = lambda: False) -> bool:
-        """Run to the last generation, or until `stopped`; True if it ended."""
+        """Run to the last generation, or until `stopped`; True if it reached the last one."""
         while self.generation < self.settings.generations:
             if stopped():
                 self.save()
@@ -252,12 +287,16 @@ class Training:
 
 
 def start(settings: Settings, data: Dataset) -> Config:
-    """The configuration of a new run on a data set."""
-    return Config(settings, data.key, data.train.inputs, data.classes)
+    """The configuration of a new run on a data set. FramesError where it has no plane to shift."""
+    if settings.shift:
+        check_plane(data.sensor)
+    about = DataAbout(data.class_names, data.sensor, data.window_us)
+    given = layered_network(settings, data) if is_layered(settings) else None
+    return Config(settings, data.key, data.train.inputs, data.classes, given, about)
 
 
 def started_from(run: Path, config: Config) -> Checkpoint:
-    """Generation 0 of a new run, with the weights that another ended with. Raises RunError."""
+    """Generation 0 of a new run, with the final weights of another. Raises RunError."""
     trained, checkpoint = read_checkpoint(run)
     if trained.network() != config.network():
         raise RunError(

@@ -1,9 +1,9 @@
-"""Which workers take part in a run that machines share, and how are they asked?
+"""Worker pool: the dask workers that take part in a run, and the ranges of pairs sent to them.
 
-    refresh   who has come (they load the data beside the run), who takes part, who is gone
-    send        a range of the pairs for each of them; to arrivals the memory with it
+    refresh   find workers that joined (they load the data beside the run), take part, or left
+    send      a range of the pairs to each of them, with the state to those that joined
 
-What workers do is in learning/replica.py. Dask's tasks are not used: docs/cluster.md has the times.
+The worker's side is in learning/replica.py. Dask's tasks are not used: docs/cluster.md has the times.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ import pickle
 import time
 import uuid
 from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,20 +25,45 @@ from learning.record import Config
 from neurosim.population.state import SynapticState
 
 CONNECT_SECONDS = 10
-"""How long a scheduler may take to answer, chosen here."""
+"""Time limit for an answer of the scheduler; chosen here."""
 PATIENCE_SECONDS = 60
-"""How long a run waits without any worker, chosen here."""
+"""Time that a run waits without any worker; chosen here."""
 
 Tell = Callable[[str], None]
-"""Called with a line about workers that come and go."""
+"""Called with a line about workers that join and leave."""
 
 
 class ClusterError(ValueError):
-    """Machines that cannot share the run. The message names the worker or address and what to do."""
+    """Workers that cannot take part. The message names the worker or address and what to do."""
 
 
 class Interrupted(Exception):
     """The run was asked to stop while it waited for workers."""
+
+
+class Tls(NamedTuple):
+    """Files (PEM) by which scheduler, workers and leader know one another, and encrypt what they send.
+
+    ca    certificate of the authority that signed all others
+    cert  this side's certificate
+    key   its key, which nobody else may read
+    """
+
+    ca: Path
+    cert: Path
+    key: Path
+
+    def of_client(self) -> dict[str, Any]:
+        """Arguments of dask's Security; ClusterError where a file is missing."""
+        for name, path in self._asdict().items():
+            if not path.is_file():
+                raise ClusterError(f"--cluster-{name} {path}: no such file")
+        return {
+            "tls_ca_file": str(self.ca),
+            "tls_client_cert": str(self.cert),
+            "tls_client_key": str(self.key),
+            "require_encryption": True,
+        }
 
 
 class Sent(NamedTuple):
@@ -66,20 +92,25 @@ def cut(pairs: range, each: int, threads: Sequence[int]) -> list[range]:
 class WorkerPool:
     """The workers of a scheduler that take part in one run."""
 
-    def __init__(self, address: str, config: Config, tell: Tell = lambda line: None) -> None:
-        """Connect, and wait until the workers there are have loaded the data."""
+    def __init__(
+        self, address: str, config: Config, tell: Tell = lambda line: None, tls: Tls | None = None
+    ) -> None:
+        """Connect, and wait until the workers there are have loaded the data.
+
+        tls  keys and certificates of an encrypted connection; None: as dask is configured
+        """
         self.address, self.config, self._tell = address, config, tell
         self.threads: dict[str, int] = {}
         """Threads of each worker that takes part."""
         self.arrivals: set[str] = set()
-        """Those of them that are to be given the memory."""
+        """Those of them that need the state."""
         self.refused: dict[str, str] = {}
         self.stopped: Callable[[], bool] = lambda: False
         self._run = uuid.uuid4().hex
         self._numbers: dict[str, int] = {}
         self._joining: dict[str, concurrent.futures.Future[dict[str, Any]]] = {}
         self._seen, self._begun = time.monotonic(), False
-        self._client = _connect(address)
+        self._client = _connect(address, tls)
         try:
             self._gather()
         except BaseException:
@@ -97,7 +128,7 @@ class WorkerPool:
         self._tell(f"cluster {self.address}: workers {len(self.threads)}, threads {count}")
 
     def refresh(self) -> None:
-        """See who has come, who has loaded the data, and who has gone."""
+        """Update the pool: workers that joined, that have loaded the data, and that left."""
         here = self.wait(self._call(self._here()))
         for worker in set(self.threads) - set(here):
             self.lose(worker, "it has left the scheduler")
@@ -130,7 +161,7 @@ class WorkerPool:
                 self._tell(f"worker {worker} takes part; workers {len(self.threads)}")
 
     def refuse(self, worker: str, why: str) -> None:
-        """Go on without a worker that cannot be trusted with this run."""
+        """Exclude a worker that cannot take part in this run."""
         self._forget(worker)
         self.refused[worker] = f"worker {worker} cannot take part: {why}"
         self._tell(self.refused[worker])
@@ -145,9 +176,9 @@ class WorkerPool:
         self.arrivals.discard(worker)
 
     def ready(self) -> None:
-        """See who is there, and wait for somebody where nobody is.
+        """Refresh the pool, and wait for a worker if there is none.
 
-        A scheduler tries for 30 s to reach a worker it has forgotten, so none is asked that it has.
+        A scheduler tries for 30 s to reach a worker that it has forgotten, so such workers are not called.
         """
         self.refresh()
         while not self.threads:
@@ -172,11 +203,11 @@ class WorkerPool:
         update: Update | None,
         state: SynapticState | None,
     ) -> Sent:
-        """Give every worker its range of `pairs`.
+        """Send every worker its range of `pairs`.
 
         each    pairs of a group
-        update  of generation - 1, where workers have not made it yet
-        state  before that update, for arrivals; None: as a run starts from its settings
+        update  of generation - 1, where workers have not applied it yet
+        state   before that update, for workers that joined; None: the initial state of the settings
         """
         wire = None
         if update is not None:
@@ -200,7 +231,7 @@ class WorkerPool:
         return dict(await self._client.nthreads())
 
     async def _ask(self, workers: list[str], function: Any, *arguments: Any) -> dict[str, Any]:
-        """What each of `workers` answers; an exception where it does not."""
+        """The answer of each of `workers`; an exception where there is none."""
         if not workers:
             return {}
         return await self._client.run(function, *arguments, workers=workers, on_error="return")
@@ -220,7 +251,7 @@ class WorkerPool:
             raise ClusterError(f"the scheduler at {self.address} is gone ({error})") from error
 
     def close(self) -> None:
-        """Part from the scheduler; its workers stay."""
+        """Disconnect from the scheduler; its workers stay."""
         for answer in self._joining.values():
             answer.cancel()
         with contextlib.suppress(OSError, TimeoutError):
@@ -233,17 +264,25 @@ class WorkerPool:
         self.close()
 
 
-def _connect(address: str) -> Any:
+def _connect(address: str, tls: Tls | None) -> Any:
     try:
-        from distributed import Client
+        from distributed import Client, Security
     except ImportError as error:
         raise ClusterError(
             f"--cluster needs dask: pip install 'neurosim-eggroll[cluster]' ({error})"
         ) from error
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is said here
+    security = Security(**tls.of_client()) if tls else Security()
+    if tls and "://" not in address:
+        address = f"tls://{address}"
+    if address.startswith("tls://") and not security.tls_ca_file:
+        raise ClusterError(
+            f"{address} is encrypted: give --cluster-ca, --cluster-cert and --cluster-key, or set "
+            f"dask's distributed.comm.tls"
+        )
     try:
-        return Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
-    except (OSError, ValueError) as error:
+        return Client(address, timeout=CONNECT_SECONDS, set_as_default=False, security=security)
+    except (OSError, ValueError, RuntimeError) as error:
         raise ClusterError(
             f"no scheduler answers at {address} within {CONNECT_SECONDS} s ({error}); "
             f"start one with: dask scheduler"

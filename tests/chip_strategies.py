@@ -6,11 +6,12 @@ from hypothesis import strategies as st
 
 from neurosim import limits
 from neurosim.chip import profiles
-from neurosim.network import Connection, Input, Network, Noise, Population
+from neurosim.network import AdaptiveLif, Connection, Input, Lif, Network, Noise, Population
 
 SIGNS = ("mixed", "excitatory", "inhibitory")
 PROFILES = (profiles.DEFAULT, profiles.LAVA, profiles.NENGO, profiles.BRIAN2LOIHI)
 STEPS = 12
+FALLS = (0, 1, 400, 2047, 4095)
 
 
 def _each(draw, values, neurons):
@@ -43,6 +44,9 @@ def populations(draw, name, profile):
         noise=noise,
         reset_interval=draw(st.sampled_from((0, 0, 5))),
         reset_offset=draw(st.integers(0, 6)),
+        model=draw(
+            st.just(Lif()) | st.builds(AdaptiveLif, st.integers(0, 300), st.sampled_from(FALLS))
+        ),
     )
 
 

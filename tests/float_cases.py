@@ -4,6 +4,7 @@ import numpy as np
 
 from neurosim.data import frames
 from neurosim.data.datasets import Dataset
+from neurosim.data.sensor import Sensor
 
 
 def stripes(samples=300, inputs_=40, classes=4, seed=0):
@@ -13,7 +14,8 @@ def stripes(samples=300, inputs_=40, classes=4, seed=0):
     favoured = np.arange(inputs_) % classes == labels[:, None]
     dense = rng.random((samples, 5, inputs_)) < np.where(favoured, 0.5, 0.1)[:, None]
     part = [frames.pack(dense[i::3], labels[i::3].astype(np.uint8)) for i in range(3)]
-    return Dataset("stripes", *part, classes, (1, inputs_ // 2), 5, "")
+    names = tuple(str(number) for number in range(classes))
+    return Dataset("stripes", *part, names, Sensor(1, inputs_ // 2), 5, 300_000, "")
 
 
 def same(a, b):

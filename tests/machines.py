@@ -17,8 +17,9 @@ PATIENCE = 120
 class Machines:
     """A scheduler on the loopback, and the workers that are started; all killed in the end."""
 
-    def __init__(self, folder):
-        self.folder, self.workers, self._processes = folder, [], []
+    def __init__(self, folder, tls=()):
+        """tls: further arguments of scheduler and workers"""
+        self.folder, self.workers, self._processes, self._tls = folder, [], [], tls
         file = folder / "scheduler.json"
         self.scheduler = self._start("scheduler", "--port", "0", "--scheduler-file", file)
         self._wait(self.scheduler, lambda: self._address(file))
@@ -28,7 +29,7 @@ class Machines:
         with (self.folder / f"{what}-{len(self._processes)}.log").open("wb") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "dask", what, *map(str, arguments),
-                 "--host", "127.0.0.1", "--no-dashboard"],
+                 *map(str, self._tls), "--host", "127.0.0.1", "--no-dashboard"],
                 stdout=log, stderr=log, cwd=self.folder,
                 env={**os.environ, "PYTHONPATH": str(path)}, **options,
             )  # fmt: skip
@@ -68,9 +69,9 @@ class Machines:
 
 
 @contextlib.contextmanager
-def machines(folder, workers):
-    """A scheduler and so many workers with a thread each."""
-    some = Machines(folder)
+def machines(folder, workers, tls=()):
+    """A scheduler and so many workers with a thread each; tls: further arguments of all of them."""
+    some = Machines(folder, tls)
     try:
         for process in [some.begin() for _ in range(workers)]:
             some._wait(process, lambda process=process: "Registered to" in process.log.read_text())

@@ -91,14 +91,17 @@ class Neuron:
         self.bias = one("bias_mant") * 2 ** one("bias_exp") + extra
         self.refractory = one("refractory")
         self.population, self.profile = population, profile
-        self.u = self.v = self.dead = 0
+        self.u = self.v = self.dead = self.b = 0
+        self.rise, self.fall = getattr(population.model, "rise", 0) * 64, 4096
+        if self.rise or hasattr(population.model, "decay"):
+            self.fall = population.model.decay
 
     def step(self, a, draw, number):
         """(current, v before the reset, spike) of step `number`."""
         population, profile = self.population, self.profile
         interval = population.reset_interval
         if interval and (number + 1) % interval == population.reset_offset % interval:
-            self.u = self.v = 0
+            self.u = self.v = self.b = 0
         more = 0
         if population.noise is not None:
             amount = noise_of(draw, population.noise)
@@ -116,10 +119,11 @@ class Neuron:
         if self.dead:
             self.dead -= 1
             v = 0
-        spike = int(v > self.vth)
+        spike = int(v > self.vth + self.b)
         low = population.vth_low_mant
         if low is not None and not spike and v < low * 64:
             spike = -1
+        self.b = min(decay(self.b, self.fall) + self.rise * (spike == 1), TOP)
         before = v
         if spike:
             self.dead = self.refractory - 1

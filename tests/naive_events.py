@@ -1,4 +1,4 @@
-"""What binning and the 5-byte format should do, in Python integers, from their description alone."""
+"""What binning should do, in Python integers, from its description alone."""
 
 Quad = tuple[int, int, int, int]
 """t, x, y, p."""
@@ -24,15 +24,3 @@ def pack(cells: list[list[int]]) -> list[list[int]]:
         whole = sum(1 << j for j, cell in enumerate(row) if cell)
         rows.append([whole >> (64 * word) & (1 << 64) - 1 for word in range(words)])
     return rows
-
-
-def decode(raw: bytes) -> list[Quad]:
-    """Events of an ATIS file, one record after another."""
-    events, late = [], 0
-    for i in range(0, len(raw), 5):
-        x, y, high, middle, low = raw[i : i + 5]
-        if y == 240:
-            late += 8192
-            continue
-        events.append(((high & 127) * 65536 + middle * 256 + low + late, x, y, high >> 7))
-    return events

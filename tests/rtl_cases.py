@@ -9,6 +9,7 @@ from learning.settings import Settings
 from learning.training import Training, start
 from neurosim.data import frames
 from neurosim.data.datasets import Dataset
+from neurosim.data.sensor import Sensor
 from neurosim.export import memory_images
 from neurosim.export.hdl import core
 from neurosim.export.hdl import parameters as core_parameters
@@ -37,7 +38,8 @@ def striped(inputs, steps=5, samples=60, classes=3):
     favoured = np.arange(inputs) % classes == labels[:, None]
     dense = rng.random((samples, steps, inputs)) < np.where(favoured, 0.3, 0.06)[:, None]
     part = [frames.pack(dense[i::3], labels[i::3].astype(np.uint8)) for i in range(3)]
-    return Dataset("stripes", *part, classes, (1, inputs // 2), steps, "")
+    names = tuple(str(number) for number in range(classes))
+    return Dataset("stripes", *part, names, Sensor(1, inputs // 2), steps, 300_000, "")
 
 
 def trained(data, **settings):

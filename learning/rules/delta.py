@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Delta(Rule):
-    """The readout's errors times traces of the spikes that arrive."""
+    """Delta rule on the readout: errors times traces of its input spikes."""
 
     name: str = "delta"
     settings: ClassVar = frozenset({"output_rate"})

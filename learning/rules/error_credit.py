@@ -1,12 +1,12 @@
 """Credit by error: event-aligned noise, and a credit for each neuron from the errors of the readout.
 
-    fitness  c_ik = f_i                             one integer a pair, the same for all neurons
-    error    c_ik = feedback_k * (e_k(+) - e_k(-))  the readout's errors, and what the noise did to neuron k
+    fitness  c_ik = f_i                             one integer per pair, the same for all neurons
+    error    c_ik = feedback_k * (e_k(+) - e_k(-))  feedback error times change of the trace of neuron k
 
-A fitness that all neurons share carries the noise of all of them. Here the core of the readout sends its
-errors (8 bits a class and sample, as for the delta rule); every neuron weighs them by its own outgoing
-weights and multiplies by what its noise changed in its own spikes. Still forward passes only, and no
-derivative of the neuron. neurosim/kernels/rules/error_credit.py.
+A fitness that all neurons share has the variance of the noise of all of them. Here the core of the readout
+sends its errors (8 bits per class and sample, as for the delta rule); every neuron weights them by its own
+outgoing synapses and multiplies by the change that the noise made to its own spikes. Forward passes only, and
+no derivative of the neuron. neurosim/kernels/rules/error_credit.py.
 """
 
 from dataclasses import dataclass
@@ -28,22 +28,26 @@ class ErrorCredit(EventAligned):
     signal: ClassVar = Signal.CREDIT
 
     def check(self, settings: "Settings") -> None:
-        if settings.method != "event-aligned":
-            raise ValueError(
-                f"credit 'error' with method {settings.method!r}: only noise on the current of a neuron "
-                f"can be credited to it; use --method event-aligned"
-            )
-        super().check(settings)
+        self._check_method(settings)
         if len(settings.hidden) != 1:
             raise ValueError(
                 f"credit 'error' with {len(settings.hidden)} hidden layers: the readout's errors reach "
-                f"the layer before it; use one hidden layer, or --credit fitness"
+                f"the layer before it; use one hidden layer, --feedback, or --credit fitness"
             )
         if settings.output_rule == "same":
             raise ValueError(
                 "credit 'error' with output_rule 'same': the readout learns from its errors, not from "
                 "noise; use --output-rule delta"
             )
+
+    def _check_method(self, settings: "Settings") -> None:
+        """Raise ValueError unless the noise is on currents, of antithetic pairs with a sample each."""
+        if settings.method != "event-aligned":
+            raise ValueError(
+                f"credit 'error' with method {settings.method!r}: only noise on the current of a neuron "
+                f"can be credited to it; use --method event-aligned"
+            )
+        super().check(settings)
         if settings.estimator != "antithetic":
             raise ValueError(
                 f"credit 'error' with estimator {settings.estimator!r}: the credit of a neuron compares "

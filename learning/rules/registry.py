@@ -13,25 +13,28 @@ from learning.rules.eggroll import EGGROLL
 from learning.rules.error_credit import ERROR_CREDIT
 from learning.rules.event_aligned import EVENT_ALIGNED
 from learning.rules.full_rank import FULL_RANK
+from learning.rules.layer_credit import LAYER_CREDIT
 from learning.rules.rule import Rule
 
 if TYPE_CHECKING:
     from learning.settings import Settings
 
 HIDDEN: dict[str, Rule] = {
-    rule.name: rule for rule in (EGGROLL, FULL_RANK, EVENT_ALIGNED, ERROR_CREDIT)
+    rule.name: rule for rule in (EGGROLL, FULL_RANK, EVENT_ALIGNED, ERROR_CREDIT, LAYER_CREDIT)
 }
-"""Rules for hidden layers: the setting `method`, and error-credit where `credit` is "error"."""
+"""Rules for hidden layers: the setting `method`; where `credit` is "error" error-credit, or layer-credit
+with a `feedback`."""
+BY_ERROR = (ERROR_CREDIT.name, LAYER_CREDIT.name)
 FROZEN = Rule("frozen")
 OUTPUT: dict[str, Rule] = {rule.name: rule for rule in (DELTA, FROZEN)}
 """Rules for the readout, beside "same": the rule of the hidden layers."""
 SAME = frozenset({"sigma_output", "output_rate"})
-"""What a readout reads that learns as hidden layers do."""
+"""Settings that are read by a readout with the same rule as the hidden layers."""
 
 
 def methods() -> tuple[str, ...]:
     """Values of the setting `method`."""
-    return tuple(name for name in HIDDEN if name != ERROR_CREDIT.name)
+    return tuple(name for name in HIDDEN if name not in BY_ERROR)
 
 
 def known(setting: str, name: str, names: Sequence[str]) -> str:
@@ -43,7 +46,8 @@ def known(setting: str, name: str, names: Sequence[str]) -> str:
 
 def rules_of(settings: "Settings", parameters: int) -> tuple[Rule, ...]:
     """The rule of each parameter, the readout last."""
-    hidden = HIDDEN[ERROR_CREDIT.name if settings.credit == "error" else settings.method]
+    by_error = LAYER_CREDIT if settings.feedback is not None else ERROR_CREDIT
+    hidden = by_error if settings.credit == "error" else HIDDEN[settings.method]
     output = hidden if settings.output_rule == "same" else OUTPUT[settings.output_rule]
     return (*(hidden,) * (parameters - 1), output)
 

@@ -1,9 +1,9 @@
-"""Learning rule: the interface that every rule of this package has, and the registry that names them.
+"""Learning rule: the interface of every rule of this package.
 
-    scale    how large the noise of a direction is, as an integer in units of u
-    signal   what the update is accumulated from (neurosim/population/rules.py)
-    check    a ValueError where the rule cannot work with the settings
-    settings the fields of Settings that the rule reads, beside those that every run reads
+    scale     scale of the noise of a direction, an integer in units of u
+    signal    what the update is accumulated from (neurosim/population/rules.py)
+    check     a ValueError where the rule cannot work with the settings
+    settings  the fields of Settings that the rule reads, beside those that every run reads
 
 To add a rule, write a module with a frozen instance and name it in `learning/rules/registry.py`; if it
 needs a new way to accumulate, add the kernel to neurosim/kernels/rules.
@@ -34,5 +34,5 @@ class Rule:
         """Raise ValueError, saying what to change, where the rule cannot work with `settings`."""
 
     def scale(self, sigma: float, unit: int, settings: "Settings") -> int:
-        """What noise 1 adds, in units of u; `unit` is the u of one LSB of a weight, `sigma` is in LSB."""
+        """Scale of the noise in units of u; `unit` is the u of one LSB of a weight, `sigma` is in LSB."""
         return 0

@@ -41,7 +41,7 @@ class Wanted(NamedTuple):
 
     @property
     def weight(self) -> int:
-        """About how long it takes to compile, in units of its own: large kernels have many arguments."""
+        """Relative time to compile: kernels with many arguments are the large ones."""
         return len(str(self.types))
 
     def compile(self) -> None:
@@ -73,14 +73,16 @@ def _generation(config: Config) -> None:
     from learning.training import Training, validate
     from neurosim.data.datasets import Dataset
     from neurosim.data.frames import pack
+    from neurosim.data.sensor import Sensor, channels
 
-    side = max(1, 34 // config.settings.pool)
-    frames = pack(
-        np.zeros((8, config.settings.steps, config.inputs), np.uint8), np.zeros(8, np.uint8)
-    )
-    data = Dataset(
-        "none", frames, frames, frames, config.classes, (side, side), config.settings.steps, ""
-    )
+    settings = config.settings
+    frames = pack(np.zeros((8, settings.steps, config.inputs), np.uint8), np.zeros(8, np.uint16))
+    names = tuple(map(str, range(config.classes)))
+    side = max(1, 34 // settings.pool)
+    square = Sensor(side, side, 2)
+    sensor = square if square.inputs == config.inputs else channels(config.inputs)
+    sensor = config.about.sensor if config.about else sensor
+    data = Dataset("none", frames, frames, frames, names, sensor, settings.steps, 300_000, "")
     with contextlib.suppress(Exception):
         training = Training(config, data)
         training.step()

@@ -150,9 +150,9 @@ class Chip:
     def fresh_state(self, samples: int) -> State:
         """Everything at 0."""
         neurons = sum(p.neurons for p in self.network.populations)
-        u, v, dead = (np.zeros((samples, neurons), np.int64) for _ in range(3))
+        u, v, dead, b = (np.zeros((samples, neurons), np.int64) for _ in range(4))
         ring = np.zeros((samples, self._slots(), neurons), np.int64)
-        return State(u, v, dead, ring, np.zeros(samples, np.int64), np.arange(samples))
+        return State(u, v, dead, b, ring, np.zeros(samples, np.int64), np.arange(samples))
 
     def _slots(self) -> int:
         """Steps that the ring looks ahead, and the present one."""

@@ -176,18 +176,23 @@ def of_recording(
     )
 
 
+class Evolution(NamedTuple):
+    """What an EGGROLL run does: its sizes, and whether noise is graded; directions of a pair: 1 or 2."""
+
+    steps: int
+    pairs: int
+    samples_per_pair: int
+    generations: int
+    rank: int
+    graded: bool = False
+    directions: int = 1
+
+
 def training(
     network: Network,
     counted: Mapping[str, float],
     placement: Placement,
-    *,
-    steps: int,
-    pairs: int,
-    samples_per_pair: int,
-    generations: int,
-    rank: int,
-    graded: bool = False,
-    directions: int = 1,
+    run: Evolution,
     costs: Costs = DAVIES_2018,
 ) -> Estimate:
     """A whole EGGROLL run from the counters of one sample's mean forward pass.
@@ -199,6 +204,7 @@ def training(
     messages         a pair's number and the coefficient of each of its `directions` (one, or two where
                      members are one-sided) to each core, two fitnesses to the host
     """
+    steps, pairs, samples_per_pair, generations, rank, graded, directions = run
     passes = 2 * pairs * samples_per_pair * generations
     sizes = [(network.sizes[c.source], network.sizes[c.target]) for c in network.connections]
     neurons = sum(p.neurons for p in network.populations)

@@ -19,7 +19,7 @@ from neurosim.chip.synapses import Rounded, Sparse, Synapses, currents, on_grid
 from neurosim.kernels.chip.neuron import Registers
 from neurosim.kernels.chip.step import Groups
 from neurosim.kernels.chip.synapse import NARROW, WIDE, Projections
-from neurosim.network import Connection, Network, NetworkError, Population
+from neurosim.network import AdaptiveLif, Connection, Network, NetworkError, Population
 
 Int = NDArray[np.int64]
 NEVER = -(1 << 62)
@@ -78,8 +78,11 @@ def _population_registers(population: Population, profile: Profile) -> tuple[Int
         0 if noise is None else 1 + noise.at_membrane,
         0 if noise is None else noise.exponent,
         0 if noise is None else noise.offset,
+        *_adaptation(population),
     ]
-    low, vmin, vmax, where, exponent, offset = (np.full(population.neurons, f) for f in fill)
+    low, vmin, vmax, where, exponent, offset, rise, fall = (
+        np.full(population.neurons, f) for f in fill
+    )
     return (
         du,
         population.each("dv"),
@@ -92,7 +95,17 @@ def _population_registers(population: Population, profile: Profile) -> tuple[Int
         where,
         exponent,
         offset,
+        rise,
+        fall,
     )
+
+
+def _adaptation(population: Population) -> tuple[int, int]:
+    """What a spike adds to the threshold, in units of v, and the decay of that."""
+    model = population.model
+    if isinstance(model, AdaptiveLif):
+        return model.rise << limits.STATE_SHIFT, model.decay
+    return 0, limits.DECAY_ONE
 
 
 def pieces(

@@ -1,62 +1,132 @@
-"""Where are finished frames kept, and how is a damaged file noticed?
+"""Cache of finished frames: where they are kept, and how a damaged file is noticed.
 
 A folder cache_root() / "frames" / key holds <split>.npy files and, written last, manifest.json with the
-sha256 of each. A folder without a manifest, or with a file that differs from it, is made again.
+sha256 of each and of itself. A folder without a manifest, or with a file that differs from it, is made
+again. The cache is optional: where it cannot be written, frames are made each time.
 """
 
-import hashlib
 import json
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from neurosim.data.frames import Frames
+from neurosim.data.source import file_sha256
 from neurosim.storage import atomic_path, cache_root, write_atomically
 
 _MANIFEST = "manifest.json"
 
 
+class Kept(NamedTuple):
+    """One folder of cached frames: its size, and what its manifest says it holds ({} where damaged)."""
+
+    folder: Path
+    size: int
+    about: dict[str, Any]
+
+
+def root() -> Path:
+    """Folder of all cached frames."""
+    return cache_root() / "frames"
+
+
 def folder(key: str) -> Path:
     """Folder of the frames with this key."""
-    return cache_root() / "frames" / key
+    return root() / key
 
 
-def _file_digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _digest(manifest: Mapping[str, Any]) -> str:
+    content = {name: value for name, value in manifest.items() if name != "manifest_sha256"}
+    return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def save(key: str, splits: Mapping[str, Frames]) -> None:
-    """Keep the frames of every split."""
+def save(key: str, splits: Mapping[str, Frames], about: Mapping[str, Any] | None = None) -> None:
+    """Keep the frames of every split. StorageError where they cannot be written; then nothing is left."""
+    try:
+        _save(key, splits, about or {})
+    except BaseException:
+        shutil.rmtree(folder(key), ignore_errors=True)
+        raise
+
+
+def _save(key: str, splits: Mapping[str, Frames], about: Mapping[str, Any]) -> None:
     digests = {}
     for split, frames in splits.items():
         for part, array in (("bits", frames.bits), ("labels", frames.labels)):
             name = f"{split}-{part}.npy"
             with atomic_path(folder(key) / name) as temporary, temporary.open("wb") as file:
                 np.save(file, array, allow_pickle=False)
-            digests[name] = _file_digest(folder(key) / name)
+            digests[name] = file_sha256(folder(key) / name)
     manifest = {
+        "key": key,
+        "about": dict(about),
         "inputs": {split: frames.inputs for split, frames in splits.items()},
         "sha256": digests,
     }
-    write_atomically(folder(key) / _MANIFEST, json.dumps(manifest, indent=1).encode())
+    content = {**manifest, "manifest_sha256": _digest(manifest)}
+    write_atomically(folder(key) / _MANIFEST, json.dumps(content, indent=1).encode())
+
+
+def _manifest(place: Path) -> dict[str, Any] | None:
+    """The manifest of a folder, or None where it is missing or changed."""
+    try:
+        manifest: dict[str, Any] = json.loads((place / _MANIFEST).read_bytes())
+        whole = manifest["manifest_sha256"] == _digest(manifest) and manifest["key"] == place.name
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return manifest if whole else None
 
 
 def load(key: str) -> dict[str, Frames] | None:
     """The kept frames, or None where there are none or they are damaged."""
+    place = folder(key)
+    manifest = _manifest(place)
+    if manifest is None:
+        return None
     try:
-        manifest = json.loads((folder(key) / _MANIFEST).read_bytes())
         for name, digest in manifest["sha256"].items():
-            if _file_digest(folder(key) / name) != digest:
+            if file_sha256(place / name) != digest:
                 return None
         return {
             split: Frames(
-                np.load(folder(key) / f"{split}-bits.npy", allow_pickle=False),
-                np.load(folder(key) / f"{split}-labels.npy", allow_pickle=False),
+                np.load(place / f"{split}-bits.npy", allow_pickle=False),
+                np.load(place / f"{split}-labels.npy", allow_pickle=False),
                 int(inputs),
             )
             for split, inputs in manifest["inputs"].items()
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def kept() -> Iterator[Kept]:
+    """Every folder of cached frames."""
+    if not root().is_dir():
+        return
+    for place in sorted(path for path in root().iterdir() if path.is_dir()):
+        manifest = _manifest(place)
+        yield Kept(place, size_of(place), {} if manifest is None else manifest["about"])
+
+
+def size_of(place: Path) -> int:
+    """Bytes of all files in a folder."""
+    return sum(file.stat().st_size for file in place.rglob("*") if file.is_file())
+
+
+def kernels() -> list[Path]:
+    """Folders of compiled kernels, those of other versions too."""
+    return sorted(cache_root().glob("kernels-*"))
+
+
+def clear(kernels_too: bool = False) -> int:
+    """Remove all cached frames and extents of recordings; returns how many bytes they took."""
+    places = [root(), cache_root() / "recordings", *(kernels() if kernels_too else [])]
+    places = [place for place in places if place.is_dir()]
+    freed = sum(size_of(place) for place in places)
+    for place in places:
+        shutil.rmtree(place)
+    return freed

@@ -1,41 +1,56 @@
-"""Which recordings does a name stand for, and how are they split?
+"""Data sets by name: splits, frames of each, and what they own: sensor, classes, window.
 
     digits            scikit-learn's 1,797 handwritten digits, shown to the simulated camera
-    images:PATH.npz   any images: train_x, train_y, test_x, test_y (uint8), shown to the camera
-    nmnist            N-MNIST: downloaded through tonic, or used where it has been unpacked before
-    nmnist:PATH       a folder in N-MNIST's layout: PATH/Train/<digit>/*.bin and PATH/Test/<digit>/*.bin
+    images:PATH       any images of an .npz file or of class folders, shown to the camera
+    nmnist:PATH ...   recordings of event cameras and other sensors: neurosim/data/sets has a file each
 
-A tenth of the training samples, chosen by `seed`, is the validation set (of N-MNIST's 60,000: 6,000).
-Frames are made once and kept in the cache folder.
+A tenth of the training samples, chosen by `seed`, is the validation set (of N-MNIST's 60,000: 6,000),
+where a data set has none of its own. Frames are made once and kept in the cache folder.
 """
 
 import functools
 import hashlib
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from neurosim.data import cache, frames, images
-from neurosim.data.events import HEIGHT, WIDTH, Events
-from neurosim.data.frames import Frames
-from neurosim.data.sets import nmnist
-from neurosim.data.source import RecordedSource, SimulatedSource, Source
-from neurosim.kernels import generator
+from neurosim.data import cache, frames
+from neurosim.data.events import Events
+from neurosim.data.frames import Binning, Frames
+from neurosim.data.labels import found, shown
+from neurosim.data.labels import relabelled as number
+from neurosim.data.sensor import Sensor
+from neurosim.data.sets import ENTRIES, NAMES
+from neurosim.data.sets.base import Options, crop_of, plane_of
+from neurosim.data.source import EventSource
+from neurosim.data.splits import VALIDATION_SHARE, shuffled
+from neurosim.storage import StorageError
+
+__all__ = [
+    "NAMES",
+    "Dataset",
+    "DatasetError",
+    "Options",
+    "events",
+    "load",
+    "relabelled",
+    "shuffled",
+    "source",
+    "usable",
+]
 
 Progress = Callable[[int, int, str], None]
 """Called as progress(done, of, what)."""
-CLASSES = 10
-CHUNK = 2000
-"""Samples between two reports of progress: about a second of work, chosen here."""
-VALIDATION_SHARE = 10
-"""One training sample in ten: the paper's 6,000 of 60,000."""
 RECORDINGS_PER_IMAGE = {"digits": 4}
 """Recordings the camera makes of each training image, 1 where not named: four times 1,294 digits
 are enough to learn from, chosen here."""
-NAMES = ("digits", "images:PATH.npz", "nmnist", "nmnist:PATH")
+MEMORY_SHARE = 0.5
+"""Share of a machine's memory that frames may take unless `$NEUROSIM_MEMORY` (GiB) says otherwise:
+training holds about as much again. Chosen here."""
 
 
 class DatasetError(ValueError):
@@ -45,69 +60,75 @@ class DatasetError(ValueError):
 class Dataset(NamedTuple):
     """Frames of three splits; samples are in an order that mixes the classes.
 
-    sensor  height and width after pooling     steps  time bins of a sample
-    key     sha256 over the frames and the parameters: equal keys, equal data
+    class_names  one a label            sensor  what the network sees: after crop and pooling
+    steps        time bins of a sample  window_us  the time they cut
+    key          sha256 over the frames and the parameters: equal keys, equal data
+    notes        what a person should be told
     """
 
     name: str
     train: Frames
     validation: Frames
     test: Frames
-    classes: int
-    sensor: tuple[int, int]
+    class_names: tuple[str, ...]
+    sensor: Sensor
     steps: int
+    window_us: int
     key: str
+    notes: tuple[str, ...] = ()
+
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+        return len(self.class_names)
+
+    def splits(self) -> dict[str, Frames]:
+        """Frames by the name of their split."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}
 
 
-def shuffled(count: int, seed: int) -> NDArray[np.int64]:
-    """0..count-1 in an order that depends on `seed` alone, not on a library's version."""
-    words = np.empty(count, np.uint64)
-    generator.draw_blocks(words, generator.SHUFFLE, _SPLIT_LAYER, 0, 0, np.uint64(seed))
-    return np.argsort(words, kind="stable")
-
-
-_SPLIT_LAYER = 0x5117
-"""Layer word of the shuffle that splits, so that it shares no bits with shuffles made in training."""
-
-
-def source(name: str, folder: Path | None = None) -> Source:
-    """What stands behind a name."""
-    kind, _, path = name.partition(":")
+def source(name: str, folder: Path | None = None, options: Options | None = None) -> EventSource:
+    """What stands behind a name. DatasetError for an option that it cannot use."""
+    options = options or Options()
+    kind, colon, place = name.partition(":")
+    entry = ENTRIES.get(kind)
+    if entry is None or not (kind in entry.forms if not colon else place and entry.takes_place):
+        raise DatasetError(f"data set {name!r} is not known; names are {', '.join(NAMES)}")
+    for option in options.given():
+        if option not in entry.options:
+            usable = ", ".join(f"--{one}" for one in sorted(entry.options)) or "none"
+            raise DatasetError(
+                f"data set {name!r} cannot use --{option}; leave it out (options it can use: {usable})"
+            )
     try:
-        if name == "digits":
-            return SimulatedSource(images.digits())
-        if kind == "images" and path:
-            return SimulatedSource(images.load_npz(Path(path).expanduser()))
-        if name == "nmnist":
-            return RecordedSource(nmnist.locate(folder))
-        if kind == "nmnist" and path:
-            return RecordedSource(Path(path).expanduser())
-    except (images.ImagesError, nmnist.LayoutError) as error:
+        return entry.open(place, options, folder)
+    except (ValueError, OSError, ImportError) as error:
         raise DatasetError(f"data set {name!r}: {error}") from error
-    raise DatasetError(f"data set {name!r} is not known; names are {', '.join(NAMES)}")
 
 
-def _splits(behind: Source, seed: int) -> dict[str, tuple[str, NDArray[np.int64]]]:
+def _splits(behind: EventSource, seed: int) -> dict[str, tuple[str, NDArray[np.int64]]]:
     """Part and sample numbers of each split."""
     order = shuffled(len(behind.labels["train"]), seed)
-    validation = len(order) // VALIDATION_SHARE
+    test = ("test", np.arange(len(behind.labels["test"])))
+    if "validation" in behind.labels:
+        own = ("validation", np.arange(len(behind.labels["validation"])))
+        return {"train": ("train", order), "validation": own, "test": test}
+    validation = max(1, len(order) // VALIDATION_SHARE)
     return {
         "train": ("train", order[validation:]),
         "validation": ("train", order[:validation]),
-        "test": ("test", np.arange(len(behind.labels["test"]))),
+        "test": test,
     }
 
 
-def _check_labels(name: str, behind: Source) -> None:
+def _check_samples(name: str, behind: EventSource) -> None:
     for part, labels in behind.labels.items():
-        if labels.max() >= CLASSES:
-            raise DatasetError(
-                f"data set {name!r}: a label of {part} is {labels.max()}; allowed are 0..{CLASSES - 1}"
-            )
-    if len(behind.labels["train"]) < VALIDATION_SHARE:
+        if not len(labels):
+            raise DatasetError(f"data set {name!r}: no samples in {part}; at least one is needed")
+    if "validation" not in behind.labels and len(behind.labels["train"]) < 2:
         raise DatasetError(
-            f"data set {name!r}: {len(behind.labels['train'])} samples to train with; "
-            f"at least {VALIDATION_SHARE} are needed, one in {VALIDATION_SHARE} being kept to validate"
+            f"data set {name!r}: {len(behind.labels['train'])} sample to train with; at least 2 are "
+            f"needed, one of them to validate"
         )
 
 
@@ -128,48 +149,123 @@ def _recipe() -> str:
     return digest.hexdigest()
 
 
-def _make(
-    name: str,
-    behind: Source,
-    seed: int,
-    steps: int,
-    pool: int,
-    recordings_per_image: int,
-    progress: Progress | None,
-) -> dict[str, Frames]:
-    inputs = frames.sensor_inputs(pool)
-    plan = [
-        (split, part, numbers, recording)
-        for split, (part, numbers) in _splits(behind, seed).items()
-        for recording in range(recordings_per_image if split == "train" else 1)
-    ]
-    total = sum(len(numbers) for _, _, numbers, _ in plan)
-    done = 0
-    pieces: dict[str, list[NDArray[np.uint64]]] = {}
-    labels: dict[str, list[NDArray[np.uint8]]] = {}
-    for split, part, numbers, recording in plan:
-        labels.setdefault(split, []).append(behind.labels[part][numbers])
-        for begin in range(0, len(numbers), CHUNK):
-            chunk = numbers[begin : begin + CHUNK]
-            pieces.setdefault(split, []).append(
-                behind.bits(part, chunk, recording, seed, steps, pool)
-            )
-            done += len(chunk)
+class _Wanted(NamedTuple):
+    """What frames are made of, apart from the source."""
+
+    name: str
+    seed: int
+    recordings: int
+    into: Binning
+
+
+class _Job(NamedTuple):
+    """Samples of one part, in the order of their numbers, and where their frames belong.
+
+    place   int64 (sample,): row in the frames of the split    split  str (sample,)
+    """
+
+    part: str
+    recording: int
+    numbers: NDArray[np.int64]
+    split: NDArray[np.str_]
+    place: NDArray[np.int64]
+
+
+def _jobs(behind: EventSource, wanted: _Wanted) -> tuple[list[_Job], dict[str, int]]:
+    """What is to be made, so that samples that lie together are read together; and each split's size."""
+    pieces: dict[tuple[str, int], list[tuple[NDArray[np.int64], str, int]]] = {}
+    sizes: dict[str, int] = {}
+    for split, (part, numbers) in _splits(behind, wanted.seed).items():
+        for recording in range(wanted.recordings if split == "train" else 1):
+            begin = sizes.get(split, 0)
+            pieces.setdefault((part, recording), []).append((numbers, split, begin))
+            sizes[split] = begin + len(numbers)
+    jobs = []
+    for (part, recording), some in pieces.items():
+        numbers = np.concatenate([numbers for numbers, _, _ in some])
+        owner = np.concatenate([np.full(len(numbers), name) for numbers, name, _ in some])
+        place = np.concatenate([begin + np.arange(len(numbers)) for numbers, _, begin in some])
+        order = np.argsort(numbers, kind="stable")
+        jobs.append(_Job(part, recording, numbers[order], owner[order], place[order]))
+    return jobs, sizes
+
+
+def _make(behind: EventSource, wanted: _Wanted, progress: Progress | None) -> dict[str, Frames]:
+    jobs, sizes = _jobs(behind, wanted)
+    total, done = sum(sizes.values()), 0
+    bits = {split: frames.empty(size, wanted.into) for split, size in sizes.items()}
+    labels = {split: np.empty(size, np.uint16) for split, size in sizes.items()}
+    for job in jobs:
+        for begin in range(0, len(job.numbers), behind.chunk):
+            chunk = slice(begin, begin + behind.chunk)
+            numbers, split, place = job.numbers[chunk], job.split[chunk], job.place[chunk]
+            made = behind.bits(job.part, numbers, job.recording, wanted.seed, wanted.into)
+            for name in np.unique(split).tolist():
+                mine = split == name
+                bits[name][place[mine]] = made[mine]
+                labels[name][place[mine]] = behind.labels[job.part][numbers[mine]]
+            done += len(numbers)
             if progress is not None:
-                progress(done, total, f"{name}: events to frames")
-    return {
-        split: Frames(np.concatenate(pieces[split]), np.concatenate(labels[split]), inputs)
-        for split in pieces
-    }
+                progress(done, total, f"{wanted.name}: events to frames")
+    return {split: Frames(bits[split], labels[split], wanted.into.plane.inputs) for split in bits}
 
 
-def _key(splits: dict[str, Frames], parameters: str) -> str:
+def _memory() -> float:
+    """Bytes that frames may take."""
+    given = os.environ.get("NEUROSIM_MEMORY")
+    if given:
+        try:
+            return float(given) * (1 << 30)
+        except ValueError as error:
+            raise DatasetError(
+                f"NEUROSIM_MEMORY is {given!r}; needed is a number of GiB"
+            ) from error
+    try:
+        return MEMORY_SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return float(8 << 30)
+
+
+def _check_memory(behind: EventSource, wanted: _Wanted) -> None:
+    samples = sum(_jobs(behind, wanted)[1].values())
+    words = frames.words_for(wanted.into.plane.inputs)
+    needed, allowed = samples * wanted.into.steps * words * 8, _memory()
+    if needed > allowed:
+        raise DatasetError(
+            f"data set {wanted.name!r}: frames of {samples:,} samples, {wanted.into.steps} steps and "
+            f"{wanted.into.plane.inputs:,} inputs take {needed / (1 << 30):.1f} GiB; allowed are "
+            f"{allowed / (1 << 30):.1f} (NEUROSIM_MEMORY sets it): use fewer --steps or a smaller "
+            f"--sensor"
+        )
+
+
+def _key(splits: Mapping[str, Frames], parameters: str) -> str:
+    """Labels below 256 count as one byte, so that keys of data sets of few classes stay what they were."""
     digest = hashlib.sha256(parameters.encode())
+    few = all(not kept.labels.size or kept.labels.max() < 256 for kept in splits.values())
     for split, kept in splits.items():
         digest.update(f"{split} {kept.bits.shape} {kept.inputs}\0".encode())
         digest.update(np.ascontiguousarray(kept.bits).data)
-        digest.update(np.ascontiguousarray(kept.labels).data)
+        digest.update(np.ascontiguousarray(kept.labels.astype(np.uint8 if few else "<u2")).data)
     return digest.hexdigest()
+
+
+def _binning(name: str, behind: EventSource, options: Options, steps: int, pool: int) -> Binning:
+    """The bins that the options ask for."""
+    about = behind.about
+    window = about.window_us if options.window is None else options.window
+    _check_number("window", window, 1, 1 << 40)
+    crop, plane = crop_of(options.crop, about.sensor), plane_of(options.sensor, about.sensor)
+    if ENTRIES[name.partition(":")[0]].native:
+        plane = None
+    return Binning(
+        about.sensor,
+        frames.divide(about.sensor, pool, plane, crop),
+        steps,
+        window,
+        by_count=options.bins == "count",
+        keep_late=about.keep_late and options.window is None,
+    )
 
 
 def load(
@@ -178,47 +274,128 @@ def load(
     steps: int = 10,
     pool: int = 1,
     seed: int = 0,
+    options: Options | None = None,
     folder: Path | None = None,
     recordings_per_image: int | None = None,
     progress: Progress | None = None,
 ) -> Dataset:
     """The data set of this name, from the cache where it has been made before.
 
-    steps  time bins        pool  pixels joined along each axis: 1, 2, 17 or 34
-    seed   of the split and of the camera's noise
-    folder where `nmnist` is or goes   takes  camera recordings of each training image
+    steps    time bins        pool  pixels joined along each axis: a divisor of both sides
+    seed     of the split and of the camera's noise
+    options  what else may be chosen; DatasetError for one that the data set cannot use
+    folder   where `nmnist` is or goes   recordings_per_image  of each training image
     """
+    options = options or Options()
     frames.check_steps(steps)
-    frames.sensor_inputs(pool)
-    recordings_per_image = (
+    recordings = (
         RECORDINGS_PER_IMAGE.get(name, 1) if recordings_per_image is None else recordings_per_image
     )
     _check_number("seed", seed, 0, (1 << 64) - 1)
-    _check_number("recordings_per_image", recordings_per_image, 1, 1000)
-    behind = source(name, folder)
-    _check_labels(name, behind)
-    if recordings_per_image > 1 and isinstance(behind, RecordedSource):
+    _check_number("recordings_per_image", recordings, 1, 1000)
+    behind = source(name, folder, options)
+    _check_samples(name, behind)
+    if recordings > 1 and behind.recorded:
         raise DatasetError(
-            f"data set {name!r}: recordings_per_image is {recordings_per_image}; recorded files have 1"
+            f"data set {name!r}: recordings_per_image is {recordings}; recordings exist once, so "
+            f"that it must be 1"
         )
+    wanted = _Wanted(name, seed, recordings, _binned(name, behind, options, steps, pool))
+    _check_memory(behind, wanted)
     kind = name.partition(":")[0]
     parameters = (
-        f"{kind} {steps=} {pool=} {seed=} takes={recordings_per_image} window={frames.WINDOW_US}"
+        f"{kind} {steps=} {pool=} {seed=} takes={recordings} window={wanted.into.window_us}"
+        + "".join(f" {option}={value}" for option, value in sorted(options.given().items()))
     )
-    made_from = hashlib.sha256(f"{parameters} {behind.content()} {_recipe()}".encode()).hexdigest()
-    splits = cache.load(made_from)
-    if splits is None:
-        splits = _make(name, behind, seed, steps, pool, recordings_per_image, progress)
-        cache.save(made_from, splits)
+    splits, told = _cached(behind, wanted, parameters, progress)
+    names = behind.about.class_names
+    counted = [found(split, kept.labels, names) for split, kept in splits.items()]
     return Dataset(
         name=name,
         train=splits["train"],
         validation=splits["validation"],
         test=splits["test"],
-        classes=CLASSES,
-        sensor=(HEIGHT // pool, WIDTH // pool),
+        class_names=names,
+        sensor=wanted.into.plane,
         steps=steps,
+        window_us=wanted.into.window_us,
         key=_key(splits, parameters),
+        notes=(
+            f"{len(names)} classes: {shown(names)}",
+            *counted,
+            f"sensor: {behind.about.sensor}" + _seen(behind.about.sensor, wanted.into),
+            *behind.about.notes,
+            *told,
+        ),
+    )
+
+
+def _seen(sensor: Sensor, into: Binning) -> str:
+    """What the network sees of the sensor, and when, in words."""
+    smaller = "" if into.plane == sensor else f", seen as {into.plane}"
+    bins = " of equally many events" if into.by_count else ""
+    return f"{smaller}; {into.steps} bins{bins} in {into.window_us / 1000:g} ms"
+
+
+def _binned(name: str, behind: EventSource, options: Options, steps: int, pool: int) -> Binning:
+    try:
+        return _binning(name, behind, options, steps, pool)
+    except frames.FramesError:
+        raise
+    except ValueError as error:
+        raise DatasetError(f"data set {name!r}: {error}") from error
+
+
+def _cached(
+    behind: EventSource, wanted: _Wanted, parameters: str, progress: Progress | None
+) -> tuple[dict[str, Frames], Sequence[str]]:
+    """Frames from the cache, or made and kept there; and what a person should be told."""
+    made_from = hashlib.sha256(f"{parameters} {behind.content()} {_recipe()}".encode()).hexdigest()
+    kept = cache.load(made_from)
+    if kept is not None:
+        return kept, ()
+    splits = _make(behind, wanted, progress)
+    try:
+        cache.save(made_from, splits, _about(wanted))
+    except StorageError as error:
+        return splits, (f"frames are not kept: {error}; NEUROSIM_CACHE names another folder",)
+    return splits, ()
+
+
+def _about(wanted: _Wanted) -> dict[str, Any]:
+    """What a list of cached frames says of these."""
+    return {
+        "data": wanted.name,
+        "steps": wanted.into.steps,
+        "sensor": str(wanted.into.plane),
+        "seed": wanted.seed,
+    }
+
+
+def usable(name: str, options: Options) -> Options:
+    """Those of the options that a data set can use; for options that were chosen for another one."""
+    entry = ENTRIES.get(name.partition(":")[0])
+    if entry is None:
+        return options
+    unused = {name: Options._field_defaults[name] for name in set(options.given()) - entry.options}
+    return options._replace(**unused)
+
+
+def relabelled(data: Dataset, class_names: Sequence[str]) -> Dataset:
+    """The same samples, their labels numbered as these names. DatasetError for a class without a name."""
+    if data.class_names == tuple(class_names):
+        return data
+    try:
+        train, validation, test = (
+            kept._replace(
+                labels=number(kept.labels, data.class_names, class_names, f"{data.name}, {split}")
+            )
+            for split, kept in data.splits().items()
+        )
+    except ValueError as error:
+        raise DatasetError(str(error)) from error
+    return data._replace(
+        train=train, validation=validation, test=test, class_names=tuple(class_names)
     )
 
 
@@ -230,9 +407,13 @@ def events(
     seed: int = 0,
     recording: int = 0,
     folder: Path | None = None,
+    options: Options | None = None,
 ) -> Events:
-    """Events of sample `index` of a split, as load(name, seed=seed) has it; `recording` counts from 0."""
-    behind = source(name, folder)
+    """Raw events of one sample: load(name, seed=seed)'s `split`, at `index`.
+
+    recording   which of an image's recordings
+    """
+    behind = source(name, folder, options)
     splits = _splits(behind, seed)
     if split not in splits:
         raise DatasetError(f"split {split!r} is not known; splits are {', '.join(splits)}")

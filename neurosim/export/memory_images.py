@@ -10,7 +10,6 @@ the last hexadecimal digit of a line belongs to it.
 
 import hashlib
 import json
-import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,9 +17,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from neurosim.storage import write_atomically
+from neurosim.storage import (
+    JsonError,
+    content_sha256,
+    folder_replaced,
+    parse_json,
+    write_atomically,
+)
 
 FORMAT = "neurosim-hdl/1"
+FAMILY = "neurosim-hdl/"
+"""How the format of every version begins."""
 MANIFEST = "manifest.json"
 
 
@@ -70,10 +77,13 @@ class Image(NamedTuple):
 
 
 def unpack(lines: Iterable[str], fields: int, bits: int, signed: bool) -> NDArray[np.int64]:
-    """The values int64 (row, field) of lines of a .mem file."""
+    """The values int64 (row, field) of lines of a .mem file; ImageError where a line is none."""
     rows = []
     for line in lines:
-        octets = int(line, 16).to_bytes(-(-fields * bits // 8), "little")
+        try:
+            octets = int(line, 16).to_bytes(-(-fields * bits // 8), "little")
+        except (ValueError, OverflowError) as error:
+            raise ImageError(f"{line[:40]!r} is no row of {fields} x {bits} bits") from error
         flat = np.unpackbits(np.frombuffer(octets, np.uint8), bitorder="little")
         weights = np.int64(1) << np.arange(bits, dtype=np.int64)
         if signed:
@@ -94,11 +104,6 @@ def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _own_hash(manifest: Mapping[str, Any]) -> str:
-    content = {name: manifest[name] for name in manifest if name != "sha256"}
-    return _sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode())
-
-
 def write(
     folder: Path, about: Mapping[str, Any], images: Iterable[Image], others: Mapping[str, str]
 ) -> dict[str, Any]:
@@ -106,13 +111,9 @@ def write(
 
     about   what the manifest says besides its files
     others  further text files, by name
-    A folder that such an export left there before is replaced; any other is left alone.
+    A folder that holds one whole export and nothing else is replaced; any other is left alone.
     """
-    _check_replaceable(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as made:
-        new = Path(made) / "new"
-        new.mkdir()
+    with folder_replaced(folder, _check_replaceable) as new:
         files: dict[str, dict[str, Any]] = {}
 
         def put(name: str, text: str, **more: Any) -> None:
@@ -136,26 +137,31 @@ def write(
         for name, text in others.items():
             put(name, text)
         manifest = {"format": FORMAT, **about, "files": files}
-        manifest["sha256"] = _own_hash(manifest)
+        manifest["sha256"] = content_sha256(manifest)
         write_atomically(new / MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())
-        old = Path(made) / "old"
-        if folder.exists():
-            folder.rename(old)
-        try:
-            new.rename(folder)
-        except OSError:
-            if old.exists():
-                old.rename(folder)
-            raise
     return manifest
 
 
 def _check_replaceable(folder: Path) -> None:
-    if folder.exists() and not folder.is_dir():
+    """Raise ImageError unless `folder` is empty, or holds the files of one export and nothing else."""
+    if not folder.is_dir():
         raise ImageError(f"{folder} is a file; give --out a folder")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / MANIFEST).exists():
+    found = {entry.name for entry in folder.iterdir()}
+    if not found:
+        return
+    try:
+        manifest = _manifest(folder)
+        _check_files(folder, manifest)
+    except ImageError as error:
         raise ImageError(
-            f"{folder} holds other files and no {MANIFEST}; give --out an empty or new folder"
+            f"{folder} is not replaced, since it is no whole export of memory images ({error}); "
+            f"give --out an empty or new folder"
+        ) from error
+    written = {*manifest["files"], MANIFEST}
+    if found - written:
+        raise ImageError(
+            f"{folder} is not replaced, since it also holds {', '.join(sorted(found - written)[:3])}; "
+            f"give --out an empty or new folder"
         )
 
 
@@ -166,8 +172,10 @@ class Images(NamedTuple):
     manifest: dict[str, Any]
 
     def array(self, name: str) -> NDArray[np.int64]:
-        """The values of NAME.mem: int64 (row, field)."""
-        entry = self.manifest["files"][f"{name}.mem"]
+        """The values of NAME.mem: int64 (row, field); ImageError where there is no such file."""
+        entry = self.manifest["files"].get(f"{name}.mem")
+        if entry is None:
+            raise ImageError(f"{self.folder} holds no {name}.mem; export again")
         text = (self.folder / f"{name}.mem").read_text()
         return unpack(text.split(), entry["fields"], entry["bits"], entry["signed"])
 
@@ -176,31 +184,76 @@ class Images(NamedTuple):
 
 
 def read(folder: Path) -> Images:
-    """Open a folder, every hash checked; the error names the file that does not agree."""
+    """Open a folder, every hash and size checked; the error names the file that does not agree."""
+    manifest = _manifest(folder)
+    if manifest["format"] != FORMAT:
+        raise ImageError(_other_format(folder / MANIFEST, manifest["format"]))
+    _check_files(folder, manifest)
+    for name, entry in manifest["files"].items():
+        if name.endswith(".mem"):
+            _check_entry(folder / name, entry)
+    return Images(folder, manifest)
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of an export by this or another version, its own hash checked."""
     file = folder / MANIFEST
     try:
-        manifest = json.loads(file.read_bytes())
-        files = manifest["files"]
-        recorded = {str(name): str(files[name]["sha256"]) for name in files}
+        manifest = parse_json(file.read_bytes())
     except FileNotFoundError as error:
         raise ImageError(f"{folder} holds no memory images: {MANIFEST} is missing") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise ImageError(f"{file} is damaged ({error!r}); export again") from error
-    if manifest.get("format") != FORMAT:
-        raise ImageError(
-            f"{file}: format is {manifest.get('format')!r}; this version reads {FORMAT!r}; "
-            f"use the version that wrote it, or export again"
-        )
-    if manifest.get("sha256") != _own_hash(manifest):
+    except (OSError, JsonError) as error:
+        raise ImageError(f"{file} is damaged ({error}); export again") from error
+    if not isinstance(manifest, dict) or not str(manifest.get("format")).startswith(FAMILY):
+        found = manifest.get("format") if isinstance(manifest, dict) else None
+        raise ImageError(_other_format(file, found))
+    files = manifest.get("files")
+    if not isinstance(files, dict) or not all(isinstance(one, dict) for one in files.values()):
+        raise ImageError(f"{file} is damaged: it lists no files; export again")
+    if manifest.get("sha256") != content_sha256(manifest):
         raise ImageError(f"{file} was changed since it was written; restore it, or export again")
-    for name, wanted in recorded.items():
+    return manifest
+
+
+def _other_format(file: Path, found: object) -> str:
+    return (
+        f"{file}: format is {found!r}; this version reads {FORMAT!r}; "
+        f"use the version that wrote it, or export again"
+    )
+
+
+def _check_files(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Raise ImageError unless every file of the manifest is in `folder` and has the hash it records."""
+    for name, entry in manifest["files"].items():
         path = folder / name
-        if Path(name).name != name or not path.is_file():
+        if Path(name).name != name or name in ("", ".", ".."):
+            raise ImageError(
+                f"{folder / MANIFEST} is damaged: {name!r} is no entry of a file; export again"
+            )
+        if not path.is_file():
             raise ImageError(f"{path} is missing, but {MANIFEST} lists it; export again")
         found = _sha256(path.read_bytes())
-        if found != wanted:
+        if found != entry.get("sha256"):
             raise ImageError(
-                f"{path} does not agree with {MANIFEST}: sha256 is {found}, recorded is {wanted}; "
-                f"restore it, or export again"
+                f"{path} does not agree with {MANIFEST}: sha256 is {found}, recorded is "
+                f"{entry.get('sha256')}; restore it, or export again"
             )
-    return Images(folder, manifest)
+
+
+def _check_entry(path: Path, entry: Mapping[str, Any]) -> None:
+    """Raise ImageError unless the file has as many bytes as its rows of fields take."""
+    sizes: list[Any] = [entry.get(name) for name in ("rows", "fields", "bits")]
+    rows, fields, bits = sizes
+    whole = all(type(value) is int and value >= 0 for value in sizes)
+    if not whole or not 1 <= bits <= 64 or fields < 1 or type(entry.get("signed")) is not bool:
+        raise ImageError(
+            f"{path}: {MANIFEST} says rows {rows!r}, fields {fields!r}, bits {bits!r}, signed "
+            f"{entry.get('signed')!r}; allowed are whole numbers, 1 field or more of 1..64 bits, and "
+            f"true or false; export again"
+        )
+    needed = rows * (-(-fields * bits // 4) + 1)
+    size = path.stat().st_size
+    if size != needed:
+        raise ImageError(
+            f"{path}: {size} bytes; {rows} rows of {fields} x {bits} bits are {needed}"
+        )

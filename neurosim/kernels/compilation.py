@@ -7,7 +7,6 @@ kernel is then impossible rather than unlikely.
 
 import gc
 import hashlib
-import os
 import platform
 import threading
 import time
@@ -24,7 +23,7 @@ from numba.core.compiler_machinery import register_pass
 from numba.core.registry import CPUDispatcher, cpu_target
 from numba.core.typed_passes import NativeLowering
 
-from neurosim.storage import cache_root
+from neurosim.storage import cache_root, make_private
 
 
 def _fingerprint() -> str:
@@ -40,17 +39,19 @@ def _fingerprint() -> str:
     return digest.hexdigest()[:16]
 
 
-def _usable_cache() -> str | None:
+def _usable_cache() -> tuple[str | None, str]:
+    """The cache folder, or None and why it is not used."""
     folder = cache_root() / f"kernels-{_fingerprint()}"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return None
-    return str(folder) if os.access(folder, os.W_OK) else None
+        make_private(folder)
+    except OSError as error:
+        return None, str(error.strerror or error)
+    return str(folder), ""
 
 
-CACHE_FOLDER = _usable_cache()
-"""Where compiled kernels are kept; None where no folder can be written, and nothing is kept then."""
+CACHE_FOLDER, NO_CACHE = _usable_cache()
+"""Where compiled kernels are kept; None where no private folder can be had: nothing is kept then, and
+NO_CACHE says why. What lies there is machine code that is run, so that nobody else may write it."""
 
 
 class _CalleeLibrary(JITCodeLibrary):

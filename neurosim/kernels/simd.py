@@ -196,6 +196,15 @@ def load_words(elements: Any, offset: int) -> Any:
     return elements[offset : offset + WORDS].copy()
 
 
+def load_bits(words: Any, place: int) -> Any:
+    """The bits of uint64 words from bit `place` on: 57 of them at least, those above not to be used.
+
+    The word after the one of the last bit must be there.
+    """
+    word, bit = divmod(int(place), 64)
+    return np.uint64(((int(words[word]) | int(words[word + 1]) << 64) >> bit) & 0xFFFFFFFFFFFFFFFF)
+
+
 def store_words(elements: Any, offset: int, value: Any) -> None:
     """Write eight words to uint64 elements."""
     elements[offset : offset + WORDS] = value
@@ -266,6 +275,17 @@ def _load(lanes: LanesType) -> Codegen:
         return value if bits == lanes.bits else builder.sext(value, lanes.vector)
 
     return codegen
+
+
+@_compiled(load_bits, types.CPointer, types.intp, types.uint64)
+def _load_bits(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    words, place = args
+    long = place.type
+    bytes_ = builder.bitcast(words, ir.IntType(8).as_pointer())
+    address = builder.gep(bytes_, [builder.lshr(place, ir.Constant(long, 3))])
+    value = builder.load(builder.bitcast(address, ir.IntType(64).as_pointer()))
+    value.align = 1
+    return builder.lshr(value, builder.and_(place, ir.Constant(long, 7)))
 
 
 _compiled(load, types.CPointer, types.intp, NEURONS)(_load(NEURONS))

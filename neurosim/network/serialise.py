@@ -14,6 +14,8 @@ from neurosim.network.connections import KINDS, Dense
 from neurosim.network.neurons import MODELS, Lif
 
 PARTS = {"inputs": Input, "populations": Population, "connections": Connection}
+NAMES = ("name", "source", "target", "label")
+"""Fields that are text."""
 LATER: dict[str, Callable[[Any], object]] = {
     "shape": lambda part: (part.size,),
     "kind": lambda part: Dense(),
@@ -41,36 +43,53 @@ def part_fields(part: Any) -> dict[str, Any]:
     return values
 
 
-def network_of(described: Mapping[str, Any]) -> Network:
-    """The network that `describe` wrote; NetworkError where it cannot be one."""
-    parts = {kind: tuple(_part(kind, one) for one in described[kind]) for kind in PARTS}
+def network_of(described: Any) -> Network:
+    """The network that `describe` wrote; NetworkError where it cannot be one, whatever it is."""
+    if not isinstance(described, Mapping):
+        raise NetworkError(f"a network is described by an object, not {type(described).__name__}")
+    parts: dict[str, Any] = {}
+    for kind in PARTS:
+        listed = described.get(kind)
+        if not isinstance(listed, list | tuple):
+            raise NetworkError(f"{kind} of a network are a list, not {type(listed).__name__}")
+        parts[kind] = tuple(_part(kind, one) for one in listed)
     return Network(**parts)
 
 
-def _part(kind: str, fields: Mapping[str, Any]) -> Any:
-    values = _tuples(fields)
-    if values.get("noise") is not None:
-        values["noise"] = Noise(**values["noise"])
+def _part(kind: str, fields: Any) -> Any:
+    values = _tuples(kind, fields)
+    for name in NAMES:
+        if name in values and not isinstance(values[name], str):
+            raise NetworkError(f"{kind}: {name} is {values[name]!r}; needed is text")
     for name, known in (("kind", KINDS), ("model", MODELS)):
         if name in values:
             values[name] = _object(name, values[name], known)
-    try:
-        return PARTS[kind](**values)
-    except TypeError as error:
-        raise NetworkError(f"{kind}, {fields.get('name')!r}: {error}") from error
+    if values.get("noise") is not None:
+        values["noise"] = _made(Noise, "noise", _tuples("noise", values["noise"]))
+    return _made(PARTS[kind], f"{kind}, {fields.get('name')!r}", values)
 
 
-def _tuples(fields: Mapping[str, Any]) -> dict[str, Any]:
+def _tuples(what: str, fields: Any) -> dict[str, Any]:
+    """The fields of a JSON object, lists as tuples; NetworkError where it is none."""
+    if not isinstance(fields, Mapping):
+        raise NetworkError(f"{what} is {type(fields).__name__}; needed is an object")
     return {name: tuple(v) if isinstance(v, list) else v for name, v in fields.items()}
 
 
-def _object(what: str, fields: Mapping[str, Any], known: Mapping[str, Any]) -> Any:
-    """A connection kind or a neuron model of its fields."""
-    values = _tuples(fields)
-    name = values.pop("name", None)
-    if name not in known:
-        raise NetworkError(f"{what} is {name!r}; there are {sorted(known)}")
+def _made(kind: Callable[..., Any], what: str, values: Mapping[str, Any]) -> Any:
+    """`kind` of these fields; NetworkError where it takes others, or other types of values."""
     try:
-        return known[name](**values)
-    except TypeError as error:
-        raise NetworkError(f"{what} {name!r}: {error}") from error
+        return kind(**values)
+    except NetworkError:
+        raise
+    except (TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise NetworkError(f"{what}: {error}") from error
+
+
+def _object(what: str, fields: Any, known: Mapping[str, Any]) -> Any:
+    """A connection kind or a neuron model of its fields."""
+    values = _tuples(what, fields)
+    name = values.pop("name", None)
+    if not isinstance(name, str) or name not in known:
+        raise NetworkError(f"{what} is {name!r}; there are {sorted(known)}")
+    return _made(known[name], f"{what} {name!r}", values)

@@ -11,7 +11,7 @@ antithetic pair share one direction, one-sided members have one each.
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,11 +33,18 @@ from neurosim.population.bounds import (
 )
 from neurosim.population.layout import NoiseSpec, check_noise, check_trainable, lay_out
 from neurosim.population.rules import Signal, check_signals
-from neurosim.population.state import SynapticState, check_fraction_bits, padded, weights
+from neurosim.population.state import (
+    SynapticState,
+    check_fraction_bits,
+    check_state,
+    padded,
+    weights,
+)
 from neurosim.population.update import (
     Coefficients,
     Rates,
     SharedForward,
+    Step,
     UpdateSums,
     accumulate_delta,
     accumulate_event_aligned,
@@ -67,12 +74,13 @@ class Evaluation(NamedTuple):
                given credit by error, of the unperturbed network
     saturated  int64 (pair, 2): registers that met their edge
     credits    int16 (pair, lane): what each hidden neuron's own noise was worth to it, where neurons are
-               given credit by error; it stays in the cores
+               given credit by error; it stays in the cores. Of a graph of layers the
+               `layer_credit.LayerSums` of all pairs
     """
 
     fitness: NDArray[np.int64]
     saturated: NDArray[np.int64]
-    credits: NDArray[np.int16] | None = None
+    credits: Any = None
 
 
 class Forward(NamedTuple):
@@ -118,6 +126,7 @@ class Evaluator:
     ) -> None:
         check_trainable(network)
         check_fraction_bits(fraction_bits)
+        check_state(network, state, fraction_bits)
         if not 0 <= seed < 1 << 64:
             raise NetworkError(f"seed is {seed}; allowed are 0..2^64 - 1")
         self.network = network
@@ -448,11 +457,7 @@ class Evaluator:
                 self.state,
                 layer,
                 sums[layer],
-                rate,
-                generation,
-                self.seed,
-                self.fraction_bits,
-                self.momentum_bits,
+                Step(rate, generation, self.seed, self.fraction_bits, self.momentum_bits),
             )
             for layer, rate in enumerate(rates)
         )

@@ -39,6 +39,7 @@ class NoiseSpec(NamedTuple):
                              in every `period`-th step, within `window` units of v of the threshold (0: all)
     scale, bias_scale  one integer a layer, in units of u and of v: what noise 1 adds; 0 leaves it alone
     one_sided  both members of a pair carry noise of their own, instead of +E and -E
+    windows    one for each layer instead of `window`, or none; the general executor reads them
     """
 
     scale: tuple[int, ...]
@@ -50,6 +51,11 @@ class NoiseSpec(NamedTuple):
     period: int = 1
     window: int = 0
     one_sided: bool = False
+    windows: tuple[int, ...] = ()
+
+    def window_of(self, layer: int) -> int:
+        """How far from its threshold noise acts on a layer's neurons; 0: everywhere."""
+        return self.windows[layer] if self.windows else self.window
 
     @property
     def directions(self) -> int:

@@ -7,7 +7,7 @@
 
 from collections.abc import Sequence
 from math import isqrt
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from neurosim import limits
 from neurosim.kernels import generator
 from neurosim.kernels.rules import weight_update
 from neurosim.kernels.simd import WIDTH
-from neurosim.network import Connection, Network, NetworkError, Weights
+from neurosim.network import Connection, Network, NetworkError, Population, Weights
 
 FRACTION_BITS = limits.Range(0, 8)
 """Bits a synapse keeps below its 8-bit mantissa, so that 8 to 16 bits are its whole state."""
@@ -50,16 +50,25 @@ def state_range(connection: Connection, fraction_bits: int) -> tuple[int, int]:
     return low << fraction_bits, (high << fraction_bits) + max(half - 1, 0)
 
 
+def bias_range(population: Population) -> tuple[int, int]:
+    """State of learned biases whose mantissas, added to the description's own, stay inside the register."""
+    own = population.each("bias_mant")
+    low = min(0, limits.BIAS_MANT.low - int(own.min()))
+    high = max(0, limits.BIAS_MANT.high - int(own.max()))
+    half = 1 << (BIAS_FRACTION_BITS - 1)
+    return low << BIAS_FRACTION_BITS, (high << BIAS_FRACTION_BITS) + half - 1
+
+
 def initial_state(
     network: Network, std: Sequence[int], *, seed: int, fraction_bits: int, momentum: bool
 ) -> SynapticState:
-    """Normally distributed mantissas of standard deviation `std` (LSB, one a layer); biases 0.
+    """Normally distributed mantissas of standard deviation `std` (LSB, one a parameter); biases 0.
 
     Drawn by the cores: the sum of four 16-bit numbers, scaled to the state's units.
     """
-    synapses, biases, kept = [], [], []
-    for index, (connection, layer) in enumerate(network.layers):
-        sources, neurons = network.sizes[connection.source], layer.neurons
+    synapses, kept = [], []
+    for index, (connection, matrix) in enumerate(network.parameters):
+        sources, neurons = matrix.rows, matrix.columns
         words = np.zeros(sources * neurons, np.uint64)
         generator.draw_blocks(words, generator.INITIAL, index, 0, 0, np.uint64(seed))
         parts = words.view(np.uint16).reshape(-1, 4).astype(np.int64)
@@ -67,9 +76,9 @@ def initial_state(
         low, high = state_range(connection, fraction_bits)
         values = (centred * (std[index] << fraction_bits)) // SPREAD
         synapses.append(np.clip(values, low, high).astype(np.int16).reshape(sources, neurons))
-        biases.append(np.zeros(neurons, np.int32))
         if momentum:
             kept.append(np.zeros((sources, padded(neurons)), np.int32))
+    biases = [np.zeros(population.shape[0], np.int32) for population in network.populations]
     return SynapticState(tuple(synapses), tuple(biases), tuple(kept))
 
 
@@ -103,3 +112,38 @@ def check_fraction_bits(fraction_bits: int) -> None:
             f"fraction_bits is {fraction_bits}; "
             f"allowed are {FRACTION_BITS.low}..{FRACTION_BITS.high}"
         )
+
+
+def check_state(network: Network, state: SynapticState, fraction_bits: int) -> None:
+    """Raise NetworkError, naming the layer, unless kernels can be given `state`: types, shapes, ranges."""
+    parameters, populations = network.parameters, network.populations
+    found = len(state.synapses), len(state.momentum or state.synapses), len(state.biases)
+    if found != (len(parameters), len(parameters), len(populations)):
+        raise NetworkError(
+            f"state of {len(state.synapses)} matrices, {len(state.biases)} populations' biases and "
+            f"{len(state.momentum)} of momentum; the network has {len(parameters)} parameters and "
+            f"{len(populations)} populations"
+        )
+    most = int(weight_update.MOMENTUM_MAX)
+    for index, (connection, matrix) in enumerate(parameters):
+        where, (low, high) = f"parameter {connection.name}", state_range(connection, fraction_bits)
+        shape = (matrix.rows, matrix.columns)
+        _check_array(f"{where}: synapses", state.synapses[index], np.int16, shape, low, high)
+        if state.momentum:
+            shape = (matrix.rows, padded(matrix.columns))
+            _check_array(f"{where}: momentum", state.momentum[index], np.int32, shape, -most, most)
+    for population, biases in zip(populations, state.biases, strict=True):
+        where, (low, high) = f"layer {population.name!r}: biases", bias_range(population)
+        _check_array(where, biases, np.int32, population.shape[:1], low, high)
+
+
+def _check_array(
+    what: str, array: NDArray[Any], dtype: Any, shape: tuple[int, ...], low: int, high: int
+) -> None:
+    if array.dtype != dtype or array.shape != shape:
+        raise NetworkError(
+            f"{what} are {array.dtype} {array.shape}; needed is {np.dtype(dtype)} {shape}"
+        )
+    found = int(array.min()), int(array.max())
+    if found[0] < low or found[1] > high:
+        raise NetworkError(f"{what} reach from {found[0]} to {found[1]}; allowed are {low}..{high}")

@@ -11,15 +11,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from neurosim import limits
 from neurosim.data.frames import words_for
 from neurosim.kernels.executors import fused_chain as members
 from neurosim.kernels.noise import weight_noise
 from neurosim.kernels.rules import delta, event_aligned, weight_update
 from neurosim.kernels.simd import TWIN, WIDTH, WORDS, zeros
-from neurosim.network import Network
+from neurosim.network import Connection, Network, Population
 from neurosim.population.layout import NoiseSpec, source_words
-from neurosim.population.state import BIAS_FRACTION_BITS, SynapticState, padded, state_range
+from neurosim.population.state import SynapticState, bias_range, padded, state_range
 from neurosim.threads import balanced, in_pieces, piece_of
 
 SUM_WORDS, SUM_LANES = 20, 256
@@ -45,6 +44,21 @@ class Rates(NamedTuple):
     step: int
     bias: int
     decay: int
+
+
+class Step(NamedTuple):
+    """One update of a parameter: how far, and what its random rounding is drawn from.
+
+    rates                         of the parameter
+    generation, seed              of the generator
+    fraction_bits, momentum_bits  that a synapse keeps
+    """
+
+    rates: Rates
+    generation: int
+    seed: np.uint64
+    fraction_bits: int
+    momentum_bits: int
 
 
 class UpdateSums(NamedTuple):
@@ -301,35 +315,34 @@ def accumulate_delta(shared: SharedForward, sums: UpdateSums) -> None:
     delta.accumulate_delta_biases(shared.errors, groups, sums.biases)
 
 
-def move(
-    network: Network,
-    state: SynapticState,
-    layer: int,
-    sums: UpdateSums,
-    rates: Rates,
-    generation: int,
-    seed: np.uint64,
-    fraction_bits: int,
-    momentum_bits: int,
-) -> int:
+def move(network: Network, state: SynapticState, layer: int, sums: UpdateSums, step: Step) -> int:
     """Move a layer's weights in the direction of its sums; return how many synapses stand at their edge."""
-    direction, of_biases = sums
     connection, population = network.layers[layer]
-    neurons = population.neurons
-    synapses, biases = state.synapses[layer], state.biases[layer]
+    edges = move_matrix(connection, state, layer, sums.synapses, step)
+    move_biases(population, state, layer, sums.biases, step)
+    return edges
+
+
+def move_matrix(
+    connection: Connection,
+    state: SynapticState,
+    number: int,
+    direction: NDArray[np.int32],
+    step: Step,
+) -> int:
+    """Move the matrix of parameter `number` along sums int32 (row, lane); as `move`."""
+    synapses = state.synapses[number]
     piece = balanced(len(synapses), -(-MOVED // direction.shape[1]))
     if state.momentum:
-        kept, added = state.momentum[layer], direction
-        in_pieces(
-            len(added),
-            piece,
-            lambda begin, end: weight_update.gather_momentum(
-                begin, end, kept, momentum_bits, added
-            ),
-        )
+        kept, added = state.momentum[number], direction
+
+        def smooth(begin: int, end: int) -> None:
+            weight_update.gather_momentum(begin, end, kept, step.momentum_bits, added)
+
+        in_pieces(len(added), piece, smooth)
         direction = kept
-    low, high = state_range(connection, fraction_bits)
-    rate = _per_unit(rates.step, weight_update.absolute_sum(direction), synapses.size)
+    low, high = state_range(connection, step.fraction_bits)
+    rate = _per_unit(step.rates.step, weight_update.absolute_sum(direction), synapses.size)
     edges: list[int] = []
 
     def work(begin: int, end: int) -> None:
@@ -337,12 +350,12 @@ def move(
         standing = weight_update.move_synapses(
             begin,
             end,
-            layer,
-            generation,
-            seed,
+            number,
+            step.generation,
+            step.seed,
             direction,
             rate,
-            rates.decay,
+            step.rates.decay,
             low,
             high,
             random,
@@ -351,20 +364,30 @@ def move(
         edges.append(standing)
 
     in_pieces(len(synapses), piece, work)
-    half = 1 << (BIAS_FRACTION_BITS - 1)
+    return sum(edges)
+
+
+def move_biases(
+    population: Population,
+    state: SynapticState,
+    number: int,
+    of_biases: NDArray[np.int32],
+    step: Step,
+) -> None:
+    """Move the biases of `population`, whose number is `number`, along sums int32 (lane,)."""
+    biases = state.biases[number]
+    neurons = len(biases)
     weight_update.move_biases(
-        layer,
-        generation,
-        seed,
+        number,
+        step.generation,
+        step.seed,
         of_biases,
-        _per_unit(rates.bias, weight_update.absolute_sum(of_biases), neurons),
-        rates.decay,
-        limits.BIAS_MANT.low << BIAS_FRACTION_BITS,
-        (limits.BIAS_MANT.high << BIAS_FRACTION_BITS) + half - 1,
+        _per_unit(step.rates.bias, weight_update.absolute_sum(of_biases), neurons),
+        step.rates.decay,
+        *bias_range(population),
         np.zeros(-(-neurons // 8) * 2, np.uint64),
         biases,
     )
-    return sum(edges)
 
 
 def _per_unit(step: int, total: int, count: int) -> int:

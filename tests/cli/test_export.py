@@ -40,7 +40,7 @@ def test_by_default_the_graph_is_in_the_run_folder(done):
 
 def test_bad_requests_are_refused(done, tmp_path):
     assert_refused(command.here("export", tmp_path, "--to", "nir"), 1, tmp_path, "config.json")
-    assert_refused(command.here("export", done[1], "--to", "vhdl"), 2, "vhdl", "nir")
+    assert_refused(command.here("export", done[1], "--to", "vhdl"), 1, "vhdl", "nir")
     taken = tmp_path / "taken"
     taken.mkdir()
     assert_refused(command.here("export", done[1], "--to", "nir", "--out", taken), 1, taken)

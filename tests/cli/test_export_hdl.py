@@ -8,6 +8,7 @@ import pytest
 from command import assert_refused
 
 from learning.record import read_checkpoint
+from neurosim import storage
 from neurosim.export import memory_images
 
 
@@ -56,7 +57,7 @@ def test_vectors_that_the_chip_does_not_give_are_told(folder, tmp_path):
         (tmp_path / path.name).write_bytes(path.read_bytes())
     manifest = json.loads((tmp_path / "manifest.json").read_text())
     manifest["network"]["populations"][0]["dv"] = 4000
-    manifest["sha256"] = memory_images._own_hash(manifest)
+    manifest["sha256"] = storage.content_sha256(manifest)
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
     seen = command.here("check-hdl", tmp_path)
     assert seen.returncode == 1

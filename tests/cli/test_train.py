@@ -113,18 +113,31 @@ def test_a_start_of_another_network_is_refused(done, runs):
     assert not (runs / "other").exists()
 
 
-def test_interrupted_and_resumed_is_as_if_nothing_had_happened(long, runs):
-    folder = runs / "interrupted"
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_interrupted_and_resumed_is_as_if_nothing_had_happened(long, runs, number):
+    folder = runs / f"interrupted-{number}"
     process = command.start("train", *LONG, "--run", folder, "--json")
     wait_for_checkpoint(folder, process)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     stdout, stderr = process.communicate(timeout=120)
-    assert process.returncode == 130
+    assert process.returncode == 128 + number
     assert stdout == ""
     assert f"neurosim train --resume {folder}" in stderr
     assert "Traceback" not in stderr
+    assert read_checkpoint(folder)[1].generation > 0
     summary = command.results("train", "--resume", folder)
     assert summary["weights_sha256"] == long["weights_sha256"]
+
+
+def test_a_run_folder_that_is_removed_in_training_is_not_made_again(runs):
+    folder = runs / "removed"
+    process = command.start("train", *LONG, "--run", folder)
+    wait_for_checkpoint(folder, process)
+    folder.rename(runs / "moved")
+    stderr = process.communicate(timeout=120)[1]
+    assert process.returncode == 1
+    assert f"{folder} was removed" in stderr
+    assert not folder.exists()
 
 
 def test_a_run_that_has_ended_resumes_to_the_same_result(done):

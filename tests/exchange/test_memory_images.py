@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from neurosim import storage
 from neurosim.export import memory_images
 from neurosim.export.memory_images import Image, ImageError
 
@@ -108,10 +109,10 @@ def test_a_manifest_cannot_reach_outside_its_folder(folder):
 
     def change(manifest):
         manifest["files"]["../secret"] = {"sha256": ""}
-        manifest["sha256"] = memory_images._own_hash(manifest)
+        manifest["sha256"] = storage.content_sha256(manifest)
 
     rewrite(folder, change)
-    with pytest.raises(ImageError, match="secret is missing"):
+    with pytest.raises(ImageError, match=r"secret.* is no entry"):
         memory_images.read(folder)
 
 
@@ -126,7 +127,7 @@ def test_an_export_replaces_an_export_and_nothing_else(folder):
     other = folder.parent / "other"
     other.mkdir()
     (other / "mine").write_text("x")
-    for taken, message in ((other, "holds other files"), (other / "mine", "is a file")):
+    for taken, message in ((other, "is not replaced"), (other / "mine", "is a file")):
         with pytest.raises(ImageError, match=message):
             memory_images.write(taken, {}, [], {})
     assert sorted(path.name for path in folder.parent.iterdir()) == ["hdl", "other"]
@@ -143,3 +144,72 @@ def test_an_error_on_the_way_leaves_the_old_export(folder):
         memory_images.write(folder, {}, fail(), {})
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     assert [path.name for path in folder.parent.iterdir()] == ["hdl"]
+
+
+# --- what is replaced, and what is read ----------------------------------------------------------
+
+
+def everything(folder):
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        {"manifest.json": b"{}", "src/work.py": b"x"},
+        {"manifest.json": b"not JSON"},
+        {"manifest.json": b'{"format": "neurosim-hdl/1"}', ".git/HEAD": b"x"},
+        {"data": b"1"},
+        {"manifest.json": storage.sealed({"inputs": {}, "sha256": {}}), "train-bits.npy": b"x"},
+    ],
+)
+def test_a_folder_of_somebody_else_is_never_replaced(tmp_path, others):
+    for name, data in others.items():
+        (tmp_path / "out" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "out" / name).write_bytes(data)
+    with pytest.raises(ImageError, match="is not replaced"):
+        memory_images.write(tmp_path / "out", {}, [], {})
+    assert everything(tmp_path) == {f"out/{name}": data for name, data in others.items()}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda folder: (folder / "notes.txt").write_bytes(b"mine"),
+        lambda folder: (folder / "sub").mkdir(),
+        lambda folder: (folder / "params.vh").write_bytes(b"edited by hand"),
+        lambda folder: (folder / "params.vh").unlink(),
+    ],
+)
+def test_an_export_that_was_changed_or_holds_more_is_not_replaced(tmp_path, change):
+    folder = tmp_path / "out"
+    memory_images.write(folder, {}, [], {"params.vh": "// 1\n"})
+    memory_images.write(folder, {}, [], {"params.vh": "// 2\n"})
+    assert (folder / "params.vh").read_text() == "// 2\n"
+    change(folder)
+    before = everything(tmp_path)
+    with pytest.raises(ImageError, match="is not replaced"):
+        memory_images.write(folder, {}, [], {"params.vh": "// 3\n"})
+    assert everything(tmp_path) == before
+
+
+@pytest.mark.parametrize("entry", ["rows", "fields", "bits", "signed"])
+@pytest.mark.parametrize("value", [None, -1, 0, 10**30, 1.5, "x", [], {}, True, 1 << 20, 65])
+def test_sizes_of_a_manifest_are_checked_before_anything_is_unpacked(tmp_path, entry, value):
+    image = Image.of("a", [[1, 2, 3]], 4, "three numbers", signed=False)
+    memory_images.write(tmp_path / "out", {}, [image], {})
+    file = tmp_path / "out" / "manifest.json"
+    manifest = json.loads(file.read_bytes())
+    right = manifest["files"]["a.mem"][entry]
+    manifest["files"]["a.mem"][entry] = value
+    file.write_bytes(storage.sealed(manifest))
+    if value is True and entry == "signed":
+        assert memory_images.read(tmp_path / "out").array("a").shape == (1, 3)
+        return
+    assert value != right or type(value) is not type(right)
+    with pytest.raises(ImageError, match=r"a\.mem"):
+        memory_images.read(tmp_path / "out")

@@ -183,6 +183,7 @@ def test_changed_weights_of_ours_are_read_as_they_are_or_quantised_and_said_so(f
     exported.nodes["input_a"].weight[1, 1] *= factor
     found = from_nir.of_graph(exported)
     assert found.exact == exact
+    assert not exact or "changed since it was exported" in found.remarks[0]
     if factor == 300:
         with pytest.raises(NetworkError, match=r"input->a: weight 600 at \(1, 1\)"):
             from_nir.as_chain(found)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import rtl_cases
 
+from neurosim import storage
 from neurosim.export import memory_images
 
 ROOT = Path(__file__).parents[2]
@@ -108,7 +109,7 @@ def turn_a_bit(folder, name):
     path.write_text(f"{int(first, 16) ^ 1 << 6:0{len(first)}x}\n{rest}")
     manifest = json.loads((folder / "manifest.json").read_text())
     manifest["files"][path.name]["sha256"] = memory_images._sha256(path.read_bytes())
-    manifest["sha256"] = memory_images._own_hash(manifest)
+    manifest["sha256"] = storage.content_sha256(manifest)
     (folder / "manifest.json").write_text(json.dumps(manifest))
 
 

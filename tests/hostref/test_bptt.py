@@ -14,6 +14,7 @@ from hostref.settings import BpttSettings, NetworkSettings  # noqa: E402
 from hostref.surrogate import spike  # noqa: E402
 from hostref.twin import initial  # noqa: E402
 from neurosim.data import frames  # noqa: E402
+from neurosim.data.sensor import Sensor  # noqa: E402
 from neurosim.network import NetworkError  # noqa: E402
 
 
@@ -182,7 +183,9 @@ def test_augmentation_moves_whole_samples():
     settings = SMALL.model_copy(update={"shift": 2})
     x = torch.zeros(50, 3, 2 * 8 * 8)
     x.unflatten(-1, (2, 8, 8))[:, :, 1, 4, 3] = 1
-    moved = bptt.augmented(x, settings, torch.Generator().manual_seed(0)).unflatten(-1, (2, 8, 8))
+    moved = bptt.augmented(x, settings, Sensor(8, 8), torch.Generator().manual_seed(0)).unflatten(
+        -1, (2, 8, 8)
+    )
     assert float(moved.sum()) == float(x.sum())
     where = moved[:, 0, 1].flatten(1).argmax(1)
     assert len(set(where.tolist())) > 10

@@ -24,6 +24,7 @@ from neurosim.app.experiments import (  # noqa: E402
 from neurosim.app.experiments.store import Store  # noqa: E402
 from neurosim.data import datasets, frames  # noqa: E402
 from neurosim.network import NetworkError  # noqa: E402
+from neurosim.storage import sealed, unsealed  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +92,7 @@ def test_a_comparison_is_told_and_kept(run, capsys):
     out = run / "compare"
     names = ("compare.md", "accuracy.png", "spikes.png", "widths.png")
     assert all((out / name).stat().st_size > 0 for name in names)
-    assert json.loads((out / comparison.RESULT).read_text()) == told
+    assert unsealed((out / comparison.RESULT).read_bytes()) == told
     before = {p: p.stat().st_mtime_ns for p in out.glob("parts/*.json")}
     assert compare.run(small(run, as_json=True)) == 0
     assert json.loads(capsys.readouterr().out) == told
@@ -107,7 +108,7 @@ def test_the_report_shows_the_comparison_of_these_weights(run, images):
     assert f"Test samples of {images}." in page
     assert "with other weights" not in page
     file = run / comparison.FOLDER / comparison.RESULT
-    file.write_text(json.dumps({**json.loads(file.read_text()), "weights_sha256": ["0" * 64]}))
+    file.write_bytes(sealed({**unsealed(file.read_bytes()), "weights_sha256": ["0" * 64]}))
     assert report.run(report.Report(folder=run)) == 0
     assert "with other weights" in (run / "report.html").read_text()
 

@@ -362,7 +362,7 @@ def test_a_full_disk_leaves_the_last_checkpoint(tmp_path, monkeypatch, fails_at)
         with pytest.raises(StorageError, match="the disk is full") as refusal:
             save(folder, 4, seed=3)
         monkeypatch.undo()
-    assert (METRICS, WEIGHTS)[fails_at] in str(refusal.value)
+    assert (WEIGHTS, METRICS)[fails_at] in str(refusal.value)
     after = contents(path)
     assert set(after) == set(before)
     assert after[WEIGHTS] == before[WEIGHTS]

@@ -55,14 +55,16 @@ def test_threads_do_not_change_a_bit():
 
 def test_frames_are_those_of_the_events():
     for steps, pool in ((10, 1), (7, 2)):
-        recorded = frames.from_events(camera.record(IMAGES, 2), [0] * 12, steps=steps, pool=pool)
+        recorded = frames.from_events(
+            camera.record(IMAGES, 2), [0] * 12, nmnist.binning(steps, pool)
+        )
         assert np.array_equal(camera.bits(IMAGES, 2, steps=steps, pool=pool), recorded.bits)
 
 
 def test_recordings_are_recordings():
     for recording in camera.record(IMAGES, 1):
         events.check(recording)
-        assert 0 < len(recording) < camera.CAPACITY
+        assert len(recording)
         assert recording["t"].max() < camera.CAMERA.length_us
 
 
@@ -77,7 +79,9 @@ def test_seeds_and_splits_differ():
 
 def test_the_same_seed_gives_the_same_events_everywhere():
     """Measured once; another machine, numpy or numba that differs here would differ in training."""
-    digest = hashlib.sha256(b"".join(one.tobytes() for one in camera.record(IMAGES, 7)))
+    packed = np.dtype([("t", "<u4"), ("x", "u1"), ("y", "u1"), ("p", "u1")])
+    recorded = camera.record(IMAGES, 7)
+    digest = hashlib.sha256(b"".join(one.astype(packed).tobytes() for one in recorded))
     assert digest.hexdigest()[:16] == "cd5a0fa066335e71"
 
 
@@ -118,16 +122,18 @@ def test_a_pixel_is_blind_after_an_event():
 
 
 def test_the_lens_keeps_the_light():
-    light = tables(camera.CAMERA).lens.sum(0)
-    assert abs(light - 4096 * camera.CAMERA.magnification).max() <= scene.SCENE
+    for lens in tables(camera.CAMERA)[1:3]:
+        light = lens.share.sum(0)
+        assert abs(light - 4096 * camera.CAMERA.magnification).max() <= 34 + 2 * scene.MARGIN
 
 
 @pytest.mark.parametrize(
     ("images", "options", "said"),
     [
         (np.zeros((2, 28, 28)), {}, "images are float64"),
-        (np.zeros((28, 28), np.uint8), {}, r"needed is uint8 \(image, 28, 28\)"),
-        (np.zeros((2, 8, 8), np.uint8), {}, r"\(2, 8, 8\)"),
+        (np.zeros((28, 28), np.uint8), {}, r"needed is uint8 \(image, height, width\)"),
+        (np.zeros((2, 8, 0), np.uint8), {}, r"\(2, 8, 0\); .* sides of 1 to 4096 pixels"),
+        ([np.zeros((2, 8, 8), np.uint8)], {}, r"image 0 are uint8 \(2, 8, 8\)"),
         (IMAGES, {"seed": -1}, r"seed is -1; allowed are integers 0\.\.2\^64 - 1"),
         (IMAGES, {"split": 1.5}, "split is 1.5"),
         (IMAGES, {"indices": [0]}, "needed are 12 integers"),
@@ -153,14 +159,16 @@ def test_simulated_recordings_resemble_the_real_ones(shared):
     numbers, real = np.arange(0, 700, 7), []
     for number in numbers:
         real += [
-            events.read(path)
+            nmnist.read(path)
             for path in (shared / "data/NMNIST/Train").glob(f"*/{number + 1:05}.bin")
         ]
     with np.load(shared / "data/mnist.npz") as mnist:
         simulated = camera.record(mnist["train_x"][numbers], indices=numbers)
     assert abs(np.mean([*map(len, simulated)]) / np.mean([*map(len, real)]) - 1) < 0.1
     cells = [
-        frames.unpack(frames.from_events(recorded, [0] * len(numbers))).astype(float)
+        frames.unpack(frames.from_events(recorded, [0] * len(numbers), nmnist.binning())).astype(
+            float
+        )
         for recorded in (real, simulated)
     ]
     per_bin = [cell.sum((0, 2)) for cell in cells]

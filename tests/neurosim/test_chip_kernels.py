@@ -65,11 +65,12 @@ def test_compartments_are_updated_alike(case, seed):
     neurons = registers.du.size
     u, v = (rng.integers(-(1 << 23), 1 << 23, neurons) for _ in range(2))
     dead = rng.integers(0, 3, neurons)
+    b = rng.integers(0, 1 << 23, neurons)
     a = rng.integers(-(1 << 22), 1 << 22, neurons)
     x = rng.integers(-127, 128, neurons)
     done = []
     for update in (chip_neuron.update_neurons, chip_neuron.update_neurons.py_func):
-        state = [array.copy() for array in (u, v, dead, a)]
+        state = [array.copy() for array in (u, v, dead, b, a)]
         seen, counts = np.zeros(neurons, np.int64), np.zeros(chip_neuron.COUNTERS, np.int64)
         events, values = np.zeros(neurons, np.int32), np.zeros(neurons, np.int32)
         fired = update(
@@ -82,12 +83,12 @@ def test_compartments_are_updated_alike(case, seed):
         naive_chip.Neuron(p, i, profile, 0) for p in network.populations for i in range(p.neurons)
     ]
     for n, neuron in enumerate(naive):
-        neuron.u, neuron.v, neuron.dead = int(u[n]), int(v[n]), int(dead[n])
+        neuron.u, neuron.v, neuron.dead, neuron.b = int(u[n]), int(v[n]), int(dead[n]), int(b[n])
         # no number of a step is congruent to the offset of a reset that never comes
         number = neuron.population.reset_offset
         got = neuron.step(int(a[n]), int(x[n]), number)
-        assert (neuron.u, neuron.v, neuron.dead) == tuple(int(s[n]) for s in done[0][:3])
-        assert got[0] == done[0][3][n]
+        assert (neuron.u, neuron.v, neuron.dead, neuron.b) == tuple(int(s[n]) for s in done[0][:4])
+        assert got[0] == done[0][4][n]
 
 
 def test_silence_stays_silent_and_permuted_neurons_permute_spikes():

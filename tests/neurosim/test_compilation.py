@@ -10,7 +10,7 @@ import pytest
 from neurosim.kernels import compilation
 from neurosim.kernels.compilation import compile_seconds, kernel, planned
 
-MODULE = '''
+MODULE = """
 import numpy as np
 from neurosim.kernels.compilation import kernel
 
@@ -46,7 +46,7 @@ def second(x):
 
 def slowly(step, x):
     return sum(int(step.py_func(x, n)) for n in (3, 5, 2, 4))
-'''
+"""
 
 
 def python(folder: Path, code: str) -> str:

@@ -22,6 +22,7 @@ COMMANDS = {
     "compare": "a run beside float training, quantised weights and narrower registers",
     "reproduce": "the paper's table and figures, for this implementation",
     "study": "what each choice of learning is worth, beside float BPTT on the same events",
+    "cache": "what is kept to save time: list it, or clear it",
     "bench": "how near a generation comes to this machine's limit",
     "warmup": "compile every kernel now, so that no later command waits",
     "bench-host": "seconds a generation of the float methods on this device",
@@ -54,8 +55,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given[0] not in COMMANDS:
         print(f"neurosim: no command {given[0]!r}\n\n{_help()}", file=sys.stderr)
         return 2
-    from neurosim.app.cli.arguments import call
+    from neurosim.app.cli import signals
 
-    module = importlib.import_module(f"neurosim.app.cli.{given[0].replace('-', '_')}")
-    default = getattr(module, "default", None)
-    return call(module.run, f"neurosim {given[0]}", given[1:], default)
+    name = f"neurosim {given[0]}"
+    try:
+        with signals.ending(name):
+            from neurosim.app.cli.arguments import call
+
+            module = importlib.import_module(f"neurosim.app.cli.{given[0].replace('-', '_')}")
+            default = getattr(module, "default", None)
+            return call(module.run, name, given[1:], default)
+    except KeyboardInterrupt as error:
+        print(f"{name}: {signals.describe(error)}", file=sys.stderr)
+        return signals.status(error)

@@ -1,15 +1,18 @@
 """How does a command take its arguments and give its errors? Once, for all commands.
 
-Errors people can do something about end in one message and status 1; an interrupt in status 130.
+Errors people can do something about end in one message and status 1.
 """
 
 import sys
+import time
 import typing
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import tyro
 from pydantic import ValidationError
+
+from neurosim.app.cli.texts import plain
 
 
 def call(
@@ -42,35 +45,84 @@ def call(
         return 2
     try:
         return run(arguments) or 0
-    except KeyboardInterrupt:
-        print(f"{name}: interrupted", file=sys.stderr)
-        return 130
     except (ValueError, OSError, ImportError) as error:
         if type(error).__module__ == "builtins" and not isinstance(error, OSError):
             raise
-        print(f"{name}: {error}", file=sys.stderr)
+        print(plain(f"{name}: {error}"), file=sys.stderr)
         return 1
 
 
 def data_progress(quiet: bool) -> Callable[[int, int, str], None]:
-    """A line on the terminal while frames are made; nothing where nobody looks."""
-    if quiet or not sys.stderr.isatty():
+    """A line on the terminal while frames are made, with the time left; elsewhere one now and then."""
+    if quiet:
         return lambda done, of, what: None
+    terminal = sys.stderr.isatty()
+    began = last = time.monotonic()
 
     def show(done: int, of: int, what: str) -> None:
-        end = "\n" if done >= of else ""
-        print(f"\r\x1b[2K{what}: {done:,} of {of:,}", end=end, file=sys.stderr, flush=True)
+        nonlocal last
+        now = time.monotonic()
+        left = (of - done) * (now - began) / max(done, 1)
+        line = f"{what}: {done:,} of {of:,}, {left:,.0f} s left"
+        if terminal:
+            end = "\n" if done >= of else ""
+            print(f"\r\x1b[2K{line}", end=end, file=sys.stderr, flush=True)
+        elif now - last > _LINE_SECONDS:
+            last = now
+            print(line, file=sys.stderr, flush=True)
 
     return show
 
 
-def load_data(settings: Any, name: str | None, quiet: bool) -> Any:
-    """The data set `name`, or the one a run was trained on, framed as its network needs it."""
+_LINE_SECONDS = 10.0
+"""Between two lines of progress in a file or pipe, chosen here."""
+
+
+def load_settings(settings: Any, quiet: bool) -> Any:
+    """The data set that settings name, framed as they say; what there is to tell of it is printed."""
     from neurosim.data import datasets
 
-    return datasets.load(
+    data = datasets.load(
+        settings.data,
+        steps=settings.steps,
+        pool=settings.pool,
+        options=settings.data_options,
+        progress=data_progress(quiet),
+    )
+    tell_data(data, quiet)
+    return data
+
+
+def load_data(config: Any, name: str | None, quiet: bool, choice: Any = None) -> Any:
+    """The data set `name`, or the one a run was trained on, framed and labelled as its network needs it.
+
+    choice   a DataChoice whose options replace those of the run
+    """
+    from neurosim.data import datasets
+
+    settings = config.settings
+    asked = {} if choice is None else choice.data_options.given()
+    options = settings.data_options
+    if name is not None and name != settings.data:
+        options = datasets.usable(name, options._replace(camera=None, holdout=None, partial=False))
+    data = datasets.load(
         name or settings.data,
         steps=settings.steps,
         pool=settings.pool,
+        options=options._replace(**asked),
         progress=data_progress(quiet),
     )
+    data = datasets.relabelled(data, config.class_names)
+    if data.train.inputs != config.inputs:
+        raise datasets.DatasetError(
+            f"{data.name} has {data.train.inputs:,} inputs ({data.sensor}), the network of the run "
+            f"{config.inputs:,}; choose --sensor so that they agree"
+        )
+    tell_data(data, quiet)
+    return data
+
+
+def tell_data(data: Any, quiet: bool) -> None:
+    """Print what was found: classes, samples of each split, rules that were used, what was left out."""
+    if not quiet:
+        print(f"{data.name}", *data.notes, sep="\n  ", file=sys.stderr, flush=True)

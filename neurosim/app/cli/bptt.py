@@ -18,7 +18,7 @@ class Bptt(BaseModel):
     settings: Annotated[BpttSettings, tyro.conf.arg(name="")] = BpttSettings()
     data: str = "digits"
     """data set, as for `neurosim train`"""
-    pool: Annotated[int, Field(ge=1, le=34)] = 1
+    pool: Annotated[int, Field(ge=1, le=256)] = 1
     """join pixels POOL x POOL"""
     run: Path | None = None
     """folder for the training; given again with the same settings it goes on where it stopped"""

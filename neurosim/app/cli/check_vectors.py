@@ -37,13 +37,16 @@ def _show(outcomes: list, matched: int) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from neurosim.app.cli.texts import cell
+
     table = Table()
     for column in ("recording", "profile", "outcome", "compared", "remarks"):
         table.add_column(column, overflow="fold")
     colours = {"match": "green", "differs": "red", "unchecked": "yellow"}
     for outcome in outcomes:
         status = f"[{colours[outcome.status]}]{outcome.status}[/]"
-        table.add_row(outcome.file, outcome.profile, status, outcome.compared, outcome.detail)
+        texts = (outcome.file, outcome.profile, status, outcome.compared, outcome.detail)
+        table.add_row(*(text if text is status else cell(text) for text in texts))
     console = Console()
     console.print(table)
     console.print(f"{matched} of {len(outcomes)} recordings match in every step and neuron")

@@ -31,7 +31,7 @@ def run(arguments: Compare) -> int:
     use_threads(arguments.threads)
     comparison.check(arguments)
     config = read_config(arguments.folders[0])
-    data = load_data(config.settings, arguments.data, arguments.as_json)
+    data = load_data(config, arguments.data, arguments.as_json)
     with progress("part", comparison.count(arguments, config, data), arguments.as_json) as tell:
         text, result = comparison.run(arguments, config, data, tell)
     print(json.dumps(result) if arguments.as_json else f"{text}\nwritten to {result['out']}")

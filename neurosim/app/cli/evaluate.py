@@ -1,12 +1,16 @@
 """`neurosim evaluate`: accuracy and confusion matrix of a run, on any data it fits."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
 import tyro
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
+
+from neurosim.data.choice import DataChoice
 
 
 class Evaluate(BaseModel):
@@ -18,6 +22,7 @@ class Evaluate(BaseModel):
     """run folder"""
     data: str | None = None
     """data set; by default the one the run was trained on"""
+    choice: Annotated[DataChoice, tyro.conf.arg(name="")] = DataChoice()
     split: Literal["train", "validation", "test"] = "test"
     """which part of the data"""
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False
@@ -30,7 +35,7 @@ def run(arguments: Evaluate) -> int:
     from neurosim.app.experiments.answers import answer
 
     config, checkpoint = read_checkpoint(arguments.folder)
-    data = load_data(config.settings, arguments.data, arguments.as_json)
+    data = load_data(config, arguments.data, arguments.as_json, arguments.choice)
     seen, confusion, _ = answer(config, checkpoint.weights, getattr(data, arguments.split))
     if arguments.as_json:
         print(
@@ -45,29 +50,62 @@ def run(arguments: Evaluate) -> int:
                     "spikes_per_sample": seen.spikes_per_sample,
                     "generations": checkpoint.generation,
                     "weights_sha256": weights_sha256(checkpoint.weights),
+                    "classes": list(config.class_names),
                     "confusion": confusion.tolist(),
                 }
             )
         )
         return 0
-    _show(confusion, seen.accuracy, f"{data.name}, {arguments.split}")
+    title = f"{data.name}, {arguments.split}"
+    show = _show if config.classes <= WIDEST else _show_confused
+    show(confusion, config.class_names, f"{title}: {100 * seen.accuracy:.2f} %")
     return 0
 
 
-def _show(confusion: np.ndarray, accuracy: float, title: str) -> None:
+WIDEST = 20
+"""Classes of a confusion matrix that a terminal can show, chosen here; more are listed one a line."""
+_CONFUSED = 3
+
+
+def _share(right: int, of: int) -> str:
+    return f"{100 * right / of:.1f} %" if of else "-"
+
+
+def _show(confusion: NDArray[np.int64], names: Sequence[str], title: str) -> None:
+    """The confusion matrix: a row for each label, a column for each answer."""
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=f"{title}: {100 * accuracy:.2f} % of {confusion.sum():,} samples")
+    from neurosim.app.cli.texts import cell
+
+    table = Table(title=f"{cell(title)} of {confusion.sum():,} samples")
     table.add_column("label")
-    for predicted in range(len(confusion)):
-        table.add_column(str(predicted), justify="right")
+    for name in names:
+        table.add_column(cell(name), justify="right")
     table.add_column("right", justify="right")
     for label, row in enumerate(confusion):
-        share = f"{100 * row[label] / row.sum():.1f} %" if row.sum() else "-"
-        cells = [
+        numbers = [
             f"[bold green]{n}[/]" if predicted == label else (str(n) if n else "·")
             for predicted, n in enumerate(row)
         ]
-        table.add_row(str(label), *cells, share)
+        table.add_row(cell(names[label]), *numbers, _share(row[label], row.sum()))
+    Console().print(table)
+
+
+def _show_confused(confusion: NDArray[np.int64], names: Sequence[str], title: str) -> None:
+    """A line for each class: the share answered rightly, and what it is most often taken for."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from neurosim.app.cli.texts import cell
+
+    table = Table(title=f"{cell(title)} of {confusion.sum():,} samples")
+    for head in ("label", "samples", "right", "most often taken for"):
+        table.add_column(head)
+    for label, row in enumerate(confusion):
+        wrong = [n for n in np.argsort(-row, kind="stable") if n != label and row[n]][:_CONFUSED]
+        taken = ", ".join(f"{names[n]} {row[n]}" for n in wrong)
+        table.add_row(
+            cell(names[label]), f"{row.sum():,}", _share(row[label], row.sum()), cell(taken)
+        )
     Console().print(table)

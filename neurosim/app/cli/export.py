@@ -2,10 +2,12 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
 import tyro
 from pydantic import BaseModel, ConfigDict, Field
+
+from neurosim.app import exports
 
 
 class Export(BaseModel):
@@ -15,58 +17,31 @@ class Export(BaseModel):
 
     folder: tyro.conf.Positional[Path]
     """run folder"""
-    to: Literal["nir", "hdl"]
+    to: str
     """nir: one graph of the Neuromorphic Intermediate Representation, with the exact registers in it;
     hdl: a folder of memory images, parameters and vectors that hardware/ is held against"""
     out: Path | None = None
     """where to write; by default network.nir, or the folder hdl, in the run folder"""
-    samples: Annotated[int, Field(ge=1)] = 4
-    """hdl: test samples whose spikes and membranes are written"""
+    samples: Annotated[int, Field(ge=1)] | None = None
+    """hdl: test samples whose spikes and membranes are written; by default 4"""
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False
     """print one JSON object, and nothing else"""
 
 
 def run(arguments: Export) -> int:
-    told = {"nir": _nir, "hdl": _hdl}[arguments.to](arguments)
-    if arguments.as_json:
-        print(json.dumps(told))
-    else:
-        print("\n".join([*told.get("remarks", ()), f"written to {told['written']}"]))
-    return 0
-
-
-def _nir(arguments: Export) -> dict[str, Any]:
-    from learning.record import read_checkpoint
-    from neurosim.export.nir import file_io, to_nir
-    from neurosim.network import learned
-
-    file_io.library()
-    config, checkpoint = read_checkpoint(arguments.folder)
-    about = {
-        "settings": config.settings.model_dump(mode="json"),
-        "generations": checkpoint.generation,
-    }
-    exported = to_nir.to_graph(*learned(config.network(), checkpoint.weights), about)
-    path = arguments.out or arguments.folder / "network.nir"
-    file_io.write(path, exported.graph)
-    nodes = {name: type(node).__name__ for name, node in exported.graph.nodes.items()}
-    return {"written": str(path), "remarks": exported.remarks, "nodes": nodes}
-
-
-def _hdl(arguments: Export) -> dict[str, Any]:
-    from learning import hardware
     from learning.record import read_checkpoint
     from neurosim.app.cli.arguments import load_data
 
+    export = exports.known(arguments.to)
+    samples = exports.samples_of(export, arguments.samples)
     config, checkpoint = read_checkpoint(arguments.folder)
-    data = load_data(config.settings, None, arguments.as_json)
-    folder = arguments.out or arguments.folder / "hdl"
-    manifest = hardware.write(folder, config, checkpoint, data, arguments.samples)
-    fault = manifest["no_learning_because"]
-    files = f"{len(manifest['files'])} files, {arguments.samples} samples of {data.name}, test"
-    return {
-        "written": str(folder),
-        "remarks": [files] + ([f"no vectors of the learning step: {fault}"] if fault else []),
-        "files": sorted(manifest["files"]),
-        "learning": fault is None,
-    }
+    path = arguments.out or arguments.folder / export.place
+    trained = exports.trained(
+        config, checkpoint, lambda: load_data(config, None, arguments.as_json)
+    )
+    written = export.write(trained, path, samples)
+    if arguments.as_json:
+        print(json.dumps({"written": str(path), "remarks": written.remarks, **written.facts}))
+    else:
+        print("\n".join([*written.remarks, f"written to {path}"]))
+    return 0

@@ -24,7 +24,7 @@ class Import(BaseModel):
     """data set of the run; by default the exported run's, else digits"""
     steps: Annotated[int, Field(ge=1, le=255)] | None = None
     """time bins of a sample; by default the exported run's, else 10"""
-    pool: Annotated[int, Field(ge=1, le=34)] | None = None
+    pool: Annotated[int, Field(ge=1, le=256)] | None = None
     """join pixels POOL x POOL; by default the exported run's, else 1"""
     readout: Literal["membrane", "count"] | None = None
     """the output's membrane or its spikes; by default the exported run's, else count"""
@@ -45,6 +45,7 @@ class ImportRefused(ValueError):
 
 
 def run(arguments: Import) -> int:
+    from neurosim.app.cli.texts import plain
     from neurosim.export.nir import from_nir
 
     found = from_nir.read(arguments.file, arguments.dt, arguments.clip)
@@ -63,15 +64,16 @@ def run(arguments: Import) -> int:
         print(json.dumps(told))
         return 0
     _show(found)
-    print("\n".join(remarks + ([f"run folder {arguments.run}"] if arguments.run else [])))
+    lines = remarks + ([f"run folder {arguments.run}"] if arguments.run else [])
+    print("\n".join(plain(line) for line in lines))
     return 0
 
 
 def _make_run(arguments: Import, path: Path, found: Any) -> list[str]:
     """Write the run folder; returns what is to be said about it."""
-    from learning.record import Checkpoint, Config, RunFolder
+    from learning.record import Checkpoint, Config, DataAbout, RunFolder
     from learning.settings import network as described_by
-    from neurosim.app.cli.arguments import load_data
+    from neurosim.app.cli.arguments import load_settings
     from neurosim.export.nir.from_nir import as_chain
     from neurosim.network import NetworkError
     from neurosim.population.layout import check_trainable
@@ -79,7 +81,7 @@ def _make_run(arguments: Import, path: Path, found: Any) -> list[str]:
 
     network, weights = as_chain(found)
     settings = _settings(arguments, found.run, network)
-    data = load_data(settings, None, arguments.as_json)
+    data = load_settings(settings, arguments.as_json)
     inputs, classes = network.inputs[0].size, network.populations[-1].neurons
     if (inputs, classes) != (data.train.inputs, data.classes):
         raise ImportRefused(
@@ -88,7 +90,8 @@ def _make_run(arguments: Import, path: Path, found: Any) -> list[str]:
         )
     given = None if described_by(settings, inputs, classes) == network else network
     state = state_of(weights, settings.fraction_bits, settings.momentum_bits > 0)
-    config = Config(settings, data.key, inputs, classes, given)
+    about = DataAbout(data.class_names, data.sensor, data.window_us)
+    config = Config(settings, data.key, inputs, classes, given, about)
     RunFolder.create(path, config, Checkpoint(state, weights, 0, 0.0)).close()
     try:
         check_trainable(network)
@@ -126,13 +129,15 @@ def _settings(arguments: Import, run: dict[str, Any] | None, network: Any) -> An
 
 def _show(found: Any) -> None:
     from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
+
+    from neurosim.app.cli.texts import cell
 
     console = Console()
     if found.exact:
-        parts = ", ".join(f"{p.name} {p.neurons}" for p in found.network.populations)
-        console.print(f"every register as it was exported: {parts}")
+        parts = ", ".join(f"{cell(p.name)} {p.neurons}" for p in found.network.populations)
+        state = "stands in the graph" if found.remarks else "was exported"
+        console.print(f"every register as it {state}: {parts}")
         return
     columns = ("node", "register", "values", "wanted", "got", "error", "rms error")
     table = Table(title="registers nearest to the graph, and the value furthest off")
@@ -141,7 +146,7 @@ def _show(found: Any) -> None:
         table.add_column(column, justify="left" if left else "right", overflow="fold")
     for row in found.rows:
         table.add_row(
-            escape(row.node),
+            cell(row.node),
             row.register,
             f"{row.values:,}",
             f"{row.wanted:.6g}",

@@ -44,6 +44,8 @@ def _show(placement) -> None:  # type: ignore[no-untyped-def]
     from rich.console import Console
     from rich.table import Table
 
+    from neurosim.app.cli.texts import cell
+
     limits = placement.limits
     console = Console()
     table = Table(title=f"{len(placement.cores)} of {limits.cores} cores")
@@ -54,7 +56,7 @@ def _show(placement) -> None:  # type: ignore[no-untyped-def]
         table.add_row(
             str(number),
             f"({core.column}, {core.row})",
-            core.population,
+            cell(core.population),
             f"{core.first}..{core.last - 1}",
             f"{used['synapse_bits'] / 8192:.1f} of {limits.synapse_bits // 8192} KB "
             f"({100 * used['synapse_bits'] / limits.synapse_bits:.0f} %)",

@@ -59,7 +59,7 @@ def run(arguments: Run) -> int:
     network = pipelined(config.network(), steps + layers)
     output = network.populations[-1].name
     probes = [_probe(text, network) for text in arguments.probe or (f"{output}.v",)]
-    data = load_data(settings, arguments.data, arguments.as_json)
+    data = load_data(config, arguments.data, arguments.as_json)
     chosen = getattr(data, arguments.split)
     if arguments.sample >= len(chosen.labels):
         raise RunError(
@@ -90,7 +90,8 @@ def run(arguments: Run) -> int:
         for i, n in enumerate(p.neurons or ())
     }
     title = (
-        f"{data.name}, {arguments.split} sample {arguments.sample}: {label}, taken for {prediction}"
+        f"{data.name}, {arguments.split} sample {arguments.sample}: "
+        f"{config.class_names[label]}, taken for {config.class_names[prediction]}"
     )
     path = arguments.picture or arguments.folder / f"sample-{arguments.sample}.png"
     thresholds = {

@@ -3,13 +3,12 @@
 import argparse
 import contextlib
 import json
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import tyro
 from pydantic import BaseModel, ConfigDict
@@ -18,16 +17,19 @@ from learning.recipes import DEFAULT, RECIPES
 from learning.settings import Settings
 from neurosim.app.cli.training_display import Display
 
+if TYPE_CHECKING:
+    from neurosim.data.datasets import Dataset
+
 
 class Train(BaseModel):
     """Train a spiking network on the chip: integers only, forward passes only.
 
-    Ctrl-C leaves a run folder that --resume continues to the very same bits.
+    Ctrl-C, SIGTERM and SIGHUP leave a run folder that --resume continues to the very same bits.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    recipe: Literal["fast", "best", "eggroll", "paper"] = DEFAULT
+    recipe: Literal["fast", "deep", "best", "eggroll", "paper"] = DEFAULT
     """settings to start from; every setting given beside it replaces the recipe's"""
     settings: Annotated[Settings, tyro.conf.arg(name="")] = RECIPES[DEFAULT][1]
     run: Path | None = None
@@ -40,25 +42,44 @@ class Train(BaseModel):
     """processor threads; by default all. Changes the time, never the bits"""
     cluster: str | None = None
     """address of a dask scheduler (HOST:8786) whose workers evaluate the pairs. Never changes the bits"""
+    cluster_ca: Path | None = None
+    """certificate of the authority that scheduler and workers trust: the connection is encrypted (TLS)"""
+    cluster_cert: Path | None = None
+    """this process's certificate, for --cluster-ca"""
+    cluster_key: Path | None = None
+    """key of that certificate"""
     tensorboard: bool = False
     """write the lines of metrics.jsonl for TensorBoard too, to RUN/tensorboard"""
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False
     """print one JSON object with the results, and nothing else"""
+    shift_given: tyro.conf.Suppress[bool] = False
+    """whether --shift is among the flags: a recipe's own shift gives way where there is no plane"""
 
 
 def default(given: Sequence[str]) -> Train:
-    """What the flags start from: the recipe that is asked for, or the settings of the run that goes on."""
+    """What the flags start from: the recipe that is asked for, `deep` where layers are; of a run that goes
+    on its settings."""
     asked = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    asked.add_argument("--recipe", default=DEFAULT)
-    asked.add_argument("--resume")
-    with contextlib.suppress(argparse.ArgumentError):
+    for flag in ("--recipe", "--layers", "--feedback", "--shift", "--resume"):
+        asked.add_argument(flag)
+    asked.add_argument("--hidden", nargs="*", default=())
+    try:
         found = asked.parse_known_args(list(given))[0]
-        name, resumed = found.recipe, found.resume
-        if resumed is not None:
-            return Train(settings=_settings_of(Path(resumed)))
-        if name in RECIPES:
-            return Train(recipe=name, settings=RECIPES[name][1])
-    return Train()
+    except argparse.ArgumentError:
+        return Train()  # what is wrong is told when all flags are read
+    if found.resume is not None:
+        return Train(settings=_settings_of(Path(found.resume)))
+    deep = found.layers is not None or found.feedback is not None or len(found.hidden) > 1
+    name = found.recipe or ("deep" if deep else DEFAULT)
+    if name not in RECIPES:
+        return Train()
+    return Train.model_validate(
+        {
+            "recipe": name,
+            "settings": RECIPES[name][1],
+            "shift_given": found.shift is not None,
+        }
+    )
 
 
 def _settings_of(run: Path) -> Settings:
@@ -71,6 +92,19 @@ def _settings_of(run: Path) -> Settings:
         return Train().settings
 
 
+def fitted(arguments: Train, data: "Dataset") -> Settings:
+    """The settings, without the shift of a recipe where the data set has no plane to move samples on."""
+    settings = arguments.settings
+    if not settings.shift or data.sensor.plane or arguments.shift_given:
+        return settings
+    if not arguments.as_json:
+        print(
+            f"  {data.sensor}: samples are not moved (--shift 0), as the recipe would",
+            file=sys.stderr,
+        )
+    return settings.model_copy(update={"shift": 0})
+
+
 def _free_folder(data: str) -> Path:
     kind, _, rest = data.partition(":")
     name = kind if not rest else f"{kind}-{Path(rest).stem}"
@@ -81,9 +115,10 @@ def _free_folder(data: str) -> Path:
 
 
 @contextlib.contextmanager
-def trainer(cluster: str | None, config: Any, quiet: bool) -> Iterator[Callable[..., Any]]:
+def trainer(arguments: Train, config: Any) -> Iterator[Callable[..., Any]]:
     """What makes the Training: one of this process, or one led from here and done by a cluster."""
-    if cluster is None:
+    tls = _tls(arguments)
+    if arguments.cluster is None:
         from learning.training import Training
 
         yield Training
@@ -92,21 +127,26 @@ def trainer(cluster: str | None, config: Any, quiet: bool) -> Iterator[Callable[
     from learning.worker_pool import WorkerPool
 
     def tell(line: str) -> None:
-        if not quiet:
+        if not arguments.as_json:
             print(line, file=sys.stderr, flush=True)
 
-    with WorkerPool(cluster, config, tell) as team:
+    with WorkerPool(arguments.cluster, config, tell, tls) as team:
         yield partial(ClusterTraining, team)
 
 
-@contextlib.contextmanager
-def stopping(interrupted: list[int]) -> Iterator[None]:
-    """Ctrl-C is noted in `interrupted`, for the run to end between two generations."""
-    before = signal.signal(signal.SIGINT, lambda number, _: interrupted.append(number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+def _tls(arguments: Train) -> Any:
+    """Keys and certificates of --cluster, or None where it is not encrypted."""
+    files = {name: getattr(arguments, f"cluster_{name}") for name in ("ca", "cert", "key")}
+    if not any(files.values()):
+        return None
+    from learning.worker_pool import ClusterError, Tls
+
+    missing = [f"--cluster-{name}" for name, path in files.items() if path is None]
+    if arguments.cluster is None:
+        missing.append("--cluster")
+    if missing:
+        raise ClusterError(f"an encrypted cluster also needs {', '.join(missing)}")
+    return Tls(**files)
 
 
 def run(arguments: Train) -> int:
@@ -195,12 +235,13 @@ def _lengthened(before: Settings, after: Settings, checkpoint: Any) -> str:
 def _train(arguments: Train, opened: _Opened, compiled: Callable[[Any], None]) -> int:
     from learning.record import RunError, RunFolder
     from learning.training import start, started_from
-    from neurosim.app.cli.arguments import data_progress
-    from neurosim.data import datasets
+    from neurosim.app.cli.arguments import load_settings
+    from neurosim.app.cli.signals import noted
 
     settings, folder, checkpoint = opened
-    progress = data_progress(arguments.as_json)
-    data = datasets.load(settings.data, steps=settings.steps, pool=settings.pool, progress=progress)
+    data = load_settings(settings, arguments.as_json)
+    if folder is None:
+        settings = fitted(arguments, data)
     config = start(settings, data) if folder is None else folder.config
     if arguments.start is not None:
         checkpoint = started_from(arguments.start, config)
@@ -211,9 +252,9 @@ def _train(arguments: Train, opened: _Opened, compiled: Callable[[Any], None]) -
         )
     display = Display(settings.generations, arguments.as_json)
     interrupted: list[int] = []
-    with trainer(arguments.cluster, config, arguments.as_json) as make, display:
+    with trainer(arguments, config) as make, display:
         clock = _compile(compiled, display)
-        with stopping(interrupted):
+        with noted(interrupted):
             if folder is None:
                 path = arguments.run or _free_folder(settings.data)
                 folder = RunFolder.create(path, config, checkpoint)
@@ -226,7 +267,7 @@ def _train(arguments: Train, opened: _Opened, compiled: Callable[[Any], None]) -
                         f"  neurosim train --resume {folder.path}",
                         file=sys.stderr,
                     )
-                    return 130
+                    return 128 + interrupted[0]
                 summary = _finish(training, clock)
     _print(summary, folder.path, arguments.as_json)
     return 0

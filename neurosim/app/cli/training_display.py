@@ -26,10 +26,10 @@ class Column(NamedTuple):
 COLUMNS = (
     Column("generation", 10, lambda record: f"{record['generation']:,}"),
     Column("accuracy", 8, lambda record: f"{100 * record['validation_accuracy']:.1f} %"),
-    Column("fitness", 11, lambda record: f"{record['fitness_bits']:.3f} bits"),
+    Column("fitness", 11, lambda record: f"{record['fitness_bits']:.3f}"[:6].rstrip(".") + " bits"),
     Column("dead classes", 12, lambda record: str(record["dead_classes"])),
     Column("neurons", 7, lambda record: str(record["dead_neurons"])),
-    Column("saturated", 9, lambda record: f"{record['saturated_registers']:,}"),
+    Column("saturated", 10, lambda record: f"{record['saturated_registers']:,}"),
     Column("M evals/s", 9, lambda record: _speed(record["evaluations_per_second"])),
 )
 """Dead classes are never answered, dead neurons never spike; saturated registers met their limit; an
@@ -159,6 +159,15 @@ class Display:
             else:
                 print(text, file=sys.stderr, flush=True)
         self._headed = True
+        for one in record.get("advice", ()):
+            self._advise(one)
+
+    def _advise(self, text: str) -> None:
+        """What could be done about neurons that are silent or always spike."""
+        if self._terminal:
+            self._progress.console.print(text, style="yellow", markup=False)
+        else:
+            print(text, file=sys.stderr, flush=True)
 
     def _show(self, generation: int) -> None:
         begun, since = self._begun

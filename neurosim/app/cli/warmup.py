@@ -23,13 +23,12 @@ class Warmup(BaseModel):
 
 def run(arguments: Warmup) -> int:
     from neurosim.app.cli.progress import progress
-    from neurosim.kernels.compilation import CACHE_FOLDER
+    from neurosim.kernels.compilation import CACHE_FOLDER, NO_CACHE
     from neurosim.network import NetworkError
 
     if CACHE_FOLDER is None:
         raise NetworkError(
-            "compiled kernels cannot be kept: the cache folder cannot be written; "
-            "set NEUROSIM_CACHE to a folder that can"
+            f"compiled kernels cannot be kept ({NO_CACHE}); set NEUROSIM_CACHE to a folder of your own"
         )
     began = time.perf_counter()
     with progress("step", len(STEPS), arguments.as_json) as tell:
@@ -72,7 +71,7 @@ def _learning() -> None:
         Settings(method="full-rank"),
     ):
         one = settings.model_copy(update=small)
-        data = datasets.load(one.data, steps=one.steps, pool=one.pool)
+        data = datasets.load(one.data, steps=one.steps, pool=one.pool, options=one.data_options)
         training = Training(start(one, data), data)
         training.step()
 

@@ -42,12 +42,14 @@ def run(
     arguments: ablation.AblationExperiment, data: Dataset, real: Dataset | None, tell: Tell
 ) -> tuple[Path, list[Result]]:
     """Do what is left of the trainings; the page after each, and all results."""
-    work = plan(arguments, data, real)
+    store = Store(arguments.out / "trainings")
+    work = ablation.plan(arguments, data, real, store)
     results: list[Result] = []
-    for done, part in enumerate(work):
-        tell(done, f"{part.method}, seed {part.seed}")
-        results.append(part.result())
-        publish(arguments, data, real, results)
+    with store:
+        for done, part in enumerate(work):
+            tell(done, f"{part.method}, seed {part.seed}")
+            results.append(part.result())
+            publish(arguments, data, real, results)
     tell(len(work), "done")
     return publish(arguments, data, real, results), results
 

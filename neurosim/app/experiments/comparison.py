@@ -1,6 +1,5 @@
 """Which ways of training are compared, and how is each part of the work done once?"""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from neurosim.app.experiments.store import Store, Tell
 from neurosim.data.datasets import Dataset
 from neurosim.data.frames import Frames, select
 from neurosim.network import Network, NetworkError, Weights
+from neurosim.storage import sealed, write_atomically
 
 if TYPE_CHECKING:
     from hostref.bptt import Trained
@@ -397,11 +397,12 @@ def run(
     store = Store(out / "parts")
     work = plan(arguments, config, data, store)
     rows: dict[str, list[Row]] = {}
-    for done, part in enumerate(work):
-        tell(done, part.name)
-        for row in part.rows():
-            rows.setdefault(row["method"], []).append(row)
-    tell(len(work), "done")
+    with store:
+        for done, part in enumerate(work):
+            tell(done, part.name)
+            for row in part.rows():
+                rows.setdefault(row["method"], []).append(row)
+        tell(len(work), "done")
     swept = sweeps(arguments, config, data, store) if arguments.sweeps else {}
     agreed = agreement(arguments, config, data, store)
     text = tables.comparison(rows, swept, agreed, data.name, arguments.folders)
@@ -416,5 +417,5 @@ def run(
         "agreement": agreed,
         "out": str(out),
     }
-    tables.write(out / RESULT, json.dumps(result))
+    write_atomically(out / RESULT, sealed(result))
     return text, result

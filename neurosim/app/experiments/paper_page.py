@@ -38,12 +38,14 @@ def plan(arguments: PaperExperiment, data: Dataset) -> list[paper.Part]:
 
 def run(arguments: PaperExperiment, data: Dataset, tell: Tell) -> tuple[Path, list[paper.Result]]:
     """Do what is left of the trainings; the page after each, and all results."""
-    work = plan(arguments, data)
+    store = Store(arguments.out / "trainings")
+    work = paper.plan(arguments, data, store)
     results: list[paper.Result] = []
-    for done, part in enumerate(work):
-        tell(done, f"{part.method}, seed {part.seed}")
-        results.append(part.result())
-        publish(arguments, data, results)
+    with store:
+        for done, part in enumerate(work):
+            tell(done, f"{part.method}, seed {part.seed}")
+            results.append(part.result())
+            publish(arguments, data, results)
     tell(len(work), "done")
     return publish(arguments, data, results), results
 

@@ -1,7 +1,8 @@
-"""Which parts of long work are done? A folder with one small JSON file a part, kept with its recipe.
+"""Store of finished parts of long work: a folder with one small JSON file a part, kept with its recipe.
 
 A part is done again where its recipe (the settings, the data's key, the version of the measure) is no
-longer the one it was made with. Files appear whole or not at all, so that stopping anywhere is safe.
+longer the one it was made with, or where its file does not agree with the hash it holds. Files appear
+whole or not at all, so that stopping anywhere is safe. One process at a time makes parts in a store.
 """
 
 import json
@@ -9,26 +10,51 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from neurosim.storage import write_atomically
+from filelock import FileLock, Timeout
+
+from neurosim.storage import JsonError, StorageError, sealed, unsealed, write_atomically
+
+
+class StoreError(ValueError):
+    """A store that cannot be used. The message names the folder and what to do."""
+
 
 Tell = Callable[[float, str], None]
 """Called as tell(done, line) while long work goes on."""
 
 
 class Store:
-    """Finished parts in `folder`."""
+    """Finished parts in `folder`; `with store:` keeps other processes from making parts there."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._lock = FileLock(folder / ".lock")
+
+    def __enter__(self) -> "Store":
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire(timeout=0)
+        except Timeout as error:
+            raise StoreError(
+                f"{self.folder} is in use by another process; wait for it, or give --out another folder"
+            ) from error
+        except OSError as error:
+            raise StorageError(
+                error.errno, f"cannot write {self.folder}: {error.strerror or error}"
+            ) from error
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
 
     def path(self, part: str) -> Path:
         return self.folder / f"{part}.json"
 
     def get(self, part: str, recipe: dict[str, Any]) -> Any:
-        """The result of `part`, or None where it is not there or of another recipe."""
+        """The result of `part`, or None where it is not there, damaged, or of another recipe."""
         try:
-            kept = json.loads(self.path(part).read_bytes())
-        except (FileNotFoundError, ValueError):
+            kept = unsealed(self.path(part).read_bytes())
+        except (FileNotFoundError, JsonError):
             return None
         wanted = json.loads(json.dumps(recipe))
         return kept.get("result") if kept.get("recipe") == wanted else None
@@ -37,7 +63,8 @@ class Store:
         """The result of `part`, made now if need be."""
         found = self.get(part, recipe)
         if found is None:
-            content = {"recipe": recipe, "result": make()}
-            write_atomically(self.path(part), json.dumps(content, indent=1).encode())
+            with self:
+                content = {"recipe": recipe, "result": make()}
+                write_atomically(self.path(part), sealed(content))
             found = self.get(part, recipe)
         return found

@@ -5,7 +5,6 @@ look at the validation set: step, validation_accuracy, spikes_per_sample, second
 """
 
 import re
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,8 +98,11 @@ def on_chip(method: str, settings: "Settings", data: Dataset, store: Store) -> P
 
 
 def _open(path: Path, config: "Config") -> tuple["RunFolder", "Checkpoint | None"]:
-    """The run folder of a training, to go on with if it is of this training."""
-    from learning.record import RunError, RunFolder
+    """The run folder of a training, to go on with if it is of this training.
+
+    Another is removed, if it holds the files of a run alone. RunError where it is in use or holds more.
+    """
+    from learning.record import RunError, RunFolder, RunInUse, remove_run
 
     if path.exists():
         try:
@@ -108,9 +110,11 @@ def _open(path: Path, config: "Config") -> tuple["RunFolder", "Checkpoint | None
             if folder.config == config:
                 return folder, checkpoint
             folder.close()
+        except RunInUse:
+            raise
         except RunError:
             pass  # made by another version, or damaged: made again
-        shutil.rmtree(path)
+        remove_run(path)
     return RunFolder.create(path, config), None
 
 

@@ -4,7 +4,6 @@ Answers, spikes and membranes are those of the chip without latency, as in train
 the network as it lies on the cores, with latency, mean of some test samples.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from learning.record import Checkpoint, Config, RunError, read_run
-from learning.settings import Settings
 from neurosim.app.experiments.answers import Answers, answer
 from neurosim.app.experiments.comparison import FOLDER, RESULT
 from neurosim.chip.mapping import MappingError, Placement
 from neurosim.data.datasets import Dataset
 from neurosim.data.frames import Frames
+from neurosim.data.sensor import Sensor
 from neurosim.network import Network, Weights
+from neurosim.storage import unsealed
 
 if TYPE_CHECKING:
     from neurosim.chip.energy import Estimate
@@ -31,7 +31,7 @@ SHOWN = 3
 class Sample(NamedTuple):
     """One sample on the chip.
 
-    seen      uint8 (step, 2, row, column): off and on events, as the sensor saw them
+    seen      uint8 (step, polarity, row, column): events of each polarity, as the sensor saw them
     spikes    int8 (step, neuron) of the inputs and of each population
     membranes int64 (step, neuron) of each population, after the reset
     """
@@ -39,6 +39,7 @@ class Sample(NamedTuple):
     number: int
     label: int
     prediction: int
+    class_names: tuple[str, ...]
     seen: NDArray[np.uint8]
     spikes: dict[str, NDArray[Any]]
     membranes: dict[str, NDArray[np.int64]]
@@ -77,6 +78,7 @@ class Trained(NamedTuple):
 
     checkpoint: Checkpoint
     data: str
+    class_names: tuple[str, ...]
     answers: Answers
     samples: list[Sample]
     health: list[Health]
@@ -94,10 +96,10 @@ class Facts(NamedTuple):
     comparison: dict[str, Any] | None
 
 
-def gather(folder: Path, load: Callable[[Settings], Dataset], samples: Sequence[int]) -> Facts:
+def gather(folder: Path, load: Callable[[Config], Dataset], samples: Sequence[int]) -> Facts:
     """Read the run, and run its test samples on the chip.
 
-    load     gives the data set for the settings of the run     samples  numbers of test samples to show
+    load     gives the data set for the run     samples  numbers of test samples to show
     """
     from neurosim.chip.mapping import place
 
@@ -108,7 +110,7 @@ def gather(folder: Path, load: Callable[[Settings], Dataset], samples: Sequence[
         placement = str(error)
     trained = None
     if checkpoint is not None:
-        trained = _measure(config, checkpoint, load(config.settings), samples)
+        trained = _measure(config, checkpoint, load(config), samples)
     elif samples:
         raise RunError(f"{folder} holds no weights yet: leave out --sample, or train on")
     return Facts(folder, config, metrics, placement, trained, _comparison(folder))
@@ -118,13 +120,13 @@ def _comparison(folder: Path) -> dict[str, Any] | None:
     """What `neurosim compare` left in the run folder, if it was run."""
     file = folder / FOLDER / RESULT
     try:
-        kept: dict[str, Any] = json.loads(file.read_bytes())
+        kept = unsealed(file.read_bytes())
         return {
             name: kept[name] for name in ("data", "weights_sha256", "rows", "sweeps", "agreement")
         }
     except FileNotFoundError:
         return None
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError) as error:
         raise RunError(
             f"{file} is damaged ({type(error).__name__}: {error}); remove it, or run "
             f"`neurosim compare {folder}` again"
@@ -144,6 +146,7 @@ def _measure(
     return Trained(
         checkpoint,
         data.name,
+        config.class_names,
         found,
         _shown(network, weights, data, chosen, found.seen.predictions),
         _health(network, weights, found, config.settings.readout == "membrane"),
@@ -151,7 +154,7 @@ def _measure(
     )
 
 
-def _telling(labels: NDArray[np.uint8], right: NDArray[np.bool_]) -> list[int]:
+def _telling(labels: NDArray[np.uint16], right: NDArray[np.bool_]) -> list[int]:
     """The first sample answered wrongly, if any, and the first of some classes answered rightly."""
     wrong = np.flatnonzero(~right)[:1].tolist()
     numbers = np.flatnonzero(right)
@@ -181,12 +184,19 @@ def _shown(
             number,
             int(some.labels[k]),
             int(predictions[number]),
-            inputs[k].reshape(-1, 2, *data.sensor),
+            data.class_names,
+            _seen(inputs[k], data.sensor),
             {"input": inputs[k]} | {name: recording.spikes[name][k] for name in names},
             {name: v[k] for name, v in zip(names, recording.probed, strict=True)},
         )
         for k, number in enumerate(chosen)
     ]
+
+
+def _seen(inputs: NDArray[np.uint8], sensor: Sensor) -> NDArray[np.uint8]:
+    """(step, polarity, row, column); channels become rows, the last one on top."""
+    seen = inputs.reshape(-1, *sensor.shape)
+    return seen if sensor.plane else seen.swapaxes(2, 3)[:, :, ::-1]
 
 
 def _health(network: Network, weights: Weights, found: Answers, silent: bool) -> list[Health]:

@@ -54,6 +54,7 @@ def learning(facts: Facts) -> Html:
 
 def mistakes(trained: Trained) -> Html:
     confusion = trained.answers.confusion
+    names = trained.class_names
     rows = []
     for label, row in enumerate(confusion):
         cells = []
@@ -65,11 +66,9 @@ def mistakes(trained: Trained) -> Html:
             cells.append(element("td", str(count) if count else "·", style=style))
         right = f"{100 * row[label] / row.sum():.1f}" if row.sum() else "-"
         rows.append(
-            element("tr", element("th", str(label), scope="row"), *cells, element("td", right))
+            element("tr", element("th", names[label], scope="row"), *cells, element("td", right))
         )
-    head = [
-        element("th", name, scope="col") for name in ("", *map(str, range(len(confusion))), "%")
-    ]
+    head = [element("th", name, scope="col") for name in ("", *names, "%")]
     whole = element(
         "table", element("thead", element("tr", *head)), element("tbody", *rows), class_="confusion"
     )
@@ -84,11 +83,11 @@ def samples(facts: Facts, trained: Trained) -> Html:
     figures = [
         drawing(
             sample_drawing.sample(facts.config.network(), one),
-            f"Test sample {one.number}: a {one.label}, "
+            f"Test sample {one.number}: {trained.class_names[one.label]}, "
             + (
                 "answered rightly."
                 if one.label == one.prediction
-                else f"taken for {one.prediction}."
+                else f"taken for {trained.class_names[one.prediction]}."
             ),
         )
         for one in trained.samples

@@ -53,9 +53,9 @@ def _sensor(axes: "Axes", seen: NDArray[np.uint8]) -> None:
     """The frames side by side, each above its step: blue where brighter, red where darker."""
     from matplotlib.colors import to_rgb
 
-    steps, _, height, width = seen.shape
+    steps, polarities, height, width = seen.shape
     strip = np.zeros((height, steps * width, 4))
-    for colour, polarity in ((RED, 0), (BLUE, 1)):
+    for polarity, colour in enumerate((RED, BLUE)[:polarities]):
         events = np.concatenate(list(seen[:, polarity]), axis=1) > 0
         strip[events] = (*to_rgb(colour), 1)
     axes.imshow(strip, extent=(-0.5, steps - 0.5, 0, 1), aspect="auto", interpolation="none")
@@ -93,7 +93,7 @@ def _output(axes: "Axes", one: Sample, membranes: NDArray[np.int64]) -> None:
     for k, colour in named.items():
         axes.plot(classes[k], color=colour, linewidth=2)
         axes.annotate(
-            str(k),
+            one.class_names[k],
             (1.02, classes[k][-1]),
             xycoords=("axes fraction", "data"),
             color=colour,

@@ -11,12 +11,10 @@ The case is read from the arrays and params, never from the name of the file. Wh
 is kept for the reader of the outcome; an array that is not understood is an error.
 """
 
-import json
 import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
-from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +23,10 @@ from neurosim import limits
 from neurosim.chip import profiles
 from neurosim.chip.profiles import Profile
 from neurosim.chip.synapses import Dense, Sparse, Synapses, currents, on_grid
+from neurosim.data.formats import array_files
+from neurosim.data.formats.recording import EventFileError
 from neurosim.network import Connection, Input, Network, Noise, Population, SignMode
+from neurosim.storage import JsonError, parse_json
 
 Int = NDArray[np.int64]
 SIGN_MODES: dict[int, SignMode] = {1: "mixed", 2: "excitatory", 3: "inhibitory"}
@@ -42,6 +43,13 @@ DESCRIBES = {"peer", "seed", "note", "T", "n_in", "n_out", "latency", "ds_offset
 LEARNING = re.compile(r"^(dw|imp_[xy]\d|tau_[xy]\d)$")
 TRACES = re.compile(r"^mon_[xy]\d$")
 FIXED_POINT = ("fixed_pt", "bit_accurate_loihi", "bit_approximate_loihi")
+LARGEST_BITS, WEIGHT_BITS, STATE_BITS = 33, 26, 62
+"""Registers and spikes of a recording are no larger than 2^33, weights no larger than 2^26, u and v, which
+are only compared, than 2^62. Chosen here: a graded spike has 32 bits and a weight as it acts on u 22, so
+that their products, summed over 32 synapses, fit 64 bits and nothing wraps to a number that matches."""
+LARGEST_SHIFT = 22
+MOST_LEARNED = 1 << 26
+"""Learned weights of all steps that are kept at once: 512 MiB, chosen here."""
 USED = ("eff", "act", "inc")
 """Name parts of weights as the peer used them: lava, brian2-loihi, nengo-loihi."""
 
@@ -77,13 +85,10 @@ class Recorded:
 
     def __init__(self, path: Path) -> None:
         try:
-            with path.open("rb") as file, ZipFile(file) as archive:
-                archive.testzip()
-                file.seek(0)
-                data = np.load(file, allow_pickle=False)
-                self.arrays: dict[str, NDArray] = {name: data[name] for name in data.files}
-            self.params: dict[str, Any] = json.loads(str(self.arrays.pop("params", "{}")))
-        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+            self.arrays: dict[str, NDArray] = array_files.load(path)
+            text = str(self.arrays.pop("params", "{}"))
+            self.params: dict[str, Any] = parse_json(text.encode("utf-8", "surrogatepass"))
+        except (EventFileError, JsonError) as error:
             raise VectorError(f"cannot be read: {error}") from None
         if not isinstance(self.params, dict):
             raise VectorError(f"params are {type(self.params).__name__}; needed is a JSON object")
@@ -103,12 +108,12 @@ class Recorded:
                     found = place[name]
         return found
 
-    def array(self, *names: str) -> Int | None:
-        """The first of `names` among the arrays, two-dimensional, as int64."""
+    def array(self, *names: str, bits: int = LARGEST_BITS) -> Int | None:
+        """The first of `names` among the arrays, two-dimensional, as int64 of so many bits."""
         for name in names:
             if name in self.arrays:
                 self.arrays_left.discard(name)
-                return whole(name, self.arrays[name], 2)
+                return whole(name, self.arrays[name], 2, bits)
         return None
 
     def profile(self) -> Profile:
@@ -144,17 +149,24 @@ class Recorded:
         return replace(found, decay_offset=offset)
 
 
-def whole(name: str, given: Any, ndim: int | None = None) -> Int:
-    """`given` as int64, or a VectorError if it holds fractions or has other dimensions."""
+def whole(name: str, given: Any, ndim: int | None = None, bits: int = LARGEST_BITS) -> Int:
+    """`given` as int64, or a VectorError: fractions, other dimensions, or beyond 2^bits."""
     array = np.asarray(given)
-    if array.dtype.kind not in "iubf" or (array.dtype.kind == "f" and (array % 1 != 0).any()):
+    if array.dtype.kind not in "iubf" or (array.dtype.kind == "f" and not _all_whole(array)):
         raise VectorError(
             f"{name} holds fractions ({array.dtype}): a floating-point recording; "
             f"the chip has integers"
         )
     if ndim is not None and array.ndim != ndim:
         raise VectorError(f"{name} has shape {array.shape}; needed are {ndim} dimensions")
+    low, high = (array.min(), array.max()) if array.size else (0, 0)
+    if low < -(1 << bits) or high > 1 << bits:
+        raise VectorError(f"{name} reaches from {low} to {high}; allowed are -2^{bits}..2^{bits}")
     return array.astype(np.int64)
+
+
+def _all_whole(array: NDArray[np.floating]) -> bool:
+    return bool(np.isfinite(array).all() and (array == np.rint(array)).all())
 
 
 def read(path: Path) -> Case:
@@ -164,7 +176,8 @@ def read(path: Path) -> Case:
     tag = file.take("tag")
     if tag is not None and tag not in FIXED_POINT:
         raise VectorError(f"tag is {tag!r}: a floating-point recording; the chip has integers")
-    wanted = {name: file.array(name) for name in ("s_in", "s_out", "u", "v")}
+    bits = {"s_in": LARGEST_BITS, "s_out": LARGEST_BITS, "u": STATE_BITS, "v": STATE_BITS}
+    wanted = {name: file.array(name, bits=most) for name, most in bits.items()}
     arrays = {name: array for name, array in wanted.items() if array is not None}
     if len(arrays) < len(wanted):
         raise VectorError(f"needed are s_in, s_out, u and v; there are {sorted(file.arrays)}")
@@ -292,7 +305,13 @@ def _biases(file: Recorded, neurons: int) -> Int:
     mantissa, exponent = file.take("bias_mant"), file.take("bias_exp")
     effective = file.take("bias")
     if effective is None:
-        mantissas, exponents = whole("bias_mant", mantissa or 0), whole("bias_exp", exponent or 0)
+        mantissas = whole("bias_mant", 0 if mantissa is None else mantissa)
+        exponents = whole("bias_exp", 0 if exponent is None else exponent)
+        if np.abs(exponents).max(initial=0) > LARGEST_SHIFT:
+            raise VectorError(
+                f"bias_exp reaches to {np.abs(exponents).max()}; allowed are "
+                f"-{LARGEST_SHIFT}..{LARGEST_SHIFT}"
+            )
         effective = (mantissas << np.maximum(exponents, 0)) >> np.maximum(-exponents, 0)
     values = whole("bias", effective)
     if values.size not in (1, neurons):
@@ -334,7 +353,7 @@ def _connection(
 
     def find(wanted: bool) -> Int | None:
         names = [n for n in weights_first if any(u in n for u in USED) == wanted]
-        return file.array(*names[:1])
+        return file.array(*names[:1], bits=WEIGHT_BITS)
 
     def param(*names: str) -> Any:
         own = [form for n in names for form in (f"{n}_rec", f"rec_{n}")] if recurrent else []
@@ -420,7 +439,7 @@ def _as_recorded(
 def _plastic(file: Recorded, sizes: tuple[int, int], remarks: list[str]) -> Int | None:
     """Weights after each step, where a learning rule changed them: (step, neuron, input)."""
     file.params_left -= {name for name in file.params_left if LEARNING.match(name)}
-    weights = file.array("mon_w")
+    weights = file.array("mon_w", bits=WEIGHT_BITS)
     if weights is None:
         if file.params.get("dw"):
             remarks.append(f"learning rule {file.params['dw']!r} without recorded weights")
@@ -428,6 +447,10 @@ def _plastic(file: Recorded, sizes: tuple[int, int], remarks: list[str]) -> Int 
     pre, post = file.take("syn_pre"), file.take("syn_post")
     if pre is None or post is None:
         raise VectorError("mon_w without syn_pre and syn_post")
+    if len(weights) * sizes[0] * sizes[1] > MOST_LEARNED:
+        raise VectorError(
+            f"mon_w: {len(weights)} steps of {sizes} weights are more than {MOST_LEARNED}"
+        )
     by_step = np.zeros((len(weights), sizes[1], sizes[0]), np.int64)
     by_step[:, whole("syn_post", post, 1), whole("syn_pre", pre, 1)] = weights
     remarks.append(f"weights as recorded: no rule {file.params.get('dw')!r} on the chip")

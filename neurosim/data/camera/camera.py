@@ -1,51 +1,63 @@
-"""What does an event camera send when it is shown a still image?
+"""Simulated event camera: recordings and frames of still images that move in front of it.
 
-N-MNIST was made by showing MNIST to a real event camera that moved in three quick turns (saccades) of
-100 ms. This stands in for that camera: the image moves over a 34 x 34 sensor whose pixels compare log
-intensity with their last event. Simulated events are not N-MNIST; docs/camera.md says how near they
-come.
+N-MNIST, N-Caltech101 and CIFAR10-DVS were made by showing images to a real event camera while the camera
+or the image moved. This stands in for those cameras: the image moves over a sensor whose pixels compare
+log intensity with that of their last event. Simulated events are not those data sets; docs/camera.md
+says how near they come.
 """
 
-from functools import partial
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from neurosim import threads
 from neurosim.data import frames
-from neurosim.data.camera.model import CAMERA, Camera, CameraError
-from neurosim.data.camera.tables import IMAGE, tables
+from neurosim.data.camera.images import Grey, Images, check_images, check_stack, fit
+from neurosim.data.camera.model import CAMERA, CAMERAS, Camera, CameraError, by_name
+from neurosim.data.camera.tables import TAIL_STEPS, tables
 from neurosim.data.events import EVENT, Events
+from neurosim.data.sensor import Sensor
 from neurosim.kernels.data import camera as kernels
+from neurosim.kernels.data.binning import Cells
+from neurosim.kernels.data.scene import Draw
 
-__all__ = ["CAMERA", "IMAGE", "Camera", "CameraError", "bits", "check_images", "record"]
+__all__ = [
+    "CAMERA", "CAMERAS", "Camera", "CameraError", "bits", "by_name", "check_images",
+    "check_stack", "images_a_second", "record", "sensor_of",
+]  # fmt: skip
 
-CAPACITY = 1 << 14
-"""Events kept of one recording; the longest of the 800 real ones has 7,152."""
+_ROOM = 1 << 14
+"""Events that are made room for at first; the longest of the 800 real recordings has 7,152."""
+_ROOM_PER_PIXEL = 32
+"""The same for a large sensor. A recording with more events is made again with room for all."""
 _PIECE = 8
-"""Images a thread takes at a time, some 5 ms of work, chosen here."""
-_RECORD_CHUNK = 256
-"""Recordings made at a time: 46 MB of room for events, chosen here."""
+"""Images of N-MNIST's camera a thread takes at a time, some 5 ms of work, chosen here."""
+_PIXEL_STEPS = 5e8
+"""Pixels times steps that a core of 2.5 GHz simulates in a second: N-MNIST's camera, measured."""
 
 
-def check_images(images: ArrayLike, what: str = "images") -> NDArray[np.uint8]:
-    """`images` as a contiguous uint8 (image, 28, 28), or a CameraError."""
-    array = np.asarray(images)
-    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[1:] != (IMAGE, IMAGE):
-        raise CameraError(
-            f"{what} are {array.dtype} {array.shape}; needed is uint8 (image, {IMAGE}, {IMAGE}), "
-            f"0 black to 255 white: scale or pad them"
-        )
-    return np.ascontiguousarray(array)
+class _Job(NamedTuple):
+    """What every piece of a call shares; numbers int64 (image,)."""
+
+    images: Images
+    camera: Camera
+    numbers: NDArray[np.int64]
+    split: np.int64
+    seed: np.uint64
 
 
-def _door(
-    images: ArrayLike, indices: ArrayLike | None, split: int, seed: int
-) -> tuple[NDArray[np.uint8], NDArray[np.int64], np.int64, np.uint64]:
+def _job(
+    images: ArrayLike | Sequence[Grey],
+    indices: ArrayLike | None,
+    split: int,
+    seed: int,
+    camera: Camera,
+) -> _Job:
     array = check_images(images)
     numbers = np.arange(len(array)) if indices is None else np.asarray(indices)
-    if numbers.shape != (len(array),) or numbers.dtype.kind not in "iu":
+    if numbers.shape != (len(array),) or (numbers.size and numbers.dtype.kind not in "iu"):
         raise CameraError(
             f"indices are {numbers.dtype} {numbers.shape}; needed are {len(array)} integers, one an image"
         )
@@ -56,65 +68,104 @@ def _door(
     for name, value, width in (("split", split, 32), ("seed", seed, 64)):
         if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 1 << width:
             raise CameraError(f"{name} is {value!r}; allowed are integers 0..2^{width} - 1")
-    return array, numbers.astype(np.int64), np.int64(split), np.uint64(seed)
+    return _Job(array, camera, numbers.astype(np.int64), np.int64(split), np.uint64(seed))
+
+
+def _draw(job: _Job, number: int) -> Any:
+    return Draw(job.numbers[number], job.split, job.seed)  # type: ignore[arg-type]
+
+
+def _room(camera: Camera) -> int:
+    return max(_ROOM, _ROOM_PER_PIXEL * camera.sensor[0] * camera.sensor[1])
+
+
+def _pixel_steps(camera: Camera) -> int:
+    return camera.sensor[0] * camera.sensor[1] * (camera.length_us // camera.step_us + TAIL_STEPS)
+
+
+def _piece(camera: Camera) -> int:
+    return max(1, _PIECE * _pixel_steps(CAMERA) // _pixel_steps(camera))
+
+
+def images_a_second(camera: Camera = CAMERA) -> float:
+    """A rough forecast for one thread, to choose the number of images between two progress reports."""
+    return _PIXEL_STEPS / _pixel_steps(camera)
 
 
 def record(
-    images: ArrayLike,
+    images: ArrayLike | Sequence[Grey],
     seed: int = 0,
     *,
     split: int = 0,
     indices: ArrayLike | None = None,
     camera: Camera = CAMERA,
 ) -> list[Events]:
-    """One recording for each image, uint8 (image, 28, 28), in order of time.
+    """One recording for each image, in order of time.
 
-    The events of an image depend on the image and (seed, split, its index) and nothing else;
-    indices are 0, 1, 2 ... unless given.
+    images   uint8 (image, height, width), or a list of uint8 (height, width) of any sizes
+    indices  the number of each image, 0..2^32 - 1; 0, 1, 2 ... unless given
+
+    The events of an image depend on the image, the camera and (seed, split, its number) and nothing
+    else. CameraError where one of them is not allowed.
     """
-    array, numbers, split_word, seed_word = _door(images, indices, split, seed)
-    recordings = []
-    for begin in range(0, len(array), _RECORD_CHUNK):
-        part = array[begin : begin + _RECORD_CHUNK]
-        t = np.empty((len(part), CAPACITY), np.int64)
-        x, y, p = (np.empty(t.shape, np.uint8) for _ in range(3))
-        counts = np.empty(len(part), np.int64)
-        places = numbers[begin : begin + _RECORD_CHUNK]
-        some = (part, tables(camera), places, split_word, seed_word)
-        room = (counts, t, x, y, p)
-        threads.in_pieces(len(part), _PIECE, partial(_record_piece, some, room))
-        for i, count in enumerate(counts):
-            events = np.empty(count, EVENT)
-            for name, column in (("t", t), ("x", x), ("y", y), ("p", p)):
-                events[name] = column[i, :count]
-            recordings.append(events[np.argsort(events["t"], kind="stable")])
+    job = _job(images, indices, split, seed, camera)
+    recordings: list[Events] = [np.empty(0, EVENT)] * len(job.images)
+
+    def piece(begin: int, end: int) -> None:
+        sink = kernels.new_sink(_room(camera))
+        for number, image in enumerate(fit(job.images[begin:end], camera), begin):
+            draw = _draw(job, number)
+            found = kernels.record_image(image, tables(camera), draw, sink)
+            if found > len(sink.t):
+                sink = kernels.new_sink(found)
+                kernels.record_image(image, tables(camera), draw, sink)
+            recordings[number] = _in_order(sink, found)
+
+    threads.in_pieces(len(job.images), _piece(camera), piece)
     return recordings
 
 
-def _record_piece(some: tuple[Any, ...], room: tuple[Any, ...], begin: int, end: int) -> None:
-    kernels.record_images(*some, begin, end, *room)
+def _in_order(sink: kernels.Sink, found: int) -> Events:
+    events = np.empty(found, EVENT)
+    for name in "txyp":
+        events[name] = getattr(sink, name)[:found]
+    return events[np.argsort(events["t"], kind="stable")]
+
+
+def sensor_of(camera: Camera) -> Sensor:
+    """The camera's sensor."""
+    return Sensor(*camera.sensor)
 
 
 def bits(
-    images: ArrayLike,
+    images: ArrayLike | Sequence[Grey],
     seed: int = 0,
     *,
     split: int = 0,
     indices: ArrayLike | None = None,
     steps: int = 10,
     pool: int = 1,
+    plane: tuple[int, int] | None = None,
+    cells: Cells | None = None,
     camera: Camera = CAMERA,
 ) -> NDArray[np.uint64]:
-    """Frames' bits of each image: those of frames.from_events(record(...)), without the events."""
-    array, numbers, split_word, seed_word = _door(images, indices, split, seed)
+    """Frames' bits of each image, uint64 (image, step, word): those of record(...), without the events.
+
+    steps   bins of camera.window_us, 1..1000
+    pool, plane   as in frames.divide, or the cells themselves; input (p * rows + row) * columns + column
+    """
+    job = _job(images, indices, split, seed, camera)
     frames.check_steps(steps)
-    out = np.zeros((len(array), steps, frames.words_for(frames.sensor_inputs(pool))), np.uint64)
-    some = (array, tables(camera), numbers, split_word, seed_word)
-    threads.in_pieces(
-        len(array),
-        _PIECE,
-        lambda begin, end: kernels.mark_images(
-            *some, begin, end, CAPACITY, pool, frames.WINDOW_US, out
-        ),
+    division = cells or frames.divide(sensor_of(camera), pool, plane)
+    out = frames.empty(
+        len(job.images), frames.Binning(sensor_of(camera), division, steps, camera.window_us)
     )
+
+    def piece(begin: int, end: int) -> None:
+        kernels.mark_images(
+            fit(job.images[begin:end], camera), tables(camera), job.numbers[begin:end], job.split,
+            job.seed, _room(camera), division, camera.window_us, out[begin:end],
+        )  # fmt: skip
+
+    threads.in_pieces(len(job.images), _piece(camera), piece)
     return out

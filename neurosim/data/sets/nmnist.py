@@ -1,4 +1,4 @@
-"""Where are N-MNIST's recordings, and which files are they?
+"""Data set `nmnist`: N-MNIST's recordings, downloaded or in a folder.
 
     FOLDER/Train/<digit>/*.bin    FOLDER/Test/<digit>/*.bin
 
@@ -6,56 +6,85 @@ Orchard, Jayawant, Cohen, Thakor, "Converting static image datasets to spiking n
 using saccades", Frontiers in Neuroscience 9:437, 2015 (CC BY-SA 4.0).
 """
 
-import os
-import shutil
-import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from neurosim.data.folders import Gathered, check_filled, class_folders
+from neurosim.data.formats import aer_bin
+from neurosim.data.formats.recording import Events
+from neurosim.data.frames import Binning, divide
+from neurosim.data.sensor import Sensor
+from neurosim.data.sets.base import RECORDED, Entry, Options, data_root, path_of
+from neurosim.data.sets.download import download
+from neurosim.data.source import About, FileSource, SourceError
+
+SENSOR = Sensor(34, 34)
+"""N-MNIST's crop of the ATIS."""
+WINDOW_US = 300_000
+"""Three saccades of 100 ms (Orchard et al. 2015); see docs/camera.md for the choice."""
 PARTS = {"train": "Train", "test": "Test"}
 DIGITS = tuple(str(digit) for digit in range(10))
 RECORDINGS = {"train": 60_000, "test": 10_000}
 """Of the whole data set."""
 
 
-class LayoutError(ValueError):
+class LayoutError(SourceError):
     """A folder that is not laid out as N-MNIST is. The message says what is missing."""
 
 
-def data_root() -> Path:
-    """Folder for downloads: `$NEUROSIM_DATA`, or the user's data folder."""
-    chosen = os.environ.get("NEUROSIM_DATA")
-    if chosen:
-        return Path(chosen)
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "neurosim"
-
-
-def files(folder: Path, part: str) -> tuple[list[Path], NDArray[np.uint8]]:
+def files(
+    folder: Path, part: str, gathered: Gathered | None = None, partial: bool = False
+) -> tuple[list[Path], NDArray[np.uint16]]:
     """Recordings of "train" or "test" and their labels, ordered by file name, then digit.
 
     N-MNIST numbers its files in MNIST's order, so classes come mixed.
     """
+    gathered = gathered or Gathered()
     top = folder / PARTS[part]
     if not top.is_dir():
         raise LayoutError(
             f"{folder}: no folder {PARTS[part]!r} in it; needed are Train/0..9 and Test/0..9 with "
             f".bin files, as N-MNIST's two archives unpack"
         )
-    others = sorted(
-        child.name for child in top.iterdir() if child.is_dir() and child.name not in DIGITS
+    folders = class_folders(top, DIGITS, gathered, partial)
+    found = {
+        digit: gathered.files(path, lambda file: file.suffix.lower() == ".bin")
+        for digit, path in folders.items()
+    }
+    check_filled({digit: len(paths) for digit, paths in found.items()}, str(top), partial)
+    ordered = sorted((path.name, digit, path) for digit, paths in found.items() for path in paths)
+    labels = np.array([int(digit) for _, digit, _ in ordered], np.uint16)
+    return [path for _, _, path in ordered], labels
+
+
+def open_source(place: str, options: Options, folder: Path | None) -> FileSource:
+    """N-MNIST's recordings in the folder after the colon, or where they were downloaded."""
+    top = path_of(place) if place else locate(folder)
+    gathered, found = Gathered(), {}
+    for part in PARTS:
+        found[part] = files(top, part, gathered, options.partial)
+    about = About(SENSOR, DIGITS, WINDOW_US, keep_late=True, notes=tuple(gathered.notes()))
+    return FileSource(
+        about,
+        {part: paths for part, (paths, _) in found.items()},
+        {part: labels for part, (_, labels) in found.items()},
+        read,
     )
-    if others:
-        raise LayoutError(
-            f"{top}: folder {others[0]!r} is no digit; allowed are {', '.join(DIGITS)}"
-        )
-    found = sorted(
-        (path.name, digit, path) for digit in DIGITS for path in (top / digit).glob("*.bin")
-    )
-    if not found:
-        raise LayoutError(f"{top}: no recording; needed are files {PARTS[part]}/<digit>/*.bin")
-    return [path for _, _, path in found], np.array([int(digit) for _, digit, _ in found], np.uint8)
+
+
+def read(path: Path) -> Events:
+    """Events of one N-MNIST file. EventFileError where it is none."""
+    found = aer_bin.read(path, sensor=(SENSOR.height, SENSOR.width))
+    return found.events
+
+
+def binning(steps: int = 10, pool: int = 1) -> Binning:
+    """The bins of N-MNIST's whole window."""
+    cells = divide(SENSOR, pool)
+    return Binning(SENSOR, cells, steps, WINDOW_US)
 
 
 def locate(folder: Path | None) -> Path:
@@ -68,17 +97,9 @@ def locate(folder: Path | None) -> Path:
 
 
 def _download(root: Path) -> Path:
-    """Fetch both archives through tonic, and show them under their name only when complete."""
-    try:
-        import tonic
-    except ImportError as error:
-        raise LayoutError(
-            f"N-MNIST is not in {root}, and tonic, which downloads it, is not installed: "
-            f'pip install "neurosim-eggroll[nmnist]", or unpack Train and Test there yourself'
-        ) from error
-    root.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=".nmnist-", dir=root))
-    try:
+    """Both archives, through tonic."""
+
+    def fetch(tonic: Any, work: Path) -> Path:
         for train in (True, False):
             tonic.datasets.NMNIST(save_to=str(work), train=train)
         for part, expected in RECORDINGS.items():
@@ -87,14 +108,9 @@ def _download(root: Path) -> Path:
                 raise LayoutError(
                     f"the download has {count} recordings to {part}; {expected} are right: try again"
                 )
-        os.replace(work / "NMNIST", root / "NMNIST")
-    except LayoutError:
-        raise
-    except Exception as error:
-        raise LayoutError(
-            f"downloading N-MNIST into {root} failed ({type(error).__name__}: {error}); "
-            f"check the connection and the space (3 GB), or unpack Train and Test there yourself"
-        ) from error
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-    return root / "NMNIST"
+        return work / "NMNIST"
+
+    return download("N-MNIST", root / "NMNIST", fetch, "3 GB", "Train and Test")
+
+
+ENTRY = Entry("nmnist", ("nmnist", "nmnist:FOLDER"), RECORDED | {"partial"}, open_source)

@@ -20,7 +20,7 @@ from neurosim.chip.profiles import LAYERED
 from neurosim.data import frames
 from neurosim.data.frames import Frames
 from neurosim.export.hdl.parameters import BLOCK
-from neurosim.export.memory_images import Image, Images
+from neurosim.export.memory_images import Image, ImageError, Images
 from neurosim.kernels import generator, readout
 from neurosim.network import Network, Weights
 from neurosim.network.serialise import network_of
@@ -123,19 +123,34 @@ def perturbation(
 
 
 def replay(read: Images) -> dict[str, NDArray[np.int64]]:
-    """What a chip made from the files does with their stimulus: spikes_L0, v_L0, ... (row, neuron)."""
-    described, steps = network_of(read.manifest["network"]), read.manifest["parameters"]["STEPS"]
+    """What a chip made from the files does with their stimulus: spikes_L0, v_L0, ... (row, neuron).
+
+    ImageError or NetworkError where the manifest describes no network, or other shapes than the files.
+    """
+    described, steps = network_of(read.manifest.get("network")), _steps(read)
+    sizes = described.sizes
+    shapes = [(sizes[connection.source], p.neurons) for connection, p in described.layers]
+    biases = [_shaped(read, f"bias_L{i}", (n, 1), 13)[:, 0] for i, (_, n) in enumerate(shapes)]
     populations = tuple(
-        replace(population, bias_mant=tuple(read.array(f"bias_L{index}")[:, 0].tolist()))
-        for index, population in enumerate(described.populations)
+        replace(population, bias_mant=tuple(bias.tolist()))
+        for population, bias in zip(described.populations, biases, strict=True)
     )
     network = replace(described, populations=populations)
     weights = Weights(
-        tuple(read.array(f"weights_L{index}").astype(np.int8) for index in range(len(populations))),
+        tuple(
+            _shaped(read, f"weights_L{index}", shape, 8).astype(np.int8)
+            for index, shape in enumerate(shapes)
+        ),
         tuple(np.zeros(population.neurons, np.int16) for population in populations),
     )
     inputs = network.inputs[0].size
-    dense = read.array("stim").reshape(-1, steps, inputs).astype(np.uint8)
+    rows = read.array("stim")
+    bits = rows.min(initial=0) >= 0 and rows.max(initial=0) <= 1
+    if rows.shape[1] != inputs or len(rows) % steps or not bits:
+        raise ImageError(
+            f"stim.mem is {rows.shape}; needed are bits, {inputs} a row, {steps} rows each"
+        )
+    dense = rows.reshape(-1, steps, inputs).astype(np.uint8)
     shown = frames.pack(dense, np.zeros(len(dense), np.uint8))
     found = {}
     for index, (spikes, membranes) in enumerate(
@@ -145,3 +160,24 @@ def replay(read: Images) -> dict[str, NDArray[np.int64]]:
         found[f"spikes_L{index}"] = spikes.reshape(-1, neurons).astype(np.int64)
         found[f"v_L{index}"] = membranes.reshape(-1, neurons)
     return found
+
+
+def _steps(read: Images) -> int:
+    parameters = read.manifest.get("parameters")
+    steps = parameters.get("STEPS") if isinstance(parameters, dict) else None
+    if type(steps) is not int or not 1 <= steps <= frames.MOST_STEPS:
+        raise ImageError(
+            f"{read.folder}: the manifest's STEPS is {steps!r}; allowed are 1..{frames.MOST_STEPS}"
+        )
+    return steps
+
+
+def _shaped(read: Images, name: str, shape: tuple[int, int], bits: int) -> NDArray[np.int64]:
+    """NAME.mem, of this shape and of signed values of so many bits; or ImageError."""
+    array = read.array(name)
+    half = 1 << (bits - 1)
+    if array.shape != shape or array.min(initial=0) < -half or array.max(initial=0) >= half:
+        raise ImageError(
+            f"{name}.mem is {array.shape}; the network needs {shape}, signed, of {bits} bits"
+        )
+    return array

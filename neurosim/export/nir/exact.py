@@ -4,7 +4,6 @@ The metadata say so, and they are believed only if the graph they stand for is t
 somebody may have trained it further and left them as they were.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, NamedTuple
@@ -17,16 +16,23 @@ from neurosim.chip.synapses import Dense, Sparse, Synapses
 from neurosim.export.nir.to_nir import SPECIFICATION, to_graph
 from neurosim.network import Connection, Network, NetworkError
 from neurosim.network.serialise import network_of
+from neurosim.storage import parse_json
 
 KINDS = {"input": "inputs", "population": "populations", "connection": "connections"}
 
 
 class Own(NamedTuple):
-    """weights: by name of connection, as `Chip` takes them; run: what the exporter was given to keep."""
+    """What the metadata of a graph of ours describe.
+
+    weights  by name of connection, as `Chip` takes them
+    run      what the exporter was given to keep
+    changed  whether the graph differs from the one that was exported: its hash is another
+    """
 
     network: Network
     weights: dict[str, Synapses]
     run: dict[str, Any] | None
+    changed: bool = False
 
 
 class NotExact(ValueError):
@@ -44,15 +50,23 @@ def exact(graph: Any) -> Own | None:
         raise NotExact(f"its metadata are {sorted(versions)}; this version reads {SPECIFICATION!r}")
     try:
         own = _described(graph)
-        rebuilt = to_graph(own.network, own.weights).graph
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+        rebuilt = to_graph(own.network, own.weights, own.run).graph
+        _check_same(graph, rebuilt)
+        own = own._replace(changed=_text(graph, "sha256") != rebuilt.metadata["sha256"])
+    except NotExact:
+        raise
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
         raise NotExact(f"its metadata do not fit it ({error})") from error
+    return own
+
+
+def _check_same(graph: Any, rebuilt: Any) -> None:
+    """Raise NotExact unless the graph is the one that its metadata stand for."""
     for name in sorted(set(graph.nodes) | set(rebuilt.nodes)):
         if not _same(graph.nodes.get(name), rebuilt.nodes.get(name)):
             raise NotExact(f"node {name!r} is not what its metadata say")
     if sorted(graph.edges) != sorted(rebuilt.edges):
         raise NotExact("its edges are not those that its metadata say")
-    return own
 
 
 def _text(node: Any, key: str) -> str:
@@ -65,7 +79,7 @@ def _described(graph: Any) -> Own:
     matrices: dict[int, list[tuple[dict[str, Any], Any]]] = {}
     for node in graph.nodes.values():
         if part := _text(node, "part"):
-            registers = json.loads(_text(node, "registers"))
+            registers = _parsed(_text(node, "registers"))
             found[KINDS[part]][registers["index"]] = registers["fields"]
             if part == "connection":
                 matrices.setdefault(registers["index"], []).append((registers, node.weight))
@@ -75,7 +89,11 @@ def _described(graph: Any) -> Own:
         for index, connection in enumerate(network.connections)
     }
     run = _text(graph, "run")
-    return Own(network, weights, json.loads(run) if run else None)
+    return Own(network, weights, _parsed(run) if run else None)
+
+
+def _parsed(text: str) -> Any:
+    return parse_json(text.encode("utf-8", "surrogatepass"), constants=True)
 
 
 def _synapses(connection: Connection, pieces: list[tuple[dict[str, Any], Any]]) -> Synapses:

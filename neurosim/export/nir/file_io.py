@@ -1,10 +1,20 @@
-"""How do NIR graphs get to disk and back, and what if the library is not there?"""
+"""Files of NIR graphs: written whole or not at all, read by a child process, or refused by name."""
 
+import tempfile
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from neurosim import sandbox
+from neurosim.export.nir import hdf5_tree
 from neurosim.storage import atomic_path
+
+SECONDS = 6.0
+"""Time for a small file. Chosen here: six times what it takes to import h5py and read one."""
+BYTES_PER_SECOND = 5_000_000
+"""Further time by size. Chosen here: a tenth of what deflate reaches."""
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
+"""How an HDF5 file begins."""
 
 
 class NirMissing(ImportError):
@@ -13,6 +23,10 @@ class NirMissing(ImportError):
 
 class NirError(ValueError):
     """A graph that cannot be read, or not be mapped onto the chip. The message names the node."""
+
+
+KNOWN = (NirError, sandbox.Refused, sandbox.SandboxError, hdf5_tree.TreeError)
+"""Errors that say in words what is wrong with a file."""
 
 
 def library() -> ModuleType:
@@ -28,21 +42,54 @@ def library() -> ModuleType:
 
 
 def write(path: Path, graph: Any) -> None:
-    """Write a graph; the file appears whole or not at all."""
+    """Write a graph; the file appears whole or not at all, and replaces nothing but an HDF5 file."""
     nir = library()
+    check_replaceable(path)
     with atomic_path(path) as temporary:
         nir.write(temporary, graph)
 
 
+def check_replaceable(path: Path) -> None:
+    """Raise NirError where `path` is there and is no HDF5 file."""
+    if not path.exists():
+        return
+    if not path.is_file() or _beginning(path) != SIGNATURE:
+        raise NirError(
+            f"{path} is not replaced, since it is no NIR graph; give --out another path, or remove it"
+        )
+
+
+def _beginning(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(len(SIGNATURE))
+
+
 def read(path: Path) -> Any:
-    """The graph in a file, as it stands there: nothing inferred, nothing added."""
+    """The graph in a file, as it stands there: nothing inferred, nothing added.
+
+    A child process with limits of time and memory reads it (neurosim/sandbox.py), since HDF5 may end
+    the process that reads a damaged file. NirError for whatever else is in the file.
+    """
     nir = library()
     if not path.is_file():
         raise NirError(f"{path} is not there; needed is a NIR graph in an HDF5 file")
+    seconds = SECONDS + path.stat().st_size / BYTES_PER_SECOND
     try:
-        return nir.read(path, type_check=False)
-    except Exception as error:  # h5py and nir raise whatever they stumble over
+        with tempfile.TemporaryDirectory(prefix="neurosim-nir-") as folder:
+            sandbox.call(
+                "neurosim.export.nir.hdf5_tree:dump",
+                {"path": str(path.absolute())},
+                folder,
+                seconds=seconds,
+            )
+            tree = hdf5_tree.load(Path(folder))
+        tree["type_check"] = False
+        graph = nir.dict2NIRNode(tree)
+        if not isinstance(graph, nir.NIRGraph):
+            raise NirError(f"it is a {type(graph).__name__}, and no graph")
+    except Exception as error:  # nir raises whatever it stumbles over
+        kind = "" if isinstance(error, KNOWN) else f"{type(error).__name__}: "
         raise NirError(
-            f"{path}: no NIR graph that nir {nir.version} can read "
-            f"({type(error).__name__}: {error})"
+            f"{path}: no NIR graph that nir {nir.version} can read ({kind}{error})"
         ) from error
+    return graph

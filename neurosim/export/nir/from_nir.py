@@ -23,12 +23,20 @@ from neurosim.export.nir.to_nir import DT
 from neurosim.export.nir.topology import parts
 from neurosim.network import Input, Network, Weights, check_weights
 
+DTS = (1e-12, 1e6)
+"""Seconds of a step; chosen here."""
+CHANGED = (
+    "changed since it was exported, since it does not agree with the hash in its metadata: registers "
+    "and weights are read as they stand"
+)
+"""Remark on a graph of ours whose metadata and weights fit one another, and not the hash."""
+
 
 class Imported(NamedTuple):
     """A graph as a network of the chip.
 
     weights  by name of connection, as `Chip` takes them
-    exact    read from metadata of ours, every register as it was
+    exact    read from metadata of ours, every register as it is there
     rows     how near each register comes; none where `exact`
     remarks  what else differs from the graph, one sentence each
     run      what the exporter was given to keep (nir_export.to_graph); None of others
@@ -57,11 +65,12 @@ def of_graph(graph: Any, dt: float = DT, clip: bool = False) -> Imported:
     try:
         own = exact(graph)
         if own is not None:
-            return Imported(own.network, own.weights, True, run=own.run)
+            remarks = (CHANGED,) if own.changed else ()
+            return Imported(own.network, own.weights, True, remarks=remarks, run=own.run)
     except NotExact as reason:
         remarks = (f"quantised like a graph of others: {reason}",)
-    if not (dt > 0 and np.isfinite(dt)):
-        raise NirError(f"dt is {dt:g} s; allowed is above 0")
+    if not DTS[0] <= dt <= DTS[1]:
+        raise NirError(f"dt is {dt:g} s; allowed are {DTS[0]:g}..{DTS[1]:g} s")
     found = parts(graph)
     titles = _titles([*found.inputs, *found.neurons])
     made = [

@@ -72,6 +72,10 @@ def fit(
 
     NirError names node and register where a value is outside, unless `clip` holds it at the end.
     """
+    if not np.isfinite(wanted).all():
+        raise NirError(
+            f"node {node!r}: {register} would be no finite number; change the graph or dt"
+        )
     rounded = np.rint(wanted / step)
     outside = (rounded < allowed.low) | (rounded > allowed.high)
     places = np.argwhere(outside)

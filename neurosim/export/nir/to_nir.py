@@ -12,9 +12,11 @@ By forward Euler with dt these are the chip's equations without its rounding. dv
 whole population is IF with r = 1; dv = 0 beside other decays is tau_mem = 2^40 dt, whose decay is lost
 in any float. Delays are Delay nodes, one Linear for each different delay of a connection.
 
-Each node's metadata holds the registers, as JSON; `nir_own` reads them back.
+Each node's metadata holds the registers, as JSON, and the graph's a hash of them and of the weights;
+`exact` reads them back.
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -27,9 +29,9 @@ from neurosim import limits
 from neurosim.chip.synapses import Dense, Synapses, check_synapses
 from neurosim.export.nir.file_io import NirError, library
 from neurosim.network import Connection, Network, Population
-from neurosim.network.serialise import part_fields
+from neurosim.network.serialise import describe, part_fields
 
-SPECIFICATION = "neurosim-nir/1"
+SPECIFICATION = "neurosim-nir/2"
 DT = 1e-4
 """Seconds a step: what snnTorch takes NIR's steps to be, and has no argument for."""
 DISCRETISATION = (
@@ -76,6 +78,7 @@ def to_graph(
     names = _Names()
     nodes: dict[str, Any] = {}
     edges: list[tuple[str, str]] = []
+    digest = hashlib.sha256(_canonical([describe(network), run]))
     for index, given in enumerate(network.inputs):
         node = nir.Input(
             np.array([given.size]), metadata=_metadata("input", index, part_fields(given))
@@ -90,6 +93,7 @@ def to_graph(
             connection, weights[connection.name], network.sizes, limits.DELAY.high
         )
         for piece in pieces(connection, given_synapses, network.sizes):
+            digest.update(f"{connection.name} {piece.delay}\0".encode() + piece.weights.tobytes())
             bias = None
             if piece.delay + connection.delay == 0 and not carried[target.name]:
                 bias, carried[target.name] = _current_bias(target), True
@@ -121,11 +125,19 @@ def to_graph(
         output = names.new(f"{name}_spikes")
         nodes[output] = nir.Output(np.array([network.sizes[name]]))
         edges.append((names.of(name), output))
-    about = {"specification": SPECIFICATION, "discretisation": DISCRETISATION}
+    about = {
+        "specification": SPECIFICATION,
+        "discretisation": DISCRETISATION,
+        "sha256": digest.hexdigest(),
+    }
     if run is not None:
         about["run"] = json.dumps(run)
     graph = nir.NIRGraph(nodes, edges, metadata=about, type_check=False)
     return Exported(graph, tuple(_remarks(network)))
+
+
+def _canonical(content: Any) -> bytes:
+    return json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
 
 
 class _Names:

@@ -5,17 +5,31 @@
 A graph within the graph is spread out first. Whatever else a graph holds is refused by name.
 """
 
+import math
+import operator
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from neurosim import limits
 from neurosim.export.nir.file_io import NirError
 
 NEURONS = ("CubaLIF", "LIF", "IF")
 MATRICES = ("Linear", "Affine")
 PASSED = ("Delay", "Flatten", "Inner")
 KNOWN = (*NEURONS, *MATRICES, "Delay", "Flatten", "Input", "Output", "NIRGraph")
+
+MOST_WAYS = 4096
+"""Ways between populations. Chosen here: each is a connection of its own on the chip."""
+MOST_DEPTH = 50
+"""Graphs within graphs; chosen here."""
+MOST_INPUTS = 1 << 24
+"""Axons of an input (network/description.py)."""
+MOST_WEIGHTS = limits.CORES_PER_CHIP * limits.SYNAPSE_BYTES_PER_CORE
+"""Synapses of 8 bits that the memories of a chip hold."""
+SMALLEST, LARGEST = 1e-20, 1e20
+"""Magnitudes of parameters. Chosen here: what is computed of them, squared, stays in float64."""
 
 Float = NDArray[np.float64]
 
@@ -62,11 +76,14 @@ def parts(graph: Any) -> Parts:
         for name in (start, end):
             if name not in nodes:
                 raise NirError(f"edge {start!r} -> {end!r}: there is no node {name!r}")
+    edges = list(dict.fromkeys(edges))
     before: dict[str, list[str]] = {name: [] for name in nodes}
-    for start, end in dict.fromkeys(edges):
+    after: dict[str, list[str]] = {name: [] for name in nodes}
+    for start, end in edges:
         before[end].append(start)
-    _check_ends(nodes, edges)
-    ordered = _reached(nodes, edges)
+        after[start].append(end)
+    _check_ends(nodes, after)
+    ordered = _reached(nodes, after)
     inputs = {n: _size(n, nodes[n]) for n in ordered if _kind(nodes[n]) == "Input"}
     neurons = {n: nodes[n] for n in ordered if _kind(nodes[n]) in NEURONS}
     if not inputs or not neurons:
@@ -74,8 +91,9 @@ def parts(graph: Any) -> Parts:
             f"the graph has {len(inputs)} Input nodes and {len(neurons)} populations "
             f"({', '.join(NEURONS)}); needed is one of each at least"
         )
-    wires = [_wire(nodes, path, end) for end in neurons for path in _paths(nodes, before, end, ())]
-    return Parts(inputs, neurons, tuple(wires))
+    paths = _all_paths(nodes, before, list(neurons))
+    _check_weights(nodes, paths)
+    return Parts(inputs, neurons, tuple(_wire(nodes, path, end) for path, end in paths))
 
 
 def _kind(node: Any) -> str:
@@ -84,6 +102,8 @@ def _kind(node: Any) -> str:
 
 def _spread(graph: Any, prefix: str) -> tuple[dict[str, Any], list[tuple[str, str]]]:
     """Nodes and edges, those of graphs within it included, as `outer.inner`."""
+    if prefix.count(".") > MOST_DEPTH:
+        raise NirError(f"graphs lie {MOST_DEPTH + 1} deep in the graph; allowed are {MOST_DEPTH}")
     nodes: dict[str, Any] = {}
     edges: list[tuple[str, str]] = []
     first: dict[str, str] = {}
@@ -110,13 +130,13 @@ def _spread(graph: Any, prefix: str) -> tuple[dict[str, Any], list[tuple[str, st
     return nodes, edges
 
 
-def _check_ends(nodes: dict[str, Any], edges: list[tuple[str, str]]) -> None:
+def _check_ends(nodes: dict[str, Any], after: dict[str, list[str]]) -> None:
     """Nothing but neurons may come out of the graph: the chip gives spikes."""
-    going = {start for start, _ in edges}
     for name, node in nodes.items():
-        loose = _kind(node) in MATRICES and name not in going
-        for end in (end for start, end in edges if start == name):
-            loose |= _kind(node) in (*MATRICES, "Input") and _kind(nodes[end]) == "Output"
+        ends = after[name]
+        loose = _kind(node) in MATRICES and not ends
+        if _kind(node) in (*MATRICES, "Input"):
+            loose |= any(_kind(nodes[end]) == "Output" for end in ends)
         if loose:
             raise NirError(
                 f"node {name!r} ({_kind(node)}) goes out of the graph without neurons after it; "
@@ -124,30 +144,95 @@ def _check_ends(nodes: dict[str, Any], edges: list[tuple[str, str]]) -> None:
             )
 
 
-def _reached(nodes: dict[str, Any], edges: list[tuple[str, str]]) -> list[str]:
+def _reached(nodes: dict[str, Any], after: dict[str, list[str]]) -> list[str]:
     """All nodes, those that spikes reach first before the others."""
     order = sorted(name for name, node in nodes.items() if _kind(node) == "Input")
+    seen = set(order)
     for name in order:
-        order += sorted({end for start, end in edges if start == name} - set(order))
-    return order + sorted(set(nodes) - set(order))
+        new = sorted(set(after[name]) - seen)
+        order += new
+        seen.update(new)
+    return order + sorted(set(nodes) - seen)
 
 
-def _paths(
-    nodes: dict[str, Any], before: dict[str, list[str]], end: str, path: tuple[str, ...]
-) -> list[tuple[str, ...]]:
-    """Every way to `end` from a source: source, node, node ..."""
-    found = []
-    for name in before[end]:
-        if name in path:
-            raise NirError(f"node {name!r} is in a circle without neurons")
-        if _kind(nodes[name]) in (*NEURONS, "Input"):
-            found.append((name, *path))
-            continue
-        longer = _paths(nodes, before, name, (name, *path))
-        if not longer:
-            raise NirError(f"nothing leads to node {name!r} ({_kind(nodes[name])}); add an Input")
-        found += longer
+def _all_paths(
+    nodes: dict[str, Any], before: dict[str, list[str]], ends: list[str]
+) -> list[tuple[tuple[str, ...], str]]:
+    """Every way to each of `ends` from a source: (source, node, node ...), end.
+
+    Counted first, since a graph of n nodes may have 2^n of them; NirError beyond MOST_WAYS.
+    """
+    ways: dict[str, int] = {}
+    total = 0
+    for end in ends:
+        for name in before[end]:
+            _count_ways(nodes, before, name, ways)
+            total += ways[name]
+    if total > MOST_WAYS:
+        raise NirError(
+            f"the graph has {total:,} ways on which spikes travel between populations; allowed are "
+            f"{MOST_WAYS:,}: join parallel ways"
+        )
+    return [(path, end) for end in ends for path in _paths(nodes, before, end)]
+
+
+def _is_source(node: Any) -> bool:
+    return _kind(node) in (*NEURONS, "Input")
+
+
+def _count_ways(
+    nodes: dict[str, Any], before: dict[str, list[str]], start: str, ways: dict[str, int]
+) -> None:
+    """Put down in `ways` how many ways lead from a source to `start` and to all nodes on them."""
+    open_: set[str] = set()
+    stack = [start]
+    while stack:
+        name = stack[-1]
+        if name in ways:
+            stack.pop()
+        elif _is_source(nodes[name]):
+            ways[name] = 1
+        elif name in open_:  # all before it are counted
+            ways[name] = sum(ways[one] for one in before[name])
+            if not ways[name]:
+                raise NirError(
+                    f"nothing leads to node {name!r} ({_kind(nodes[name])}); add an Input"
+                )
+        else:
+            open_.add(name)
+            for one in before[name]:
+                if one in open_ and one not in ways:
+                    raise NirError(f"node {one!r} is in a circle without neurons")
+            stack += before[name]
+
+
+def _paths(nodes: dict[str, Any], before: dict[str, list[str]], end: str) -> list[tuple[str, ...]]:
+    """Every way to `end` from a source: source, node, node ...; the graph has no circles."""
+    found: list[tuple[str, ...]] = []
+    path: list[str] = []
+    rest = [iter(before[end])]
+    while rest:
+        name = next(rest[-1], None)
+        if name is None:
+            rest.pop()
+            if path:
+                path.pop()
+        elif _is_source(nodes[name]):
+            found.append((name, *reversed(path)))
+        else:
+            path.append(name)
+            rest.append(iter(before[name]))
     return found
+
+
+def _check_weights(nodes: dict[str, Any], paths: list[tuple[tuple[str, ...], str]]) -> None:
+    """Raise NirError where the matrices of all ways, full as they are kept here, fit no chip."""
+    total = sum(_size(path[0], nodes[path[0]]) * _size(end, nodes[end]) for path, end in paths)
+    if total > MOST_WEIGHTS:
+        raise NirError(
+            f"the ways between populations are matrices of {total:,} weights; a chip keeps "
+            f"{MOST_WEIGHTS:,} synapses"
+        )
 
 
 def _wire(nodes: dict[str, Any], path: tuple[str, ...], target: str) -> Wire:
@@ -194,17 +279,38 @@ def _delay(nodes: dict[str, Any], names: list[str], size: int) -> Float:
 def _size(name: str, node: Any) -> int:
     if _kind(node) != "Input":
         return int(np.size(node.v_threshold))
-    shape = node.input_type["input"]
-    size = 0 if shape is None else int(np.prod(shape))
-    if size < 1:
-        raise NirError(f"node {name!r}: its shape is {shape}; needed are whole numbers above 0")
+    shape = node.input_type.get("input") if isinstance(node.input_type, dict) else None
+    try:
+        sizes = [operator.index(n) for n in np.asarray(shape).ravel().tolist()]
+    except (TypeError, ValueError):
+        sizes = []
+    size = math.prod(sizes) if sizes and min(sizes) > 0 else 0
+    if not 1 <= size <= MOST_INPUTS:
+        raise NirError(
+            f"node {name!r}: its shape is {str(shape)[:80]}; needed are whole numbers above 0, of "
+            f"{MOST_INPUTS:,} inputs at most"
+        )
     return size
 
 
 def numbers(name: str, what: str, given: Any, endless: bool = False) -> Float:
-    """A parameter of a node as float64; NirError where it is not all numbers, finite unless `endless`."""
-    array = np.asarray(given)
-    odd = np.isnan if endless else lambda values: ~np.isfinite(values)
-    if array.dtype.kind not in "fiu" or odd(array).any():
+    """A parameter of a node as float64, or NirError.
+
+    Allowed are 0 and numbers of SMALLEST to LARGEST, of either sign; `endless`: larger ones too, which
+    become infinite.
+    """
+    try:
+        array = np.asarray(given)
+    except (TypeError, ValueError) as error:
+        raise NirError(f"node {name!r}: {what} is no array of numbers ({error})") from error
+    known = array.dtype.kind in "fiu"
+    if not known or (np.isnan(array) if endless else ~np.isfinite(array)).any():
         raise NirError(f"node {name!r}: {what} holds what is no finite number ({array.dtype})")
-    return array.astype(np.float64)
+    values = array.astype(np.float64)
+    sizes = np.abs(values[values != 0])
+    if sizes.size and (sizes.min() < SMALLEST or (sizes.max() > LARGEST and not endless)):
+        raise NirError(
+            f"node {name!r}: {what} has magnitudes from {sizes.min():g} to {sizes.max():g}; allowed "
+            f"are 0 and {SMALLEST:g} to {LARGEST:g}"
+        )
+    return np.where(np.abs(values) > LARGEST, np.copysign(np.inf, values), values)

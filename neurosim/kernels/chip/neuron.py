@@ -4,7 +4,8 @@
     u[t]    = limit_current(D(u[t-1], du) + a)                  du as it acts, 0..4096
     drive   = limit_drive(u[t] + bias + noise)
     v[t]    = limit_voltage(D(v[t-1], dv) + drive)              0 during dead steps
-    s[t]    = +1 if v[t] > vth, -1 if v[t] < vth_low            strictly
+    b[t]    = limit(D(b[t-1], fall) + rise * (s[t-1] > 0))      adaptive neurons; 0 otherwise
+    s[t]    = +1 if v[t] > vth + b[t], -1 if v[t] < vth_low     strictly
     v[t]    = 0 where s[t]
 
 The registers are read as int64, wide enough for every rule: the widest number is brian2-loihi's
@@ -59,7 +60,8 @@ class Registers(NamedTuple):
     """One int64 (neuron,) array a register; decays as they act, 0..4096; thresholds in units of v.
 
     vth_low is below every v for a neuron that is not ternary; dead is the number of steps after a
-    spike in which v stays 0; noise is 0 for none, 1 on the input, 2 on u + bias.
+    spike in which v stays 0; noise is 0 for none, 1 on the input, 2 on u + bias; rise is what a spike
+    adds to the threshold of an adaptive neuron, fall the decay of that.
     """
 
     du: Any
@@ -73,6 +75,8 @@ class Registers(NamedTuple):
     noise: Any
     noise_exp: Any
     noise_offset: Any
+    rise: Any
+    fall: Any
 
 
 @kernel
@@ -172,10 +176,14 @@ def draw_noise(out, first, last, population, sample, step, seed):
 
 
 @kernel
-def update_neurons(registers, rules, u, v, dead, a, x, seen, first, last, events, values, counts):
+def update_neurons(
+    registers, rules, u, v, dead, b, a, x, seen, first, last, events, values, counts
+):
     """Update compartments first..last-1 and list the spikes; returns how many there are.
 
     u, v, dead   int64 (neuron,)  state, written
+    b            int64 (neuron,)  what adaptive thresholds have risen by in this step; written: in
+                                  the next
     a            int64 (neuron,)  what arrived, in units of u; on return what the accumulator held
     x            int64 (neuron,)  noise draws
     seen         int64 (neuron,)  v before the reset, written
@@ -210,9 +218,13 @@ def update_neurons(registers, rules, u, v, dead, a, x, seen, first, last, events
             now = int64(0)
         seen[n] = now
         active += int64((before | u[n] | now) != 0)
-        if now > registers.vth[n] or now < registers.vth_low[n]:
+        edge = registers.vth[n] + b[n]
+        b[n] = decay_wide(b[n], registers.fall[n])
+        if now > edge or now < registers.vth_low[n]:
             events[fired] = int32(n - first)
-            values[fired] = int32(1) if now > registers.vth[n] else int32(-1)
+            values[fired] = int32(1) if now > edge else int32(-1)
+            if now > edge:
+                b[n] = min(b[n] + registers.rise[n], limits.STATE_MAX)
             fired += 1
             dead[n] = registers.dead[n]
             now = int64(0)

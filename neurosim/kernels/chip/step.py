@@ -61,6 +61,7 @@ class State(NamedTuple):
     """What a time step changes, a row a sample; all int64.
 
     u, v, dead  (sample, neuron)        dead: steps for which v stays 0
+    b           (sample, neuron)        what adaptive thresholds have risen by
     ring        (sample, slot, neuron)  currents on their way, slot (step % slots)
     step        (sample,)               number of the next step
     number      (sample,)               of the sample, for its noise
@@ -69,6 +70,7 @@ class State(NamedTuple):
     u: Any
     v: Any
     dead: Any
+    b: Any
     ring: Any
     step: Any
     number: Any
@@ -175,6 +177,7 @@ def run_sample(
     """All steps of one sample; see `run_samples`."""
     bits, graded = stimulus
     u, v, dead, ring = state.u[sample], state.v[sample], state.dead[sample], state.ring[sample]
+    b = state.b[sample]
     a, x, seen = np.zeros_like(u), np.zeros_like(u), np.zeros_like(u)
     room = max(64 * bits.shape[2], graded.shape[2], u.size) + 64
     events, values = np.empty(room, np.int32), np.empty(room, np.int32)
@@ -199,6 +202,7 @@ def run_sample(
             if interval > 0 and (step + 1) % interval == groups.reset_offset[group] % interval:
                 u[first:last] = 0
                 v[first:last] = 0
+                b[first:last] = 0
             if groups.noisy[group] != 0:
                 if noise.shape[1] > 0:
                     x[first:last] = noise[0, local, first:last]
@@ -210,6 +214,7 @@ def run_sample(
                 u,
                 v,
                 dead,
+                b,
                 a,
                 x,
                 seen,

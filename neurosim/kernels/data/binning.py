@@ -1,15 +1,30 @@
 """In which time bin, and at which input, does an event land?
 
     step  = min(t * steps // window, steps - 1)
-    input = (p * (height // pool) + y // pool) * (width // pool) + x // pool
+    input = (p * rows + row[y]) * columns + column[x]
 
-Both are whole numbers, so every event lands in exactly one cell. Arrays: t int64 (event,), x, y, p
-uint8 (event,), start int64 (sample + 1,): sample i owns events start[i] .. start[i + 1] - 1.
+Both are whole numbers, so every event lands in exactly one cell, or in none where its row or column is
+outside the plane (-1).
 """
 
+from typing import NamedTuple
+
 import numpy as np
+from numpy.typing import NDArray
 
 from neurosim.kernels.compilation import kernel
+
+
+class Cells(NamedTuple):
+    """The cell of a plane of rows x columns that each row and column of a sensor belongs to.
+
+    row, column   int64 (height,), (width,), -1 for none     rows, columns   int64, cells of the plane
+    """
+
+    row: NDArray[np.int64]
+    column: NDArray[np.int64]
+    rows: int
+    columns: int
 
 
 @kernel
@@ -19,11 +34,12 @@ def step_of(t, steps, window):
 
 
 @kernel
-def input_of(x, y, p, height, width, pool):
-    """Input that the event at (x, y) with polarity p drives."""
-    return (np.int64(p) * (height // pool) + np.int64(y) // pool) * (width // pool) + (
-        np.int64(x) // pool
-    )
+def input_of(x, y, p, cells):
+    """Input that the event at (x, y) with polarity p drives, or -1."""
+    row, column = cells.row[y], cells.column[x]
+    if row < 0 or column < 0:
+        return np.int64(-1)
+    return (np.int64(p) * cells.rows + row) * cells.columns + column
 
 
 @kernel
@@ -33,23 +49,31 @@ def set_bit(row, index):
 
 
 @kernel
-def count_events(t, x, y, p, height, width, pool, window, counts):
-    """Add the events of one recording to counts, int32 (step, input)."""
-    steps = counts.shape[0]
-    for i in range(t.shape[0]):
-        counts[step_of(t[i], steps, window), input_of(x[i], y[i], p[i], height, width, pool)] += 1
+def count_events(step, x, y, p, cells, counts):
+    """Add the events of one recording to counts, int32 (step, input).
+
+    step   int64 (event,)      x, y  uint16 (event,)      p  uint8 (event,)
+    """
+    for i in range(step.shape[0]):
+        at = input_of(x[i], y[i], p[i], cells)
+        if at >= 0:
+            counts[step[i], at] += 1
 
 
 @kernel
-def mark_events(t, x, y, p, first, last, height, width, pool, window, bits):
-    """Set the bit of every event first..last-1 in bits, uint64 (step, word), zero before."""
+def mark_events(step, x, y, p, cells, bits):
+    """Set the bit of every event in bits, uint64 (step, word), zero before; arrays as in count_events."""
+    for i in range(step.shape[0]):
+        at = input_of(x[i], y[i], p[i], cells)
+        if at >= 0:
+            set_bit(bits[step[i]], at)
+
+
+@kernel
+def mark_plane(t, x, y, p, count, cells, window, bits):
+    """mark_events of the first `count` events, in any order, with times instead of steps."""
     steps = bits.shape[0]
-    for i in range(first, last):
-        set_bit(bits[step_of(t[i], steps, window)], input_of(x[i], y[i], p[i], height, width, pool))
-
-
-@kernel
-def mark_recordings(t, x, y, p, start, begin, end, height, width, pool, window, bits):
-    """mark_events for samples `begin` .. `end` - 1 of bits, uint64 (sample, step, word)."""
-    for i in range(begin, end):
-        mark_events(t, x, y, p, start[i], start[i + 1], height, width, pool, window, bits[i])
+    for i in range(count):
+        at = input_of(x[i], y[i], p[i], cells)
+        if at >= 0:
+            set_bit(bits[step_of(t[i], steps, window)], at)

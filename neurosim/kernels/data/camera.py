@@ -1,6 +1,6 @@
-"""Which events does a pixel of the camera send while an image moves in front of it?
+"""Pixels of an event camera: the events they send while an image moves in front of them.
 
-    seen         log luminance at this pixel, each ms along the path             scene.py
+    seen         log luminance at this pixel, each step along the path           scene.py
     v         += (seen - v) * bandwidth / 4096          the photoreceptor follows
     v - ref   >= on threshold  -> a brighter event      ref - v >= off threshold -> a darker one
 
@@ -16,15 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurosim.kernels.compilation import kernel
-from neurosim.kernels.data.binning import mark_events
+from neurosim.kernels.data.binning import mark_plane
 from neurosim.kernels.data.scene import (
     EVENT,
     MARGIN,
     PATH_BITS,
     PER_IMAGE,
-    SCENE,
-    SIZE,
-    STEP_US,
     STRAY,
     THRESHOLD,
     Draw,
@@ -36,7 +33,7 @@ from neurosim.kernels.data.scene import (
 
 
 class Pixels(NamedTuple):
-    """The sensor's state in one recording, each (1156,): int32, times in us.
+    """The sensor's state in one recording, each (pixel,): int32, times in us.
 
     v, before   level that the photoreceptor follows, now and a step ago
     ref         level of the last event          free      when the pixel sees again
@@ -54,11 +51,11 @@ class Pixels(NamedTuple):
 
 
 class Sink(NamedTuple):
-    """Where events go: t int64, x, y, p uint8, each (capacity,)."""
+    """Where events go: t int64, x, y uint16, p uint8, each (capacity,)."""
 
     t: NDArray[np.int64]
-    x: NDArray[np.uint8]
-    y: NDArray[np.uint8]
+    x: NDArray[np.uint16]
+    y: NDArray[np.uint16]
     p: NDArray[np.uint8]
 
 
@@ -130,10 +127,11 @@ def settle(tables, spread, draw, seen, pixels):
 def record_image(image, tables, draw, sink):
     """Send the events of one image to `sink`, by step, not sorted within it.
 
-    Returns their number, at most the sink's capacity: whatever comes after is lost.
+    Returns their number; where it is more than the sink's capacity, those beyond it were not kept.
     """
     settings, normal = tables.settings, tables.normal
-    scene = np.empty((SCENE, SCENE), np.int32)
+    size = (tables.rows.share.shape[0], tables.columns.share.shape[0])
+    scene = np.empty(size, np.int32)
     expose(image, tables, scene)
     w0, w1, w2, w3 = words(draw, PER_IMAGE, 0)
     late = normal_of(normal, w0) * settings.when >> 12
@@ -143,7 +141,8 @@ def record_image(image, tables, draw, sink):
 
     pixels = new_pixels(tables, max(gain, 1024))
     count = pixels.v.shape[0]
-    seen = np.empty(count, np.int32)
+    plane = np.empty((settings.height, settings.width), np.int32)
+    seen = plane.ravel()
     hit = np.zeros(-(-count // 8) * 8, np.uint8)
     crossed = np.empty(count, np.int64)
     bandwidth = np.int32(settings.bandwidth)
@@ -152,23 +151,33 @@ def record_image(image, tables, draw, sink):
     for step in range(tables.path.shape[0]):
         dx = min(max(shift_x + tables.path[step, 0], -limit), limit)
         dy = min(max(shift_y + tables.path[step, 1], -limit), limit)
-        look(scene, dx, dy, seen)
+        look(scene, dx, dy, plane)
         if step == 0:
             settle(tables, settings.start, draw, seen, pixels)
             continue
-        start = (step - 1) * STEP_US + late
-        follow(seen, bandwidth, np.int32(start + STEP_US), pixels, hit)
+        start = (step - 1) * settings.step + late
+        follow(seen, bandwidth, np.int32(start + settings.step), pixels, hit)
         hits = list_hits(hit, crossed)
         found = cross(normal, settings, draw, crossed, hits, start, pixels, sink, found)
     return add_strays(tables, settings, draw, sink, found)
 
 
 @kernel
-def moment(was, level, target, start):
-    """When a level that goes from `was` to `level` in a step passes `target`."""
+def moment(was, level, target, start, step):
+    """When a level that goes from `was` to `level` in `step` microseconds passes `target`."""
     if level == was:
         return start
-    return start + min(max((target - was) * STEP_US // (level - was), 0), STEP_US - 1)
+    return start + min(max((target - was) * step // (level - was), 0), step - 1)
+
+
+@kernel
+def event_words(draw, pixel, when):
+    """Four random words for the event of a pixel (below 2^16) at a time (below 2^24 us).
+
+    The counter holds the low 12 bits of the pixel and the low 20 of the time, the purpose the others.
+    """
+    purpose = EVENT | (pixel >> 12) << 4 | (max(when, 0) >> 20) << 8
+    return words(draw, purpose, (pixel & 0xFFF) << 20 | (when & 0xFFFFF))
 
 
 @kernel
@@ -177,29 +186,31 @@ def cross(normal, settings, draw, crossed, hits, start, pixels, sink, found):
     v, before, ref, free, on, off, mean_on, mean_off = pixels
     t, x, y, p = sink
     length, noise = settings.length, settings.noise
+    width, duration = settings.width, settings.step
     for n in range(hits):
         i = crossed[n]
         was, level = np.int64(before[i]), np.int64(v[i])
         gone = np.int64(0)
-        while gone < STEP_US:
+        while gone < duration:
             change = level - ref[i]
             if -off[i] < change < on[i]:
                 break
             target = ref[i] + (on[i] if change > 0 else -off[i])
-            when = max(moment(was, level, target, start), np.int64(free[i]))
-            if 0 <= when < length and found < t.shape[0]:
-                t[found] = when
-                x[found] = i % SIZE
-                y[found] = i // SIZE
-                p[found] = settings.brighter if change > 0 else 1 - settings.brighter
+            when = max(moment(was, level, target, start, duration), np.int64(free[i]))
+            if 0 <= when < length:
+                if found < t.shape[0]:
+                    t[found] = when
+                    x[found] = i % width
+                    y[found] = i // width
+                    p[found] = settings.brighter if change > 0 else 1 - settings.brighter
                 found += 1
-            w0, w1, w2, _ = words(draw, EVENT, i << 20 | (when & 0xFFFFF))
+            w0, w1, w2, _ = event_words(draw, i, when)
             on[i] = noisy(normal, noise, mean_on[i], w0)
             off[i] = noisy(normal, noise, mean_off[i], w1)
             blind = settings.refractory + (np.int64(w2) * settings.dead_spread >> 32)
             free[i] = when + blind
-            gone = min(when + blind - start, np.int64(STEP_US))
-            ref[i] = was + (level - was) * gone // STEP_US
+            gone = min(when + blind - start, np.int64(duration))
+            ref[i] = was + (level - was) * gone // duration
     return found
 
 
@@ -219,10 +230,10 @@ def add_strays(tables, settings, draw, sink, found):
         pixel = np.searchsorted(tables.leak, w0)
         if found < sink.t.shape[0]:
             sink.t[found] = np.int64(w1) * settings.length >> 32
-            sink.x[found] = pixel % SIZE
-            sink.y[found] = pixel // SIZE
+            sink.x[found] = pixel % settings.width
+            sink.y[found] = pixel // settings.width
             sink.p[found] = (np.int64(w2) >> 20) < settings.stray_one
-            found += 1
+        found += 1
     return found
 
 
@@ -231,28 +242,24 @@ def new_sink(capacity):
     """Scratch for the events of one recording."""
     return Sink(
         np.empty(capacity, np.int64),
-        np.empty(capacity, np.uint8),
-        np.empty(capacity, np.uint8),
+        np.empty(capacity, np.uint16),
+        np.empty(capacity, np.uint16),
         np.empty(capacity, np.uint8),
     )
 
 
 @kernel
-def record_images(images, tables, numbers, split, seed, begin, end, counts, t, x, y, p):
-    """record_image for images `begin` .. `end` - 1; t, x, y, p are (image, event), counts int64."""
-    for i in range(begin, end):
-        draw = Draw(numbers[i], split, seed)
-        counts[i] = record_image(images[i], tables, draw, Sink(t[i], x[i], y[i], p[i]))
+def mark_images(images, tables, numbers, split, seed, room, cells, window, bits):
+    """Record images, uint8 (image, *field), and set the bits of their frames.
 
-
-@kernel
-def mark_images(images, tables, numbers, split, seed, begin, end, capacity, pool, window, bits):
-    """Record images `begin` .. `end` - 1 and set the bits of their frames.
-
+    room   events that are made room for; a recording with more is made again with room for all
     bits   uint64 (image, step, word), zero before
     """
-    sink = new_sink(capacity)
-    for i in range(begin, end):
+    sink = new_sink(room)
+    for i in range(images.shape[0]):
         draw = Draw(numbers[i], split, seed)
         found = record_image(images[i], tables, draw, sink)
-        mark_events(sink.t, sink.x, sink.y, sink.p, 0, found, SIZE, SIZE, pool, window, bits[i])
+        if found > sink.t.shape[0]:
+            sink = new_sink(found)
+            record_image(images[i], tables, draw, sink)
+        mark_plane(sink.t, sink.x, sink.y, sink.p, found, cells, window, bits[i])

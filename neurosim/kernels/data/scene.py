@@ -1,6 +1,6 @@
-"""What does the sensor see of an image at a place on the path?
+"""Log intensity on the sensor of an event camera, at a place on the path of the image.
 
-luminance  = lens . image . lens^T                  magnification and blur
+luminance  = rows . image . columns^T               magnification and blur
 level      = log(luminance + background)            by table, natural log in units of 1/4096
 seen       = level, displaced                       bilinear, positions in 1/128 pixel
 """
@@ -13,12 +13,8 @@ from numpy.typing import NDArray
 from neurosim.kernels.compilation import kernel
 from neurosim.kernels.generator import CAMERA, HALF, LOW, philox4x32
 
-SIZE = 34
 MARGIN = 8
 """Pixels of the scene kept on each side of the sensor: the path may move it so far, less one."""
-SCENE = SIZE + 2 * MARGIN
-STEP_US = 1000
-"""The scene moves at most a seventh of a pixel in a millisecond; events are interpolated within it."""
 PATH_BITS = 7
 NORMAL_BITS = 10
 LOG_SHIFT = 4
@@ -35,7 +31,8 @@ class Settings(NamedTuple):
     noise       spread of a threshold                    start      spread of first references
     when, where spread of a recording's time and place   gain       spread of its thresholds
     brighter    p of an event where it became brighter   stray_one  share of strays with p = 1
-    length      of a recording
+    length      of a recording                           step       time between positions
+    height, width   rows and columns of the sensor
     """
 
     bandwidth: int
@@ -49,23 +46,39 @@ class Settings(NamedTuple):
     length: int
     brighter: int
     stray_one: int
+    height: int
+    width: int
+    step: int
+
+
+class Lens(NamedTuple):
+    """What the lens makes of one axis of the field.
+
+    share        int32 (scene, field)   share of a field pixel's light in each scene pixel, 4096 = all
+    first, last  int64 (field,)         scene pixels first .. last - 1 get all of it
+    """
+
+    share: NDArray[np.int32]
+    first: NDArray[np.int64]
+    last: NDArray[np.int64]
 
 
 class Tables(NamedTuple):
-    """What the kernels read: the camera's description in integers, made by camera_tables.
+    """What the kernels read: the camera's description in integers, made by data/camera/tables.py.
 
     display     int32 (256,)           luminance of a grey value, 0..65535
-    lens        int32 (SCENE, 28)      share of an image row's light in each scene row, 4096 = all
+    rows, columns   Lens               of the two axes; a scene has MARGIN pixels round the sensor
     level       int32 (4097,)          log of (luminance >> 4) + background, in 1/4096
-    path        int32 (step, 2)        displacement of the scene (x, y), 1/128 pixel, one a ms
+    path        int32 (step, 2)        displacement of the scene (x, y), 1/128 pixel, one a step
     normal      int32 (1024,)          a normal distribution by its quantiles, 4096 = 1 sigma
-    on, off     int32 (1156,)          each pixel's mean threshold, in 1/4096 of log intensity
+    on, off     int32 (pixel,)         each pixel's mean threshold, in 1/4096 of log intensity
     stray       uint32 (count,)        distribution function of the number of stray events, in 2^-32
-    leak        uint32 (1156,)         distribution function of the pixel they come from, in 2^-32
+    leak        uint32 (pixel,)        distribution function of the pixel they come from, in 2^-32
     """
 
     display: NDArray[np.int32]
-    lens: NDArray[np.int32]
+    rows: Lens
+    columns: Lens
     level: NDArray[np.int32]
     path: NDArray[np.int32]
     normal: NDArray[np.int32]
@@ -104,33 +117,43 @@ def normal_of(normal, word):
 
 
 @kernel
+def pattern_words(draw, out):
+    """A word for each pixel of the sensor, uint64 (pixel,) of 32 bits."""
+    for pixel in range(out.shape[0]):
+        out[pixel] = words(draw, PATTERN, pixel)[0]
+
+
+@kernel
 def expose(image, tables, scene):
-    """Log intensity of an image (uint8 28 x 28) as the lens throws it, int32 (SCENE, SCENE)."""
-    size = image.shape[0]
-    wide = np.zeros((size, SCENE), np.int32)
-    for i in range(size):
-        for j in range(size):
+    """Log intensity of an image (uint8, the field) as the lens throws it, int32 (row, column)."""
+    high, broad = image.shape
+    rows, columns = tables.rows, tables.columns
+    width = scene.shape[1]
+    wide = np.zeros((high, width), np.int32)
+    for i in range(high):
+        for j in range(broad):
             light = tables.display[image[i, j]]
             if light:
-                for c in range(SCENE):
-                    wide[i, c] += np.int32(light * tables.lens[c, j])
-        for c in range(SCENE):
+                for c in range(columns.first[j], columns.last[j]):
+                    wide[i, c] += np.int32(light * columns.share[c, j])
+        for c in range(width):
             wide[i, c] >>= np.int32(12)
-    total = np.empty(SCENE, np.int32)
-    for r in range(SCENE):
-        total[:] = np.int32(0)
-        for i in range(size):
-            share = tables.lens[r, i]
+    top = np.int32(tables.level.shape[0] - 1)
+    total = np.zeros(scene.shape, np.int32)
+    for i in range(high):
+        for r in range(rows.first[i], rows.last[i]):
+            share = rows.share[r, i]
             if share:
-                for c in range(SCENE):
-                    total[c] += np.int32(wide[i, c] * share)
-        for c in range(SCENE):
-            scene[r, c] = tables.level[total[c] >> np.int32(12 + LOG_SHIFT)]
+                for c in range(width):
+                    total[r, c] += np.int32(wide[i, c] * share)
+    for r in range(scene.shape[0]):
+        for c in range(width):
+            scene[r, c] = tables.level[min(total[r, c] >> np.int32(12 + LOG_SHIFT), top)]
 
 
 @kernel
 def look(scene, dx, dy, seen):
-    """What the sensor sees, int32 (1156,), of a scene displaced by dx, dy (int64, 1/128 pixel)."""
+    """What the sensor sees, int32 (height, width), of a scene displaced by dx, dy (int64, 1/128 pixel)."""
     across = np.int64(MARGIN << PATH_BITS) - dx
     down = np.int64(MARGIN << PATH_BITS) - dy
     x0 = across >> PATH_BITS
@@ -142,11 +165,12 @@ def look(scene, dx, dy, seen):
     b = np.int32((one - fy) * fx)
     c = np.int32(fy * (one - fx))
     d = np.int32(fy * fx)
-    for y in range(SIZE):
-        upper = scene[y0 + y, x0 : x0 + SIZE + 1]
-        lower = scene[y0 + y + 1, x0 : x0 + SIZE + 1]
-        row = seen[y * SIZE : (y + 1) * SIZE]
-        for x in range(SIZE):
+    height, width = seen.shape
+    for y in range(height):
+        upper = scene[y0 + y, x0 : x0 + width + 1]
+        lower = scene[y0 + y + 1, x0 : x0 + width + 1]
+        row = seen[y]
+        for x in range(width):
             row[x] = np.int32(
                 np.int32(upper[x] * a + upper[x + 1] * b)
                 + np.int32(lower[x] * c + lower[x + 1] * d)

@@ -125,7 +125,7 @@ class Samples(NamedTuple):
     """What the members of a generation see, and what they share of it."""
 
     frames: NDArray[np.uint64]  # (sample, step, word)
-    labels: NDArray[np.uint8]  # (sample,)
+    labels: NDArray[np.uint16]  # (sample,)
     currents: NDArray[np.int32]  # (sample, step, lane) of the first layer
     reach: NDArray[np.int64]  # (sample,) largest of its currents
     masks: NDArray[np.uint16]  # (sample, layer, step, lane / 16) see aligned.py; empty: no window

@@ -156,12 +156,12 @@ class Presented(NamedTuple):
 
     chain: Any
     rank: int  # of the noise, NONE where it lies in scratch.noise, ALONG
-    scale: Any  # of noise along the events
+    scale: Any  # int: of noise along the events
     steps: int
     current: Any
     plus_at: int
     minus_at: int
-    minus_noise_at: Any
+    minus_noise_at: Any  # int
     scratch: Any
     other: Any
     out: Any

@@ -1,34 +1,30 @@
-"""Which still images is the camera shown?
-
-Parts "train" and "test", each uint8 (image, 28, 28), 0 black to 255 white, with uint8 labels.
-"""
+"""Data set `digits`: scikit-learn's 1,797 handwritten digits in front of the simulated camera."""
 
 import gzip
 import importlib.util
-import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from neurosim.data.camera.camera import IMAGE, CameraError, check_images
+from neurosim.data.camera.camera import CAMERA
+from neurosim.data.sets.base import Entry, Options
+from neurosim.data.sets.images import SIMULATED, ArrayImages, simulated
+from neurosim.data.source import SimulatedSource
 
-PARTS = ("train", "test")
+IMAGE = CAMERA.field[0]
+"""Rows and columns that the digits are enlarged to: those of MNIST."""
 DIGITS_TEST_EVERY = 5
 """Every fifth of scikit-learn's 1,797 digits is a test image, 360 in all: chosen here. They come in the
 order of their writers, so that a cut at one place would test with other hands than it trained with."""
-
-
-class ImagesError(ValueError):
-    """A file of images that cannot be used. The message says what came and what is allowed."""
 
 
 class Images(NamedTuple):
     """Images and labels of both parts: pixels[part], labels[part]."""
 
     pixels: dict[str, NDArray[np.uint8]]
-    labels: dict[str, NDArray[np.uint8]]
+    labels: dict[str, NDArray[np.uint16]]
 
 
 def _upscaling() -> NDArray[np.int64]:
@@ -73,7 +69,7 @@ def _digits_table() -> NDArray[np.int64]:
 def digits() -> Images:
     """scikit-learn's handwritten digits (UCI optdigits), enlarged."""
     table = _digits_table()
-    pixels, labels = enlarge(table[:, :-1].reshape(-1, 8, 8)), table[:, -1].astype(np.uint8)
+    pixels, labels = enlarge(table[:, :-1].reshape(-1, 8, 8)), table[:, -1].astype(np.uint16)
     test = np.arange(len(labels)) % DIGITS_TEST_EVERY == 0
     return Images(
         {"train": pixels[~test], "test": pixels[test]},
@@ -81,41 +77,11 @@ def digits() -> Images:
     )
 
 
-def load_npz(path: Path) -> Images:
-    """Images of an .npz file with train_x, train_y, test_x, test_y, all uint8."""
-    if not path.is_file():
-        raise ImagesError(f"{path}: no such file; images:PATH.npz needs the path of an .npz file")
-    names = [f"{part}_{axis}" for part in PARTS for axis in "xy"]
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            missing = [name for name in names if name not in archive.files]
-            if missing:
-                raise ImagesError(
-                    f"{path}: {', '.join(missing)} missing; needed are {', '.join(names)} "
-                    f"(found: {', '.join(archive.files) or 'nothing'})"
-                )
-            arrays = {name: archive[name] for name in names}
-    except (zipfile.BadZipFile, EOFError, OSError, ValueError, AttributeError) as error:
-        if isinstance(error, ImagesError):
-            raise
-        raise ImagesError(f"{path}: not a readable .npz file ({error}); write it again") from error
-    return _checked(arrays, str(path))
+def open_source(place: str, options: Options, folder: Path | None) -> SimulatedSource:
+    """The digits in front of the camera."""
+    found = digits()
+    names = tuple(str(digit) for digit in range(10))
+    return simulated(ArrayImages(found.pixels, found.labels, names), options)
 
 
-def _checked(arrays: dict[str, NDArray[np.generic]], where: str) -> Images:
-    pixels, labels = {}, {}
-    for part in PARTS:
-        x, y = f"{part}_x", f"{part}_y"
-        try:
-            pixels[part] = check_images(arrays[x], f"{where}: {x}")
-        except CameraError as error:
-            raise ImagesError(str(error)) from error
-        if not len(pixels[part]):
-            raise ImagesError(f"{where}: {x} holds no image; both parts need at least one")
-        if arrays[y].dtype != np.uint8 or arrays[y].shape != pixels[part].shape[:1]:
-            raise ImagesError(
-                f"{where}: {y} is {arrays[y].dtype} {arrays[y].shape}; "
-                f"needed is uint8 {pixels[part].shape[:1]}, one label an image of {x}"
-            )
-        labels[part] = arrays[y].astype(np.uint8)
-    return Images(pixels, labels)
+ENTRY = Entry("digits", ("digits",), SIMULATED, open_source)

@@ -1,0 +1,51 @@
+"""Credit by error for every hidden layer of a graph: event-aligned noise, and an error of each layer's own.
+
+    E_k   from a local readout, from the layers above, or from both        the setting `feedback`
+    c_ik  = E_k * (e_k(+) - e_k(-))                                         as in error_credit, layer by layer
+
+neurosim/population/layer_credit.py has the ways; docs/notes/layers.md what was measured.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from learning.rules.error_credit import ErrorCredit
+
+if TYPE_CHECKING:
+    from learning.settings import Settings
+
+
+@dataclass(frozen=True)
+class LayerCredit(ErrorCredit):
+    """Credit of each neuron of any hidden layer times its noise on the current."""
+
+    name: str = "layer-credit"
+    settings: ClassVar = frozenset(
+        {
+            "noise_period",
+            "layers",
+            "feedback",
+            "local_share",
+            "local_pool",
+            "readouts",
+            "noise_share",
+            "window_share",
+            "workspace",
+        }
+    )
+
+    def check(self, settings: "Settings") -> None:
+        self._check_method(settings)
+        if settings.output_rule != "delta":
+            raise ValueError(
+                f"feedback {settings.feedback!r} with output_rule {settings.output_rule!r}: readouts learn "
+                f"from their own errors; use --output-rule delta"
+            )
+        if settings.noise != "rademacher":
+            raise ValueError(
+                f"feedback {settings.feedback!r} with noise {settings.noise!r}: members of a layer carry "
+                f"one bit a neuron and step; use --noise rademacher"
+            )
+
+
+LAYER_CREDIT = LayerCredit()

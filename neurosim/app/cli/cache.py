@@ -1,0 +1,71 @@
+"""`neurosim cache`: what is kept to save time, how much room it takes, and how to clear it."""
+
+import json
+from typing import Annotated, Any, Literal
+
+import tyro
+from pydantic import BaseModel, ConfigDict
+
+
+class Cache(BaseModel):
+    """List or clear what can be made again: frames of data sets, extents of recordings, compiled kernels.
+
+    NEUROSIM_CACHE names another folder.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    what: tyro.conf.Positional[Literal["list", "clear"]] = "list"
+    """list, or remove frames and extents"""
+    kernels: bool = False
+    """also clear compiled kernels; the next command compiles them again"""
+    as_json: Annotated[bool, tyro.conf.arg(name="json")] = False
+    """print one JSON object, and nothing else"""
+
+
+def run(arguments: Cache) -> int:
+    from neurosim.data import cache
+    from neurosim.storage import cache_root
+
+    found: dict[str, Any] = {
+        "folder": str(cache_root()),
+        "frames": [
+            {"key": one.folder.name, "bytes": one.size, **one.about} for one in cache.kept()
+        ],
+        "recordings_bytes": cache.size_of(cache_root() / "recordings"),
+        "kernels_bytes": sum(cache.size_of(path) for path in cache.kernels()),
+    }
+    if arguments.what == "clear":
+        found["freed_bytes"] = cache.clear(kernels_too=arguments.kernels)
+    if arguments.as_json:
+        print(json.dumps(found))
+    elif arguments.what == "clear":
+        print(f"{found['freed_bytes'] / 1e6:,.1f} MB removed from {found['folder']}")
+    else:
+        _show(found)
+    return 0
+
+
+def _show(found: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"frames in {found['folder']}")
+    for head in ("data set", "seen as", "steps", "seed", "MB", "key"):
+        table.add_column(head, justify="right" if head in ("steps", "seed", "MB") else "left")
+    for one in found["frames"]:
+        table.add_row(
+            one.get("data", "of another version, or damaged"),
+            one.get("sensor", ""),
+            str(one.get("steps", "")),
+            str(one.get("seed", "")),
+            f"{one['bytes'] / 1e6:,.1f}",
+            one["key"][:12],
+        )
+    Console().print(table)
+    frames = sum(one["bytes"] for one in found["frames"])
+    print(
+        f"frames {frames / 1e6:,.1f} MB, extents of recordings "
+        f"{found['recordings_bytes'] / 1e6:,.1f} MB, compiled kernels "
+        f"{found['kernels_bytes'] / 1e6:,.1f} MB; `neurosim cache clear` removes frames and extents"
+    )

@@ -1,0 +1,82 @@
+"""Signals: Ctrl-C, a closed terminal and a request to end, each answered in one line and an exit status.
+
+    exit status = 128 + number of the signal: SIGINT 130, SIGTERM 143, SIGHUP 129
+
+A signal ends a command as an exception, so that temporary files are removed and locks are let go. While
+modules are imported it ends the process at once: libraries print tracebacks, or go on, where an exception
+comes in the middle of their start. Training takes note of it instead, and ends with a checkpoint.
+"""
+
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
+
+NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
+"""Signals that end a command; those that the system has not are left out."""
+_IMPORTING = "<frozen importlib._bootstrap>"
+
+
+class Ended(KeyboardInterrupt):
+    """A signal that ends the command."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def status(error: KeyboardInterrupt) -> int:
+    """Exit status of a command that was interrupted."""
+    return 128 + getattr(error, "number", int(signal.SIGINT))
+
+
+def describe(error: KeyboardInterrupt) -> str:
+    """What a person should be told."""
+    number = getattr(error, "number", signal.SIGINT)
+    return "interrupted" if number == signal.SIGINT else f"ended by {signal.Signals(number).name}"
+
+
+def _numbers() -> list[signal.Signals]:
+    """Signals to answer: one that was ignored from the start, as `nohup` does, stays so."""
+    found = [getattr(signal, name) for name in NAMES if hasattr(signal, name)]
+    return [number for number in found if signal.getsignal(number) is not signal.SIG_IGN]
+
+
+def _importing(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_filename == _IMPORTING:
+            return True
+        frame = frame.f_back
+    return False
+
+
+@contextlib.contextmanager
+def _handled(handler: "signal._HANDLER") -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, handler) for number in _numbers()}
+    try:
+        yield
+    finally:
+        for number, one in before.items():
+            signal.signal(number, one)
+
+
+def ending(name: str) -> contextlib.AbstractContextManager[None]:
+    """Within it a signal raises `Ended`, or ends the process of command `name` where it imports modules."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        if _importing(frame):
+            os.write(2, f"{name}: {describe(Ended(number))}\n".encode())
+            os._exit(128 + number)
+        raise Ended(number)
+
+    return _handled(end)
+
+
+def noted(numbers: list[int]) -> contextlib.AbstractContextManager[None]:
+    """Within it a signal is put down in `numbers`, for the command to end when it can."""
+    return _handled(lambda number, frame: numbers.append(number))

@@ -1,0 +1,406 @@
+"""Neurons of a layer over blocks of trials: the unperturbed pass, and members with event-aligned noise.
+
+    forward_layer   spikes, near-threshold masks, traces, and what a readout reads
+    perturb_layer   +noise and -noise on a layer's own currents: what that changes in each neuron's
+                    trace, the credit of its noise, and what a synapse adds for each spike
+
+The trace of a neuron is the sum of its spikes weighed by the step they fall in: `kernel[t]` is what a
+spike in step t adds to the sum over steps of a readout's membrane (rules/layer_error.py).
+A layer's current is int16 sums of mantissas or int32, shifted left by `shift`, (trial, step, lane).
+A model of neurons is a step of sixteen lanes: `compile_model` makes both kernels from it.
+"""
+
+from typing import Any, NamedTuple
+
+from numba import int32, int64, uint8, uint16, uint64
+
+from neurosim.kernels.arithmetic import decay_towards_zero, prepare_decay, saturate
+from neurosim.kernels.compilation import inlined, kernel
+from neurosim.kernels.generator import ALIGNED, draw_words
+from neurosim.kernels.neurons.lif import U_MULTIPLIER, U_SHIFT, V_MULTIPLIER, V_SHIFT
+from neurosim.kernels.simd import (
+    WIDTH,
+    greatest,
+    load,
+    pointer,
+    pointer_to_halves,
+    select,
+    shift_right,
+    spike_bits,
+    spikes_of,
+    splat,
+    store,
+    total,
+)
+
+B_MULTIPLIER, B_SHIFT, B_RISE = 4, 5, 6
+NUMBERS = 7
+"""Places in a layer's row of int32 numbers: the decays of u and v as in `lif`, and of an adaptive
+threshold, and what a spike adds to it in units of v."""
+CREDIT_SHIFT = 5
+"""Bits that credits lose: as in rules/error_credit.py."""
+GAIN_SHIFT = 5
+"""A spike more or less changes a trace by some 2^5 at a decay of 0.9; chosen here."""
+
+
+class Registers(NamedTuple):
+    """bias, threshold int32 (lane,), threshold the largest there is in lanes that are no neurons;
+    numbers int32 (NUMBERS,)."""
+
+    bias: Any
+    threshold: Any
+    numbers: Any
+
+
+class Neurons(NamedTuple):
+    """State of sixteen neurons."""
+
+    u: Any
+    v: Any
+    b: Any
+
+
+class Fixed(NamedTuple):
+    """What does not change for sixteen neurons while they run."""
+
+    bias: Any
+    edge: Any
+    decay_u: Any
+    decay_v: Any
+    decay_b: Any
+    rise: Any
+
+
+class Stepped(NamedTuple):
+    """After a step: state, v before the reset, the threshold that held, spikes, registers at their edge."""
+
+    state: Neurons
+    before: Any
+    edge: Any
+    spikes: Any
+    edges: Any
+
+
+def _compile_step(checked, adaptive):
+    @inlined
+    def step(state, arriving, fixed):
+        """One step of sixteen neurons whose synapses and noise add `arriving`."""
+        zero, one = splat(int32(0)), splat(int32(1))
+        exact = arriving
+        if not fixed.decay_u.forgets:
+            exact = arriving + decay_towards_zero(state.u, fixed.decay_u)
+        u, edges = exact, zero
+        if checked:
+            u = saturate(exact)
+            edges = select(u != exact, one, zero)
+        full = decay_towards_zero(state.v, fixed.decay_v) + u + fixed.bias
+        v = full
+        if checked:
+            v = saturate(full)
+            edges = edges + select(v != full, one, zero)
+        edge, b = fixed.edge, state.b
+        if adaptive:
+            edge = edge + b
+        spikes = v > edge
+        if adaptive:
+            b = saturate(decay_towards_zero(b, fixed.decay_b) + select(spikes, fixed.rise, zero))
+        return Stepped(Neurons(u, select(spikes, zero, v), b), v, edge, spikes, edges)
+
+    return step
+
+
+@inlined
+def _fixed(registers, first):
+    numbers = pointer(registers.numbers)
+    return Fixed(
+        load(pointer(registers.bias), first),
+        load(pointer(registers.threshold), first),
+        prepare_decay(numbers[U_MULTIPLIER], numbers[U_SHIFT]),
+        prepare_decay(numbers[V_MULTIPLIER], numbers[V_SHIFT]),
+        prepare_decay(numbers[B_MULTIPLIER], numbers[B_SHIFT]),
+        splat(numbers[B_RISE]),
+    )
+
+
+@inlined
+def _rest():
+    zero = splat(int32(0))
+    return Neurons(zero, zero, zero)
+
+
+@inlined
+def _near(before, edge, window):
+    """Spike bits of the lanes whose v before the reset is within `window` of the threshold."""
+    one, zero = splat(int32(1)), splat(int32(0))
+    inside = select(before > edge - splat(window) - one, one, zero)
+    inside = select(edge + splat(window) + one > before, inside, zero)
+    return spike_bits(inside > zero)
+
+
+class Kept(NamedTuple):
+    """What the unperturbed pass writes beside spikes; flat arrays.
+
+    masks       uint16 (trial, step, lane / 16), where `window` is above 0
+    traces      int32 (trial, lane), where `traced`
+    potentials, counts  int32 (trial, lane), where `read`: sums over steps of v after the reset, and of spikes
+    state       int32 (trial, 3, lane), where `goes_on`: u, v and b, read and written
+    saturated   int64 (trial,), added to
+    """
+
+    masks: Any
+    window: int
+    traces: Any
+    traced: bool
+    potentials: Any
+    counts: Any
+    read: bool
+    state: Any
+    goes_on: bool
+    saturated: Any
+
+
+def _compile_forward(step):
+    @kernel
+    def forward_layer(
+        begin, end, first_step, last_step, steps, lanes, registers, current_array, shift, kernel_array,
+        spikes_array, row, at, words, kept,
+    ):  # fmt: skip
+        """Run steps `first_step` .. `last_step` - 1 of trials `begin` .. `end` - 1.
+
+        spikes  uint64, written: `row` words a trial, step 0 from word `at` on, `words` a step
+        """
+        current, weigh = pointer(current_array), pointer(kernel_array)
+        out = pointer_to_halves(spikes_array)
+        masks, traces, state = pointer(kept.masks), pointer(kept.traces), pointer(kept.state)
+        potentials, counts = pointer(kept.potentials), pointer(kept.counts)
+        zero, one = splat(int32(0)), splat(int32(1))
+        scale = splat(int32(1) << int32(shift))
+        window, vectors = int32(kept.window), lanes // WIDTH
+        for trial in range(begin, end):
+            edges = zero
+            for first in range(0, lanes, WIDTH):
+                fixed, now = _fixed(registers, first), _rest()
+                at_state = trial * 3 * lanes + first
+                if kept.goes_on:
+                    now = Neurons(
+                        load(state, at_state),
+                        load(state, at_state + lanes),
+                        load(state, at_state + 2 * lanes),
+                    )
+                here = trial * lanes + first
+                trace, potential, count = zero, zero, zero
+                if kept.goes_on and kept.traced:
+                    trace = load(traces, here)
+                if kept.goes_on and kept.read:
+                    potential, count = load(potentials, here), load(counts, here)
+                for t in range(first_step, last_step):
+                    arriving = load(current, (trial * steps + t) * lanes + first) * scale
+                    done = step(now, arriving, fixed)
+                    now = done.state
+                    edges = edges + done.edges
+                    out[4 * (trial * row + at + t * words) + first // WIDTH] = spike_bits(
+                        done.spikes
+                    )
+                    if kept.window > 0:
+                        near = _near(done.before, done.edge, window)
+                        masks[(trial * steps + t) * vectors + first // WIDTH] = near
+                    if kept.traced:
+                        trace = trace + select(done.spikes, splat(weigh[t]), zero)
+                    if kept.read:
+                        potential = potential + now.v
+                        count = count + select(done.spikes, one, zero)
+                if kept.traced:
+                    store(traces, here, trace)
+                if kept.read:
+                    store(potentials, here, potential)
+                    store(counts, here, count)
+                if kept.goes_on:
+                    store(state, at_state, now.u)
+                    store(state, at_state + lanes, now.v)
+                    store(state, at_state + 2 * lanes, now.b)
+            kept.saturated[trial] += total(edges)
+
+    return forward_layer
+
+
+class Aligned(NamedTuple):
+    """Event-aligned noise of a layer on the trials of a block.
+
+    scale         units of u
+    period        noise acts in steps 0, period, 2 period ...
+    layer, seed, generation, first_direction, pairs   of the counter: trial i has the directions
+                  first_direction + i * pairs + 0 .. pairs - 1
+    windowed      do masks say where it acts?
+    """
+
+    scale: int
+    period: int
+    layer: int
+    seed: Any
+    generation: int
+    first_direction: int
+    pairs: int
+    windowed: bool
+
+
+class Credit(NamedTuple):
+    """How errors and changes become credits and what goes back to the layer below.
+
+    largest_credit, largest_delta  int64, edges
+    gain  is what goes back the error times how much the trace reacted, rather than whether it did?
+    """
+
+    largest_credit: int
+    largest_delta: int
+    gain: bool
+
+
+def _compile_perturb(step):
+    @kernel
+    def perturb_layer(
+        begin, end, steps, lanes, neurons, registers, current_array, shift, kernel_array, masks_array,
+        noise, credit, errors_array, planes_array, scratch_array, credits_array, terms_array,
+        deltas_array, told,
+    ):  # fmt: skip
+        """Run the members of trials `begin` .. `end` - 1 and write what their noise was worth.
+
+        errors   int32 (trial, lane): what a unit of a neuron's trace is worth
+        planes   uint64 (pair, step, word), scratch; scratch int32 (2 * pairs, WIDTH)
+        credits  int16 (trial, pair, lane), written
+        terms    int16 (trial, step, lane), written: sum over pairs of credit * noise
+        deltas   int32 (trial, lane), written: errors behind the gates
+        told     uint8 (trial,), written: is there anything but 0 among the terms?
+        """
+        current, weigh = pointer(current_array), pointer(kernel_array)
+        masks, errors, planes = pointer(masks_array), pointer(errors_array), pointer(planes_array)
+        credits, terms, deltas = pointer(credits_array), pointer(terms_array), pointer(deltas_array)
+        scratch = pointer(scratch_array)
+        vectors, width = lanes // WIDTH, ((neurons + 127) >> 7) << 1
+        zero = splat(int32(0))
+        scale = splat(int32(1) << int32(shift))
+        high, low = splat(int32(credit.largest_credit)), splat(int32(-credit.largest_credit))
+        delta_high, delta_low = (
+            splat(int32(credit.largest_delta)),
+            splat(int32(-credit.largest_delta)),
+        )
+        up, down = splat(int32(noise.scale)), splat(int32(-noise.scale))
+        for trial in range(begin, end):
+            told[trial] = uint8(0)
+            if not _any(errors, trial * lanes, lanes):
+                for first in range(0, lanes, WIDTH):
+                    store(deltas, trial * lanes + first, zero)
+                    for pair in range(noise.pairs):
+                        store(credits, (trial * noise.pairs + pair) * lanes + first, zero)
+                    for t in range(steps):
+                        store(terms, (trial * steps + t) * lanes + first, zero)
+                continue
+            for pair in range(noise.pairs):
+                direction = noise.first_direction + trial * noise.pairs + pair
+                draw_words(
+                    planes, pair * steps * width, int64(0), steps * width, ALIGNED, noise.layer,
+                    direction, noise.generation, noise.seed,
+                )  # fmt: skip
+            for first in range(0, lanes, WIDTH):
+                fixed = _fixed(registers, first)
+                error = load(errors, trial * lanes + first)
+                here = trial * steps * lanes + first
+                near = trial * steps * vectors + first // WIDTH
+                reacted = zero
+                anything = zero
+                for pair in range(noise.pairs):
+                    drawn = pair * steps * width + (first >> 6)
+                    plus, minus, change = _rest(), _rest(), zero
+                    for t in range(steps):
+                        shared = load(current, here + t * lanes) * scale
+                        value = zero
+                        if t % noise.period == 0:
+                            bits = uint16(planes[drawn + t * width] >> uint64(first & 63))
+                            value = select(spikes_of(bits), up, down)
+                            if noise.windowed:
+                                open_ = spikes_of(masks[near + t * vectors])
+                                value = select(open_, value, zero)
+                        done_plus = step(plus, shared + value, fixed)
+                        done_minus = step(minus, shared - value, fixed)
+                        plus, minus = done_plus.state, done_minus.state
+                        amount = splat(weigh[t])
+                        change = change + select(done_plus.spikes, amount, zero)
+                        change = change - select(done_minus.spikes, amount, zero)
+                    own = shift_right(change * error, splat(int32(CREDIT_SHIFT)))
+                    own = select(own > high, high, own)
+                    own = select(low > own, low, own)
+                    store(scratch, pair * WIDTH, own)
+                    store(credits, (trial * noise.pairs + pair) * lanes + first, own)
+                    size = select(zero > change, zero - change, change)
+                    reacted = reacted + size
+                    anything = anything + select(own != zero, splat(int32(1)), zero)
+                delta = select(reacted > zero, error, zero)
+                if credit.gain:
+                    delta = shift_right(error * reacted, splat(int32(GAIN_SHIFT)))
+                delta = select(delta > delta_high, delta_high, delta)
+                store(deltas, trial * lanes + first, select(delta_low > delta, delta_low, delta))
+                if total(anything) == 0:
+                    for t in range(steps):
+                        store(terms, here + t * lanes, zero)
+                    continue
+                told[trial] = uint8(1)
+                for t in range(steps):
+                    term = zero
+                    if t % noise.period == 0:
+                        for pair in range(noise.pairs):
+                            drawn = pair * steps * width + (first >> 6) + t * width
+                            bits = uint16(planes[drawn] >> uint64(first & 63))
+                            own = load(scratch, pair * WIDTH)
+                            term = term + select(spikes_of(bits), own, zero - own)
+                        if noise.windowed:
+                            term = select(spikes_of(masks[near + t * vectors]), term, zero)
+                    store(terms, here + t * lanes, term)
+
+    return perturb_layer
+
+
+@inlined
+def _any(errors, at, lanes):
+    """Is any error of a trial not 0?"""
+    found = splat(int32(0))
+    for first in range(0, lanes, WIDTH):
+        found = found + select(
+            load(errors, at + first) != splat(int32(0)), splat(int32(1)), splat(int32(0))
+        )
+    return total(found) != 0
+
+
+class Model(NamedTuple):
+    """The kernels of a neuron model: whose registers may saturate, and provably do not."""
+
+    forward_checked: Any
+    forward_free: Any
+    perturb_checked: Any
+    perturb_free: Any
+
+
+def compile_model(make_step):
+    """The kernels of a model; `make_step(checked)` gives its `step`."""
+    checked, free = make_step(True), make_step(False)
+    return Model(
+        _compile_forward(checked),
+        _compile_forward(free),
+        _compile_perturb(checked),
+        _compile_perturb(free),
+    )
+
+
+LIF = compile_model(lambda checked: _compile_step(checked, False))
+ADAPTIVE_LIF = compile_model(lambda checked: _compile_step(checked, True))
+
+
+@kernel
+def largest_current(begin, end, current_array):
+    """The largest |current| of flat elements `begin` .. `end` - 1, whole vectors."""
+    current = pointer(current_array)
+    zero = splat(int32(0))
+    largest = int64(0)
+    for at in range(begin, end, WIDTH):
+        value = load(current, at)
+        size = select(zero > value, zero - value, value)
+        largest = max(largest, int64(greatest(size)))
+    return largest

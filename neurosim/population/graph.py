@@ -1,0 +1,404 @@
+"""General executor: a graph of layers, a layer at a time over a block of trials.
+
+    for each layer in topological order:
+        currents of its connections       population/operators
+        neurons, all steps of a trial     kernels/neurons/layer.py; step by step where it is recurrent
+
+A trial is a sample. Spikes lie bit-packed between layers, in lane order; what a block needs is one
+`Workspace` a thread, whose size in bytes decides how many trials a block has. Nothing is shared
+between trials, so any division into blocks and threads gives the same bits.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurosim import limits
+from neurosim.data.frames import words_for
+from neurosim.kernels.arithmetic import decay_factors
+from neurosim.kernels.neurons import layer as neurons
+from neurosim.kernels.rules.event_aligned import NO_NEURON
+from neurosim.kernels.rules.layer_error import trace_kernel
+from neurosim.kernels.simd import WIDTH, zeros
+from neurosim.network import AdaptiveLif, Lif, Network, NetworkError, Population, Weights
+from neurosim.network.shapes import lane_order
+from neurosim.population.layout import CURRENT_LIMIT, CURRENT_SHIFT, UNTRAINED, _headroom, _uniform
+from neurosim.population.operators import Operator, Source, flat, lanes_of, operator_of
+
+MODELS: dict[type, neurons.Model] = {Lif: neurons.LIF, AdaptiveLif: neurons.ADAPTIVE_LIF}
+"""The kernels of each neuron model."""
+WORKSPACE_BYTES = 4 << 20
+"""Bytes of a thread's workspace, as far as one trial allows: about what the nearer caches hold; chosen
+by measurement (docs/notes/layers.md)."""
+
+
+class LayerPlan(NamedTuple):
+    """A layer as the executor runs it: what does not depend on the weights.
+
+    number    place of the population in the description: of its biases, and of its streams
+    incoming  operators of the connections that feed it; recurrent: those from itself
+    outgoing  names of the populations that it feeds, itself apart
+    """
+
+    population: Population
+    number: int
+    lanes: int
+    channels: int
+    incoming: tuple[Operator, ...]
+    recurrent: tuple[Operator, ...]
+    outgoing: tuple[str, ...]
+    model: neurons.Model
+
+    @property
+    def name(self) -> str:
+        return self.population.name
+
+    @property
+    def neurons(self) -> int:
+        return self.population.neurons
+
+
+class Loaded(NamedTuple):
+    """A layer with the weights of a generation: registers, and whether its currents are int16."""
+
+    registers: neurons.Registers
+    narrow: bool
+    bound: int
+    headroom: int
+
+
+class Plan:
+    """A network for samples of so many steps, and the order in which it runs."""
+
+    def __init__(self, network: Network, steps: int) -> None:
+        check_graph(network)
+        self.network, self.steps = network, steps
+        self.input = network.inputs[0]
+        operators = {c.name: operator_of(network, c, steps) for c in network.connections}
+        numbers = {p.name: index for index, p in enumerate(network.populations)}
+        self.layers = [
+            LayerPlan(
+                layer.population,
+                numbers[layer.population.name],
+                lanes_of(layer.population.neurons),
+                layer.population.shape[0],
+                tuple(operators[c.name] for c in layer.incoming),
+                tuple(operators[c.name] for c in layer.recurrent),
+                tuple(
+                    c.target
+                    for c in network.connections
+                    if c.source == layer.population.name and not c.recurrent
+                ),
+                MODELS[type(layer.population.model)],
+            )
+            for layer in network.graph
+        ]
+        self.by_name = {layer.name: layer for layer in self.layers}
+        sinks = [p.name for p in network.populations if not self.by_name[p.name].outgoing]
+        self.output, self.readouts = sinks[0], tuple(sinks)
+        self.operators = [operators[c.name] for c, _ in network.parameters]
+        output = self.by_name[self.output].population
+        self.kernel = trace_kernel(_uniform(output, "du") + 1, _uniform(output, "dv"), steps)
+        self.lead = {
+            name: max(
+                (operators[c.name].delay for c in network.connections if c.source == name),
+                default=0,
+            )
+            for name in network.sizes
+        }
+
+    def load(self, weights: Weights, noise: dict[str, int]) -> dict[str, Loaded]:
+        """Take the weights of a generation; noise: the largest current that noise adds to a layer."""
+        for operator, matrix in zip(self.operators, weights.mantissas, strict=True):
+            operator.load(matrix)
+        return {
+            layer.name: self._loaded(layer, weights.biases[layer.number], noise.get(layer.name, 0))
+            for layer in self.layers
+        }
+
+    def _loaded(self, layer: LayerPlan, biases: NDArray[np.int16], noise: int) -> Loaded:
+        population = layer.population
+        order = lane_order(population.shape)
+        each = np.repeat(biases.astype(np.int64), population.neurons // len(biases))
+        bias = np.zeros(layer.lanes, np.int32)
+        mantissa = (population.each("bias_mant") + each)[order]
+        bias[: layer.neurons] = mantissa << population.each("bias_exp")[order]
+        threshold = np.full(layer.lanes, NO_NEURON, np.int32)
+        threshold[: layer.neurons] = population.each("vth_mant")[order] << limits.STATE_SHIFT
+        if isinstance(population.model, AdaptiveLif):  # room for what is added to it
+            threshold[layer.neurons :] = NO_NEURON >> 1
+        decay_u, decay_v = _uniform(population, "du") + 1, _uniform(population, "dv")
+        numbers = np.array(
+            [*decay_factors(decay_u), *decay_factors(decay_v), *_adaptation(population)], np.int32
+        )
+        incoming = (*layer.incoming, *layer.recurrent)
+        return Loaded(
+            neurons.Registers(bias, threshold, numbers),
+            len(incoming) == 1 and incoming[0].narrow,
+            sum(operator.bound for operator in incoming) + noise,
+            _headroom(decay_u, decay_v, int(np.abs(bias).max()), self.steps),
+        )
+
+    def trial_bytes(self, pairs: int) -> int:
+        """About how many bytes a workspace has for one trial."""
+        cells = sum(layer.lanes * (6 * self.steps + 20 + 2 * pairs) for layer in self.layers)
+        return cells + self.steps * sum(self.network.sizes.values()) // 4
+
+    def block(self, pairs: int, most: int) -> int:
+        """Trials of a block whose workspace has at most `most` bytes; 1 at least."""
+        return max(1, most // self.trial_bytes(pairs))
+
+
+def _adaptation(population: Population) -> tuple[int, int, int]:
+    model = population.model
+    if isinstance(model, AdaptiveLif):
+        return *decay_factors(model.decay), model.rise << limits.STATE_SHIFT
+    return 0, 1, 0
+
+
+def check_graph(network: Network) -> None:
+    """Raise NetworkError, naming the layer, unless the general executor computes this network exactly."""
+    if len(network.inputs) != 1:
+        raise NetworkError(
+            f"learning needs one input; this network has {[part.name for part in network.inputs]}"
+        )
+    for connection in network.connections:
+        if connection.sign_mode != "mixed" or connection.message_bits:
+            raise NetworkError(
+                f"connection {connection.name}: learning needs sign_mode 'mixed' and message_bits 0, not "
+                f"{connection.sign_mode!r} and {connection.message_bits}"
+            )
+        if connection.current_shift not in CURRENT_SHIFT:
+            raise NetworkError(
+                f"connection {connection.name}: weight_exp {connection.weight_exp} shifts weights by "
+                f"{connection.current_shift}; learning needs 0..16, so that no bit is lost"
+            )
+    for layer in network.graph:
+        population = layer.population
+        if not layer.incoming:
+            raise NetworkError(f"layer {population.name!r}: no connection feeds it; add one")
+        fan_in = sum(fan_in_of(network, c.name) for c in (*layer.incoming, *layer.recurrent))
+        largest = fan_in << (7 + max(c.current_shift for c in layer.incoming))
+        if largest >= CURRENT_LIMIT:
+            raise NetworkError(
+                f"layer {population.name!r}: a fan-in of {fan_in} could add {largest} to u; allowed is "
+                f"less than {CURRENT_LIMIT}: use fewer sources, or lower weight_exp"
+            )
+        plain = Population(population.name, population.neurons, population.vth_mant)
+        for register in (*UNTRAINED, "refractory"):
+            if register != "model" and getattr(population, register) != getattr(plain, register):
+                raise NetworkError(
+                    f"layer {population.name!r}: learning needs {register} {getattr(plain, register)}, "
+                    f"not {getattr(population, register)}"
+                )
+        if type(population.model) not in MODELS:
+            raise NetworkError(
+                f"layer {population.name!r}: neurons {population.model.name!r} have no kernel; there are "
+                f"{sorted(model.__name__ for model in MODELS)}"
+            )
+        for register in ("du", "dv"):
+            _uniform(population, register)
+
+
+def fan_in_of(network: Network, name: str) -> int:
+    """Synapses of one neuron of a connection's target, those at the edge of a map apart."""
+    connection = next(c for c in network.connections if c.name == name)
+    matrix = network.parameter(connection)
+    if matrix is None:
+        return len(network.expand(connection).sources) // network.sizes[connection.target]
+    if matrix.columns == network.sizes[connection.target]:
+        return network.sizes[connection.source]
+    return matrix.rows
+
+
+class Area(NamedTuple):
+    """A layer's part of a workspace, for a block of trials; flat arrays, see kernels/neurons/layer.py."""
+
+    spikes: Source
+    narrow: NDArray[np.int16]
+    wide: NDArray[np.int32]
+    added: NDArray[np.int32]
+    masks: NDArray[np.uint16]
+    traces: NDArray[np.int32]
+    potentials: NDArray[np.int32]
+    counts: NDArray[np.int32]
+    state: NDArray[np.int32]
+    errors: NDArray[np.int32]
+    sent: NDArray[np.int32]
+    deltas: NDArray[np.int32]
+    terms: NDArray[np.int16]
+    credits: NDArray[np.int16]
+    told: NDArray[np.uint8]
+
+
+class Workspace:
+    """What one thread writes to while it runs a block of up to `block` trials."""
+
+    def __init__(self, plan: Plan, block: int, pairs: int) -> None:
+        self.plan, self.block = plan, block
+        words = words_for(plan.input.size)
+        lead = plan.lead[plan.input.name]
+        self.input = Source(zeros((block, lead + plan.steps, words), np.uint64), lead)
+        self.areas = {layer.name: _area(plan, layer, block, pairs) for layer in plan.layers}
+        self.scratch = {
+            operator.connection.name: operator.scratch(block)
+            for layer in plan.layers
+            for operator in (*layer.incoming, *layer.recurrent)
+        }
+        widest = max(layer.lanes for layer in plan.layers)
+        self.planes = zeros(pairs * plan.steps * (-(-widest // 128) * 2), np.uint64)
+        self.numbers = zeros((2 * pairs, WIDTH), np.int32)
+        self.saturated = np.zeros(block, np.int64)
+        self.labels = np.zeros(block, np.uint8)
+        self.fitness = np.zeros(block, np.int64)
+        sources = max(
+            lanes_of(operator.sources) for layer in plan.layers for operator in layer.incoming
+        )
+        self.sent = zeros((block, sources), np.int32)
+
+    def source(self, name: str) -> Source:
+        """The spikes of a part."""
+        return self.input if name == self.plan.input.name else self.areas[name].spikes
+
+
+def _area(plan: Plan, layer: LayerPlan, block: int, pairs: int) -> Area:
+    lanes, steps = layer.lanes, plan.steps
+    cells = block * steps * lanes
+    lead = plan.lead[layer.name]
+    hidden = layer.name not in plan.readouts
+    both = len(layer.incoming) + len(layer.recurrent) > 1
+    learns = cells if hidden else 0
+    return Area(
+        Source(zeros((block, lead + steps, words_for(lanes)), np.uint64), lead),
+        flat(cells, np.int16),
+        flat(cells, np.int32),
+        flat(cells if both else 0, np.int32),
+        flat(cells // WIDTH if hidden else 0, np.uint16),
+        zeros((block, lanes), np.int32),
+        zeros((block, lanes), np.int32),
+        zeros((block, lanes), np.int32),
+        flat(block * 3 * lanes if layer.recurrent else 0, np.int32),
+        zeros((block, lanes), np.int32),
+        zeros((block, lanes), np.int32),
+        zeros((block, lanes), np.int32),
+        flat(learns, np.int16),
+        flat(block * pairs * lanes if hidden else 0, np.int16),
+        np.zeros(block, np.uint8),
+    )
+
+
+Options = Callable[[LayerPlan, Area, NDArray[np.int64]], neurons.Kept]
+
+
+def inference(layer: LayerPlan, area: Area, saturated: NDArray[np.int64]) -> neurons.Kept:
+    """What an unperturbed pass keeps that nothing is learnt from: spikes of all, and what readouts read."""
+    return kept(area, saturated, read=True, goes_on=bool(layer.recurrent))
+
+
+def kept(
+    area: Area,
+    saturated: NDArray[np.int64],
+    *,
+    window: int = 0,
+    traced: bool = False,
+    read: bool = False,
+    goes_on: bool = False,
+) -> neurons.Kept:
+    """What `forward_layer` writes beside spikes."""
+    return neurons.Kept(
+        area.masks,
+        window,
+        area.traces,
+        traced,
+        area.potentials,
+        area.counts,
+        read,
+        area.state,
+        goes_on,
+        saturated,
+    )
+
+
+def forward(work: Workspace, loaded: dict[str, Loaded], count: int, options: Options) -> None:
+    """Run the unperturbed network on the first `count` trials of a workspace."""
+    work.saturated[:count] = 0
+    for layer in work.plan.layers:
+        run_layer(work, layer, loaded[layer.name], count, options)
+
+
+def currents(work: Workspace, layer: LayerPlan, loaded: Loaded) -> tuple[NDArray[Any], int]:
+    """The current of a layer as its neurons read it, and by how much it is shifted."""
+    area = work.areas[layer.name]
+    if loaded.narrow:
+        return area.narrow, layer.incoming[0].shift
+    return area.wide, 0
+
+
+def run_layer(
+    work: Workspace, layer: LayerPlan, loaded: Loaded, count: int, options: Options
+) -> None:
+    """Currents and neurons of one layer."""
+    area, steps = work.areas[layer.name], work.plan.steps
+    current, shift = currents(work, layer, loaded)
+    every = range(steps)
+    for index, operator in enumerate(layer.incoming):
+        connection = operator.connection
+        out = area.added if index else current
+        operator.current(
+            work.scratch[connection.name], count, every, work.source(connection.source), out
+        )
+        if index:
+            np.add(current[: count * steps * layer.lanes], out[: count * steps * layer.lanes],
+                   out=current[: count * steps * layer.lanes])  # fmt: skip
+    keep = options(layer, area, work.saturated)
+    if not layer.recurrent:
+        _run_neurons(work, layer, loaded, count, every, current, shift, keep)
+        return
+    for array in (area.state, area.traces, area.potentials, area.counts):
+        array[:] = 0
+    for t in every:
+        for operator in layer.recurrent:
+            operator.current(
+                work.scratch[operator.connection.name],
+                count,
+                range(t, t + 1),
+                area.spikes,
+                area.added,
+            )
+            cells = count * steps * layer.lanes
+            of_step = (slice(None), t)
+            shape = (count, steps, layer.lanes)
+            current[:cells].reshape(shape)[of_step] += area.added[:cells].reshape(shape)[of_step]
+        _run_neurons(work, layer, loaded, count, range(t, t + 1), current, shift, keep)
+
+
+def _run_neurons(
+    work: Workspace,
+    layer: LayerPlan,
+    loaded: Loaded,
+    count: int,
+    span: range,
+    current: NDArray[Any],
+    shift: int,
+    keep: neurons.Kept,
+) -> None:
+    spikes = work.areas[layer.name].spikes
+    model = layer.model
+    kernel = model.forward_free if is_free(work, layer, loaded, count, 0) else model.forward_checked
+    kernel(
+        0, count, span.start, span.stop, work.plan.steps, layer.lanes, loaded.registers, current, shift,
+        work.plan.kernel, spikes.bits, spikes.row, spikes.at(0), spikes.words, keep,
+    )  # fmt: skip
+
+
+def is_free(work: Workspace, layer: LayerPlan, loaded: Loaded, count: int, noise: int) -> bool:
+    """Can no register of the layer saturate, from its weights or from the currents of this block?"""
+    if loaded.bound <= loaded.headroom:
+        return True
+    if loaded.narrow or layer.recurrent:
+        return False
+    area = work.areas[layer.name]
+    cells = count * work.plan.steps * layer.lanes
+    return int(neurons.largest_current(0, cells, area.wide)) + noise <= loaded.headroom

@@ -1,0 +1,363 @@
+"""Graph evaluator: an evaluator for any graph of layers, on the general executor.
+
+    evaluate       unperturbed pass, errors, members of each layer; what they add up is in the evaluation
+    apply_update   moves every matrix and every bias along these sums
+    forward        the network as it stands
+
+It has the interface of `Evaluator`. Credit by error is local to a sample, so that the update is added up
+while the samples are evaluated, and their spikes are presented once.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurosim.data.frames import Frames
+from neurosim.kernels import readout
+from neurosim.kernels.executors import fused_chain
+from neurosim.network import Network, NetworkError, Weights, check_weights
+from neurosim.network.shapes import lane_order
+from neurosim.population.batch import Batch
+from neurosim.population.evaluator import STEPS, Evaluation, Forward, ReadoutSpec
+from neurosim.population.graph import (
+    WORKSPACE_BYTES,
+    Loaded,
+    Plan,
+    Workspace,
+    check_graph,
+    forward,
+    inference,
+)
+from neurosim.population.layer_credit import (
+    FEEDBACKS,
+    FeedbackSpec,
+    Generation,
+    LayerSums,
+    ThreadSums,
+    credit_block,
+    learning,
+    parts_of,
+    total_sums,
+)
+from neurosim.population.layout import NoiseSpec
+from neurosim.population.operators import lanes_of
+from neurosim.population.operators.operator import INT32_MAX, TERM_MAX
+from neurosim.population.rules import Signal
+from neurosim.population.state import SynapticState, check_fraction_bits, check_state, weights
+from neurosim.population.update import Rates, Step, move_biases, move_matrix
+from neurosim.threads import in_pieces
+
+READOUT_FAN_IN = 128
+"""Sources of the readout for which the temperature is the settings' own; chosen here: hidden neurons of
+the default network."""
+
+
+class GraphEvaluator:
+    """A graph of layers that learns, in integers throughout."""
+
+    def __init__(
+        self,
+        network: Network,
+        state: SynapticState,
+        *,
+        seed: int,
+        noise: NoiseSpec,
+        readout_spec: ReadoutSpec,
+        feedback: FeedbackSpec,
+        fraction_bits: int = 8,
+        momentum_bits: int = 3,
+        sum_of_readouts: bool = False,
+        workspace_bytes: int = WORKSPACE_BYTES,
+    ) -> None:
+        check_graph(network)
+        _check_hidden(network)
+        check_fraction_bits(fraction_bits)
+        check_state(network, state, fraction_bits)
+        if not 0 <= seed < 1 << 64:
+            raise NetworkError(f"seed is {seed}; allowed are 0..2^64 - 1")
+        if feedback.kind not in FEEDBACKS:
+            raise NetworkError(f"feedback is {feedback.kind!r}; allowed are {', '.join(FEEDBACKS)}")
+        self.network, self.state, self.seed = network, state, np.uint64(seed)
+        self.fraction_bits, self.momentum_bits = fraction_bits, momentum_bits
+        self.feedback = feedback
+        self.sum_of_readouts = sum_of_readouts
+        self.workspace_bytes = workspace_bytes
+        self.signals = (Signal.CREDIT,) * len(network.populations)
+        self._plans: dict[int, Plan] = {}
+        self.adjust(noise, readout_spec)
+        check_weights(network, self.weights())
+
+    def adjust(self, noise: NoiseSpec, readout_spec: ReadoutSpec) -> None:
+        """Go on with noise of another size, or at another temperature, as a schedule has them."""
+        if len(noise.scale) != len(self.network.populations):
+            raise NetworkError(
+                f"noise scale has {len(noise.scale)} values for {len(self.network.populations)} "
+                f"populations"
+            )
+        if noise.graded or noise.one_sided or noise.full_rank:
+            raise NetworkError(
+                "credit by error on a graph of layers takes antithetic noise of one bit; "
+                "leave graded, one_sided and full_rank off"
+            )
+        self.spec, self.readout_spec = noise, readout_spec
+
+    @property
+    def hidden(self) -> list[str]:
+        """Names of the hidden populations, in the description's order."""
+        fed = {c.source for c in self.network.connections if not c.recurrent}
+        return [p.name for p in self.network.populations if p.name in fed]
+
+    def weights(self) -> Weights:
+        """The weights as the cores use them."""
+        return weights(self.state, self.fraction_bits)
+
+    def _plan(self, steps: int) -> Plan:
+        if steps not in self._plans:
+            self._plans[steps] = Plan(self.network, steps)
+        return self._plans[steps]
+
+    def _readouts(self, plan: Plan) -> dict[str, fused_chain.Readout]:
+        """How the scores of each readout become logits."""
+        spec = self.readout_spec
+        found = {}
+        for name in plan.readouts:
+            multiplier = spec.multiplier
+            if name != plan.output:
+                multiplier = max(1, multiplier * READOUT_ONE // _relative(plan, name))
+            found[name] = fused_chain.Readout(
+                spec.membrane or name != plan.output,
+                multiplier,
+                spec.shift,
+                readout.exp2_table(),
+                readout.log2_table(),
+            )
+        return found
+
+    def _check_frames(self, frames: Frames) -> None:
+        given, wanted = frames.inputs, self.network.inputs[0].size
+        if given != wanted:
+            raise NetworkError(
+                f"frames of {given} inputs for a network of {wanted}; "
+                f"use the data and pooling the network was made for"
+            )
+        if frames.bits.shape[1] not in STEPS:
+            raise NetworkError(
+                f"frames of {frames.bits.shape[1]} steps; allowed are {STEPS.low}..{STEPS.high}"
+            )
+        classes = self.network.sizes[self._plan(frames.bits.shape[1]).output]
+        if frames.labels.size and int(frames.labels.max()) >= classes:
+            raise NetworkError(
+                f"label {int(frames.labels.max())} for a network of {classes} output neurons"
+            )
+
+    def evaluate(
+        self, batch: Batch, pairs: range, generation: int, part: range | None = None
+    ) -> Evaluation:
+        """Fitness of the unperturbed network on the sample of each pair, and the sums of all pairs.
+
+        As `Evaluator.evaluate`, with one sample a group; `part` is of whole groups.
+        """
+        frames, groups = batch.frames, batch.groups
+        self._check_frames(frames)
+        each = self._pairs_of_group(len(pairs), groups)
+        part = pairs if part is None else part
+        first, last = (part.start - pairs.start) // each, (part.stop - pairs.start) // each
+        if (part.start - pairs.start) % each or (part.stop - pairs.start) % each or first >= last:
+            raise NetworkError(
+                f"{part} to evaluate of {pairs}; needed are whole groups of {each} pairs"
+            )
+        plan = self._plan(batch.steps)
+        now = self._generation(plan, generation)
+        samples = groups[first:last, 0]
+        fitness, saturated = np.zeros(len(samples), np.int64), np.zeros(len(samples), np.int64)
+        threads: list[ThreadSums] = []
+
+        def work(begin: int, end: int, room: tuple[Workspace, ThreadSums]) -> None:
+            space, sums = room
+            count = end - begin
+            _take(space, frames, samples[begin:end])
+            forward(space, now.loaded, count, learning(plan, now))
+            credit_block(space, now, count, part.start + begin * each, each, sums)
+            fitness[begin:end] = space.fitness[:count]
+            saturated[begin:end] = space.saturated[:count]
+
+        block = min(plan.block(each, self.workspace_bytes), len(samples))
+
+        def room() -> tuple[Workspace, ThreadSums]:
+            threads.append(ThreadSums(plan))
+            return Workspace(plan, block, each), threads[-1]
+
+        in_pieces(len(samples), block, work, room)
+        return Evaluation(
+            np.repeat(fitness, 2 * each).reshape(-1, 2),
+            np.repeat(saturated, 2 * each).reshape(-1, 2),
+            total_sums(plan, threads),
+        )
+
+    def _pairs_of_group(self, pairs: int, groups: NDArray[np.int64]) -> int:
+        if groups.shape[1] != 1 or pairs % len(groups) or not 0 < pairs // len(groups) <= 64:
+            raise NetworkError(
+                f"{pairs} pairs for groups {groups.shape}; needed are groups of 1 sample, each with the "
+                f"same number of pairs, 1..64"
+            )
+        return pairs // len(groups)
+
+    def _generation(self, plan: Plan, number: int) -> Generation:
+        held = self.weights()
+        noise = {
+            layer.name: self.spec.scale[layer.number]
+            for layer in plan.layers
+            if layer.name not in plan.readouts
+        }
+        return Generation(
+            plan.load(held, noise),
+            parts_of(plan, held, self.feedback, self.seed),
+            self.spec,
+            self._readouts(plan),
+            self.feedback,
+            self.seed,
+            number,
+        )
+
+    def apply_update(
+        self,
+        coefficients: LayerSums,
+        pairs: range,
+        generation: int,
+        rates: Sequence[Rates],
+        batch: Batch | None = None,
+    ) -> int:
+        """Move the weights along the sums of an evaluation; return how many synapses stand at their edge.
+
+        rates  one for each parameter
+        """
+        if batch is None:
+            raise NetworkError("the update of a graph of layers needs its batch")
+        plan, samples = self._plan(batch.steps), len(batch.groups)
+        steps = [
+            Step(rate, generation, self.seed, self.fraction_bits, self.momentum_bits)
+            for rate in rates
+        ]
+        edges = 0
+        for number, (connection, matrix) in enumerate(self.network.parameters):
+            largest = samples * self._largest(plan, connection.target, matrix.uses)
+            edges += move_matrix(
+                connection,
+                self.state,
+                number,
+                narrowed(coefficients.matrices[number], largest, matrix.columns),
+                steps[number],
+            )
+        numbers = {c.target: n for n, (c, _) in reversed(list(enumerate(self.network.parameters)))}
+        for number, population in enumerate(self.network.populations):
+            if population.name not in numbers:
+                continue
+            uses = population.neurons // population.shape[0]
+            largest = samples * self._largest(plan, population.name, uses)
+            sums = narrowed(coefficients.biases[number][None, :], largest, population.shape[0])[0]
+            move_biases(
+                population,
+                self.state,
+                number,
+                sums,
+                steps[numbers[population.name]],
+            )
+        return edges
+
+    def _largest(self, plan: Plan, target: str, uses: int) -> int:
+        """What a sum takes of one sample at most."""
+        if target in plan.readouts:
+            return int(plan.kernel.sum()) * int(fused_chain.ERROR_ONE) * uses
+        return TERM_MAX * plan.steps * uses
+
+    def forward(self, frames: Frames) -> Forward:
+        """Run the network as it stands on samples.
+
+        `spikes` has the hidden populations in the description's order and then the output; neurons of
+        maps in C order.
+        """
+        self._check_frames(frames)
+        count = len(frames.labels)
+        plan = self._plan(frames.bits.shape[1])
+        loaded: dict[str, Loaded] = plan.load(self.weights(), {})
+        classes = plan.by_name[plan.output].neurons
+        potentials, counts = np.zeros((2, count, classes), np.int32)
+        names = [p.name for p in self.network.populations if p.name not in plan.readouts]
+        names.append(plan.output)
+        spikes = {name: np.zeros((count, plan.by_name[name].neurons), np.uint16) for name in names}
+        saturated = np.zeros(count, np.int64)
+        orders = {name: lane_order(plan.by_name[name].population.shape) for name in names}
+        readouts = self._readouts(plan)
+
+        def work(begin: int, end: int, space: Workspace) -> None:
+            size, part = end - begin, slice(begin, end)
+            _take(space, frames, np.arange(begin, end))
+            forward(space, loaded, size, inference)
+            potentials[part] = space.areas[plan.output].potentials[:size, :classes]
+            counts[part] = space.areas[plan.output].counts[:size, :classes]
+            if self.sum_of_readouts:
+                potentials[part] = self._summed(plan, space, readouts, size)
+            for name in names:
+                lanes = space.areas[name].counts[:size, : plan.by_name[name].neurons]
+                spikes[name][part][:, orders[name]] = lanes
+            saturated[part] = space.saturated[:size]
+
+        block = min(plan.block(1, self.workspace_bytes), max(1, count))
+        if count:
+            in_pieces(count, block, work, lambda: Workspace(plan, block, 1))
+        return Forward(potentials, counts, tuple(spikes[name] for name in names), saturated)
+
+    def _summed(
+        self, plan: Plan, space: Workspace, readouts: dict[str, fused_chain.Readout], size: int
+    ) -> NDArray[np.int32]:
+        """The sum of all readouts' scores, each at its own temperature, in the output's unit."""
+        unit = readouts[plan.output].multiplier
+        total = np.zeros((size, plan.by_name[plan.output].neurons), np.int64)
+        for name, one in readouts.items():
+            scores = space.areas[name].potentials[:size, : total.shape[1]].astype(np.int64)
+            total += scores * one.multiplier // unit
+        return np.clip(total, -INT32_MAX, INT32_MAX).astype(np.int32)
+
+
+READOUT_ONE = 1 << 8
+
+
+def _check_hidden(network: Network) -> None:
+    """Raise NetworkError where an input feeds a readout: the delta rule needs traces of neurons."""
+    fed = {c.source for c in network.connections if not c.recurrent}
+    for connection in network.connections:
+        if connection.source == network.inputs[0].name and connection.target not in fed:
+            raise NetworkError(
+                f"layer {connection.target!r}: a readout that the input feeds has no hidden layer to "
+                f"learn with; put a layer between, or use a dense chain with --method eggroll"
+            )
+
+
+def _relative(plan: Plan, name: str) -> int:
+    """How much larger than the output's a readout's scores are expected, 8 fraction bits.
+
+    With weights of equal size scores of independent sources grow as the root of their number.
+    """
+    (operator,) = plan.by_name[name].incoming
+    assert operator.parameter is not None
+    rows, uses = operator.parameter.rows, operator.parameter.uses
+    import os
+
+    e = float(os.environ.get("RELP", "1"))
+    return max(1, int(256 * (rows / READOUT_FAN_IN) ** 0.5 * uses**e))
+
+
+def narrowed(sums: NDArray[np.int64], largest: int, columns: int) -> NDArray[np.int32]:
+    """Sums as int32 (row, lane), shifted right so that even `largest` would fit, rounded."""
+    shift = max(0, largest.bit_length() - 30)
+    found = np.zeros((len(sums), lanes_of(columns)), np.int32)
+    found[:, :columns] = (sums + ((1 << shift) >> 1)) >> shift
+    return found
+
+
+def _take(space: Workspace, frames: Frames, samples: NDArray[np.int64]) -> None:
+    """Put samples into a workspace."""
+    lead = space.input.lead
+    space.input.bits[: len(samples), lead:] = frames.bits[samples]
+    space.labels[: len(samples)] = frames.labels[samples]

@@ -1,0 +1,129 @@
+"""Operator of convolutions: look-up of spike patterns, and sums over classes of events."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurosim.kernels.connections import conv2d
+from neurosim.kernels.simd import WIDTH, zeros
+from neurosim.network import Conv2d, Network
+from neurosim.network.connections.planes import taps
+from neurosim.population.operators.operator import TERM_MAX, Operator, Source, Sums, flat
+
+
+class Scratch(NamedTuple):
+    """Padded maps of spikes, lists of events, a padded map of terms, and a padded map of errors."""
+
+    packed: NDArray[np.uint64]
+    events: NDArray[np.int32]
+    counts: NDArray[np.int64]
+    terms: NDArray[np.int16]
+    errors: NDArray[np.int32]
+
+
+class Conv2dOperator(Operator):
+    """A convolution."""
+
+    can_be_narrow = True
+
+    def load_places(self, network: Network) -> None:
+        kind = self.connection.kind
+        assert isinstance(kind, Conv2d)
+        size, stride, padding = kind.pairs
+        self._geometry = conv2d.geometry(self.in_shape, self.out_shape, size, stride, padding)
+        self._places = conv2d.places(self.in_shape, self.order, padding, self._geometry.row_words)
+        self._classes = conv2d.classes(
+            self.in_shape, self.out_shape, self.order, size, stride, padding, self.steps
+        )
+        channels, height, width = self.in_shape
+        self._back_shape = conv2d.BackShape(
+            channels,
+            (width + 2 * padding[1]) * channels,
+            (height + 2 * padding[0]) * (width + 2 * padding[1]) * channels,
+        )
+        y, x = self.order // (width * channels), self.order // channels % width
+        self._error_places = (
+            (y + padding[0]) * self._back_shape.row
+            + (x + padding[1]) * channels
+            + self.order % channels
+        )
+        assert self.parameter is not None
+        self._count = self.parameter.rows * self.parameter.columns * self.parameter.uses
+        self._largest = 0
+        met = taps(
+            (height, width), (self.out_shape[1], self.out_shape[2]), size, stride, padding
+        ).source
+        self._fan_out = int(np.bincount(met).max(initial=0)) * self.parameter.columns
+
+    @property
+    def narrow(self) -> bool:
+        return not self._sums.wide
+
+    def load(self, matrix: NDArray[np.int8] | None) -> None:
+        assert matrix is not None
+        self._sums = conv2d.make_table(matrix, self._geometry.run)
+        self._largest = int(np.abs(matrix.astype(np.int64)).sum(axis=0).max())
+        run = self._geometry.run
+        self._back = zeros(
+            (self._geometry.rows, matrix.shape[1], -(-run // WIDTH) * WIDTH), np.int8
+        )
+        self._back[:, :, :run] = matrix.reshape(-1, run, matrix.shape[1]).transpose(0, 2, 1)
+
+    def scratch(self, block: int) -> Scratch:
+        plane = self._classes.height * self._classes.width * self._geometry.channels
+        return Scratch(
+            zeros((block, self.steps, self._geometry.map_words), np.uint64),
+            np.zeros(int(self._classes.list_at[-1]), np.int32),
+            np.zeros(len(self._classes.list_at) - 1, np.int64),
+            flat(self.steps * plane, np.int16),
+            flat(block * self._back_shape.map, np.int32),
+        )
+
+    def current(
+        self, scratch: Scratch, count: int, span: range, source: Source, out: NDArray[Any]
+    ) -> None:
+        conv2d.pack_rows(
+            0, count, source.bits, source.row, source.at(self.delay), source.words, span.start,
+            span.stop, self._places, scratch.packed,
+        )  # fmt: skip
+        kernel = conv2d.current_narrow if out.dtype == np.int16 else conv2d.current_wide
+        kernel(
+            0, count, span.start, span.stop, self._geometry, self._sums, scratch.packed, self.shift,
+            self.lanes, out,
+        )  # fmt: skip
+
+    def _sums_shape(self) -> tuple[int, int]:
+        assert self.parameter is not None
+        return self.parameter.rows, -(-self.parameter.columns // WIDTH) * WIDTH
+
+    def accumulate(
+        self, scratch: Scratch, count: int, source: Source, terms: NDArray[np.int16],
+        told: NDArray[np.uint8], sums: Sums,
+    ) -> None:  # fmt: skip
+        self.fold(sums, count, TERM_MAX * self.most_terms())
+        conv2d.conv_accumulate(
+            0, count, source.bits, source.row, source.at(self.delay), source.words, self.steps,
+            self._classes, self._geometry, terms, self.lanes, told, scratch.events, scratch.counts,
+            scratch.terms, sums.narrow,
+        )  # fmt: skip
+
+    def back(
+        self, scratch: Scratch, count: int, deltas: NDArray[np.int32], errors: NDArray[np.int32]
+    ) -> None:
+        conv2d.conv_back(
+            0, count, self._geometry, self._back, deltas, self._back_shape, scratch.errors
+        )
+        conv2d.crop_errors(
+            0, count, scratch.errors, self._back_shape.map, self._error_places, errors
+        )
+
+    def delta(
+        self,
+        count: int,
+        traces: NDArray[np.int32],
+        errors: NDArray[np.int32],
+        largest: int,
+        sums: Sums,
+    ) -> None:
+        raise NotImplementedError("a convolution is no readout")

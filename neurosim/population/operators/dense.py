@@ -1,0 +1,132 @@
+"""Operators of dense connections, and of dense connections from sum-pooled maps."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurosim.kernels.connections import dense_layer
+from neurosim.kernels.connections.dense import LISTED, largest_sum
+from neurosim.kernels.rules import event_aligned
+from neurosim.kernels.rules.layer_error import layer_delta
+from neurosim.kernels.simd import WORDS, zeros
+from neurosim.network import Network, PooledDense
+from neurosim.population.operators.operator import TERM_MAX, Operator, Source, Sums
+
+
+class Scratch(NamedTuple):
+    """Axons of a step, deltas that are not 0, and bits of the update."""
+
+    axons: NDArray[np.int32]
+    listed: NDArray[np.int64]
+    bits: NDArray[np.uint64]
+
+
+class DenseOperator(Operator):
+    """One weight for each source lane and neuron; source lanes may share a row."""
+
+    def load_places(self, network: Network) -> None:
+        assert self.parameter is not None
+        rows = np.arange(self.sources)
+        if isinstance(self.connection.kind, PooledDense):
+            rows = self.connection.kind.rows_of(self.in_shape)
+        self._rows = np.ascontiguousarray(rows[self.order], np.int32)
+        padded = -(-self.sources // dense_layer.TOGETHER) * dense_layer.TOGETHER
+        self._weights = zeros((self.sources, self.lanes), np.int8)
+        self._back = zeros((self.neurons, padded), np.int8)
+        self._count = self.sources * self.neurons
+        self._fan_out = self.neurons
+        self._largest = 0
+
+    def load(self, matrix: NDArray[np.int8] | None) -> None:
+        assert matrix is not None
+        np.take(matrix, self._rows, axis=0, out=self._weights[:, : self.neurons])
+        self._back[:, : self.sources] = self._weights[:, : self.neurons].T
+        self._largest = int(largest_sum(self._weights))
+
+    def scratch(self, block: int) -> Scratch:
+        return Scratch(
+            zeros(self.sources + LISTED, np.int32),
+            np.zeros(self.neurons + 1, np.int64),
+            zeros(event_aligned.MOMENTS * WORDS, np.uint64),
+        )
+
+    def current(
+        self, scratch: Scratch, count: int, span: range, source: Source, out: NDArray[Any]
+    ) -> None:
+        dense_layer.dense_current(
+            0, count, span.start, span.stop, self.steps, source.bits, source.row,
+            source.at(self.delay), source.words, self._weights, self.shift, self.lanes,
+            scratch.axons, out,
+        )  # fmt: skip
+
+    def _sums_shape(self) -> tuple[int, int]:
+        assert self.parameter is not None
+        return self.parameter.rows, self.lanes
+
+    def accumulate(
+        self, scratch: Scratch, count: int, source: Source, terms: NDArray[np.int16],
+        told: NDArray[np.uint8], sums: Sums,
+    ) -> None:  # fmt: skip
+        self.fold(sums, count, TERM_MAX * self.most_terms())
+        moments = count * self.steps
+        columns = np.split(
+            terms[: moments * self.lanes].reshape(moments, self.lanes),
+            range(event_aligned.COLUMN, self.lanes, event_aligned.COLUMN),
+            axis=1,
+        )
+        laid_out = terms if len(columns) == 1 else np.concatenate([c.reshape(-1) for c in columns])
+        words = -(-self.sources // 64)
+        trials = np.arange(count)
+        for begin in range(0, words, WORDS):
+            event_aligned.accumulate_event_aligned(
+                begin, min(begin + WORDS, words), self.sources, source.words, source.bits,
+                source.row, source.at(self.delay), trials, self.steps, laid_out, scratch.bits,
+                sums.narrow,
+            )  # fmt: skip
+
+    def matrix_of(self, sums: NDArray[np.int64]) -> NDArray[np.int64]:
+        taken = sums[:, : self.neurons]
+        if isinstance(self.connection.kind, PooledDense):
+            return taken
+        own = np.empty_like(taken)
+        own[self._rows] = taken
+        return own
+
+    def back(
+        self, scratch: Scratch, count: int, deltas: NDArray[np.int32], errors: NDArray[np.int32]
+    ) -> None:
+        dense_layer.dense_back(0, count, self._back, deltas, scratch.listed, errors)
+
+    def delta(
+        self,
+        count: int,
+        traces: NDArray[np.int32],
+        errors: NDArray[np.int32],
+        largest: int,
+        sums: Sums,
+    ) -> None:
+        assert self.parameter is not None
+        self.fold(sums, count, largest * self.parameter.uses)
+        layer_delta(0, count, traces, errors, self._delta_rows(), sums.narrow)
+
+    def _delta_rows(self) -> NDArray[np.int32]:
+        """Where each source lane adds: sums lie by lane, but for rows that lanes share."""
+        if isinstance(self.connection.kind, PooledDense):
+            return self._rows
+        return np.arange(self.sources, dtype=np.int32)
+
+
+class PooledDenseOperator(DenseOperator):
+    """Windows of a map share a row; it reads, and learns by the delta rule alone."""
+
+    def accumulate(
+        self, scratch: Scratch, count: int, source: Source, terms: NDArray[np.int16],
+        told: NDArray[np.uint8], sums: Sums,
+    ) -> None:  # fmt: skip
+        full = zeros((self.sources, self.lanes), np.int32)
+        self.fold(sums, count, TERM_MAX * self.most_terms())
+        super().accumulate(
+            scratch, count, source, terms, told, Sums(full, full.astype(np.int64), [0])
+        )
+        np.add.at(sums.narrow, self._rows, full)

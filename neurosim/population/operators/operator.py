@@ -1,0 +1,221 @@
+"""Connection operators: what the general executor does with a connection, over a block of trials.
+
+    current      spikes of the source -> currents of the target
+    accumulate   spikes of the source x terms of the target -> sums of the matrix
+    back         numbers of the target -> errors of the source, over the same weights
+    delta        traces of the source x errors of the target -> sums of the matrix
+
+An operator is made once for a network and a number of steps, loaded with the matrix of a generation, and
+then shared by threads; what a thread writes to is its `Scratch`. `Operator` runs any connection kind
+from its synapses one by one; a kind with kernels of its own has a subclass, named in the registry.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurosim.kernels.connections import explicit
+from neurosim.kernels.simd import TWIN, WIDTH, zeros
+from neurosim.network import Connection, Network
+from neurosim.network.shapes import lane_order
+
+INT32_MAX = (1 << 31) - 1
+TERM_MAX = (1 << 15) - 1
+"""Largest term that a synapse adds for a spike: 16 bits."""
+
+
+class Source(NamedTuple):
+    """Spikes of a part over a block: uint64 (trial, lead + step, word); the first `lead` rows are zero."""
+
+    bits: NDArray[np.uint64]
+    lead: int
+
+    @property
+    def words(self) -> int:
+        """Words of a step."""
+        return int(self.bits.shape[2])
+
+    @property
+    def row(self) -> int:
+        """Words of a trial."""
+        return int(self.bits.shape[1] * self.bits.shape[2])
+
+    def at(self, delay: int) -> int:
+        """Where step 0 lies, `delay` steps late."""
+        return (self.lead - delay) * self.words
+
+
+class Sums(NamedTuple):
+    """What a thread adds up for a matrix: int32 as kernels add, int64 in all, trials since the last fold."""
+
+    narrow: NDArray[np.int32]
+    wide: NDArray[np.int64]
+    trials: list[int]
+
+
+def lanes_of(neurons: int) -> int:
+    """Lanes of a layer: whole vectors."""
+    return -(-neurons // WIDTH) * WIDTH
+
+
+def flat(count: int, kind: Any) -> NDArray[Any]:
+    """Zeros that a whole vector may be read or written past."""
+    return zeros(count + 2 * TWIN, kind)
+
+
+class Operator:
+    """A connection synapse by synapse: any kind, slowly."""
+
+    can_be_narrow = False
+    """May its currents be int16 sums of mantissas?"""
+
+    def __init__(self, network: Network, connection: Connection, steps: int) -> None:
+        self.connection, self.steps = connection, steps
+        self.in_shape = network.shapes[connection.source]
+        self.out_shape = network.shapes[connection.target]
+        self.sources, self.neurons = (
+            network.sizes[connection.source],
+            network.sizes[connection.target],
+        )
+        self.lanes = lanes_of(self.neurons)
+        self.parameter = network.parameter(connection)
+        self.delay = connection.delay + connection.recurrent
+        self.shift = connection.current_shift
+        order = np.arange(self.sources, dtype=np.int64)
+        if connection.source in {part.name for part in network.inputs}:  # spikes come in C order
+            order = np.argsort(lane_order(self.in_shape))
+        self.order = order
+        """For each lane of the source, its place with channels last."""
+        self.load_places(network)
+
+    @property
+    def narrow(self) -> bool:
+        """With the matrix that is loaded, do all sums of mantissas fit 16 bits, and are they written so?"""
+        return False
+
+    @property
+    def bound(self) -> int:
+        """No current is larger, in units of u."""
+        return self._largest << self.shift
+
+    @property
+    def synapses(self) -> int:
+        """How many synapses there are."""
+        return self._count
+
+    @property
+    def fan_out(self) -> int:
+        """The most synapses that a source has."""
+        return self._fan_out
+
+    def load_places(self, network: Network) -> None:
+        """Lay out what does not depend on the weights."""
+        count = self.parameter.rows * self.parameter.columns if self.parameter else 0
+        places = None
+        if self.parameter is not None:
+            places = np.arange(count).reshape(self.parameter.rows, self.parameter.columns)
+        found = network.expand(self.connection, places)
+        lane_of_source = np.argsort(lane_order(self.in_shape))
+        if not np.array_equal(self.order, np.arange(self.sources)):
+            lane_of_source = np.arange(self.sources)  # an input: its lanes are its neurons
+        source = lane_of_source[found.sources]
+        target = np.argsort(lane_order(self.out_shape))[found.targets]
+        by_source = np.argsort(source, kind="stable")
+        start = np.searchsorted(source[by_source], np.arange(self.sources + 1))
+        self._count = len(source)
+        self._fan_out = int(np.diff(start).max(initial=0))
+        self._fixed = None if self.parameter else found.weights[by_source].astype(np.int32)
+        self._table = explicit.Explicit(
+            start.astype(np.int64),
+            target[by_source].astype(np.int32),
+            (found.weights if self.parameter else np.zeros(len(source), np.int64))[
+                by_source
+            ].astype(np.int32),
+            np.zeros(len(source), np.int32),
+        )
+        self._largest = 0
+        if self._fixed is not None:
+            self.load(None)
+
+    def load(self, matrix: NDArray[np.int8] | None) -> None:
+        """Take the mantissas of a generation."""
+        if matrix is None:
+            assert self._fixed is not None
+            weight = self._fixed
+        else:
+            weight = matrix.reshape(-1)[self._table.place].astype(np.int32)
+        self._table = self._table._replace(weight=weight)
+        sums = np.bincount(self._table.target, np.abs(weight), self.lanes)
+        self._largest = int(sums.max(initial=0))
+
+    def scratch(self, block: int) -> Any:
+        """What a thread needs for `block` trials."""
+        return None
+
+    def current(
+        self, scratch: Any, count: int, span: range, source: Source, out: NDArray[Any]
+    ) -> None:
+        """Write the currents of the steps in `span`: flat (trial, step, lane)."""
+        explicit.explicit_current(
+            0, count, span.start, span.stop, self.steps, source.bits, source.row,
+            source.at(self.delay), source.words, self._table, self.shift, self.lanes, out,
+        )  # fmt: skip
+
+    def new_sums(self) -> Sums:
+        """Sums of nothing yet."""
+        assert self.parameter is not None
+        shape = self._sums_shape()
+        return Sums(zeros(shape, np.int32), np.zeros(shape, np.int64), [0])
+
+    def _sums_shape(self) -> tuple[int, int]:
+        assert self.parameter is not None
+        return self.parameter.rows, self.parameter.columns
+
+    def matrix_of(self, sums: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Sums as a matrix (row, column)."""
+        assert self.parameter is not None
+        return sums[:, : self.parameter.columns]
+
+    def fold(self, sums: Sums, count: int, largest: int) -> None:
+        """Make room for `count` more trials, each of which adds no more than `largest`."""
+        sums.trials[0] += count
+        if sums.trials[0] * largest > INT32_MAX:
+            np.add(sums.wide, sums.narrow, out=sums.wide)
+            sums.narrow[:] = 0
+            sums.trials[0] = count
+
+    def most_terms(self) -> int:
+        """How many terms a sum takes of a trial at most."""
+        assert self.parameter is not None
+        return self.steps * self.parameter.uses
+
+    def accumulate(
+        self, scratch: Any, count: int, source: Source, terms: NDArray[np.int16],
+        told: NDArray[np.uint8], sums: Sums,
+    ) -> None:  # fmt: skip
+        """Add the terms int16 (trial, step, lane) that the spikes meet."""
+        self.fold(sums, count, TERM_MAX * self.most_terms())
+        explicit.explicit_accumulate(
+            0, count, self.steps, source.bits, source.row, source.at(self.delay), source.words,
+            self._table, terms, self.lanes, sums.narrow,
+        )  # fmt: skip
+
+    def back(
+        self, scratch: Any, count: int, deltas: NDArray[np.int32], errors: NDArray[np.int32]
+    ) -> None:
+        """Write errors int32 (trial, source lane) of deltas int32 (trial, lane)."""
+        explicit.explicit_back(0, count, self._table, deltas, errors)
+
+    def delta(
+        self,
+        count: int,
+        traces: NDArray[np.int32],
+        errors: NDArray[np.int32],
+        largest: int,
+        sums: Sums,
+    ) -> None:
+        """Add traces int32 (trial, source lane) times errors int32 (trial, lane), each within `largest`."""
+        assert self.parameter is not None
+        self.fold(sums, count, largest * self.parameter.uses)
+        explicit.explicit_delta(0, count, self._table, traces, errors, sums.narrow)

@@ -1,0 +1,84 @@
+"""Signals: one line and an exit status, whenever they come."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import command
+import pytest
+
+from neurosim.app.cli import signals
+
+NUMBERS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_a_signal_unwinds_a_command_and_handlers_come_back(number):
+    before = signal.getsignal(number)
+    unwound = []
+
+    def interrupted():
+        with signals.ending("neurosim test"):
+            try:
+                os.kill(os.getpid(), number)
+                time.sleep(5)
+            finally:
+                unwound.append(True)
+
+    with pytest.raises(signals.Ended) as ended:
+        interrupted()
+    assert unwound
+    assert signals.status(ended.value) == 128 + number
+    assert signal.getsignal(number) is before
+
+
+def test_a_signal_that_is_noted_does_not_interrupt():
+    numbers = []
+    with signals.ending("neurosim test"), signals.noted(numbers):
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGINT)
+    assert numbers == [signal.SIGTERM, signal.SIGINT]
+
+
+def test_a_signal_that_was_ignored_stays_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with signals.ending("neurosim test"):
+            os.kill(os.getpid(), signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_a_signal_while_a_module_is_imported_is_quiet(number, tmp_path):
+    """The module that is imported sends the signal, and would turn an exception into another one."""
+    (tmp_path / "slow.py").write_text(
+        f"import os, time\ntry:\n    os.kill(os.getpid(), {int(number)}); time.sleep(9)\n"
+        "except BaseException as error:\n    raise ImportError('broken') from error\n"
+    )
+    code = "from neurosim.app.cli import signals\nwith signals.ending('neurosim x'): import slow"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([os.getcwd(), str(tmp_path)])},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 128 + number
+    assert done.stderr.startswith("neurosim x: ")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("delay", [0.15, 0.3, 0.6, 1.0])
+def test_ctrl_c_in_the_first_second_is_quiet(delay, tmp_path):
+    process = command.start("train", "--data", "digits", "--run", tmp_path / "run", "--json")
+    time.sleep(delay)
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=120)
+    assert stdout == ""
+    if process.returncode == -signal.SIGINT and delay < 0.3:
+        return  # Python itself had not started yet
+    assert process.returncode == 130
+    assert "Traceback" not in stderr
+    assert stderr.count("\n") <= 2

@@ -1,0 +1,138 @@
+"""Random graphs of layers of all kinds, small enough for the naive oracle."""
+
+from typing import NamedTuple
+
+import numpy as np
+from hypothesis import strategies as st
+
+from neurosim.data.frames import Frames, pack
+from neurosim.network import (
+    AdaptiveLif,
+    Connection,
+    Conv2d,
+    Dense,
+    Input,
+    Lif,
+    Network,
+    PooledDense,
+    Population,
+    Sparse,
+    SumPool2d,
+    Weights,
+)
+from neurosim.network.shapes import size_of
+
+
+class GraphCase(NamedTuple):
+    """A graph with what it holds and what it is shown."""
+
+    network: Network
+    weights: Weights
+    dense: np.ndarray
+    labels: np.ndarray
+
+    @property
+    def frames(self) -> Frames:
+        return pack(self.dense, self.labels)
+
+
+@st.composite
+def kinds(draw, shape):
+    """A connection kind that fits the source's shape, and the target's shape."""
+    choices = ["dense", "sparse"]
+    if len(shape) == 3:
+        choices += ["conv", "conv", "conv", "pool"]
+    kind = draw(st.sampled_from(choices))
+    neurons = draw(st.integers(1, 20))
+    if kind == "dense":
+        return Dense(), (neurons,)
+    if kind == "sparse":
+        numbers = np.random.default_rng(draw(st.integers(0, 99)))
+        return Sparse.of(numbers.random((size_of(shape), neurons)) < 0.4), (neurons,)
+    _, height, width = shape
+    if kind == "pool":
+        pool = SumPool2d((draw(st.integers(1, height)), draw(st.integers(1, width))))
+        return pool, pool.out_shape(shape)
+    size = draw(st.integers(1, min(4, height))), draw(st.integers(1, min(4, width)))
+    conv = Conv2d(
+        draw(st.sampled_from([1, 3, 5, 16, 18, 33])),
+        size,
+        (draw(st.integers(1, 3)), draw(st.integers(1, 3))),
+        (draw(st.integers(0, size[0] - 1)), draw(st.integers(0, size[1] - 1))),
+    )
+    return conv, conv.out_shape(shape)
+
+
+@st.composite
+def graphs(draw, layers=3, readouts=True, delays=True):
+    """A chain of layers of any kinds, some recurrent, some skipped to, with local readouts."""
+    shape = draw(
+        st.tuples(st.integers(1, 3), st.integers(1, 6), st.integers(1, 6))
+        | st.tuples(st.integers(1, 70))
+    )
+    parts, wires = [], []
+    source, in_shape = "in", shape
+    late = st.sampled_from([0, 0, 0, 1, 2]) if delays else st.just(0)
+    for index in range(draw(st.integers(1, layers - 1))):
+        kind, out = draw(kinds(in_shape))
+        name = f"p{index}"
+        parts.append(draw(_populations(name, out)))
+        wires.append(Connection(source, name, kind=kind, delay=draw(late)))
+        if draw(st.integers(0, 3)) == 0 and size_of(out) <= 40:
+            wires.append(Connection(name, name, delay=draw(late)))
+        if index and draw(st.integers(0, 3)) == 0:
+            wires.append(Connection(f"p{index - 1}", name, label="skip", delay=draw(late)))
+        source, in_shape = name, out
+    classes = draw(st.integers(1, 5))
+    parts.append(draw(_populations("out", (classes,))))
+    wires.append(Connection(source, "out"))
+    for part in list(parts[:-2]):
+        if readouts and draw(st.booleans()):
+            name = f"readout:{part.name}"
+            kind = PooledDense(draw(st.integers(1, 3))) if len(part.shape) == 3 else Dense()
+            plain = Population(name, classes, 131071, dv=parts[-1].dv, du=parts[-1].du)
+            parts.append(plain)
+            wires.append(Connection(part.name, name, kind=kind))
+    return Network((Input("in", size_of(shape), shape),), tuple(parts), tuple(wires))
+
+
+@st.composite
+def _populations(draw, name, shape):
+    model = draw(
+        st.just(Lif())
+        | st.builds(AdaptiveLif, st.integers(0, 300), st.sampled_from([0, 400, 4095]))
+    )
+    return Population(
+        name,
+        size_of(shape),
+        vth_mant=draw(st.integers(0, 400) | st.just(131071)),
+        du=draw(st.sampled_from([4095, 4095, 0, 1000])),
+        dv=draw(st.sampled_from([400, 0, 1, 4095])),
+        bias_mant=draw(st.integers(-50, 50)),
+        bias_exp=draw(st.integers(0, 7)),
+        shape=shape,
+        model=model,
+    )
+
+
+@st.composite
+def graph_cases(draw, samples=3, steps=4, **more):
+    """A graph, weights and frames."""
+    network = draw(graphs(**more))
+    numbers = np.random.default_rng(draw(st.integers(0, 1 << 32)))
+    shape = (draw(st.integers(1, samples)), draw(st.integers(1, steps)), network.inputs[0].size)
+    dense = numbers.random(shape) < draw(st.sampled_from([0.1, 0.4, 1.0]))
+    classes = network.sizes["out"]
+    high = draw(st.sampled_from([3, 40, 128]))
+    weights = Weights(
+        tuple(
+            numbers.integers(-high, high, (matrix.rows, matrix.columns)).astype(np.int8)
+            for _, matrix in network.parameters
+        ),
+        tuple(
+            numbers.integers(-99, 100, population.shape[0]).astype(np.int16)
+            for population in network.populations
+        ),
+    )
+    labels = numbers.integers(0, classes, shape[0]).astype(np.uint8)
+    return GraphCase(network, weights, dense.astype(np.uint8), labels)

@@ -1,0 +1,305 @@
+"""What should a graph of layers compute? Plain Python integers, synapse by synapse, no kernel imported.
+
+Layers run one after another, all steps of one before the next; a recurrent spike arrives a step later.
+"""
+
+from math import isqrt
+
+from naive import ALIGNED, Field, clamp, decay, each, lane_words, numbers, softmax_errors
+
+EDGE = (1 << 15) - 1
+
+
+def synapses(network, weights):
+    """By connection: (source, target, weight, place of the weight in its matrix) of each synapse."""
+    matrices = {c.name: m for (c, _), m in zip(network.parameters, weights.mantissas, strict=True)}
+    found = {}
+    for connection in network.connections:
+        matrix = matrices.get(connection.name)
+        made = network.expand(connection, matrix)
+        places = made.weights * 0
+        if matrix is not None:
+            rows, columns = matrix.shape
+            count = [[row * columns + column for column in range(columns)] for row in range(rows)]
+            import numpy as np
+
+            places = network.expand(connection, np.array(count)).weights
+        found[connection.name] = list(
+            zip(
+                made.sources.tolist(),
+                made.targets.tolist(),
+                made.weights.tolist(),
+                places.tolist(),
+                strict=True,
+            )
+        )
+    return found
+
+
+def lanes(shape):
+    """Neuron numbers in the order of lanes, channels last."""
+    if len(shape) == 1:
+        return list(range(shape[0]))
+    channels, height, width = shape
+    return [
+        (c * height + y) * width + x
+        for y in range(height)
+        for x in range(width)
+        for c in range(channels)
+    ]
+
+
+def neuron_run(population, k, currents, bias):
+    """[(spike, v before the reset, threshold that held, v after)] and saturated registers of one neuron."""
+    u = v = b = 0
+    rise, fall = getattr(population.model, "rise", 0) * 64, getattr(population.model, "decay", 4096)
+    threshold = each(population.vth_mant, k) << 6
+    seen, saturated = [], 0
+    for current in currents:
+        exact = decay(u, each(population.du, k) + 1) + current
+        u = clamp(exact)
+        full = decay(v, each(population.dv, k)) + u + bias
+        before = clamp(full)
+        saturated += (u != exact) + (before != full)
+        edge = threshold + b
+        spike = int(before > edge)
+        b = clamp(decay(b, fall) + rise * spike)
+        v = 0 if spike else before
+        seen.append((spike, before, edge, v))
+    return seen, saturated
+
+
+class Stepper:
+    """One neuron, a step at a time: what a recurrent layer needs."""
+
+    def __init__(self, population, k, bias):
+        self.population, self.k, self.bias, self.currents = population, k, bias, []
+
+    def step(self, current):
+        self.currents.append(current)
+        seen, self.saturated = neuron_run(self.population, self.k, self.currents, self.bias)
+        return seen[-1]
+
+
+def biases_of(network, weights, population):
+    """The bias of each neuron in C order, in units of v."""
+    index = [p.name for p in network.populations].index(population.name)
+    own = weights.biases[index].tolist()
+    share = population.neurons // len(own)
+    return [
+        (own[k // share] + each(population.bias_mant, k)) << each(population.bias_exp, k)
+        for k in range(population.neurons)
+    ]
+
+
+def run(network, weights, frames):
+    """By population: spikes, v before the reset, thresholds, v after (step, neuron), currents; saturated."""
+    every = synapses(network, weights)
+    steps = len(frames)
+    spikes = {network.inputs[0].name: [[int(x) for x in step] for step in frames]}
+    found, saturated = {}, 0
+    for layer in network.graph:
+        population = layer.population
+        n = population.neurons
+        currents = [[0] * n for _ in range(steps)]
+
+        def add(connection, sent, to, population=population, currents=currents):
+            for source, target, weight, _ in every[connection.name]:
+                if sent[source]:
+                    currents[to][target] += weight << connection.current_shift
+
+        for connection in layer.incoming:
+            for t in range(connection.delay, steps):
+                add(connection, spikes[connection.source][t - connection.delay], t)
+        bias = biases_of(network, weights, population)
+        cells = [Stepper(population, k, bias[k]) for k in range(n)]
+        rows = []
+        for t in range(steps):
+            for connection in layer.recurrent:
+                if t - 1 - connection.delay >= 0:
+                    add(connection, [s[0] for s in rows[t - 1 - connection.delay]], t)
+            rows.append([cell.step(currents[t][k]) for k, cell in enumerate(cells)])
+        saturated += sum(cell.saturated for cell in cells)
+        spikes[population.name] = [[s[0] for s in row] for row in rows]
+        found[population.name] = rows, currents
+    return spikes, found, saturated
+
+
+def trace_kernel(du, dv, steps):
+    """What a spike in each step adds to the sum over steps of a readout's membrane, >> 4."""
+    ages, current, filtered, total = [], 0, 0, 0
+    for age in range(steps):
+        current = decay(current, du + 1) + (64 if age == 0 else 0)
+        filtered = decay(filtered, dv) + current
+        total += filtered
+        ages.append(total >> 4)
+    return ages[::-1]
+
+
+def rms(matrix):
+    """Root mean square of a matrix in 1/16, 4 at least."""
+    flat = [int(x) for row in matrix for x in row]
+    return max(4, isqrt((sum(x * x for x in flat) << 8) // len(flat)))
+
+
+def clip(x, edge):
+    return max(-edge, min(edge, x))
+
+
+def feedback_parts(network, weights, kind, share, sinks):
+    """By hidden population: [(target, multiplier)] of the connections that its error comes over."""
+    matrices = {
+        c.name: m.tolist() for (c, _), m in zip(network.parameters, weights.mantissas, strict=True)
+    }
+    every = synapses(network, weights)
+    parts = {}
+    for population in network.populations:
+        if population.name in sinks:
+            continue
+        mine = []
+        for layer in network.graph:
+            for c in layer.incoming:
+                if c.source != population.name:
+                    continue
+                readout = layer.population.name in sinks
+                local = readout and layer.population.name != sinks[0]
+                if local and "local" not in kind:
+                    continue
+                if not readout and not kind.startswith("ga"):
+                    continue
+                fan_out = len(every[c.name]) // network.sizes[c.source]
+                size = (rms(matrices[c.name]) if c.name in matrices else 16) * isqrt(
+                    max(1, fan_out)
+                )
+                part = 256
+                if local and kind.startswith("ga"):
+                    part = share
+                sent = 64 * size if readout else 1024 * size // 2
+                multiplier = ((1024 * part // 256) << 20) // max(1, sent)
+                mine.append((c, multiplier))
+        order = [layer.population.name for layer in network.graph]
+        del order
+        parts[population.name] = mine
+    return parts
+
+
+def credit(
+    network,
+    weights,
+    spec,
+    multipliers,
+    kind,
+    share,
+    frames,
+    label,
+    first_pair,
+    pairs,
+    generation,
+    seed,
+):
+    """Sums of one sample: by parameter a flat list, by population a list of channels; and its fitness errors.
+
+    multipliers  by readout: (multiplier, shift)
+    """
+    steps = len(frames)
+    spikes, found, _ = run(network, weights, frames)
+    names = [p.name for p in network.populations]
+    fed = {c.source for c in network.connections if c.source != c.target}
+    sinks = [name for name in names if name not in fed]
+    by_name = {p.name: p for p in network.populations}
+    output = by_name[sinks[0]]
+    weigh = trace_kernel(each(output.du, 0), each(output.dv, 0), steps)
+    every = synapses(network, weights)
+    sums = [[0] * m.size for m in weights.mantissas]
+    number = {c.name: index for index, (c, _) in enumerate(network.parameters)}
+    of_biases = [[0] * len(b) for b in weights.biases]
+    traces = {
+        p.name: [
+            sum(w * row[k] for w, row in zip(weigh, spikes[p.name], strict=True))
+            for k in range(p.neurons)
+        ]
+        for p in network.populations
+    }
+    deltas = {}
+    for name in sinks:
+        rows, _ = found[name]
+        scores = [sum(row[k][3] for row in rows) for k in range(by_name[name].neurons)]
+        deltas[name] = softmax_errors(scores, label, *multipliers[name])
+        for c in network.connections:
+            if c.target == name and c.name in number:
+                for source, target, _, place in every[c.name]:
+                    sums[number[c.name]][place] += traces[c.source][source] * deltas[name][target]
+        of_biases[names.index(name)] = list(deltas[name])
+    parts = feedback_parts(network, weights, kind, share, sinks)
+    credits = {}
+    for layer in reversed(network.graph):
+        p = layer.population
+        if p.name in sinks:
+            continue
+        errors = [0] * p.neurons
+        for connection, multiplier in parts[p.name]:
+            sent = [0] * p.neurons
+            for source, target, weight, _ in every[connection.name]:
+                sent[source] += weight * deltas[connection.target][target]
+            errors = [
+                clip(e + (s * multiplier >> 16), EDGE) for e, s in zip(errors, sent, strict=True)
+            ]
+        index = names.index(p.name)
+        order = lanes(p.shape)
+        reacted = [0] * p.neurons
+        terms = [[0] * p.neurons for _ in range(steps)]
+        _, currents = found[p.name]
+        rows, _ = found[p.name]
+        bias = biases_of(network, weights, p)
+        for pair in range(first_pair, first_pair + pairs):
+            field = Field(ALIGNED, index, pair, generation, seed)
+            drawn = [
+                numbers(field, p.neurons, lane_words(p.neurons), t, False) for t in range(steps)
+            ]
+            for lane, k in enumerate(order):
+                noise = []
+                for t in range(steps):
+                    _, before, edge, _ = rows[t][k]
+                    window = spec.windows[index] if spec.windows else spec.window
+                    near = not window or abs(before - edge) <= window
+                    noise.append(drawn[t][lane] if near and t % spec.period == 0 else 0)
+                change = 0
+                for sign in (1, -1):
+                    moved = [
+                        currents[t][k] + sign * spec.scale[index] * noise[t] for t in range(steps)
+                    ]
+                    seen, _ = neuron_run(p, k, moved, bias[k])
+                    change += sign * sum(w * s[0] for w, s in zip(weigh, seen, strict=True))
+                own = clip(change * errors[k] >> 5, EDGE // pairs)
+                reacted[k] += abs(change)
+                for t in range(steps):
+                    terms[t][k] += own * noise[t]
+        if kind.startswith("gain"):
+            deltas[p.name] = [e * r >> 5 for e, r in zip(errors, reacted, strict=True)]
+        else:
+            deltas[p.name] = [e if r else 0 for e, r in zip(errors, reacted, strict=True)]
+        largest = largest_delta(network, layer, every)
+        deltas[p.name] = [clip(x, largest) for x in deltas[p.name]]
+        credits[p.name] = terms
+        share_of = p.neurons // len(of_biases[index])
+        for row in terms:
+            for k, term in enumerate(row):
+                of_biases[index][k // share_of] += term
+        for connection in (*layer.incoming, *layer.recurrent):
+            if connection.name not in number:
+                continue
+            late = connection.delay + (connection.source == connection.target)
+            for source, target, _, place in every[connection.name]:
+                for t in range(late, steps):
+                    if spikes[connection.source][t - late][source]:
+                        sums[number[connection.name]][place] += terms[t][target]
+    return sums, of_biases
+
+
+def largest_delta(network, layer, every):
+    """The edge of what a neuron sends back, so that a sum over a source's synapses fits 32 bits."""
+    fans = [1]
+    for connection in layer.incoming:
+        sources = [source for source, *_ in every[connection.name]]
+        fans += [sources.count(source) for source in set(sources)]
+    return max(1, min(EDGE, ((1 << 31) - 1) // (128 * max(fans))))
