@@ -1,4 +1,4 @@
-"""Cache of finished frames: where they are kept, and how a damaged file is noticed.
+"""Cache of finished frames, with a manifest of hashes that detects damaged files.
 
 A folder cache_root() / "frames" / key holds <split>.npy files and, written last, manifest.json with the
 sha256 of each and of itself. A folder without a manifest, or with a file that differs from it, is made
@@ -85,8 +85,8 @@ def _manifest(place: Path) -> dict[str, Any] | None:
     return manifest if whole else None
 
 
-def load(key: str) -> dict[str, Frames] | None:
-    """The kept frames, or None where there are none or they are damaged."""
+def load(key: str) -> tuple[dict[str, Frames], dict[str, Any]] | None:
+    """The kept frames and what is said of them, or None where there are none or they are damaged."""
     place = folder(key)
     manifest = _manifest(place)
     if manifest is None:
@@ -95,7 +95,7 @@ def load(key: str) -> dict[str, Frames] | None:
         for name, digest in manifest["sha256"].items():
             if file_sha256(place / name) != digest:
                 return None
-        found = {
+        splits = {
             split: Frames(
                 np.load(place / f"{split}-bits.npy", allow_pickle=False),
                 np.load(place / f"{split}-labels.npy", allow_pickle=False),
@@ -103,9 +103,10 @@ def load(key: str) -> dict[str, Frames] | None:
             )
             for split, inputs in manifest["inputs"].items()
         }
+        about = dict(manifest["about"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    return found if all(_usable(frames) for frames in found.values()) else None
+    return (splits, about) if all(_usable(frames) for frames in splits.values()) else None
 
 
 def _usable(frames: Frames) -> bool:
