@@ -27,6 +27,11 @@ def available() -> int:
     return int(numba.config.NUMBA_NUM_THREADS)
 
 
+def count() -> int:
+    """Threads that `in_pieces` takes when this thread calls it."""
+    return int(numba.get_num_threads())
+
+
 def use(threads: int | None) -> None:
     """Let `in_pieces`, called from this thread, take so many threads; None: all there are.
 

@@ -83,7 +83,8 @@ class Profile:
     decay_offset     what is added to du: 1 [lava ds_offset, nengo-loihi], 0 [brian2-loihi, slayer]
     input_latency    steps from an input's spike to its effect: 1 [lava, nengo-loihi] or 0
     neuron_latency   steps from a neuron's spike to its effect: 1, or 0 [slayer]; with 0, a cycle of
-                     connections needs a delay
+                     connections through several populations needs a delay, and a spike reaches its
+                     own population in the next step
     max_delay        62 [Davies 2018], 63 [lava `DelayDense`]
     refractory       with `spike_step_counts`, refractory r holds v at 0 for r - 1 steps after a
                      spike while u goes on [nengo-loihi, brian2-loihi]; the only rule there is:

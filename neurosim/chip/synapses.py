@@ -8,14 +8,15 @@ Weights here are integers -256..255 as in other emulators, `mantissa << grid_bit
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from neurosim import limits
 from neurosim.chip.profiles import Profile
-from neurosim.network import Connection, NetworkError, mantissas
+from neurosim.network import Connection, Network, NetworkError, Weights, mantissas, matrices_by_name
+from neurosim.network.connections import Dense as DenseKind
 
 Int = NDArray[np.int64]
 WIDEST = {"mixed": (-256, 254), "excitatory": (0, 255), "inhibitory": (-256, 0)}
@@ -91,6 +92,27 @@ class Sparse(NamedTuple):
 
 
 Synapses = Dense | Sparse
+
+
+def synapses_of(network: Network, weights: Weights) -> dict[str, Synapses]:
+    """The synapses of every connection, by name, with learned mantissas: sparse unless the kind is dense."""
+    matrices = matrices_by_name(network, weights)
+    return {c.name: of_matrix(network, c, matrices.get(c.name)) for c in network.connections}
+
+
+def of_matrix(
+    network: Network, connection: Connection, matrix: NDArray[np.integer[Any]] | None
+) -> Synapses:
+    """The synapses of a connection with the mantissas of its matrix; weights `mantissa << grid_bits`."""
+    if isinstance(connection.kind, DenseKind):
+        return Dense(network.synapses(connection, matrix))
+    sources, targets, mantissas_ = network.expand(connection, matrix)
+    return Sparse.from_pairs(
+        sources,
+        targets,
+        mantissas_ << connection.grid_bits,
+        source_size=network.sizes[connection.source],
+    )
 
 
 def check_synapses(

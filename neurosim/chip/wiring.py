@@ -167,7 +167,7 @@ def order(network: Network, given: Mapping[str, Synapses], profile: Profile) -> 
     within_step = {
         (c.source, c.target)
         for c in network.connections
-        if c.delay == 0 and _least_delay(given[c.name]) == 0
+        if not c.recurrent and c.delay == 0 and _least_delay(given[c.name]) == 0
     }
     done: list[Population] = []
     while waiting:
@@ -236,7 +236,10 @@ def projections(network: Network, parts: list[Piece], profile: Profile) -> Proje
     filled = sparse_filled = row_filled = 0
     for part in parts:
         c = part.connection
-        latency = profile.input_latency if c.source in inputs else profile.neuron_latency
+        latency: int = profile.input_latency if c.source in inputs else profile.neuron_latency
+        latency = max(
+            latency, int(c.recurrent)
+        )  # its spikes arrive in the next step at the earliest
         sparse = isinstance(part.synapses, Sparse)
         values = np.asarray(part.synapses.weights)
         table.append(

@@ -81,8 +81,8 @@ def _manifest(place: Path) -> dict[str, Any] | None:
     return manifest if whole else None
 
 
-def load(key: str) -> dict[str, Frames] | None:
-    """The kept frames, or None where there are none or they are damaged."""
+def load(key: str) -> tuple[dict[str, Frames], dict[str, Any]] | None:
+    """The kept frames and what is said of them, or None where there are none or they are damaged."""
     place = folder(key)
     manifest = _manifest(place)
     if manifest is None:
@@ -91,7 +91,7 @@ def load(key: str) -> dict[str, Frames] | None:
         for name, digest in manifest["sha256"].items():
             if file_sha256(place / name) != digest:
                 return None
-        return {
+        splits = {
             split: Frames(
                 np.load(place / f"{split}-bits.npy", allow_pickle=False),
                 np.load(place / f"{split}-labels.npy", allow_pickle=False),
@@ -99,6 +99,7 @@ def load(key: str) -> dict[str, Frames] | None:
             )
             for split, inputs in manifest["inputs"].items()
         }
+        return splits, dict(manifest["about"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 

@@ -353,13 +353,14 @@ def _cached(
     made_from = hashlib.sha256(f"{parameters} {behind.content()} {_recipe()}".encode()).hexdigest()
     kept = cache.load(made_from)
     if kept is not None:
-        return kept, ()
+        return kept[0], kept[1].get("notes", ())
     splits = _make(behind, wanted, progress)
+    notes = behind.said.notes()
     try:
-        cache.save(made_from, splits, _about(wanted))
+        cache.save(made_from, splits, {**_about(wanted), "notes": notes})
     except StorageError as error:
-        return splits, (f"frames are not kept: {error}; NEUROSIM_CACHE names another folder",)
-    return splits, ()
+        notes.append(f"frames are not kept: {error}; NEUROSIM_CACHE names another folder")
+    return splits, notes
 
 
 def _about(wanted: _Wanted) -> dict[str, Any]:

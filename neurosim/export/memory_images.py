@@ -25,7 +25,7 @@ from neurosim.storage import (
     write_atomically,
 )
 
-FORMAT = "neurosim-hdl/1"
+FORMAT = "neurosim-hdl/2"
 FAMILY = "neurosim-hdl/"
 """How the format of every version begins."""
 MANIFEST = "manifest.json"

@@ -27,6 +27,7 @@ WEYL_0, WEYL_1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
 LOW = np.uint64(0xFFFFFFFF)
 HALF = np.uint64(32)
 LAYER_BITS = np.uint64(16)
+SIX, SINGLE, NOTHING, ALL = np.uint64(6), np.uint64(1), np.uint64(0), np.uint64(2**64 - 1)
 
 # Streams, one per purpose. The second counter word is `stream << 16 | layer`.
 (
@@ -78,23 +79,36 @@ def philox4x32_lanes(c0, c1, c2, c3, k0, k1):
     return c0, c1, c2, c3
 
 
+def stuck_code(bit: int, value: int) -> int:
+    """What is added to a generation's word so that bit 0..63 of every 64-bit word drawn is stuck at `value`.
+
+    The counter takes the lower half of that word; the upper half is 0 for a generator without a fault.
+    """
+    return ((1 + value) << 6 | bit) << 32
+
+
 @kernel
 def draw_words(out, offset, first, count, stream, layer, direction, generation, seed):
     """Write 64-bit words `first` .. `first + count - 1` of one noise field to the flat array `out`.
 
-    Words 2b and 2b + 1 are block b; `first` is even. `out` is uint64, C-contiguous.
+    Words 2b and 2b + 1 are block b; `first` is even. `out` is uint64, C-contiguous. The upper half of
+    `generation` may hold the code of a stuck bit (`stuck_code`).
     """
     field = ((uint64(stream) << LAYER_BITS) | uint64(layer)) & LOW
     who, when = uint64(direction) & LOW, uint64(generation) & LOW
     k0 = uint64(seed) & LOW
     k1 = uint64(seed) >> HALF
+    code = uint64(generation) >> HALF
+    bit = SINGLE << (code & uint64(63))
+    keep = ~bit if code >> SIX == SINGLE else ALL
+    put = bit if code >> SIX > SINGLE else NOTHING
     elements = pointer(out)
     half = splat_words(HALF)
     if 0 < count <= 2:
         w0, w1, w2, w3 = philox4x32(uint64(first >> 1) & LOW, field, who, when, k0, k1)
-        out[offset] = w0 | (w1 << HALF)
+        out[offset] = (w0 | (w1 << HALF)) & keep | put
         if count == 2:
-            out[offset + 1] = w2 | (w3 << HALF)
+            out[offset + 1] = (w2 | (w3 << HALF)) & keep | put
         return
     for word in range(0, count, 2 * WORDS):
         w0, w1, w2, w3 = philox4x32_lanes(
@@ -108,8 +122,8 @@ def draw_words(out, offset, first, count, stream, layer, direction, generation, 
         store_interleaved(
             elements,
             offset + word,
-            w0 | shift_words_left(w1, half),
-            w2 | shift_words_left(w3, half),
+            (w0 | shift_words_left(w1, half)) & splat_words(keep) | splat_words(put),
+            (w2 | shift_words_left(w3, half)) & splat_words(keep) | splat_words(put),
             count - word,
         )
 

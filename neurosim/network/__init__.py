@@ -13,6 +13,8 @@ from neurosim.network.description import (
     check_weights,
     learned,
     mantissas,
+    matrices_by_name,
+    with_biases,
 )
 from neurosim.network.errors import NetworkError
 from neurosim.network.neurons import AdaptiveLif, Lif
@@ -37,4 +39,6 @@ __all__ = [
     "check_weights",
     "learned",
     "mantissas",
+    "matrices_by_name",
+    "with_biases",
 ]

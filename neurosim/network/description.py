@@ -319,6 +319,26 @@ class Network:
         return tuple((connection, matrix) for connection, matrix in found if matrix is not None)
 
     @cached_property
+    def depths(self) -> dict[str, int]:
+        """By name of part, the connections on the longest way from an input to it, delays left out."""
+        found = {part.name: 0 for part in self.inputs}
+        for layer in self.graph:
+            before = [found[connection.source] for connection in layer.incoming]
+            found[layer.population.name] = 1 + max(before, default=0)
+        return found
+
+    @property
+    def depth(self) -> int:
+        """Connections on the longest way through the network."""
+        return max(self.depths.values())
+
+    @cached_property
+    def output(self) -> int:
+        """Number of the population that is read out: the one called `output`, else the last."""
+        names = [population.name for population in self.populations]
+        return names.index("output") if "output" in names else len(names) - 1
+
+    @cached_property
     def graph(self) -> tuple["Layer", ...]:
         """The populations in an order in which each comes after all that feed it, itself apart.
 
@@ -427,15 +447,25 @@ def learned(network: Network, weights: Weights) -> tuple[Network, dict[str, NDAr
 
     The weights are int64 (target, source), `mantissa << grid_bits`, as `Chip` takes them.
     """
+    matrices = matrices_by_name(network, weights)
+    synapses = {c.name: network.synapses(c, matrices.get(c.name)) for c in network.connections}
+    return with_biases(network, weights), synapses
+
+
+def matrices_by_name(network: Network, weights: Weights) -> dict[str, NDArray[np.int8]]:
+    """Mantissas by name of connection, of those that have a matrix."""
     check_weights(network, weights)
-    matrices = {
+    return {
         connection.name: matrix
         for (connection, _), matrix in zip(network.parameters, weights.mantissas, strict=True)
     }
-    synapses = {c.name: network.synapses(c, matrices.get(c.name)) for c in network.connections}
+
+
+def with_biases(network: Network, weights: Weights) -> Network:
+    """The network with its learned biases in the description."""
     populations = []
     for population, biases in zip(network.populations, weights.biases, strict=True):
         each = np.repeat(biases, population.neurons // len(biases))
         total = population.each("bias_mant") + each
         populations.append(replace(population, bias_mant=tuple(total.tolist())))
-    return replace(network, populations=tuple(populations)), synapses
+    return replace(network, populations=tuple(populations))

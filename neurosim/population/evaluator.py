@@ -193,6 +193,14 @@ class Evaluator:
         """The weights as the cores use them."""
         return weights(self.state, self.fraction_bits)
 
+    def _chain(self, noise: NoiseSpec, steps: int) -> fused_chain.Chain:
+        """The network as the kernels read it."""
+        return lay_out(self.network, self.weights(), noise, steps)
+
+    def _take(self, frames: Frames, seen: NDArray[np.int64], out: NDArray[np.uint64]) -> None:
+        """Write the spikes of the samples `seen` to `out`, as they reach the first layer."""
+        np.take(frames.bits, seen, axis=0, out=out, mode="clip")
+
     def _samples(
         self,
         chain: fused_chain.Chain,
@@ -212,7 +220,7 @@ class Evaluator:
         samples = fused_chain.Samples(bits, frames.labels[seen], currents, reach, no_gates)
 
         def work(begin: int, end: int, scratch: Scratch) -> None:
-            np.take(frames.bits, seen[begin:end], axis=0, out=bits[begin:end], mode="clip")
+            self._take(frames, seen[begin:end], bits[begin:end])
             axons = scratch[0].axons
             dense.base_currents(begin, end, chain, bits, axons, currents, reach)
             if then is not None:
@@ -228,7 +236,7 @@ class Evaluator:
         order = np.argsort(first)  # samples lie in memory in the order of the groups
         seen, places = seen[order], np.argsort(order)[places.reshape(-1)]
         steps = frames.bits.shape[1]
-        chain = lay_out(self.network, self.weights(), self.spec, steps)
+        chain = self._chain(self.spec, steps)
         local = np.ascontiguousarray(places.reshape(groups.shape), np.int64)
         trains = np.zeros((0, 0), np.uint64)
         errors = np.zeros((0, 0), np.int32)
@@ -474,7 +482,7 @@ class Evaluator:
         """Run the unperturbed network on samples."""
         self._check_frames(frames)
         count, steps, _ = frames.bits.shape
-        chain = lay_out(self.network, self.weights(), _quiet(self.network), steps)
+        chain = self._chain(_quiet(self.network), steps)
         classes = int(chain.neurons[-1])
         potentials, counts = np.zeros((2, count, classes), np.int32)
         spikes = np.zeros((count, int(chain.neurons.sum())), np.uint16)

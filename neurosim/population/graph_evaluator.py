@@ -9,6 +9,7 @@ the samples are evaluated, in one pass over their spikes.
 """
 
 from collections.abc import Sequence
+from math import isqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -321,6 +322,9 @@ class GraphEvaluator:
 
 
 READOUT_ONE = 1 << 8
+LOCAL_RANGE = 4
+"""A local readout's scores count so many times more, so that its weights stay inside 8 bits in long runs:
+without, half of those of the first map stood at their edge after 500,000 samples (docs/notes/layers.md)."""
 
 
 def _check_hidden(network: Network) -> None:
@@ -342,10 +346,7 @@ def _relative(plan: Plan, name: str) -> int:
     (operator,) = plan.by_name[name].incoming
     assert operator.parameter is not None
     rows, uses = operator.parameter.rows, operator.parameter.uses
-    import os
-
-    e = float(os.environ.get("RELP", "1"))
-    return max(1, int(256 * (rows / READOUT_FAN_IN) ** 0.5 * uses**e))
+    return max(1, isqrt((rows * uses << 16) // READOUT_FAN_IN) // LOCAL_RANGE)
 
 
 def narrowed(sums: NDArray[np.int64], largest: int, columns: int) -> NDArray[np.int32]:

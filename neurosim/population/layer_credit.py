@@ -14,7 +14,7 @@ gates and above one hidden layer this is an approximation: the path through the 
 spikes of a recurrent connection are those of the unperturbed pass.
 """
 
-from math import isqrt
+from math import isqrt, prod
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -24,7 +24,7 @@ from neurosim.kernels import generator
 from neurosim.kernels.executors import fused_chain
 from neurosim.kernels.neurons import layer as neurons
 from neurosim.kernels.rules.layer_error import ERROR_EDGE, MULTIPLIER_BITS, bias_terms, join_errors
-from neurosim.network import NetworkError, Weights
+from neurosim.network import Network, NetworkError, Weights
 from neurosim.population.graph import (
     Area,
     LayerPlan,
@@ -92,6 +92,27 @@ class LayerSums(NamedTuple):
 
     matrices: list[NDArray[np.int64]]
     biases: list[NDArray[np.int64]]
+
+    def flat(self) -> NDArray[np.int64]:
+        """All of them in a row, to be sent, or added to those of other pairs."""
+        return np.concatenate([array.reshape(-1) for array in (*self.matrices, *self.biases)])
+
+    @staticmethod
+    def of(network: Network, flat: NDArray[np.int64]) -> "LayerSums":
+        """The inverse of `flat`, for the parameters and populations of a network."""
+        shapes: list[tuple[int, ...]] = [
+            *((matrix.rows, matrix.columns) for _, matrix in network.parameters),
+            *((population.shape[0],) for population in network.populations),
+        ]
+        ends = np.cumsum([prod(shape) for shape in shapes])
+        if len(flat) != ends[-1]:
+            raise NetworkError(f"{len(flat)} sums for a network that has {ends[-1]}")
+        parts = [
+            part.reshape(shape)
+            for part, shape in zip(np.split(flat, ends[:-1]), shapes, strict=True)
+        ]
+        count = len(network.parameters)
+        return LayerSums(parts[:count], parts[count:])
 
 
 class Generation(NamedTuple):

@@ -329,10 +329,10 @@ def test_every_file_of_the_layouts_is_what_it_was_meant_to_be(shared):
     with np.load(top / "truth-first-100.npz") as truth:
         assert len(truth.files) == 30
         for name in truth.files:
-            read = cifar10dvs.read if name.endswith(".aedat") else ncaltech101.read
+            record = cifar10dvs.record if name.endswith(".aedat") else ncaltech101.record
             meant = truth[name]
             start = meant[0, 0] if name.endswith(".aedat") else 0
-            found = read(top / name)[:100]
+            found = record(top / name).events[:100]
             columns = [found[axis].astype(np.int64) for axis in "txyp"]
             assert np.array_equal(np.stack(columns, axis=1), meant - [start, 0, 0, 0]), name
 

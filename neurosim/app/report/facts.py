@@ -201,21 +201,28 @@ def _seen(inputs: NDArray[np.uint8], sensor: Sensor) -> NDArray[np.uint8]:
 
 def _health(network: Network, weights: Weights, found: Answers, silent: bool) -> list[Health]:
     told = []
-    last = network.populations[-1].name
-    for (connection, population), mantissas in zip(network.layers, weights.mantissas, strict=True):
+    last = network.populations[network.output].name
+    for population in network.populations:
         fired = found.spikes[population.name] != 0
         rates = fired.mean(axis=(0, 1))
         unread = silent and population.name == last
-        edges = (mantissas == connection.mantissa.low) | (mantissas == connection.mantissa.high)
+        mine = [
+            (connection.mantissa, mantissas.ravel())
+            for (connection, _), mantissas in zip(
+                network.parameters, weights.mantissas, strict=True
+            )
+            if connection.target == population.name
+        ]
+        edges = [(m == allowed.low) | (m == allowed.high) for allowed, m in mine]
         told.append(
             Health(
                 population.name,
                 None if unread else rates,
                 0 if unread else int((rates == 0).sum()),
                 0 if unread else int(fired.all(axis=(0, 1)).sum()),
-                int(edges.sum()),
-                int((mantissas == 0).sum()),
-                mantissas.size,
+                sum(int(edge.sum()) for edge in edges),
+                sum(int((m == 0).sum()) for _, m in mine),
+                sum(m.size for _, m in mine),
             )
         )
     return told

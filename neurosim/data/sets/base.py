@@ -42,6 +42,11 @@ RECORDED = frozenset(("sensor", "crop", "window", "bins"))
 """Options of every data set of recordings on a plane."""
 
 
+ARRAY_BYTES = 1 << 33
+"""Bytes that the arrays of one's own file may take together; they are held in memory. Chosen here: the
+largest of the usual image sets, CIFAR in 32-bit floats, takes 0.7 GB."""
+
+
 class Entry(NamedTuple):
     """Entry of a data set in the registry.
 

@@ -74,7 +74,15 @@ def of_graph(graph: Any, dt: float = DT, clip: bool = False) -> Imported:
     found = parts(graph)
     titles = _titles([*found.inputs, *found.neurons])
     made = [
-        quantised(name, node, [w for w in found.wires if w.target == name], titles, dt, clip)
+        quantised(
+            name,
+            node,
+            found.sizes[name],
+            [w for w in found.wires if w.target == name],
+            titles,
+            dt,
+            clip,
+        )
         for name, node in found.neurons.items()
     ]
     connections = [connection for one in made for connection in one.connections]
