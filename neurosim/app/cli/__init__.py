@@ -19,7 +19,7 @@ COMMANDS = {
     "check-vectors": "compare the chip with recorded steps of another emulator",
     "check-hdl": "check memory images: hashes, and a replay on the chip emulator",
     "bptt": "train the float reference by surrogate-gradient BPTT",
-    "quantise": "weights trained by bptt on the chip, with 8 to 3 bits a synapse",
+    "quantise": "weights trained by bptt on the chip, with 8 to 3 bits per synapse",
     "compare": "a run beside float training, quantised weights and narrower registers",
     "reproduce": "the paper's table and figures, for this implementation",
     "study": "ablation of the learning settings, beside float BPTT on the same events",

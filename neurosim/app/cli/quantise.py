@@ -1,4 +1,4 @@
-"""`neurosim quantise`: weights trained by BPTT on the chip, with 8 to 3 bits a synapse."""
+"""`neurosim quantise`: weights trained by BPTT on the chip, with 8 to 3 bits per synapse."""
 
 import json
 from pathlib import Path

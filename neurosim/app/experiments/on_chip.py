@@ -30,7 +30,7 @@ class OnChip(NamedTuple):
 
     accuracy               share answered rightly
     confusion              int64 (label, answer)
-    spikes                 spikes a sample, of each layer
+    spikes                 spikes per sample, of each layer
     silent                 neurons that never spiked, of each layer but the last
     dead_classes           classes never answered
     saturated              registers that met their edge, over all samples

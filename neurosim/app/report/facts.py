@@ -48,7 +48,7 @@ class Sample(NamedTuple):
 class Health(NamedTuple):
     """Health of a layer.
 
-    rates    float (neuron,): spikes a step, mean over the test samples; None where the layer is read by
+    rates    float (neuron,): spikes per step, mean over the test samples; None where the layer is read by
              its membrane and never to spike
     dead     neurons that never spiked;  always: neurons that spiked in every step of every sample
     at_edge  weights at the smallest or largest mantissa;  zero: weights that are 0;  synapses: of all

@@ -13,12 +13,15 @@ def numbers(facts: Facts, trained: Trained) -> Html:
     if trained.cost is not None:
         source, estimate = next(iter(trained.cost.estimates.items()))
         told += [
-            (f"energy a sample, estimate ({source})", f"{estimate.total_pj * 1e-6:.2f} µJ"),
+            (f"energy per sample, estimate ({source})", f"{estimate.total_pj * 1e-6:.2f} µJ"),
             ("of it without static power", f"{estimate.dynamic_pj * 1e-6:.2f} µJ"),
-            (f"time a sample, estimate ({source})", f"{estimate.time_ns * 1e-3:.0f} µs"),
-            ("synaptic operations a sample", f"{trained.cost.counted['synaptic_operations']:,.0f}"),
+            (f"time per sample, estimate ({source})", f"{estimate.time_ns * 1e-3:.0f} µs"),
+            (
+                "synaptic operations per sample",
+                f"{trained.cost.counted['synaptic_operations']:,.0f}",
+            ),
         ]
-    told += [("hidden spikes a sample", f"{seen.spikes_per_sample:,.0f}")]
+    told += [("hidden spikes per sample", f"{seen.spikes_per_sample:,.0f}")]
     if isinstance(facts.placement, Placement):
         placed = facts.placement
         told += [("cores", f"{len(placed.cores)} of {placed.limits.cores}")]
@@ -113,7 +116,7 @@ def health(facts: Facts, trained: Trained) -> Html:
         ]
         for layer in trained.health
     ]
-    header = ["layer", "dead", "always on", "spikes a step", "weights at edge", "zero, %"]
+    header = ["layer", "dead", "always on", "spikes per step", "weights at edge", "zero, %"]
     figures = [
         drawing(drawings.weights(network, trained.checkpoint.weights), "Weights, 8-bit mantissas."),
         drawing(drawings.rates(trained.health), "Firing rates of neurons over the test samples."),

@@ -1,4 +1,4 @@
-"""How is one sample on the chip drawn? Sensor, spikes and membranes, one below the other, step by step."""
+"""Drawing of one sample on the chip: sensor, spikes and membranes, step by step."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -1,4 +1,4 @@
-"""What does the page say, and in which order? Accuracy and cost first, settings last."""
+"""Order of the sections of the report: accuracy and cost first, settings last."""
 
 from pathlib import Path
 
@@ -37,7 +37,7 @@ def _shape(facts: Facts) -> str:
 def _about(facts: Facts) -> str:
     settings = facts.config.settings
     origin = facts.config.origin
-    way = f"{way_of_training(settings, origin)}, {settings.steps} steps a sample"
+    way = f"{way_of_training(settings, origin)}, {settings.steps} steps per sample"
     if facts.trained is None:
         return f"To learn by {way}. No checkpoint has been written yet: settings and mapping only."
     if origin and facts.trained.checkpoint.generation == 0:

@@ -1,4 +1,4 @@
-"""How do TensorBoard's viewers get a run's curves? Event files made of the lines of metrics.jsonl.
+"""TensorBoard event files, made of the lines of metrics.jsonl.
 
     RUN/tensorboard/events.*      one scalar a number of a line, at the line's generation
 
