@@ -158,7 +158,7 @@ class AblationExperiment(BaseModel):
     data: str = "digits"
     """data set, as for `neurosim train`"""
     real: str | None = None
-    """recordings, nmnist:FOLDER: the best networks are tried on them, and learn on from its training set"""
+    """recordings, nmnist:FOLDER: the best networks are tested on them, and trained further on their training set"""
     out: Path = Path("runs/accuracy")
     """folder for trainings, page and pictures"""
     seeds: Annotated[int, Field(ge=1)] = 5
@@ -197,7 +197,7 @@ def plan(
 
 
 def settings_of(variant: Variant, data: str, seed: int) -> "Settings":
-    """Settings of a variant; a recipe's validation looks are made `LOOKS`."""
+    """Settings of a variant, with `LOOKS` validations per training."""
     from learning.recipes import RECIPES
     from learning.settings import Settings
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from neurosim.chip.energy import Estimate
 
 SHOWN = 3
-"""Samples shown where none are asked for, one of them answered wrongly, if any."""
+"""Number of samples shown by default, one of them misclassified, if there is one."""
 
 
 class Sample(NamedTuple):
@@ -155,7 +155,7 @@ def _measure(
 
 
 def _telling(labels: NDArray[np.uint16], right: NDArray[np.bool_]) -> list[int]:
-    """The first sample answered wrongly, if any, and the first of some classes answered rightly."""
+    """The first misclassified sample, if any, and the first correct one of some classes."""
     wrong = np.flatnonzero(~right)[:1].tolist()
     numbers = np.flatnonzero(right)
     _, firsts = np.unique(labels[numbers], return_index=True)
