@@ -158,7 +158,7 @@ class AblationExperiment(BaseModel):
     data: str = "digits"
     """data set, as for `neurosim train`"""
     real: str | None = None
-    """recordings, nmnist:FOLDER: the best networks are tested on them, and trained further on their training set"""
+    """recordings, nmnist:FOLDER: the best networks are tested on them, before and after further training"""
     out: Path = Path("runs/accuracy")
     """folder for trainings, page and pictures"""
     seeds: Annotated[int, Field(ge=1)] = 5

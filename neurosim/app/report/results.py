@@ -50,7 +50,10 @@ def learning(facts: Facts) -> Html:
     )
     figures = (
         drawing(drawings.learning(facts.metrics), "Validation accuracy (blue) and fitness (red)."),
-        drawing(drawings.upkeep(facts.metrics), "Spikes, dead neurons, and weights at the edge of their range."),
+        drawing(
+            drawings.upkeep(facts.metrics),
+            "Spikes, dead neurons, and weights at the edge of their range.",
+        ),
     )
     return section("Learning", element("p", told), element("div", *figures, class_="side"))
 

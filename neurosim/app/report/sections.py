@@ -41,9 +41,7 @@ def _about(facts: Facts) -> str:
     if facts.trained is None:
         return f"Training by {way}. No checkpoint has been written yet: settings and mapping only."
     if origin and facts.trained.checkpoint.generation == 0:
-        return (
-            f"Weights by {way}. Curves are over epochs; there has been no training on the chip since."
-        )
+        return f"Weights by {way}. Curves are over epochs; there has been no training on the chip since."
     done, of = facts.trained.checkpoint.generation, settings.generations
     if done == 0:
         return f"Training by {way}. The weights were imported; there has been no training since."
