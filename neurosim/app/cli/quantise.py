@@ -1,4 +1,4 @@
-"""`neurosim quantise`: weights trained by BPTT on the chip, with 8 to 3 bits per synapse."""
+"""`neurosim quantise`: weights trained by BPTT, on the chip with 8 to 3 bits per weight."""
 
 import json
 from pathlib import Path
