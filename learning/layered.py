@@ -47,7 +47,7 @@ EDGES = (5, 500)
 
 
 def is_layered(settings: Settings) -> bool:
-    """Does the run need the general executor?"""
+    """Whether the run needs the general executor."""
     return settings.feedback is not None or settings.layers is not None
 
 
