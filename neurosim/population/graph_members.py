@@ -215,11 +215,7 @@ class GraphMembers(GraphEvaluator):
                 self.state,
                 number,
                 self.sums(number, coefficients, pairs, generation),
-                rates[number],
-                generation,
-                self.seed,
-                self.fraction_bits,
-                self.momentum_bits,
+                Step(rates[number], generation, self.seed, self.fraction_bits, self.momentum_bits),
             )
             for number, (connection, _) in enumerate(self.network.parameters)
         )
