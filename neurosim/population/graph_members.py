@@ -29,6 +29,7 @@ from neurosim.population.state import SynapticState
 from neurosim.population.update import (
     Coefficients,
     Rates,
+    Step,
     accumulate_matrix_noise,
     move_matrix,
 )
