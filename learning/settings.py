@@ -120,7 +120,7 @@ class Settings(DataChoice):
     noise: Literal["rademacher", "graded"] = "rademacher"
     """distribution of a noise number: +1 or -1 (rademacher), or a centred popcount of 16 bits (graded)"""
     sigma: Annotated[float, Field(ge=0, le=1024)] = 16
-    """standard deviation of the noise on the weights of hidden layers (event-aligned: on the current), in LSB"""
+    """standard deviation of the noise on weights of hidden layers (event-aligned: on currents), in LSB"""
     sigma_output: Annotated[float, Field(ge=0, le=1024)] = 8
     """the same for the output layer"""
     sigma_bias: Annotated[float, Field(ge=0, le=127)] = 0
@@ -140,7 +140,7 @@ class Settings(DataChoice):
     final_temperature: Annotated[float, Field(ge=1 / 1024, le=1024)] | None = None
     """temperature in the last generation; constant by default"""
     shaping: Literal["scaled", "rank", "sign"] = "scaled"
-    """shaped fitness of a direction: its difference over the mean difference, its centred rank, or its sign"""
+    """shaped fitness of a direction: difference over mean difference, centred rank, or sign"""
 
     learning_rate: Annotated[float, Field(ge=0, le=127)] = 2
     """mean step of a weight in the first generation (with momentum: of the smoothed direction)"""
@@ -190,10 +190,12 @@ class Settings(DataChoice):
         if self.layers is None:
             return
         of_text(self.layers)
-        if self.feedback is None:
+        on_weights = self.method in ("eggroll", "full-rank") and self.output_rule != "delta"
+        if self.feedback is None and not on_weights:
             raise ValueError(
-                f"layers {self.layers!r} without feedback: every hidden layer needs an error; use "
-                f"--recipe deep, or --feedback gate-local"
+                f"layers {self.layers!r} with method {self.method!r}, output_rule {self.output_rule!r} and no "
+                f"feedback: every hidden layer needs an error, or noise on its weights; use --recipe deep "
+                f"or --feedback gate-local, or --method eggroll with --output-rule same"
             )
         if self.hidden != type(self).model_fields["hidden"].default:
             raise ValueError(
