@@ -192,9 +192,10 @@ class Settings(DataChoice):
         on_weights = self.method in ("eggroll", "full-rank") and self.output_rule != "delta"
         if self.feedback is None and not on_weights:
             raise ValueError(
-                f"layers {self.layers!r} with method {self.method!r}, output_rule {self.output_rule!r} and no "
-                f"feedback: every hidden layer needs an error, or noise on its weights; use --recipe deep "
-                f"or --feedback gate-local, or --method eggroll with --output-rule same"
+                f"layers {self.layers!r} with method {self.method!r}, output_rule "
+                f"{self.output_rule!r} and no feedback: every hidden layer needs an error, or noise on its "
+                f"weights; use --recipe deep or --feedback gate-local, or --method eggroll with "
+                f"--output-rule same"
             )
         if self.hidden != type(self).model_fields["hidden"].default:
             raise ValueError(
