@@ -190,6 +190,7 @@ PARAMS = {"peer": "lava-nc 0.10.0", "tag": "fixed_pt", "neuron": "LIF", "conn": 
 
 def _vector_arrays() -> dict[str, Any]:
     from neurosim.chip.conformance.files import read
+
     from neurosim.chip.conformance.vectors import replay
 
     made = {"s_in": np.eye(6, 4, dtype=np.int64), "w": np.arange(-6, 6).reshape(3, 4) * 20}

@@ -1,4 +1,4 @@
-"""How do evolution strategies train the float network, as the paper does?
+"""Evolution strategies on the float network, as in the paper.
 
     fitness    F = mean log p(label) over a batch that all members share
     shaping    rank(F) / (2 N - 1) - 1/2 over all 2 N members; Delta_i = rank(F_i+) - rank(F_i-)
@@ -19,6 +19,7 @@ from hostref.inputs import Samples
 from hostref.model import Model, Noise, Parameters
 from hostref.settings import EvolutionSettings
 from hostref.twin import from_chip, initial
+from neurosim.network.shapes import Shape
 
 if TYPE_CHECKING:
     from neurosim.data.datasets import Dataset
@@ -47,7 +48,7 @@ class Evolved(NamedTuple):
     history: list[dict[str, Any]]
 
 
-def build(settings: EvolutionSettings, sources: int, classes: int, device: str) -> Model:
+def build(settings: EvolutionSettings, sources: int | Shape, classes: int, device: str) -> Model:
     """The normalised model that `settings` describe."""
     return from_chip(
         settings.network.build(sources, classes),
@@ -146,6 +147,9 @@ class Evolution:
             for total, share in zip(sums, [*part.weights, *part.biases], strict=True):
                 total += share
             start += pairs
+        for total, mask in zip(sums, self.model.masks, strict=False):
+            if mask is not None:
+                total *= mask
         for tensor, total in zip(self._all(), sums, strict=True):
             tensor.grad = total / (-self.settings.pairs * self.settings.sigma)
         progress = self.generation / self.settings.generations
@@ -174,7 +178,7 @@ def train(
     report: Report | None = None,
 ) -> Evolved:
     """Train for all generations, validating now and then."""
-    model = build(settings, data.train.inputs, data.classes, device)
+    model = build(settings, inputs.shape_of(data), data.classes, device)
     for part in (data.train, data.validation):
         inputs.check(model.network, part)
     evolution = Evolution(settings, model, strategy_of(settings))
@@ -195,7 +199,7 @@ def train(
                 model, evolution.parameters, validation, settings.readout, settings.gain
             )
             entry["validation_accuracy"] = shown.accuracy
-            entry["spikes_per_sample"] = sum(shown.spikes[:-1])
+            entry["spikes_per_sample"] = shown.hidden_spikes
         history.append(entry)
         if report is not None:
             report(entry)

@@ -15,8 +15,8 @@ from hostref.settings import Readout
 def scores(model: Model, trace: Trace, readout: Readout) -> Tensor:
     """Score of each class: (..., class)."""
     if readout == "count":
-        return trace.spk[-1].mean(-2)
-    return trace.mem.sum(-2) / model.layers[-1].threshold.clamp(min=1e-30)
+        return trace.spk[model.output].mean(-2)
+    return trace.mem.sum(-2) / model.layers[model.output].threshold.clamp(min=1e-30)
 
 
 def log_likelihood(score: Tensor, labels: Tensor, gain: float) -> Tensor:

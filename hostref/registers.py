@@ -21,7 +21,7 @@ def ranges(model: Model, parameters: Parameters, x: Tensor) -> tuple[float, ...]
     reach = [ROOM * float(layer.threshold.max()) for layer in model.layers]
     if not model.spiking_output:
         with torch.no_grad():
-            reach[-1] = float(model.run(parameters, x).mem.abs().max())
+            reach[model.output] = float(model.run(parameters, x).mem.abs().max())
     return tuple(2.0 ** math.ceil(math.log2(max(one, 1e-9))) for one in reach)
 
 

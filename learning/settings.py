@@ -120,7 +120,7 @@ class Settings(DataChoice):
     noise: Literal["rademacher", "graded"] = "rademacher"
     """distribution of a noise number: +1 or -1 (rademacher), or a centred popcount of 16 bits (graded)"""
     sigma: Annotated[float, Field(ge=0, le=1024)] = 16
-    """standard deviation of the noise on the weights of hidden layers (event-aligned: on the current), in LSB"""
+    """standard deviation of the noise on weights of hidden layers (event-aligned: on currents), in LSB"""
     sigma_output: Annotated[float, Field(ge=0, le=1024)] = 8
     """the same for the output layer"""
     sigma_bias: Annotated[float, Field(ge=0, le=127)] = 0
@@ -140,7 +140,7 @@ class Settings(DataChoice):
     final_temperature: Annotated[float, Field(ge=1 / 1024, le=1024)] | None = None
     """temperature in the last generation; constant by default"""
     shaping: Literal["scaled", "rank", "sign"] = "scaled"
-    """shaped fitness of a direction: its difference over the mean difference, its centred rank, or its sign"""
+    """shaped fitness of a direction: difference over mean difference, centred rank, or sign"""
 
     learning_rate: Annotated[float, Field(ge=0, le=127)] = 2
     """mean step of a weight in the first generation (with momentum: of the smoothed direction)"""

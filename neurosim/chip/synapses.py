@@ -1,27 +1,28 @@
-"""Which synapses does a connection have, and what does each of them add to u?
+"""Synapses of a connection: weights on the grid of a profile, and the current that each adds to u.
 
     Dense, Sparse       the synapses as the user gives them
-    on_grid             weight -> what the synapse stores (range and rounding of the profile)
-    currents            stored weight -> what one spike adds to u, where the exponent acts on each
+    on_grid             weight -> stored weight (range and rounding of the profile)
+    currents            stored weight -> increment of u per spike, where the exponent acts on each
 
-Weights here are the whole numbers -256..255 of the peers, `mantissa << grid_bits`.
+Weights here are integers -256..255 as in other emulators, `mantissa << grid_bits`.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from neurosim import limits
 from neurosim.chip.profiles import Profile
-from neurosim.network import Connection, NetworkError, mantissas
+from neurosim.network import Connection, Network, NetworkError, Weights, mantissas, matrices_by_name
+from neurosim.network.connections import Dense as DenseKind
 
 Int = NDArray[np.int64]
 WIDEST = {"mixed": (-256, 254), "excitatory": (0, 255), "inhibitory": (-256, 0)}
-"""Weights that brian2-loihi takes; with any number of bits."""
+"""Range of weights in brian2-loihi, for any number of bits."""
 CLIPPED = {"mixed": (-256, 255), "excitatory": (0, 255), "inhibitory": (-255, 0)}
-"""What lava clips to; with any number of bits."""
+"""Range that lava clips to, for any number of bits."""
 EACH_LIMIT = (1 << 15) - 1
 """brian2-loihi limits the current of a weight to ±(2^21 - 2^6), so 2^15 - 1 weight units."""
 
@@ -91,6 +92,27 @@ class Sparse(NamedTuple):
 
 
 Synapses = Dense | Sparse
+
+
+def synapses_of(network: Network, weights: Weights) -> dict[str, Synapses]:
+    """The synapses of every connection, by name, with learned mantissas: sparse unless the kind is dense."""
+    matrices = matrices_by_name(network, weights)
+    return {c.name: of_matrix(network, c, matrices.get(c.name)) for c in network.connections}
+
+
+def of_matrix(
+    network: Network, connection: Connection, matrix: NDArray[np.integer[Any]] | None
+) -> Synapses:
+    """The synapses of a connection with the mantissas of its matrix; weights `mantissa << grid_bits`."""
+    if isinstance(connection.kind, DenseKind):
+        return Dense(network.synapses(connection, matrix))
+    sources, targets, mantissas_ = network.expand(connection, matrix)
+    return Sparse.from_pairs(
+        sources,
+        targets,
+        mantissas_ << connection.grid_bits,
+        source_size=network.sizes[connection.source],
+    )
 
 
 def check_synapses(
@@ -172,7 +194,7 @@ class Rounded(NamedTuple):
 def on_grid(
     weights: ArrayLike, bits: int, sign_mode: str, profile: Profile, where: str = "weights"
 ) -> Rounded:
-    """What the synapses store of `weights` under the profile's range and rounding."""
+    """Stored values of `weights` under the profile's range and rounding."""
     given = np.asarray(weights, np.int64)
     grid = 8 - bits + (sign_mode == "mixed")
     within = given
@@ -244,7 +266,7 @@ def currents(
     profile: Profile,
     where: str = "weights",
 ) -> Int:
-    """What one spike adds to u, for weights from `on_grid`, where the exponent acts on each."""
+    """Increment of u per spike, for weights from `on_grid`, where the exponent acts on each."""
     weights = np.asarray(stored, np.int64)
     grid = 8 - bits + (sign_mode == "mixed")
     if profile.exponent == "exact":

@@ -1,4 +1,4 @@
-"""Cache of finished frames: where they are kept, and how a damaged file is noticed.
+"""Cache of finished frames, with a manifest of hashes that detects damaged files.
 
 A folder cache_root() / "frames" / key holds <split>.npy files and, written last, manifest.json with the
 sha256 of each and of itself. A folder without a manifest, or with a file that differs from it, is made

@@ -1,4 +1,4 @@
-"""Event sources: what a data set has to be able to do, for recordings in files and for a simulated camera."""
+"""Event source: the interface of data sets, for recordings in files and for the simulated camera."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -35,13 +35,13 @@ class SourceError(ValueError):
 
 
 class About(NamedTuple):
-    """What a data set owns.
+    """Properties of a data set.
 
     sensor       what sends the events
     class_names  one a label
     window_us    the time that is cut into bins unless another is asked for
     keep_late    whether events after this window belong to the last bin
-    notes        what a person should be told: rules that were used, what was ignored
+    notes        messages for the user: rules that were used, files that were ignored
     """
 
     sensor: Sensor
@@ -193,7 +193,7 @@ class SimulatedSource:
 
 
 class Recordings:
-    """Samples that were recorded: a subclass says what the events of one are."""
+    """Recorded samples: a subclass defines the events of one."""
 
     recorded = True
     chunk = 500

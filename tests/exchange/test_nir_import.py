@@ -190,8 +190,72 @@ def test_changed_weights_of_ours_are_read_as_they_are_or_quantised_and_said_so(f
         return
     assert exact or "input->a" in found.remarks[0]
     _, read = from_nir.as_chain(found)
-    assert read.mantissas[0].max() == (3 if exact else 127)
-    assert read.mantissas[0][1, 1] == (3 if exact else 127)
+    assert read.mantissas[0][1, 1] == factor * read.mantissas[0][0, 0]
+
+
+@pytest.mark.parametrize("largest", [1, 4, 7, 100, 127])
+@pytest.mark.parametrize("scale", [1.0, 0.37])
+@SOME
+@given(st.integers(0, 1 << 30))
+def test_whole_numbers_of_a_unit_come_without_an_error(largest, scale, seed):
+    """Weights -largest .. largest and a threshold of the same unit: an exact scale exists, and is found."""
+    rng = np.random.default_rng(seed)
+    weights = rng.integers(-largest, largest + 1, (3, 5)).astype(float)
+    weights[0, :2] = largest, 1
+    threshold = float(rng.integers(1, 40))
+    layer = (nir.Linear(scale * weights), integrator(3, v_threshold=scale * threshold))
+    found = from_nir.of_graph(chain(layer))
+    assert max(row.rms for row in found.rows) < 1e-9
+    population, (synapses,) = found.network.populations[0], found.weights.values()
+    shift = found.network.connections[0].current_shift - found.network.connections[0].grid_bits
+    currents = synapses.weights * 2.0**shift
+    unit = (population.vth_mant << 6) / threshold
+    assert np.allclose(currents, unit * weights, rtol=1e-12)
+
+
+ONE_VALUE = [(1,), ()]
+"""Shapes in which others keep one value for a whole population."""
+
+
+@pytest.mark.parametrize("shape", ONE_VALUE)
+def test_one_value_stands_for_a_whole_population(shape):
+    """Its size is that of the matrix before it, or after it, or of what it sends to."""
+    names = ("tau", "r", "v_leak", "v_threshold", "v_reset")
+    values = dict(zip(names, (1e-3, 10.0, 0.0, 1.0, 0.0), strict=True))
+
+    def one(**more):
+        return nir.LIF(**{name: np.full(shape, value) for name, value in (values | more).items()})
+
+    before = chain((nir.Linear(np.ones((8, 5))), one()))
+    assert from_nir.of_graph(before).network.populations[0].neurons == 8
+    nodes = {
+        "in": source(8),
+        "n1": one(),
+        "m": nir.Linear(np.ones((3, 8))),
+        "n2": one(),
+        "out": sink(3),
+    }
+    after = from_nir.of_graph(graph(nodes, "in n1 m n2 out"))
+    assert [population.neurons for population in after.network.populations] == [8, 3]
+    same = from_nir.of_graph(chain((nir.Linear(np.ones((8, 5))), lif(8))))
+    assert (
+        from_nir.of_graph(before).network.populations[0].vth_mant
+        == same.network.populations[0].vth_mant
+    )
+
+
+def test_tensors_of_torch_are_read_as_arrays():
+    torch = pytest.importorskip("torch")
+    matrix = np.array([[0.5, -0.25, 1.0]])
+    given = graph(
+        {"in": source(3), "m": nir.Linear(matrix), "n": lif(1), "out": sink(1)}, "in m n out"
+    )
+    wanted = from_nir.of_graph(given)
+    given.nodes["m"].weight = torch.tensor(matrix, requires_grad=True)
+    for name in ("tau", "r", "v_leak", "v_threshold", "v_reset"):
+        array = getattr(given.nodes["n"], name)
+        setattr(given.nodes["n"], name, torch.tensor(array, dtype=torch.float64))
+    assert from_nir.of_graph(given).rows == wanted.rows
 
 
 def test_topologies_come_as_they_are():

@@ -1,8 +1,8 @@
-"""Which trainings tell what each choice of learning is worth?
+"""Ablation: trainings by each recipe, and with one setting changed at a time.
 
 claims    the recipes, and variants of them, several seeds each
-choices   one setting of a base changed in turn, one seed: what it is worth
-real      the best networks on real recordings, as they are and after learning on
+choices   one setting of a base changed in turn, one seed
+real      the best networks on real recordings, before and after further training
 """
 
 from collections.abc import Iterator
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 BPTT, BPTT_STILL = "float BPTT, samples moved", "float BPTT, samples as they are"
 REAL = "on real recordings"
 LEARNING_ON = 100
-"""Generations of learning on; chosen here."""
+"""Generations of further training; chosen here."""
 LOOKS = 40
-"""Looks at the validation set in a training."""
+"""Validations in a training."""
 
 
 class Variant(NamedTuple):
@@ -46,7 +46,7 @@ COUNTED = {
 """The paper's spike count, whose classes die where noise cannot reach a threshold, or a class asks for more
 spikes than ten steps hold: a low threshold and a sharp softmax keep them."""
 EIGHT_BITS = {"fraction_bits": 0, "momentum_bits": 0}
-"""All that a synapse keeps is its weight, rounded at random in every step."""
+"""A synapse keeps only its weight, stochastically rounded in every step."""
 CLAIMS = (
     Variant("best", "best", {}),
     Variant("fast", "fast", {}),
@@ -55,7 +55,7 @@ CLAIMS = (
     Variant("EGGROLL alone", "eggroll", {}),
     Variant("EGGROLL alone, spike count", "eggroll", COUNTED),
 )
-"""What the README and docs claim."""
+"""Methods whose accuracy the README and docs state."""
 FAST_CHOICES = (
     Variant("credit by fitness, 4 pairs a sample", "fast", BY_FITNESS),
     Variant(
@@ -133,7 +133,7 @@ COUNT_CHOICES = (
 
 
 class Family(NamedTuple):
-    """Choices of which one at a time is changed, and the method that they are held against."""
+    """Families of changes, one setting each, and the method that is their base."""
 
     base: str
     choices: tuple[Variant, ...]
@@ -221,7 +221,7 @@ def _bptt(arguments: AblationExperiment, data: Dataset, store: Store, seed: int)
 
 
 def _on_real(part: Part, trained: "Settings", real: Dataset, store: Store) -> Part:
-    """What a trained network makes of real recordings, and after it has learnt on from some of them."""
+    """Accuracy of a trained network on real recordings, before and after further training on some of them."""
     settings = learning_on(trained)
     recipe = {
         "trained": part.recipe,

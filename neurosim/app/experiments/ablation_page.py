@@ -1,4 +1,4 @@
-"""How is it told what each choice is worth? Tables, pictures, and what they cannot say."""
+"""Page of the ablation: tables, pictures and limits of the results."""
 
 from pathlib import Path
 from typing import Any
@@ -89,18 +89,18 @@ def _sections(
     trained: Grouped,
 ) -> list[str]:
     told = [
-        "# What each choice of learning is worth",
+        "# Ablation of the learning settings",
         f"    {command(arguments)}",
         f"Data: {data.name} ({len(data.train.labels):,} training, {len(data.validation.labels):,} "
         f"validation, {len(data.test.labels):,} test samples, {data.steps} steps). Network "
         f"{data.train.inputs}-128-{data.classes} unless said otherwise. Everything but BPTT learns in "
         "integers on the emulated chip. Settings were chosen by validation and test accuracy of seed 0 in "
-        "shorter trials, so seed 0 is somewhat optimistic. Seconds are of training alone, looks at the "
-        "validation set included, on a shared two-core machine: compare orders, not digits.",
+        "shorter trials, so seed 0 is somewhat optimistic. Seconds are of training alone, validations "
+        "included, on a shared two-core machine: compare orders of magnitude, not digits.",
         "## What is reached",
         _claims(trained),
-        "A sample pass is one presentation of a training sample, whatever the number of perturbed "
-        "networks that saw it. Bits a synapse: all that is kept between generations, momentum included.",
+        "A sample pass is one training sample in one generation, whatever the number of perturbed "
+        "networks evaluated on it. Bits per synapse: all state between generations, momentum included.",
         "![accuracy over seconds of training](pareto.png)",
         "![validation accuracy over seconds, mean and range of the seeds](curves.png)",
     ]

@@ -1,4 +1,4 @@
-"""How are the paper's table and figures told, beside the paper's own numbers?"""
+"""Page of the paper's table and figures, beside the paper's own numbers."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""How do results look? Drawings with matplotlib, each a function from rows to axes, and their files."""
+"""Pictures of results with matplotlib: functions from rows to axes, and their files."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path

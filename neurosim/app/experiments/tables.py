@@ -1,4 +1,4 @@
-"""How are results told? Markdown tables."""
+"""Tables of results in Markdown."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -101,7 +101,7 @@ def comparison(
 
 
 def _agreement(agreed: dict[str, Any]) -> list[str]:
-    """What chip and float twin make of the same weights and the same perturbations."""
+    """Agreement of chip and float twin for the same weights and perturbations."""
     spikes = markdown(
         ["layer", "neuron steps", "spikes", "differing", "first step that differs"],
         [

@@ -1,4 +1,4 @@
-"""How does text become HTML that cannot be broken out of? Whatever is not `Html` is escaped."""
+"""Safe HTML: everything that is not `Html` is escaped."""
 
 from collections.abc import Iterable, Sequence
 from html import escape

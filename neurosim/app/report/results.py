@@ -1,4 +1,4 @@
-"""What did the network learn, what does it get wrong, and what is it like inside?"""
+"""Sections on results: accuracy, errors, weights and firing rates."""
 
 from learning.record import weights_sha256
 from neurosim.app.report import drawings, sample_drawing
@@ -43,7 +43,7 @@ def learning(facts: Facts) -> Html:
     told = (
         f"Last look, generation {last['generation']:,}: {100 * last['validation_accuracy']:.2f} % of "
         f"the validation samples, {last['dead_classes']} classes never answered, "
-        f"{last['saturated_registers']:,} saturations in the generation's evaluations."
+        f"{last.get('saturated_registers', 0):,} saturations in the generation's evaluations."
     )
     figures = (
         drawing(drawings.learning(facts.metrics), "Validation accuracy (blue) and fitness (red)."),
@@ -109,7 +109,7 @@ def health(facts: Facts, trained: Trained) -> Html:
             f"{layer.always}" if layer.rates is not None else "-",
             f"{layer.rates.mean():.3f}" if layer.rates is not None else "-",
             f"{layer.at_edge:,}",
-            f"{100 * layer.zero / layer.synapses:.1f}",
+            f"{100 * layer.zero / layer.synapses:.1f}" if layer.synapses else "-",
         ]
         for layer in trained.health
     ]

@@ -31,14 +31,19 @@ def body(facts: Facts) -> Html:
 
 
 def _shape(facts: Facts) -> str:
-    return "-".join(map(str, facts.config.network().sizes.values()))
+    return "-".join("x".join(map(str, shape)) for shape in facts.config.network().shapes.values())
 
 
 def _about(facts: Facts) -> str:
     settings = facts.config.settings
-    way = f"{way_of_training(settings)}, {settings.steps} steps a sample"
+    origin = facts.config.origin
+    way = f"{way_of_training(settings, origin)}, {settings.steps} steps a sample"
     if facts.trained is None:
         return f"To learn by {way}. No checkpoint has been written yet: settings and mapping only."
+    if origin and facts.trained.checkpoint.generation == 0:
+        return (
+            f"Weights by {way}. Curves are over epochs; nothing has been learned on the chip since."
+        )
     done, of = facts.trained.checkpoint.generation, settings.generations
     if done == 0:
         return f"To learn by {way}. The weights were brought here; nothing has been learned since."

@@ -1,4 +1,4 @@
-"""What is this NIR graph on the chip? The exact network if it is ours, the nearest one if not.
+"""Import of NIR graphs: the exact network if this project wrote it, else the nearest registers.
 
 found = read(path)
 Chip(found.network, found.weights).run(spikes)
@@ -37,7 +37,7 @@ class Imported(NamedTuple):
 
     weights  by name of connection, as `Chip` takes them
     exact    read from metadata of ours, every register as it is there
-    rows     how near each register comes; none where `exact`
+    rows     error of each register; none where `exact`
     remarks  what else differs from the graph, one sentence each
     run      what the exporter was given to keep (nir_export.to_graph); None of others
     """
@@ -74,7 +74,15 @@ def of_graph(graph: Any, dt: float = DT, clip: bool = False) -> Imported:
     found = parts(graph)
     titles = _titles([*found.inputs, *found.neurons])
     made = [
-        quantised(name, node, [w for w in found.wires if w.target == name], titles, dt, clip)
+        quantised(
+            name,
+            node,
+            found.sizes[name],
+            [w for w in found.wires if w.target == name],
+            titles,
+            dt,
+            clip,
+        )
         for name, node in found.neurons.items()
     ]
     connections = [connection for one in made for connection in one.connections]

@@ -1,4 +1,4 @@
-"""Which populations does a NIR graph have, and by which nodes do spikes travel between them?
+"""Topology of a NIR graph: its populations, and the nodes that spikes pass between them.
 
     source (Input or neurons) -> [Delay, Flatten] -> [Linear or Affine] -> [Delay, Flatten] -> neurons
 
@@ -16,6 +16,7 @@ from neurosim import limits
 from neurosim.export.nir.file_io import NirError
 
 NEURONS = ("CubaLIF", "LIF", "IF")
+PARAMETERS = ("v_threshold", "v_reset", "v_leak", "r", "tau", "tau_mem", "tau_syn", "w_in")
 MATRICES = ("Linear", "Affine")
 PASSED = ("Delay", "Flatten", "Inner")
 KNOWN = (*NEURONS, *MATRICES, "Delay", "Flatten", "Input", "Output", "NIRGraph")
@@ -35,7 +36,7 @@ Float = NDArray[np.float64]
 
 
 class Inner:
-    """An Input or Output of a graph within the graph: passes on what comes."""
+    """An Input or Output of a graph within the graph, which passes spikes on."""
 
 
 class Wire(NamedTuple):
@@ -57,11 +58,15 @@ class Wire(NamedTuple):
 
 
 class Parts(NamedTuple):
-    """inputs: name -> size; neurons: name -> node, in the order spikes reach them; wires: by target."""
+    """inputs: name -> size; neurons: name -> node, in the order spikes reach them; wires: by target.
+
+    sizes  neurons of each population
+    """
 
     inputs: dict[str, int]
     neurons: dict[str, Any]
     wires: tuple[Wire, ...]
+    sizes: dict[str, int]
 
 
 def parts(graph: Any) -> Parts:
@@ -92,8 +97,65 @@ def parts(graph: Any) -> Parts:
             f"({', '.join(NEURONS)}); needed is one of each at least"
         )
     paths = _all_paths(nodes, before, list(neurons))
-    _check_weights(nodes, paths)
-    return Parts(inputs, neurons, tuple(_wire(nodes, path, end) for path, end in paths))
+    sizes = _population_sizes(nodes, edges, neurons)
+    size_of = {**inputs, **sizes}
+    _check_weights(size_of, paths)
+    wires = tuple(_wire(nodes, path, end, size_of) for path, end in paths)
+    return Parts(inputs, neurons, wires, sizes)
+
+
+def _population_sizes(
+    nodes: dict[str, Any], edges: list[tuple[str, str]], neurons: dict[str, Any]
+) -> dict[str, int]:
+    """Neurons of each population; of one value for all of them, as the nodes around it have it."""
+    found = {}
+    for name, node in neurons.items():
+        own = _own_size(node)
+        around = [_beside(nodes, edges, name, step) for step in (0, 1)] if own == 1 else []
+        found[name] = next((size for size in around if size), own)
+    return found
+
+
+def _own_size(node: Any) -> int:
+    """Neurons that the parameters of a population are given for; 1 may stand for any number."""
+    sizes = [np.asarray(plain(getattr(node, one))).size for one in PARAMETERS if hasattr(node, one)]
+    return next((size for size in sizes if size != 1), 1)
+
+
+def _beside(
+    nodes: dict[str, Any], edges: list[tuple[str, str]], name: str, step: int
+) -> int | None:
+    """Size that the nodes before (step 0) or after (step 1) a population give it, or None.
+
+    Nodes that pass on what comes are passed, each once.
+    """
+    seen, waiting = set(), [name]
+    while waiting:
+        here = waiting.pop()
+        for edge in edges:
+            other = edge[step]
+            if edge[1 - step] != here or other in seen:
+                continue
+            seen.add(other)
+            if _kind(nodes[other]) in PASSED:
+                waiting.append(other)
+            elif size := _told_size(other, nodes[other], step):
+                return size
+    return None
+
+
+def _told_size(name: str, node: Any, step: int) -> int | None:
+    """Size that a node gives a population after it (step 0) or before it (step 1), or None."""
+    kind = _kind(node)
+    if kind in MATRICES:
+        shape = np.asarray(plain(node.weight)).shape
+        return int(shape[step]) if len(shape) == 2 else None
+    if kind in NEURONS:
+        return size if (size := _own_size(node)) > 1 else None
+    if kind == "Input":
+        return _size(name, node)
+    types = getattr(node, "output_type", None) or {}
+    return _product(types.get("output")) if kind == "Output" else None
 
 
 def _kind(node: Any) -> str:
@@ -225,9 +287,9 @@ def _paths(nodes: dict[str, Any], before: dict[str, list[str]], end: str) -> lis
     return found
 
 
-def _check_weights(nodes: dict[str, Any], paths: list[tuple[tuple[str, ...], str]]) -> None:
+def _check_weights(size_of: dict[str, int], paths: list[tuple[tuple[str, ...], str]]) -> None:
     """Raise NirError where the matrices of all ways, full as they are kept here, fit no chip."""
-    total = sum(_size(path[0], nodes[path[0]]) * _size(end, nodes[end]) for path, end in paths)
+    total = sum(size_of[path[0]] * size_of[end] for path, end in paths)
     if total > MOST_WEIGHTS:
         raise NirError(
             f"the ways between populations are matrices of {total:,} weights; a chip keeps "
@@ -235,7 +297,9 @@ def _check_weights(nodes: dict[str, Any], paths: list[tuple[tuple[str, ...], str
         )
 
 
-def _wire(nodes: dict[str, Any], path: tuple[str, ...], target: str) -> Wire:
+def _wire(
+    nodes: dict[str, Any], path: tuple[str, ...], target: str, size_of: dict[str, int]
+) -> Wire:
     source, *between = path
     matrices = [name for name in between if _kind(nodes[name]) in MATRICES]
     if len(matrices) > 1:
@@ -243,7 +307,7 @@ def _wire(nodes: dict[str, Any], path: tuple[str, ...], target: str) -> Wire:
             f"nodes {matrices[0]!r} and {matrices[1]!r} follow one another without neurons between "
             f"them; multiply their matrices"
         )
-    sizes = _size(source, nodes[source]), _size(target, nodes[target])
+    sizes = size_of[source], size_of[target]
     at = between.index(matrices[0]) if matrices else len(between)
     node = matrices[0] if matrices else target
     weights, bias = np.eye(sizes[1], sizes[0]), np.zeros(sizes[1])
@@ -277,20 +341,29 @@ def _delay(nodes: dict[str, Any], names: list[str], size: int) -> Float:
 
 
 def _size(name: str, node: Any) -> int:
-    if _kind(node) != "Input":
-        return int(np.size(node.v_threshold))
+    """Inputs of an Input node."""
     shape = node.input_type.get("input") if isinstance(node.input_type, dict) else None
-    try:
-        sizes = [operator.index(n) for n in np.asarray(shape).ravel().tolist()]
-    except (TypeError, ValueError):
-        sizes = []
-    size = math.prod(sizes) if sizes and min(sizes) > 0 else 0
+    size = _product(shape) or 0
     if not 1 <= size <= MOST_INPUTS:
         raise NirError(
             f"node {name!r}: its shape is {str(shape)[:80]}; needed are whole numbers above 0, of "
             f"{MOST_INPUTS:,} inputs at most"
         )
     return size
+
+
+def _product(shape: Any) -> int | None:
+    """Numbers that a shape stands for; None where it is none."""
+    try:
+        sizes = [operator.index(n) for n in np.asarray(plain(shape)).ravel().tolist()]
+    except (TypeError, ValueError):
+        return None
+    return math.prod(sizes) if sizes and min(sizes) > 0 else None
+
+
+def plain(given: Any) -> Any:
+    """An array of PyTorch as one of NumPy, whatever device or gradient it has; anything else as it is."""
+    return given.detach().cpu().numpy() if hasattr(given, "detach") else given
 
 
 def numbers(name: str, what: str, given: Any, endless: bool = False) -> Float:
@@ -300,7 +373,7 @@ def numbers(name: str, what: str, given: Any, endless: bool = False) -> Float:
     become infinite.
     """
     try:
-        array = np.asarray(given)
+        array = np.asarray(plain(given))
     except (TypeError, ValueError) as error:
         raise NirError(f"node {name!r}: {what} is no array of numbers ({error})") from error
     known = array.dtype.kind in "fiu"

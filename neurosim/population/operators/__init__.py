@@ -1,4 +1,4 @@
-"""Operators by connection kind; a kind that is not named here runs synapse by synapse."""
+"""Operators by connection kind; a kind that is not listed here is computed synapse by synapse."""
 
 from neurosim.network import Connection, Conv2d, Dense, Network, PooledDense
 from neurosim.population.operators.conv2d import Conv2dOperator

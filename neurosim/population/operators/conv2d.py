@@ -23,7 +23,7 @@ class Scratch(NamedTuple):
 
 
 class Conv2dOperator(Operator):
-    """A convolution."""
+    """Operator of a convolution."""
 
     can_be_narrow = True
 

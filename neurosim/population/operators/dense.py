@@ -111,14 +111,14 @@ class DenseOperator(Operator):
         layer_delta(0, count, traces, errors, self._delta_rows(), sums.narrow)
 
     def _delta_rows(self) -> NDArray[np.int32]:
-        """Where each source lane adds: sums lie by lane, but for rows that lanes share."""
+        """Row of the sums of each source lane: its own, or one that several lanes share."""
         if isinstance(self.connection.kind, PooledDense):
             return self._rows
         return np.arange(self.sources, dtype=np.int32)
 
 
 class PooledDenseOperator(DenseOperator):
-    """Windows of a map share a row; it reads, and learns by the delta rule alone."""
+    """Operator of a dense connection from a sum-pooled map; only the delta rule trains it."""
 
     def accumulate(
         self, scratch: Scratch, count: int, source: Source, terms: NDArray[np.int16],

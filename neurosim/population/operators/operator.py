@@ -42,12 +42,12 @@ class Source(NamedTuple):
         return int(self.bits.shape[1] * self.bits.shape[2])
 
     def at(self, delay: int) -> int:
-        """Where step 0 lies, `delay` steps late."""
+        """Index of step 0, delayed by `delay` steps."""
         return (self.lead - delay) * self.words
 
 
 class Sums(NamedTuple):
-    """What a thread adds up for a matrix: int32 as kernels add, int64 in all, trials since the last fold."""
+    """Update sums of a matrix: int32 sums of kernels, int64 totals, and trials since the last fold."""
 
     narrow: NDArray[np.int32]
     wide: NDArray[np.int64]
@@ -65,10 +65,10 @@ def flat(count: int, kind: Any) -> NDArray[Any]:
 
 
 class Operator:
-    """A connection synapse by synapse: any kind, slowly."""
+    """Operator of any connection kind, synapse by synapse, without a fast kernel."""
 
     can_be_narrow = False
-    """May its currents be int16 sums of mantissas?"""
+    """Whether its currents may be int16 sums of mantissas."""
 
     def __init__(self, network: Network, connection: Connection, steps: int) -> None:
         self.connection, self.steps = connection, steps
@@ -91,22 +91,22 @@ class Operator:
 
     @property
     def narrow(self) -> bool:
-        """With the matrix that is loaded, do all sums of mantissas fit 16 bits, and are they written so?"""
+        """Whether all sums of mantissas of the loaded matrix fit 16 bits, so that currents are int16."""
         return False
 
     @property
     def bound(self) -> int:
-        """No current is larger, in units of u."""
+        """Largest |current|, in units of u."""
         return self._largest << self.shift
 
     @property
     def synapses(self) -> int:
-        """How many synapses there are."""
+        """Number of synapses."""
         return self._count
 
     @property
     def fan_out(self) -> int:
-        """The most synapses that a source has."""
+        """Largest number of synapses of a source."""
         return self._fan_out
 
     def load_places(self, network: Network) -> None:
@@ -150,7 +150,7 @@ class Operator:
         self._largest = int(sums.max(initial=0))
 
     def scratch(self, block: int) -> Any:
-        """What a thread needs for `block` trials."""
+        """Memory that a thread needs for `block` trials."""
         return None
 
     def current(
@@ -163,7 +163,7 @@ class Operator:
         )  # fmt: skip
 
     def new_sums(self) -> Sums:
-        """Sums of nothing yet."""
+        """Empty update sums."""
         assert self.parameter is not None
         shape = self._sums_shape()
         return Sums(zeros(shape, np.int32), np.zeros(shape, np.int64), [0])
@@ -178,7 +178,7 @@ class Operator:
         return sums[:, : self.parameter.columns]
 
     def fold(self, sums: Sums, count: int, largest: int) -> None:
-        """Make room for `count` more trials, each of which adds no more than `largest`."""
+        """Fold the sums if `count` more trials, each adding at most `largest`, could overflow them."""
         sums.trials[0] += count
         if sums.trials[0] * largest > INT32_MAX:
             np.add(sums.wide, sums.narrow, out=sums.wide)
@@ -186,7 +186,7 @@ class Operator:
             sums.trials[0] = count
 
     def most_terms(self) -> int:
-        """How many terms a sum takes of a trial at most."""
+        """Largest number of terms that a sum takes from one trial."""
         assert self.parameter is not None
         return self.steps * self.parameter.uses
 
@@ -194,7 +194,7 @@ class Operator:
         self, scratch: Any, count: int, source: Source, terms: NDArray[np.int16],
         told: NDArray[np.uint8], sums: Sums,
     ) -> None:  # fmt: skip
-        """Add the terms int16 (trial, step, lane) that the spikes meet."""
+        """Add the terms int16 (trial, step, lane) of the neurons that each spike reaches."""
         self.fold(sums, count, TERM_MAX * self.most_terms())
         explicit.explicit_accumulate(
             0, count, self.steps, source.bits, source.row, source.at(self.delay), source.words,
