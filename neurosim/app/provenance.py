@@ -52,7 +52,7 @@ def commit() -> str | None:
 
 
 def processor() -> str:
-    """The processor's name, as far as the system tells it."""
+    """Name of the processor, as far as the system reports it."""
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):

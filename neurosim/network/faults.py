@@ -1,4 +1,4 @@
-"""Hardware faults: which bits, compartments and axons of a chip are defective, and by how much registers vary.
+"""Hardware faults: defective bits, compartments and axons of a chip, and mismatch of its registers.
 
     faults = Faults.of_text("stuck-weight-bits 0.01, dead 0.05, seed 3")
     faults.mantissas(network, mantissas)   what the synapses read back of what is written to them
@@ -308,7 +308,7 @@ def _decimal(share: int) -> str:
 
 
 def _sends(network: Network, population: Population) -> bool:
-    """Do the spikes of a population reach another one?"""
+    """Whether the spikes of a population reach another one."""
     return any(c.source == population.name != c.target for c in network.connections)
 
 

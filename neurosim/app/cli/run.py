@@ -92,7 +92,7 @@ def run(arguments: Run) -> int:
     }
     title = (
         f"{data.name}, {arguments.split} sample {arguments.sample}: "
-        f"{config.class_names[label]}, taken for {config.class_names[prediction]}"
+        f"{config.class_names[label]}, classified as {config.class_names[prediction]}"
     )
     path = arguments.picture or arguments.folder / f"sample-{arguments.sample}.png"
     thresholds = {

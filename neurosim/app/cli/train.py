@@ -37,7 +37,7 @@ class Train(BaseModel):
     resume: Path | None = None
     """run folder to continue, with the settings it has; a larger --generations lengthens it"""
     start: Path | None = None
-    """run folder whose weights the new run starts with, to learn on from other data"""
+    """run folder whose weights the new run starts with, for further training on other data"""
     threads: int | None = None
     """processor threads; by default all. Changes the time, never the bits"""
     cluster: str | None = None
@@ -66,7 +66,7 @@ def default(given: Sequence[str]) -> Train:
     try:
         found = asked.parse_known_args(list(given))[0]
     except argparse.ArgumentError:
-        return Train()  # what is wrong is told when all flags are read
+        return Train()  # errors are reported when all flags are read
     if found.resume is not None:
         return Train(settings=_settings_of(Path(found.resume)))
     deep = found.layers is not None or found.feedback is not None or len(found.hidden) > 1
@@ -83,7 +83,7 @@ def default(given: Sequence[str]) -> Train:
 
 
 def _settings_of(run: Path) -> Settings:
-    """Settings of a run; the default ones where it cannot be read, which is told when it is opened."""
+    """Settings of a run; the defaults where it cannot be read, which is reported when it is opened."""
     from learning.record import RunError, read_run
 
     try:

@@ -32,7 +32,7 @@ COLUMNS = (
     Column("saturated", 10, lambda record: f"{record['saturated_registers']:,}"),
     Column("M evals/s", 9, lambda record: _speed(record["evaluations_per_second"])),
 )
-"""Dead classes are never answered, dead neurons never spike; saturated registers met their limit; an
+"""Dead classes are never predicted, dead neurons never spike; saturated registers reached their limit; an
 evaluation is one perturbed network on one sample."""
 
 

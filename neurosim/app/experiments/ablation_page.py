@@ -106,7 +106,7 @@ def _sections(
     ]
     bits = _bits(trained)
     if bits:
-        told += ["## Bits a synapse", bits, "![accuracy over bits a synapse](bits.png)"]
+        told += ["## Bits per synapse", bits, "![accuracy over bits per synapse](bits.png)"]
     for family, (base, _) in ablation.FAMILIES.items():
         table = _choices(trained, family, base)
         if table:
@@ -148,10 +148,10 @@ def _claims(methods: Grouped) -> str:
         "s",
         "sample passes",
         "member-samples",
-        "bits a synapse",
+        "bits per synapse",
         "dead classes (most)",
         "dead neurons",
-        "hidden spikes a sample",
+        "hidden spikes per sample",
     )
     return markdown(header, rows)
 
@@ -180,7 +180,7 @@ def _choices(methods: Grouped, family: str, base: str) -> str | None:
         "test acc. %",
         "gain",
         "s",
-        "bits a synapse",
+        "bits per synapse",
         "dead classes",
         "dead neurons",
     )
@@ -201,7 +201,7 @@ def _gain(result: Result, kept: Result) -> str:
 
 def _by_bits(methods: Grouped) -> dict[str, list[tuple[int, float]]]:
     """(bits, accuracy) of the trainings that differ in nothing else."""
-    names = {"with momentum": ("and momentum",), "without momentum": ("bits a synapse",)}
+    names = {"with momentum": ("and momentum",), "without momentum": ("bits per synapse",)}
     found: dict[str, list[tuple[int, float]]] = {}
     for line, endings in names.items():
         for name, some in methods.items():
@@ -221,7 +221,7 @@ def _bits(methods: Grouped) -> str | None:
         for line, points in lines.items()
         for bits, reached in points
     ]
-    return markdown(("fast", "bits kept a synapse", "test acc. %"), rows) if rows else None
+    return markdown(("fast", "state bits per synapse", "test acc. %"), rows) if rows else None
 
 
 def _real(methods: Grouped, names: list[str], real: Dataset) -> str:
@@ -289,7 +289,7 @@ def pictures(folder: Path, methods: Grouped) -> None:
     draw(folder / "curves.png", lambda axes: _curves(axes, methods), (7.2, 4.6))
     lines = _by_bits(methods)
     if lines:
-        draw(folder / "bits.png", lambda axes: draw_bits(axes, lines, "bits kept a synapse"))
+        draw(folder / "bits.png", lambda axes: draw_bits(axes, lines, "state bits per synapse"))
 
 
 def _error_axis(axes: Any, limits: tuple[float, float]) -> None:

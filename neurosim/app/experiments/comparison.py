@@ -65,7 +65,7 @@ class Comparison(BaseModel):
     float_pairs: Annotated[int, Field(ge=1)] = 256
     """pairs of float EGGROLL"""
     search_samples: Annotated[int, Field(ge=1)] = 2000
-    """validation samples that the scale search looks at"""
+    """validation samples for the scale search"""
     sweeps: bool = True
     """sweep the widths of weights, membranes and decays"""
     device: str = "cpu"

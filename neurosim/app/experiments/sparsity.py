@@ -56,8 +56,8 @@ def answer(methods: Grouped) -> list[str]:
         )
     header = [
         "method",
-        f"hidden spikes a sample, first look at {100 * level:.1f} % or more",
-        "validation acc. % of that look",
+        f"hidden spikes per sample, first validation at {100 * level:.1f} % or more",
+        "validation acc. % there",
         "spikes at the end",
         "test acc. %",
     ]
@@ -70,8 +70,8 @@ def answer(methods: Grouped) -> list[str]:
 
 LIMITS = (
     "Limits: BPTT and evolution scale the same scores differently before the softmax, "
-    "and that scale alone moved BPTT from 76 to 246 hidden spikes a sample at the same accuracy "
-    "(docs/hostref.md). Learning rates, too, were chosen for accuracy, not made equal. So a difference "
+    "and that scale alone moved BPTT from 76 to 246 hidden spikes per sample at the same accuracy "
+    "(docs/notes/hostref.md). Learning rates, too, were chosen for accuracy, not made equal. So a difference "
     "here is one between these settings; it is not shown to be one between the ways of training."
 )
 NEAR = 0.05
@@ -127,5 +127,5 @@ def plot(axes: Any, methods: Grouped) -> None:
             )
     axes.set_ylim(bottom=0)
     axes.set_xlabel("validation accuracy, %")
-    axes.set_ylabel("hidden spikes a sample")
+    axes.set_ylabel("hidden spikes per sample")
     axes.legend(fontsize="small")

@@ -128,7 +128,7 @@ def in_float(
     start: Callable[[], Any] | None = None,
     started: Any = None,
 ) -> Part:
-    """A surrogate-gradient training; `start` makes the parameters it starts from, `started` tells them."""
+    """A surrogate-gradient training; `start` makes its initial parameters, `started` names them."""
     recipe = {
         "data": data.key,
         "measure": MEASURE,

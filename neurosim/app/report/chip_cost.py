@@ -13,8 +13,8 @@ COMPARED = (
     "silent neurons",
     "clipped weights",
     "saturated registers",
-    "hidden spikes a sample",
-    "estimated µJ a sample",
+    "hidden spikes per sample",
+    "estimated µJ per sample",
 )
 """Columns of `neurosim compare` that the page has room for; compare.md has all."""
 

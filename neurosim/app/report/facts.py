@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from neurosim.chip.energy import Estimate
 
 SHOWN = 3
-"""Samples shown where none are asked for, one of them answered wrongly, if any."""
+"""Number of samples shown by default, one of them misclassified, if there is one."""
 
 
 class Sample(NamedTuple):
@@ -48,7 +48,7 @@ class Sample(NamedTuple):
 class Health(NamedTuple):
     """Health of a layer.
 
-    rates    float (neuron,): spikes a step, mean over the test samples; None where the layer is read by
+    rates    float (neuron,): spikes per step, mean over the test samples; None where the layer is read by
              its membrane and never to spike
     dead     neurons that never spiked;  always: neurons that spiked in every step of every sample
     at_edge  weights at the smallest or largest mantissa;  zero: weights that are 0;  synapses: of all
@@ -155,7 +155,7 @@ def _measure(
 
 
 def _telling(labels: NDArray[np.uint16], right: NDArray[np.bool_]) -> list[int]:
-    """The first sample answered wrongly, if any, and the first of some classes answered rightly."""
+    """The first misclassified sample, if any, and the first correct one of some classes."""
     wrong = np.flatnonzero(~right)[:1].tolist()
     numbers = np.flatnonzero(right)
     _, firsts = np.unique(labels[numbers], return_index=True)
