@@ -47,7 +47,9 @@ def parser_of(model: Any, name: str, default: Any, config: Sequence[Any]) -> Any
     import tyro
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # tyro 1 has it, and no later one is allowed
+        warnings.simplefilter(
+            "ignore", DeprecationWarning
+        )  # tyro 1 has it, and no later one is allowed
         return tyro.extras.get_parser(model, prog=name, default=default, config=tuple(config))
 
 
