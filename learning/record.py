@@ -25,6 +25,7 @@ from learning.rules.registry import unread
 from learning.settings import Settings, network
 from neurosim.data.sensor import Sensor
 from neurosim.network import Network, NetworkError, Weights
+from neurosim.network.faults import Faults
 from neurosim.network.serialise import describe, network_of
 from neurosim.population.state import SynapticState
 from neurosim.storage import JsonError, atomic_path, parse_json, write_atomically
@@ -53,6 +54,7 @@ KNOWN = {
     "network",
     "begun_sha256",
     "data",
+    "faults",
 }
 """Entries of the configuration."""
 
@@ -101,6 +103,7 @@ class Config(NamedTuple):
     given         a network that the settings do not describe
     about         properties of the data set; None in run folders written before they were kept
     begun_sha256  `weights_sha256` of given initial weights; None where they are drawn from the seed
+    faults        of the chip that the network is trained on; None for a sound chip
     """
 
     settings: Settings
@@ -110,6 +113,7 @@ class Config(NamedTuple):
     given: Network | None = None
     about: DataAbout | None = None
     begun_sha256: str | None = None
+    faults: Faults | None = None
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -133,6 +137,8 @@ class Config(NamedTuple):
             content["begun_sha256"] = self.begun_sha256
         if self.about is not None:
             content["data"] = self.about.to_json()
+        if self.faults is not None:
+            content["faults"] = str(self.faults)
         return json.dumps({**content, "sha256": _digest(_canonical(content))}, indent=1).encode()
 
 
@@ -439,7 +445,7 @@ def _config_of(content: dict[str, Any]) -> Config:
     for name in ("inputs", "classes"):
         if type(content[name]) is not int or not 1 <= content[name] <= 1 << 24:
             raise ValueError(f"{name} is {content[name]!r}; allowed are 1..{1 << 24}")
-    texts = ("dataset_key", *(name for name in ("begun_sha256",) if name in content))
+    texts = ("dataset_key", *(name for name in ("begun_sha256", "faults") if name in content))
     for name in texts:
         if not isinstance(content[name], str):
             raise ValueError(f"{name} is {content[name]!r}; needed is text")
@@ -454,6 +460,7 @@ def _config_of(content: dict[str, Any]) -> Config:
         network_of(content["network"]) if "network" in content else None,
         DataAbout.of_json(content["data"]) if "data" in content else None,
         content.get("begun_sha256"),
+        Faults.of_text(content["faults"]) if "faults" in content else None,
     )
     if len(config.class_names) != config.classes:
         raise ValueError(f"{len(config.class_names)} class names for {config.classes} classes")

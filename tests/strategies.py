@@ -144,7 +144,14 @@ FAULT_SHARES = st.sampled_from([0, 0, ONE // 20, ONE // 3])
 @st.composite
 def chip_faults(draw, **more):
     """Faults of any of the kinds that evaluator and emulator both have; `more`: shares of other kinds."""
-    both = ("stuck_at_0", "stuck_at_1", "silent", "always_firing", "lost_axons", "threshold_mismatch")
+    both = (
+        "stuck_at_0",
+        "stuck_at_1",
+        "silent",
+        "always_firing",
+        "lost_axons",
+        "threshold_mismatch",
+    )
     shares = {kind: draw(FAULT_SHARES) for kind in both}
     return Faults(**{**shares, **more}, seed=draw(SEEDS))
 

@@ -1,4 +1,4 @@
-"""Hardware faults: which bits, compartments and axons of a chip are defective, and by how much registers vary.
+"""Hardware faults: defective bits, compartments and axons of a chip, and mismatch of its registers.
 
     faults = Faults.of_text("stuck-weight-bits 0.01, dead 0.05, seed 3")
     faults.mantissas(network, mantissas)   what the synapses read back of what is written to them
@@ -119,7 +119,9 @@ class Faults:
                 given[name] = value
         faults = Faults(**{name.replace("-", "_"): value for name, value in given.items()})
         if not faults.kinds:
-            raise NetworkError(f"faults {text!r} name no share above 0; leave them out, or {NONE!r}")
+            raise NetworkError(
+                f"faults {text!r} name no share above 0; leave them out, or {NONE!r}"
+            )
         return faults
 
     @property
@@ -188,7 +190,10 @@ class Faults:
         """What connection `number` makes of mantissas int64 (source, target) that are written to it."""
         found = np.asarray(written, np.int64)
         if self.stuck_at_0 or self.stuck_at_1:
-            stuck, half = self.stuck(network, number), 1 << network.connections[number].weight_bits - 1
+            stuck, half = (
+                self.stuck(network, number),
+                1 << network.connections[number].weight_bits - 1,
+            )
             word = found & (2 * half - 1) & ~stuck.at_0.astype(np.int64) | stuck.at_1
             found = (word ^ half) - half
         if self.lost_axons:
@@ -239,6 +244,24 @@ class Faults:
             flipped |= (words < below).reshape(rows, columns).astype(np.uint8) << np.uint8(bit)
         return flipped
 
+    def counts(self, network: Network) -> list[tuple[str, str, int, int]]:
+        """(kind, where, how many, of how many) of the faults that can be counted."""
+        found: list[tuple[str, str, int, int]] = []
+        for number, connection in enumerate(network.connections):
+            if self.stuck_at_0 or self.stuck_at_1:
+                stuck = self.stuck(network, number)
+                bits = stuck.at_0.size * connection.weight_bits
+                for kind, mask in zip(OF_BITS[:2], stuck, strict=True):
+                    found.append((kind, connection.name, int(np.bitwise_count(mask).sum()), bits))
+            if self.lost_axons:
+                axons = self.axons(network, number)
+                found.append(("lost-axons", connection.name, int(axons.sum()), axons.size))
+        for number, population in enumerate(network.populations):
+            states = self.compartments(network, number)
+            for kind, state in (("silent", SILENT), ("always-firing", FIRING)):
+                found.append((kind, population.name, int((states == state).sum()), states.size))
+        return [row for row in found if self[row[0]]]
+
     @property
     def generator_code(self) -> int:
         """What the upper half of a generation's word tells the generator: see `generator.draw_words`."""
@@ -259,7 +282,9 @@ KINDS = tuple(
 OF_BITS = ("stuck-at-0", "stuck-at-1", "flipped-weight-bits")
 
 
-def flipped(connection: Connection, mantissas: NDArray[np.int8], bits: NDArray[np.uint8]) -> NDArray[np.int8]:
+def flipped(
+    connection: Connection, mantissas: NDArray[np.int8], bits: NDArray[np.uint8]
+) -> NDArray[np.int8]:
     """Mantissas with some of their stored bits flipped, in two's complement of the connection's width."""
     half = 1 << (connection.weight_bits - 1)
     word = (mantissas.astype(np.int64) & (2 * half - 1)) ^ bits
@@ -310,7 +335,9 @@ def _below(share: int) -> int:
     return share * WORD // ONE
 
 
-def _raw(words: int, stream: np.int64, number: int, direction: int, generation: int, seed: int) -> NDArray[np.uint64]:
+def _raw(
+    words: int, stream: np.int64, number: int, direction: int, generation: int, seed: int
+) -> NDArray[np.uint64]:
     """uint64, `words` 32-bit words of the generator in pairs."""
     drawn = np.zeros(-(-words // 2), np.uint64)
     generator.draw_blocks(drawn, stream, number, direction, generation, np.uint64(seed))

@@ -108,7 +108,7 @@ def test_a_stuck_generator_bit_is_stuck_in_all_that_learning_draws(data):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(naive, "word", stuck_word)
-        wanted = naive.fitness(
+        wanted, _ = naive.fitness(
             case.network, case.weights, spec, READOUT, case.dense.tolist(),
             case.frames.labels.tolist(), groups.tolist(), range(2, 4), 7, SEED,
         )  # fmt: skip
@@ -140,7 +140,9 @@ def test_learning_on_a_sound_chip_is_learning_without_faults_until_they_come(dat
             assert np.array_equal(seen[0].fitness, seen[1].fitness)
         coefficients = np.arange(4 * spec.directions).astype(np.int8)
         for chip in chips:
-            chip.apply_update(coefficients, range(4), generation, [Rates(300, 30, 0)] * count, batch)
+            chip.apply_update(
+                coefficients, range(4), generation, [Rates(300, 30, 0)] * count, batch
+            )
         same = all(map(np.array_equal, chips[0].state.synapses, chips[1].state.synapses))
         assert same or generation == 2
 
@@ -174,7 +176,11 @@ def test_credit_and_delta_rule_learn_on_a_chip_with_every_fault():
     states = []
     for _ in range(2):
         chip = faulty(
-            case, every, spec, signals=signals(2, hidden=type(signals(2)[0]).CREDIT), fraction_bits=8
+            case,
+            every,
+            spec,
+            signals=signals(2, hidden=type(signals(2)[0]).CREDIT),
+            fraction_bits=8,
         )
         for generation in range(3):
             seen = chip.evaluate(batch, range(12), generation)
@@ -189,7 +195,7 @@ def test_what_the_fused_kernel_does_not_have_is_refused_and_says_what_to_use():
     from neurosim.network import NetworkError
 
     case = example((20, 9, 5))
-    with pytest.raises(NetworkError, match="decay-mismatch.*neurosim evaluate"):
+    with pytest.raises(NetworkError, match=r"decay-mismatch.*neurosim evaluate"):
         faulty(case, Faults(decay_mismatch=ONE // 10), still(case.network))
     with pytest.raises(NetworkError, match="lost-axons with noise on the weights"):
         faulty(case, Faults(lost_axons=ONE // 10), wide(case))

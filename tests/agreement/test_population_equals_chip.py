@@ -162,9 +162,7 @@ def check_member(case, sample, faults=None):
     layers, steps = len(network.populations), spikes.shape[1]
     one = spikes[sample : sample + 1]
     late = np.concatenate([one, np.zeros((1, layers, one.shape[2]), np.uint8)], axis=1)
-    layered = Chip.from_weights(
-        network, weights, profiles.LAYERED, placement=None, faults=faults
-    )
+    layered = Chip.from_weights(network, weights, profiles.LAYERED, placement=None, faults=faults)
     default = Chip.from_weights(pipelined(network, steps), weights, placement=None, faults=faults)
     for side, sign in enumerate((1, -1)):
         noisy = {

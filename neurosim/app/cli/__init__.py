@@ -22,6 +22,7 @@ COMMANDS = {
     "compare": "a run beside float training, quantised weights and narrower registers",
     "reproduce": "the paper's table and figures, for this implementation",
     "study": "what each choice of learning is worth, beside float BPTT on the same events",
+    "faults": "what learning on a chip with faults repairs",
     "cache": "what is kept to save time: list it, or clear it",
     "bench": "how near a generation comes to this machine's limit",
     "warmup": "compile every kernel now, so that no later command waits",

@@ -37,6 +37,9 @@ class Train(BaseModel):
     """run folder to continue, with the settings it has"""
     start: Path | None = None
     """run folder whose weights the new run starts with, to learn on from other data"""
+    faults: str | None = None
+    """faults of the chip that it learns on: "stuck-weight-bits 0.01, dead 0.05, seed 3, since 50"
+    (docs/faults.md); by default none. A resumed run keeps its own"""
     threads: int | None = None
     """processor threads; by default all. Changes the time, never the bits"""
     cluster: str | None = None
@@ -188,16 +191,17 @@ def run(arguments: Train) -> int:
     from neurosim.app.cli.signals import noted
     from neurosim.app.report.learning_picture import learning_curve
     from neurosim.app.report.tensorboard import Scalars, writer_class
+    from neurosim.network.faults import Faults
 
     threads.use(arguments.threads)
     if arguments.tensorboard:
         writer_class()
     if arguments.resume is not None:
-        given = arguments.run, arguments.start
-        if given != (None, None) or arguments.settings != Train().settings:
+        given = arguments.run, arguments.start, arguments.faults
+        if given != (None, None, None) or arguments.settings != Train().settings:
             raise RunError(
                 f"--resume {arguments.resume} continues with the settings of the run; "
-                f"leave out --run, --start and all settings"
+                f"leave out --run, --start, --faults and all settings"
             )
         folder, checkpoint = RunFolder.resume(arguments.resume)
         settings = folder.config.settings
@@ -206,7 +210,8 @@ def run(arguments: Train) -> int:
     data = load_settings(settings, arguments.as_json)
     if arguments.resume is None:
         settings = fitted(arguments, data)
-    config = start(settings, data) if arguments.resume is None else folder.config
+    faults = Faults.of_text(arguments.faults) if arguments.faults is not None else None
+    config = start(settings, data, faults) if arguments.resume is None else folder.config
     if arguments.start is not None:
         checkpoint = started_from(arguments.start, config)
     if arguments.resume is not None and data.key != folder.config.dataset_key:

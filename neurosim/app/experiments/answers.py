@@ -11,6 +11,7 @@ from neurosim.chip.emulator import Chip, Probe
 from neurosim.chip.profiles import LAYERED
 from neurosim.data.frames import Frames
 from neurosim.network import Weights
+from neurosim.network.faults import Faults
 
 
 class Answers(NamedTuple):
@@ -25,10 +26,24 @@ class Answers(NamedTuple):
     spikes: dict[str, NDArray[np.int8]]
 
 
-def answer(config: Config, weights: Weights, frames: Frames) -> Answers:
+def faults_of(config: Config, generation: int, text: str | None = None) -> Faults | None:
+    """The faults of a chip that a network is evaluated on: those of `text`, or of the run by then."""
+    faults = config.faults if text is None else Faults.of_text(text)
+    if text is not None and faults is not None:
+        faults.refuse(
+            ["flipped-weight-bits", "stuck-generator-bit"],
+            "a network that does not learn",
+            "both act while it learns: use neurosim train --faults, and stuck-weight-bits here",
+        )
+    return None if faults is None else faults.at(generation)
+
+
+def answer(
+    config: Config, weights: Weights, frames: Frames, faults: Faults | None = None
+) -> Answers:
     """Run the network on the chip emulator, step by step, with the latency of training (none)."""
     network = config.network()
-    chip = Chip.from_weights(network, weights, LAYERED, placement=None)
+    chip = Chip.from_weights(network, weights, LAYERED, placement=None, faults=faults)
     recording = chip.run(frames, [Probe(network.populations[-1].name, "v")])
     counts = [recording.spikes[layer.name].sum(axis=1) for layer in network.populations]
     potentials = recording.probed[0].sum(axis=1)

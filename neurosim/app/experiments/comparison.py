@@ -14,6 +14,8 @@ from neurosim.app.experiments.store import Store, Tell
 from neurosim.data.datasets import Dataset
 from neurosim.data.frames import Frames, select
 from neurosim.network import Network, NetworkError, Weights
+from neurosim.network.faults import Faults
+from neurosim.population.faulty import check_faults
 from neurosim.storage import sealed, write_atomically
 
 if TYPE_CHECKING:
@@ -67,6 +69,9 @@ class Comparison(BaseModel):
     """validation samples that the scale search looks at"""
     sweeps: bool = True
     """sweep the widths of weights, membranes and decays"""
+    faults: str | None = None
+    """faults of the chip that every network is evaluated on: "stuck-weight-bits 0.01, dead 0.05, seed 3"; by
+    default those of each run, and none for the networks of BPTT; none: a sound chip"""
     device: str = "cpu"
     """where the float reference runs: auto, cpu, cuda or cuda:N"""
 
@@ -124,7 +129,14 @@ def bptt_settings(arguments: Comparison, config: "Config", seed: int) -> "BpttSe
 def plan(arguments: Comparison, config: "Config", data: Dataset, store: Store) -> list[Part]:
     """Every part of the comparison; nothing is done yet."""
     common = {"data": data.key, "measure": MEASURE}
-    parts = [_run_part(folder, config, data, store, common) for folder in arguments.folders]
+    given = _faults(arguments)
+    if given is not None:
+        check_faults(config.network(), given)
+        common["faults"] = str(given)
+    parts = [
+        _run_part(folder, config, data, store, common, arguments.faults)
+        for folder in arguments.folders
+    ]
     for seed in range(arguments.seeds):
         settings = bptt_settings(arguments, config, seed)
         recipe = {
@@ -148,9 +160,15 @@ def plan(arguments: Comparison, config: "Config", data: Dataset, store: Store) -
 
 
 def _run_part(
-    folder: Path, config: "Config", data: Dataset, store: Store, common: dict[str, Any]
+    folder: Path,
+    config: "Config",
+    data: Dataset,
+    store: Store,
+    common: dict[str, Any],
+    text: str | None,
 ) -> Part:
     from learning.record import read_checkpoint, weights_sha256
+    from neurosim.app.experiments.answers import faults_of
 
     own, checkpoint = read_checkpoint(folder)
     if own.network() != config.network() or own.settings.readout != config.settings.readout:
@@ -165,6 +183,7 @@ def _run_part(
         )
     s = own.settings
     cost = checkpoint.generation * s.pairs * 2 * s.batch
+    faults = faults_of(own, checkpoint.generation, text)
 
     def make() -> list[Row]:
         membrane = s.readout == "membrane"
@@ -176,12 +195,15 @@ def _run_part(
                 checkpoint.weights,
                 data.test,
                 membrane,
+                faults,
                 sample_passes=cost,
                 seconds=checkpoint.seconds,
             )
         ]
 
     recipe = {**common, "weights": weights_sha256(checkpoint.weights)}
+    if faults is not None:
+        recipe["faults"] = str(faults)
     return Part(f"run-{folder.resolve().name}", recipe, make, store)
 
 
@@ -228,6 +250,7 @@ def _bptt_rows(
                     found.weights,
                     data.test,
                     membrane,
+                    _faults(arguments),
                     sample_passes=passes,
                     clipped=sum(found.clipped),
                     zeroed=sum(found.zeroed),
@@ -363,6 +386,10 @@ def sweeps(
 
     swept: dict[str, list[list[float]]] = store.made("sweeps", recipe, make)
     return swept
+
+
+def _faults(arguments: Comparison) -> Faults | None:
+    return None if arguments.faults is None else Faults.of_text(arguments.faults)
 
 
 def check(arguments: Comparison) -> None:

@@ -8,6 +8,8 @@ NeuroBench's measures (Yik et al., Nature Communications 16, 2025), on the integ
     footprint             bytes of synapses and biases
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +17,9 @@ from numpy.typing import NDArray
 
 from neurosim.data.frames import Frames
 from neurosim.network import Network, Weights
+from neurosim.network.faults import Faults
 from neurosim.population.evaluator import Evaluator, ReadoutSpec
+from neurosim.population.faulty import FaultyEvaluator
 from neurosim.population.layout import NoiseSpec
 from neurosim.population.state import state_of
 
@@ -52,10 +56,15 @@ class OnChip(NamedTuple):
     input_spikes: float
 
 
-def still_chip(network: Network, weights: Weights, membrane: bool) -> Evaluator:
-    """A chip that holds `weights` and learns nothing."""
+def still_chip(
+    network: Network, weights: Weights, membrane: bool, faults: Faults | None = None
+) -> Evaluator:
+    """A chip that holds `weights` and learns nothing; the faults are there, whenever they come."""
     none = (0,) * len(network.layers)
-    return Evaluator(
+    form: Callable[..., Evaluator] = Evaluator
+    if faults is not None:
+        form = partial(FaultyEvaluator, faults=faults, generation=faults.since)
+    return form(
         network,
         state_of(weights),
         seed=0,
@@ -65,9 +74,15 @@ def still_chip(network: Network, weights: Weights, membrane: bool) -> Evaluator:
     )
 
 
-def accuracy(network: Network, weights: Weights, frames: Frames, membrane: bool) -> float:
+def accuracy(
+    network: Network,
+    weights: Weights,
+    frames: Frames,
+    membrane: bool,
+    faults: Faults | None = None,
+) -> float:
     """Share of `frames` that the chip answers rightly."""
-    forward = still_chip(network, weights, membrane).forward(frames)
+    forward = still_chip(network, weights, membrane, faults).forward(frames)
     scores = forward.potentials if membrane else forward.counts
     return float((scores.argmax(1) == frames.labels).mean())
 
@@ -84,9 +99,15 @@ def log_likelihood(
     return float(log_p[np.arange(len(log_p)), frames.labels].mean())
 
 
-def measure(network: Network, weights: Weights, frames: Frames, membrane: bool) -> OnChip:
-    """Run the chip on all of `frames` and count."""
-    forward = still_chip(network, weights, membrane).forward(frames)
+def measure(
+    network: Network,
+    weights: Weights,
+    frames: Frames,
+    membrane: bool,
+    faults: Faults | None = None,
+) -> OnChip:
+    """Run the chip on all of `frames` and count; weights and synapses are counted as they are written."""
+    forward = still_chip(network, weights, membrane, faults).forward(frames)
     scores = forward.potentials if membrane else forward.counts
     answers = scores.argmax(1)
     classes = scores.shape[1]

@@ -51,7 +51,9 @@ class Conv2dOperator(Operator):
         assert self.parameter is not None
         self._count = self.parameter.rows * self.parameter.columns * self.parameter.uses
         self._largest = 0
-        met = taps((height, width), (self.out_shape[1], self.out_shape[2]), size, stride, padding).source
+        met = taps(
+            (height, width), (self.out_shape[1], self.out_shape[2]), size, stride, padding
+        ).source
         self._fan_out = int(np.bincount(met).max(initial=0)) * self.parameter.columns
 
     @property
