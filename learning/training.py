@@ -96,7 +96,7 @@ def check_carried(config: Config) -> None:
             f"is trained on a sound chip only; use a chain of dense layers (--recipe fast), or evaluate the "
             f"trained network with the faults (neurosim evaluate --faults)"
         )
-    check_faults(config.network(), config.faults)
+    check_faults(config.network(), config.faults, noise(config.settings, config.network()))
 
 
 def make_chip(config: Config, state: SynapticState | None = None, generation: int = 0) -> Evaluator:

@@ -257,6 +257,8 @@ class Faults:
                 axons = self.axons(network, number)
                 found.append(("lost-axons", connection.name, int(axons.sum()), axons.size))
         for number, population in enumerate(network.populations):
+            if not _sends(network, population):
+                continue
             states = self.compartments(network, number)
             for kind, state in (("silent", SILENT), ("always-firing", FIRING)):
                 found.append((kind, population.name, int((states == state).sum()), states.size))

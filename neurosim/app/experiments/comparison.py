@@ -16,6 +16,7 @@ from neurosim.data.frames import Frames, select
 from neurosim.network import Network, NetworkError, Weights
 from neurosim.network.faults import Faults
 from neurosim.population.faulty import check_faults
+from neurosim.population.layout import NoiseSpec
 from neurosim.storage import sealed, write_atomically
 
 if TYPE_CHECKING:
@@ -131,7 +132,8 @@ def plan(arguments: Comparison, config: "Config", data: Dataset, store: Store) -
     common = {"data": data.key, "measure": MEASURE}
     given = _faults(arguments)
     if given is not None:
-        check_faults(config.network(), given)
+        still = (0,) * len(config.network().layers)
+        check_faults(config.network(), given, NoiseSpec(still, still))
         common["faults"] = str(given)
     parts = [
         _run_part(folder, config, data, store, common, arguments.faults)
@@ -347,7 +349,8 @@ def agreement(
         chip = make_chip(config, checkpoint.state)
         pairs = range(min(64, config.settings.pairs))
         fitness = None
-        if not (any(chip.spec.aligned) or chip.spec.one_sided):
+        unlike = any(chip.spec.aligned) or chip.spec.one_sided or config.faults is not None
+        if not unlike:  # the twin has members of that kind only, and no faults
             few = select(data.train, slice(32))
             compared = members.member_fitness(chip, few, pairs, checkpoint.generation)
             fitness = compared.agreement()._asdict()
