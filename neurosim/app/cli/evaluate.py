@@ -26,6 +26,9 @@ class Evaluate(BaseModel):
     data: str | None = None
     """data set; by default the one the run was trained on"""
     choice: Annotated[DataChoice, tyro.conf.arg(name="")] = DataChoice()
+    faults: str | None = None
+    """faults of the chip: "stuck-weight-bits 0.01, decay-mismatch 0.1, seed 3" (docs/faults.md); by default
+    those that the run was trained with; none: a sound chip"""
     split: Literal["train", "validation", "test"] = "test"
     """which part of the data"""
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False
@@ -35,11 +38,13 @@ class Evaluate(BaseModel):
 def run(arguments: Evaluate) -> int:
     from learning.record import read_checkpoint, weights_sha256
     from neurosim.app.cli.arguments import load_data
-    from neurosim.app.experiments.answers import answer
+    from neurosim.app.experiments.answers import answer, faults_of
 
     config, checkpoint = read_checkpoint(arguments.folder)
     data = load_data(config, arguments.data, arguments.as_json, arguments.choice)
-    seen, confusion, _ = answer(config, checkpoint.weights, getattr(data, arguments.split))
+    faults = faults_of(config, checkpoint.generation, arguments.faults)
+    frames = getattr(data, arguments.split)
+    seen, confusion, _ = answer(config, checkpoint.weights, frames, faults)
     if arguments.as_json:
         print(
             json.dumps(
@@ -52,6 +57,7 @@ def run(arguments: Evaluate) -> int:
                     "dead_neurons": seen.dead_neurons,
                     "spikes_per_sample": seen.spikes_per_sample,
                     "generations": checkpoint.generation,
+                    "faults": None if faults is None else str(faults),
                     "weights_sha256": weights_sha256(checkpoint.weights),
                     "classes": list(config.class_names),
                     "confusion": confusion.tolist(),
@@ -59,7 +65,7 @@ def run(arguments: Evaluate) -> int:
             )
         )
         return 0
-    title = f"{data.name}, {arguments.split}"
+    title = f"{data.name}, {arguments.split}" + ("" if faults is None else f", {faults}")
     _show(confusion, config.class_names, f"{title}: {100 * seen.accuracy:.2f} %")
     return 0
 

@@ -1,0 +1,52 @@
+"""`neurosim faults`: what learning on a chip with faults repairs."""
+
+import json
+from typing import Annotated
+
+import tyro
+from pydantic import Field
+
+from neurosim.app.experiments.faults import FaultsExperiment
+
+
+class FaultsStudy(FaultsExperiment):
+    """What learning on a chip with faults repairs: write faults.md and its pictures.
+
+    Long work: every training is kept in the output folder, and a second call goes on where the first
+    stopped.
+    """
+
+    only_page: bool = False
+    """train nothing: write the page from the results that are there"""
+    threads: Annotated[int | None, Field(ge=1)] = None
+    """processor threads, of the chip and of PyTorch; by default all"""
+    as_json: Annotated[bool, tyro.conf.arg(name="json")] = False
+    """print one JSON object, and nothing else"""
+
+
+def run(arguments: FaultsStudy) -> int:
+    from neurosim import threads
+    from neurosim.app.cli.arguments import data_progress
+    from neurosim.app.cli.progress import progress
+    from neurosim.app.experiments import faults, faults_page
+    from neurosim.data import datasets
+
+    faults.check(arguments)
+    if arguments.bptt_epochs:
+        from hostref.backend import use_threads
+
+        use_threads(arguments.threads)
+    threads.use(arguments.threads)
+    load = data_progress(arguments.as_json)
+    data = datasets.load(arguments.data, pool=faults.POOL, progress=load)
+    if arguments.only_page:
+        page, results = faults_page.from_store(arguments, data)
+    else:
+        count = len(faults_page.plan(arguments, data))
+        with progress("result", count, arguments.as_json) as tell:
+            page, results = faults_page.run(arguments, data, tell)
+    if arguments.as_json:
+        print(json.dumps({"out": str(arguments.out), "results": results}))
+    else:
+        print(f"{page.read_text()}\nwritten to {page}")
+    return 0
