@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from neurosim.data.datasets import Dataset
 
 GAIN = 0.5
-"""Chosen here by trial (docs/hostref.md)."""
+"""Chosen here by trials (docs/notes/hostref.md)."""
 _KIND = "bptt"
 CHECKPOINT = "bptt.safetensors"
 """The file of a training in its folder."""
@@ -38,11 +38,11 @@ Report = Callable[[dict[str, Any]], None]
 
 
 class TrainingError(ValueError):
-    """A training that cannot go on. What it had reached is kept."""
+    """A training that cannot continue. Its last epoch is kept."""
 
 
 class Trained(NamedTuple):
-    """A finished training: its best parameters by validation, and what each epoch showed."""
+    """A finished training: its best parameters by validation, and metrics of each epoch."""
 
     model: Model
     parameters: Parameters
@@ -203,7 +203,7 @@ class Training:
 
 
 def epochs(run: Training, data: "Dataset") -> Iterator[dict[str, Any]]:
-    """Train to the end, an entry of the history at a time; each is on disk before it is told."""
+    """Train to the end, one entry of the history at a time; each is on disk before it is yielded."""
     device = run.model.like.device
     train, validation = (inputs.load(part, device) for part in (data.train, data.validation))
     while not run.finished:

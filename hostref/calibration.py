@@ -1,15 +1,15 @@
-"""Initial weights by measured rates: each layer's matrices grow until its neurons spike often enough.
+"""Initial weights by measured firing rates: matrices are scaled up until each layer spikes often enough.
 
 Layers are taken in the order in which spikes reach them, on the same few samples. A layer that has fixed
-weights alone, and an output that never fires, stay as they are.
+weights alone, and an output that never fires, are left unchanged.
 """
 
 from hostref.backend import Tensor, torch
 from hostref.model import Model, Parameters, split
 
 RATE = 0.05
-"""Mean spikes a neuron and step that a layer starts with at least: chosen here, of the order that trained
-networks have (docs/hostref.md)."""
+"""Mean spikes per neuron and step that a layer starts with at least: chosen here, of the order that trained
+networks have (docs/notes/hostref.md)."""
 FACTOR, TRIES = 1.5, 16
 """Growth of a try, and tries, of which the one with most spikes is kept: 1.5^15 is 438; chosen here."""
 

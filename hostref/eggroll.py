@@ -1,4 +1,4 @@
-"""What is a low-rank perturbation, and how is it felt without being written out?
+"""Low-rank perturbations of EGGROLL, applied as two thin matrix products.
 
     E_i        = B_i^T A_i / sqrt(r)            A_i (rank, neuron), B_i (rank, source)
     x (W + s E_i) = x W + (s / sqrt(r)) (x B_i^T) A_i
@@ -26,8 +26,8 @@ class LowRank(NamedTuple):
     a      float (pair, rank, column) a parameter
     b      float (pair, rank, row) a parameter
     c      float (pair, bias) a population, or None: biases are left alone
-    scale  what A and B are multiplied with, a parameter: float (column,) or a number
-    sigma  what c is multiplied with
+    scale  factor of A and B, per parameter: float (column,) or a number
+    sigma  factor of c
     """
 
     a: tuple[Tensor, ...]
@@ -37,7 +37,7 @@ class LowRank(NamedTuple):
     sigma: float = 0.0
 
     def current(self, number: int, operator: Operator, x: Tensor) -> Tensor:
-        """What spikes `x` cause beyond the network's current on side +; see model.Noise."""
+        """Noise current of spikes `x` on side +; see model.Noise."""
         if not operator.factored or operator.mask is not None:
             a, b = self.a[number] * self.scale[number], self.b[number]
             return written_out(operator, x, b.transpose(1, 2) @ a)

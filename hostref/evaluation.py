@@ -10,12 +10,12 @@ from hostref.settings import Readout
 
 
 class Evaluation(NamedTuple):
-    """What one pass over some samples showed.
+    """Results of one pass over some samples.
 
-    accuracy    share of samples answered rightly, 0..1
+    accuracy    fraction of correct predictions, 0..1
     loss        mean of -log p(label)
     confusion   int64 (label, answer)
-    spikes      spikes a sample, of each layer
+    spikes      spikes per sample, of each layer
     silent      neurons that never spiked, of each layer
     output      number of the layer that is read out
     """

@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 GAIN = 3.0
 """Initial weights have standard deviation GAIN / sqrt(sources): a silent network has no fitness to
-compare, and at 3 about a tenth of the hidden neurons spike in a step (`docs/hostref.md`)."""
+compare, and at 3 about a tenth of the hidden neurons spike in a step."""
 
 Report = Callable[[dict[str, Any]], None]
 
 
 class Strategy(Protocol):
-    """A kind of noise: how it is drawn, and what its fitness says about the weights."""
+    """A kind of noise: its distribution, and the estimate of the gradient from fitness."""
 
     def draw(self, model: Model, pairs: int, source: torch.Generator) -> Noise: ...
 
@@ -41,7 +41,7 @@ class Strategy(Protocol):
 
 
 class Evolved(NamedTuple):
-    """A finished training: the model, its parameters, and what each generation showed."""
+    """A finished training: the model, its parameters, and metrics of each generation."""
 
     model: Model
     parameters: Parameters

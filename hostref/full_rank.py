@@ -1,4 +1,4 @@
-"""What does EGGROLL save? The paper's vanilla ES: every weight has noise of its own.
+"""Full-rank evolution strategies (the paper's vanilla ES): independent noise on every weight.
 
     x (W + sigma E_i) = x W + sigma x E_i,     E_i (source, neuron) standard normal
     estimate          = sum_i Delta_i E_i
@@ -24,7 +24,7 @@ class FullRank(NamedTuple):
 
     e      float (pair, row, column) a parameter
     c      float (pair, bias) a population
-    sigma  what both are multiplied with, in `Layer.unit`s
+    sigma  factor of both, in `Layer.unit`s
     """
 
     e: tuple[Tensor, ...]
@@ -32,7 +32,7 @@ class FullRank(NamedTuple):
     sigma: float
 
     def current(self, number: int, operator: Operator, x: Tensor) -> Tensor:
-        """What spikes `x` cause beyond the network's current on side +; see model.Noise."""
+        """Noise current of spikes `x` on side +; see model.Noise."""
         if not operator.factored or operator.mask is not None:
             return written_out(operator, x, self.e[number] * self.sigma)
         return operator.place(self._product(number, operator.rows(x)))

@@ -1,6 +1,6 @@
 """Batches of packed spikes as tensors.
 
-A batch is unpacked on the device where it is used: 300 bytes a step travel, not 9 kilobytes.
+A batch is unpacked on the device where it is used: 300 bytes per step are transferred, not 9 kilobytes.
 """
 
 from collections.abc import Iterator

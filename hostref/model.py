@@ -25,7 +25,7 @@ __all__ = ["Model", "Noise", "Parameters", "Path", "Trace", "delayed", "on_both_
 
 
 class Parameters(NamedTuple):
-    """What learning changes, in `Layer.unit`s.
+    """Learned parameters, in `Layer.unit`s.
 
     weights  float (row, column) a parameter, in the order of `Network.parameters`
     biases   float (neuron,) a population, in the description's order; of maps (channel,)
@@ -42,20 +42,20 @@ class Noise(Protocol):
     """Perturbations of a population of antithetic pairs, in `Layer.unit`s."""
 
     def current(self, number: int, operator: Operator, x: Tensor) -> Tensor:
-        """What spikes `x` cause beyond the network's current on side +, by parameter `number`.
+        """Noise current of spikes `x` on side +, by parameter `number`.
 
         float (pair, side, sample, step, neuron); one side stands for both where `x` is the same.
         """
 
     def bias(self, layer: int) -> Tensor | None:
-        """What side + adds to the biases of a population: (pair, 1, 1, bias), or None."""
+        """Noise on the biases of a population on side +: (pair, 1, 1, bias), or None."""
 
     def perturbed(self, parameters: Parameters, sign: int, pair: int = 0) -> Parameters:
         """The same, written out: the parameters of one member (sign 1 or -1)."""
 
 
 class Trace(NamedTuple):
-    """What happened, float (..., step, neuron).
+    """Spikes and membranes of a run, float (..., step, neuron).
 
     spk  spikes, a population each, in the description's order
     mem  membranes of the output, before reset
@@ -69,7 +69,7 @@ class Path(NamedTuple):
     """A connection on its way to a population.
 
     number  of its parameter; None where its weights are fixed
-    gain    of fixed weights: float (neuron,), what a weight of 1 adds to u, in `Layer.unit`s
+    gain    of fixed weights: float (neuron,), increment of u by a weight of 1, in `Layer.unit`s
     delay   steps from a spike to its synapses; of a recurrent connection one more than its own
     """
 
@@ -127,7 +127,7 @@ class Model:
 
     @cached_property
     def masks(self) -> tuple[Tensor | None, ...]:
-        """For each parameter which of its weights exist; None: all."""
+        """For each parameter the mask of the weights that exist; None: all."""
         paths = [path for many in (*self.incoming, *self.recurrent) for path in many]
         found = {path.number: path.operator.mask for path in paths if path.number is not None}
         return tuple(found[number] for number in range(len(self.network.parameters)))
@@ -193,7 +193,7 @@ def split(x: Tensor, sizes: list[int]) -> Sequence[Tensor]:
 
 
 def perturbed_current(path: Path, x: Tensor, parameters: Parameters, noise: Noise | None) -> Tensor:
-    """What spikes `x` add to a population by one connection, on both sides where there is noise."""
+    """Current of spikes `x` through one connection, on both sides where there is noise."""
     if path.number is None:
         fixed = path.operator.current(x, None)
         return fixed if path.gain is None else fixed * path.gain

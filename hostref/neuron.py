@@ -5,7 +5,7 @@
     b[t]   = fall b[t-1] + rise spk[t-1]     0 where the threshold does not adapt
     spk[t] = mem[t] > threshold + b[t]       strictly; neurons that cannot fire only integrate
 
-With `Rounding`, decayed values are truncated and states are limited as registers would have it.
+With `Rounding`, decayed values are truncated and states are limited as in registers.
 """
 
 from collections.abc import Callable, Sequence
@@ -45,7 +45,7 @@ class Layer(NamedTuple):
 
 
 class Rounding(NamedTuple):
-    """What registers of finite width do, in units of u.
+    """Rounding and saturation of registers of finite width, in units of u.
 
     lsb    u, v and decayed values are truncated towards zero to multiples of this
     limit  u and v stop at plus and minus this
@@ -67,7 +67,7 @@ def decayed(state: Tensor, factor: Tensor, rounding: Rounding | None) -> Tensor:
 
 
 def kept(state: Tensor, rounding: Rounding | None) -> Tensor:
-    """`state` as a register of finite width holds it: on its grid, and saturated."""
+    """`state` in a register of finite width: on its grid, and saturated."""
     if rounding is None:
         return state
     grid = torch.trunc(state / rounding.lsb) * rounding.lsb
@@ -75,7 +75,7 @@ def kept(state: Tensor, rounding: Rounding | None) -> Tensor:
 
 
 def adapted(above: Tensor, spk: Tensor, by: Adaptation, rounding: Rounding | None) -> Tensor:
-    """How far the threshold lies above the description's, a step after spikes `spk`."""
+    """Rise of the threshold above the description's, a step after spikes `spk`."""
     return kept(decayed(above, above.new_tensor(by.fall), rounding) + by.rise * spk, rounding)
 
 
@@ -91,8 +91,8 @@ def integrate(
 ) -> tuple[Tensor, Tensor]:
     """Spikes and membranes (before reset), each (..., step, neuron) as `current`, from rest.
 
-    `bias` broadcasts against one step of `current`; `feedback` gives what the spikes of the steps before
-    add to the next one's current, or None.
+    `bias` broadcasts against one step of `current`; `feedback` gives the recurrent current of the next step
+    from the spikes of the steps before, or None.
     """
     spks: list[Tensor] = []
     mems = []

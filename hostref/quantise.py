@@ -1,4 +1,4 @@
-"""Quantisation of float weights to a few bits a synapse.
+"""Quantisation of float weights to few bits per weight.
 
     m  = round(W s), clipped to the mantissas that `weight_bits` allow;  s one number a parameter
     vth_mant << 6 = s << current_shift                                  so the threshold carries s
@@ -33,7 +33,7 @@ SHARES = (1.0, 0.85, 0.7, 0.6, 0.5, 0.42, 0.35, 0.3, 0.25, 0.2, 0.16, 0.12)
 
 
 class Quantised(NamedTuple):
-    """A network for the chip, and what it lost; one value a parameter.
+    """A quantised network for the chip, and its errors; one value per parameter.
 
     share    of the largest weight that the largest mantissa stands for
     clipped  mantissas that stopped at their limit

@@ -1,4 +1,4 @@
-"""Which class did the network answer, and how sure was it?
+"""Readout of the float network: scores, predictions and log-likelihoods.
 
     count      score = mean spike rate of an output neuron over the steps, 0..1     (the paper's)
     membrane   score = sum of its membrane potential over the steps, in thresholds

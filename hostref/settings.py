@@ -25,7 +25,7 @@ POOL_THRESHOLD = 1
 
 
 class Settings(BaseModel):
-    """Common to all: frozen, and nothing unknown is let through."""
+    """Common to all: frozen, unknown fields are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -108,7 +108,7 @@ class BpttSettings(Settings):
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of input spikes left out while training."""
     shift: Annotated[int, Field(ge=0, le=8)] = 1
-    """training samples are moved by up to this many pixels; 0 for inputs that are no sensor"""
+    """training samples are shifted by up to this many pixels; 0 for inputs that are no sensor"""
     slope: Annotated[float, Field(gt=0)] = 2.0
     """Of the fast sigmoid; snnTorch's default is 25."""
     patience: Annotated[int, Field(ge=0)] = 0
@@ -150,7 +150,7 @@ class BenchmarkSettings(Settings):
     device: str = "auto"
     """auto (CUDA where there is one), cpu, cuda or cuda:N."""
     pairs: Positive = 256
-    """Antithetic pairs of a generation; the paper does not say how many it had."""
+    """Antithetic pairs of a generation; not given in the paper."""
     batch: Positive = 64
     """Samples of a generation."""
     block: Positive = 64

@@ -1,4 +1,4 @@
-"""Which files make hardware this run's network, and prove that it infers and learns as the chip does?
+"""Export of a run for hardware: memory images of the network, and golden vectors of inference and learning.
 
     write(folder, config, checkpoint, data, samples)
 

@@ -9,6 +9,7 @@ from neurosim import limits
 from neurosim.data.frames import Frames, pack
 from neurosim.network import AdaptiveLif, Connection, Input, Lif, Network, Population, Weights
 from neurosim.network.connections import Conv2d, Dense, PooledDense, Sparse, SumPool2d
+from neurosim.network.faults import ONE, Faults
 from neurosim.network.shapes import MAP, size_of
 from neurosim.population.evaluator import Evaluator, ReadoutSpec
 from neurosim.population.layout import NoiseSpec
@@ -247,6 +248,24 @@ def aligned_noises(draw, network, all_layers=False):
         window=draw(st.sampled_from([0, 1, 3000, 100_000])),
         one_sided=draw(st.booleans()),
     )
+
+
+FAULT_SHARES = st.sampled_from([0, 0, ONE // 20, ONE // 3])
+
+
+@st.composite
+def chip_faults(draw, **more):
+    """Faults of any of the kinds that evaluator and emulator both have; `more`: shares of other kinds."""
+    both = (
+        "stuck_at_0",
+        "stuck_at_1",
+        "silent",
+        "always_firing",
+        "lost_axons",
+        "threshold_mismatch",
+    )
+    shares = {kind: draw(FAULT_SHARES) for kind in both}
+    return Faults(**{**shares, **more}, seed=draw(SEEDS))
 
 
 READOUTS = st.builds(

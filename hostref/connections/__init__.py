@@ -1,4 +1,4 @@
-"""Float operators of connection kinds, by name. A kind with an operator of its own is a file and an entry."""
+"""Registry of float operators, by connection kind. A kind with an operator is a file and an entry."""
 
 from hostref.connections.base import Operator
 from hostref.connections.conv2d import Conv2dOperator

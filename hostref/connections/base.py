@@ -1,7 +1,7 @@
-"""Operators of connections: spikes of a source to currents of a target, by a matrix.
+"""Float operator of a connection: spikes of a source to currents of a target, by a matrix.
 
-    rows      what meets the matrix                  (..., step, source) -> (..., step * uses, rows)
-    place     results to the neurons they belong to  (..., step * uses, columns) -> (..., step, neuron)
+    rows      inputs of the matrix                   (..., step, source) -> (..., step * uses, rows)
+    place     results to their neurons               (..., step * uses, columns) -> (..., step, neuron)
     current   place(rows(x) W)
 
 Neurons lie in C order of their shape; rows and columns are those of the connection kind's matrix.
@@ -17,20 +17,20 @@ from neurosim.network.shapes import MAP, Shape, lane_order
 
 
 class Operator:
-    """What float networks need of a connection kind between two shapes.
+    """Float operator of a connection kind between two shapes.
 
     mask  bool (rows, columns) of the weights that exist, or None where all do
     """
 
     mask: Tensor | None = None
     factored = True
-    """Are there `rows` and `place`, by which a low-rank factor of the matrix can be met alone?"""
+    """Whether there are `rows` and `place`, so that a low-rank factor can replace the matrix."""
 
     def __init__(self, kind: Any, in_shape: Shape, out_shape: Shape) -> None:
         self.kind, self.in_shape, self.out_shape = kind, in_shape, out_shape
 
     def rows(self, x: Tensor) -> Tensor:
-        """What meets the matrix."""
+        """Inputs of the matrix."""
         raise NotImplementedError
 
     def place(self, results: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Convolution: PyTorch's, and its windows written out where a factor of the matrix meets them."""
+"""Convolution by PyTorch, and its unfolded windows for products with factors of the matrix."""
 
 from hostref.backend import Tensor, torch
 from hostref.connections.base import Operator, by_map

@@ -1,4 +1,4 @@
-"""Any connection kind, from its synapses one by one: a dense matrix that its own is written into."""
+"""Float operator of any connection kind, from its synapses one by one, through a dense matrix."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Sparse connection: a dense one whose other weights stay 0."""
+"""Sparse connection: a dense one whose masked weights stay 0."""
 
 from typing import Any
 

@@ -1,12 +1,12 @@
-"""What does the chip do with these spikes? Cores, synapses and compartments, step by step.
+"""Chip emulator: cores, synapses and compartments of any network, time step by time step.
 
     chip = Chip(network, {"input->hidden": weights, ...}, profiles.DEFAULT)
     recording = chip.run(spikes, probes=[Probe("hidden", "v")])
 
 Latency, once: a spike of step t acts in step t + latency + delay; latency is 1 for neurons and,
 but for brian2-loihi's and slayer's rules, 1 for inputs. Layer l = 1, 2, ... of a chain therefore
-does in step t + l what the population evaluator, without latency, does in step t; `pipelined` lets
-each layer start afresh in its own step l. Under `profiles.LAYERED` the chip has no latency either.
+does in step t + l what the population evaluator, without latency, does in step t; `pipelined` resets each
+layer before its own step l. Under `profiles.LAYERED` the chip has no latency either.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,6 +17,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from neurosim.chip import faults as defects
 from neurosim.chip import profiles, stimulus, wiring
 from neurosim.chip.mapping import Placement, place
 from neurosim.chip.profiles import Profile
@@ -27,6 +28,7 @@ from neurosim.kernels.chip import step as chip_step
 from neurosim.kernels.chip.step import Groups, Probes, State
 from neurosim.kernels.chip.synapse import Projections
 from neurosim.network import Network, NetworkError, Weights, with_biases
+from neurosim.network.faults import Faults
 from neurosim.threads import in_pieces
 
 Quantity = Literal["u", "v", "current"]
@@ -37,8 +39,8 @@ PIECES_PER_THREAD = 4
 class Probe(NamedTuple):
     """Record `what` of chosen neurons (None: all) in chosen steps of the run (None: all).
 
-    u, v     as the step leaves them (v in the step of a spike: by the profile's `recorded_v`)
-    current  what arrived at the compartment in this step, noise included, in units of u
+    u, v     at the end of the step (v in the step of a spike: by the profile's `recorded_v`)
+    current  input of the compartment in this step, noise included, in units of u
     """
 
     population: str
@@ -48,7 +50,7 @@ class Probe(NamedTuple):
 
 
 class Counters(NamedTuple):
-    """What happened; int64 (sample, step), or plain integers after `total`.
+    """Counters of a run; int64 (sample, step), or plain integers after `total`.
 
     input_overflows       sums of synaptic input beyond 21 bits and sign
     current_overflows     u beyond its register; saturations by default, wraps in other profiles
@@ -97,7 +99,8 @@ class Chip:
     weights     by name of connection: integers (target, source), `Dense` or `Sparse`
     placement   cores and routes; "auto" makes one or refuses a network that does not fit; None
                 leaves the network unplaced: no limits, no messages, no hops
-    rounded     by name of connection: what came of bringing the weights to the grid
+    rounded     by name of connection: result of rounding the weights to the grid
+    faults      of this chip (network/faults.py); flipped bits come between generations, not here
     """
 
     def __init__(
@@ -107,11 +110,19 @@ class Chip:
         profile: Profile = profiles.DEFAULT,
         placement: Placement | Literal["auto"] | None = "auto",
         seed: int = 0,
+        faults: Faults | None = None,
     ) -> None:
+        ideal = network
+        if faults is not None:
+            defects.check(faults, network, profile)
+            network = faults.registers(network)
+        self.faults = faults
         self.network, self.profile, self.seed = network, profile, seed
         self.synapses = _checked(network, weights, profile)
-        self.placement = place(network, self.synapses) if placement == "auto" else placement
+        self.placement = place(ideal, self.synapses) if placement == "auto" else placement
         self._registers = wiring.registers(network, profile)
+        if faults is not None:
+            self._registers = defects.registers(faults, network, self._registers)
         ends = np.cumsum([0, *(p.neurons for p in network.populations)]).tolist()
         self._slices = {
             p.name: slice(a, b)
@@ -129,10 +140,11 @@ class Chip:
         weights: Weights,
         profile: Profile = profiles.DEFAULT,
         placement: Placement | Literal["auto"] | None = "auto",
+        faults: Faults | None = None,
     ) -> "Chip":
         """A network with learned mantissas and bias mantissas."""
         synapses = synapses_of(network, weights)
-        return Chip(with_biases(network, weights), synapses, profile, placement)
+        return Chip(with_biases(network, weights), synapses, profile, placement, faults=faults)
 
     def write(self, connection: str, weights: object) -> None:
         """Replace the synapses of a connection; states of earlier runs stay usable."""
@@ -142,11 +154,18 @@ class Chip:
         self._write(connection)
 
     def _write(self, name: str) -> None:
-        connection = next(c for c in self.network.connections if c.name == name)
+        number = self._number(name)
+        synapses = self.synapses[name]
+        if self.faults is not None:
+            synapses = defects.synapses(self.faults, self.network, number, synapses)
         self._parts[name], self.rounded[name] = wiring.pieces(
-            connection, self.synapses[name], self.profile
+            self.network.connections[number], synapses, self.profile
         )
         self._ready: dict[frozenset[str], tuple] = {}
+
+    def _number(self, name: str) -> int:
+        """Place of a connection in the description."""
+        return [c.name for c in self.network.connections].index(name)
 
     def fresh_state(self, samples: int) -> State:
         """Everything at 0."""
@@ -216,6 +235,14 @@ class Chip:
             laid_out = wiring.projections(self.network, self._in_order, self.profile)
             self._ready[given.valued] = (groups, laid_out)
         groups, laid_out = self._ready[given.valued]
+        if perturbations and self.faults is not None:
+            known = {c.name for c in self.network.connections} & set(perturbations)
+            perturbations = dict(perturbations) | {
+                name: defects.perturbation(
+                    self.faults, self.network, self._number(name), perturbations[name]
+                )
+                for name in known
+            }
         if perturbations:
             laid_out = wiring.perturbed(laid_out, self._in_order, perturbations)
         return groups, laid_out
@@ -336,7 +363,7 @@ def pipelined(network: Network, steps: int) -> Network:
 
 
 def _chosen(what: str, asked: Sequence[int] | None, size: int) -> NDArray[np.int64]:
-    """Which of 0..size-1 a probe asks for."""
+    """Indices in 0..size-1 of a probe."""
     if asked is None:
         return np.arange(size)
     array = np.asarray(asked)

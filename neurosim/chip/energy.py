@@ -1,10 +1,10 @@
-"""What would it cost in energy and time? Counted operations times published constants: an estimate.
+"""Energy and time of a network on the chip: counted operations times published constants, an estimate.
 
     energy = sum over operations of count * picojoules     + static power * time
     time   = sum over operations of count * nanoseconds / cores used     + steps * barrier
 
-Spread evenly over the cores used, which is the least it can take. Never a measurement: every
-estimate carries the source of its constants.
+Work is spread evenly over the cores used, which is the lower bound of the time. It is never a measurement:
+every estimate names the source of its constants.
 """
 
 from collections.abc import Mapping
@@ -101,7 +101,7 @@ PRESETS = {costs.name: costs for costs in (DAVIES_2018, SANA_FE)}
 
 
 class Row(NamedTuple):
-    """One kind of operation: how many, and what they cost."""
+    """One kind of operation: count and cost."""
 
     operation: str
     number: float

@@ -25,11 +25,11 @@ Int = NDArray[np.int64]
 
 
 class MappingError(NetworkError):
-    """A network that does not fit. The message names the limit, and by how much."""
+    """A network that does not fit. The message names the limit and the excess."""
 
 
 class Limits(NamedTuple):
-    """What one core, and one chip, can hold."""
+    """Limits of one core and of one chip."""
 
     compartments: int = limits.COMPARTMENTS_PER_CORE
     axons_in: int = limits.AXONS_IN_PER_CORE
@@ -79,7 +79,7 @@ class Placement(NamedTuple):
         return tuple(core for core in self.cores if core.population == population)
 
     def busiest_share(self, population: str) -> float:
-        """Share of the population that its fullest core holds."""
+        """Fraction of the population on its fullest core."""
         sizes = [core.last - core.first for core in self.of(population)]
         return max(sizes) / sum(sizes)
 
@@ -105,7 +105,7 @@ def _used(population: Population, fans: Sequence[Fan], first: int, last: int) ->
 
 
 def _excess(used: dict[str, int], allowed: Limits) -> str:
-    """Which limit is exceeded, and by how much; empty if none is."""
+    """The limit that is exceeded, and the excess; empty if none is."""
     for name, need in used.items():
         most = getattr(allowed, name)
         if need > most:

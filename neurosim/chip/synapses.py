@@ -1,10 +1,10 @@
-"""Which synapses does a connection have, and what does each of them add to u?
+"""Synapses of a connection: weights on the grid of a profile, and the current that each adds to u.
 
     Dense, Sparse       the synapses as the user gives them
-    on_grid             weight -> what the synapse stores (range and rounding of the profile)
-    currents            stored weight -> what one spike adds to u, where the exponent acts on each
+    on_grid             weight -> stored weight (range and rounding of the profile)
+    currents            stored weight -> increment of u per spike, where the exponent acts on each
 
-Weights here are the whole numbers -256..255 of the peers, `mantissa << grid_bits`.
+Weights here are integers -256..255 as in other emulators, `mantissa << grid_bits`.
 """
 
 from collections.abc import Sequence
@@ -20,9 +20,9 @@ from neurosim.network.connections import Dense as DenseKind
 
 Int = NDArray[np.int64]
 WIDEST = {"mixed": (-256, 254), "excitatory": (0, 255), "inhibitory": (-256, 0)}
-"""Weights that brian2-loihi takes; with any number of bits."""
+"""Range of weights in brian2-loihi, for any number of bits."""
 CLIPPED = {"mixed": (-256, 255), "excitatory": (0, 255), "inhibitory": (-255, 0)}
-"""What lava clips to; with any number of bits."""
+"""Range that lava clips to, for any number of bits."""
 EACH_LIMIT = (1 << 15) - 1
 """brian2-loihi limits the current of a weight to ±(2^21 - 2^6), so 2^15 - 1 weight units."""
 
@@ -248,7 +248,7 @@ class Rounded(NamedTuple):
 def on_grid(
     weights: ArrayLike, bits: int, sign_mode: str, profile: Profile, where: str = "weights"
 ) -> Rounded:
-    """What the synapses store of `weights` under the profile's range and rounding."""
+    """Stored values of `weights` under the profile's range and rounding."""
     given = np.asarray(weights, np.int64)
     grid = 8 - bits + (sign_mode == "mixed")
     within = given
@@ -320,7 +320,7 @@ def currents(
     profile: Profile,
     where: str = "weights",
 ) -> Int:
-    """What one spike adds to u, for weights from `on_grid`, where the exponent acts on each."""
+    """Increment of u per spike, for weights from `on_grid`, where the exponent acts on each."""
     weights = np.asarray(stored, np.int64)
     grid = 8 - bits + (sign_mode == "mixed")
     if profile.exponent == "exact":

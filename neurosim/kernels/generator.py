@@ -1,6 +1,6 @@
-"""What random bits does a core draw? A pure function of a counter and the run's seed: Philox4x32-10.
+"""Counter-based random generator Philox4x32-10: a pure function of a counter and the seed of the run.
 
-    bits(block | stream, layer | direction | generation ; seed)        four 32-bit words a block
+    bits(block | stream, layer | direction | generation ; seed)        four 32-bit words per block
 
 Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011; the constants are
 those of Random123. A generator without state can draw the same noise twice: once to evaluate a
@@ -27,8 +27,9 @@ WEYL_0, WEYL_1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
 LOW = np.uint64(0xFFFFFFFF)
 HALF = np.uint64(32)
 LAYER_BITS = np.uint64(16)
+SIX, SINGLE, NOTHING, ALL = np.uint64(6), np.uint64(1), np.uint64(0), np.uint64(2**64 - 1)
 
-# The streams: what a number is drawn for. The second counter word is `stream << 16 | layer`.
+# Streams, one per purpose. The second counter word is `stream << 16 | layer`.
 (
     OUTPUT_FACTOR,
     INPUT_FACTOR,
@@ -44,7 +45,7 @@ LAYER_BITS = np.uint64(16)
 ) = (np.int64(stream) for stream in range(11))
 """A and B of a low-rank perturbation, the bias noise, a full-rank perturbation, the stochastic
 rounding of synapses and of biases, the initial weights, the order of samples, the event camera,
-the noise of event-aligned perturbations, and how far samples are moved. Typed, since a literal would compile
+the noise of event-aligned perturbations, and the shifts of samples. Typed, because a literal would compile
 the callee once more."""
 
 
@@ -64,7 +65,7 @@ def philox4x32(c0, c1, c2, c3, k0, k1):
 def philox4x32_lanes(c0, c1, c2, c3, k0, k1):
     """`philox4x32` of eight counters (words of lanes) and one key (uint64).
 
-    Nothing is above the lowest 32 bits; where that is said, 32-bit products are taken.
+    The inputs have no bits above the lowest 32, so that 32-bit products can be used.
     """
     low, half = splat_words(LOW), splat_words(HALF)
     for _ in range(ROUNDS):
@@ -78,23 +79,36 @@ def philox4x32_lanes(c0, c1, c2, c3, k0, k1):
     return c0, c1, c2, c3
 
 
+def stuck_code(bit: int, value: int) -> int:
+    """What is added to a generation's word so that bit 0..63 of every 64-bit word drawn is stuck at `value`.
+
+    The counter takes the lower half of that word; the upper half is 0 for a generator without a fault.
+    """
+    return ((1 + value) << 6 | bit) << 32
+
+
 @kernel
 def draw_words(out, offset, first, count, stream, layer, direction, generation, seed):
     """Write 64-bit words `first` .. `first + count - 1` of one noise field to the flat array `out`.
 
-    Words 2b and 2b + 1 are block b; `first` is even. `out` is uint64, C-contiguous.
+    Words 2b and 2b + 1 are block b; `first` is even. `out` is uint64, C-contiguous. The upper half of
+    `generation` may hold the code of a stuck bit (`stuck_code`).
     """
     field = ((uint64(stream) << LAYER_BITS) | uint64(layer)) & LOW
     who, when = uint64(direction) & LOW, uint64(generation) & LOW
     k0 = uint64(seed) & LOW
     k1 = uint64(seed) >> HALF
+    code = uint64(generation) >> HALF
+    bit = SINGLE << (code & uint64(63))
+    keep = ~bit if code >> SIX == SINGLE else ALL
+    put = bit if code >> SIX > SINGLE else NOTHING
     elements = pointer(out)
     half = splat_words(HALF)
     if 0 < count <= 2:
         w0, w1, w2, w3 = philox4x32(uint64(first >> 1) & LOW, field, who, when, k0, k1)
-        out[offset] = w0 | (w1 << HALF)
+        out[offset] = (w0 | (w1 << HALF)) & keep | put
         if count == 2:
-            out[offset + 1] = w2 | (w3 << HALF)
+            out[offset + 1] = (w2 | (w3 << HALF)) & keep | put
         return
     for word in range(0, count, 2 * WORDS):
         w0, w1, w2, w3 = philox4x32_lanes(
@@ -108,8 +122,8 @@ def draw_words(out, offset, first, count, stream, layer, direction, generation, 
         store_interleaved(
             elements,
             offset + word,
-            w0 | shift_words_left(w1, half),
-            w2 | shift_words_left(w3, half),
+            (w0 | shift_words_left(w1, half)) & splat_words(keep) | splat_words(put),
+            (w2 | shift_words_left(w3, half)) & splat_words(keep) | splat_words(put),
             count - word,
         )
 

@@ -1,4 +1,4 @@
-"""Network description: inputs, populations, connections and the weights that learning changes."""
+"""Networks: inputs, populations, connections, layers, and the weights that learning changes."""
 
 from neurosim.network.connections import Conv2d, Dense, PooledDense, Sparse, SumPool2d
 from neurosim.network.description import (

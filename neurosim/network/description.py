@@ -1,9 +1,9 @@
-"""Which network is on the chip? A frozen description that checks itself when it is made.
+"""Network description: inputs, populations and connections, frozen and checked; and weights for them.
 
-    Input, Population   what spikes        (name, size, registers, noise)
-    Connection          what carries them  (source -> target, weight format, delay)
-    Network             all of it
-    Weights             what learning changes: one mantissa a synapse, one bias mantissa a neuron
+    Input, Population   sources of spikes: name, size, registers, noise
+    Connection          synapses from a source to a target: weight format, delay
+    Network             inputs, populations and connections
+    Weights             learned parameters: one mantissa per synapse, one bias mantissa per neuron
 
 The registers have Lava's names (du, dv, vth_mant, bias_mant, bias_exp, weight_exp); the arithmetic
 they take part in is written out in `neurosim/kernels/neurons/lif.py`.
@@ -44,7 +44,7 @@ def _check_each(
 
 @dataclass(frozen=True)
 class Input:
-    """Spikes from outside: `size` axons that something else drives; `shape` of a map, or (size,)."""
+    """External input of `size` axons; `shape` (channels, height, width) of a map, or (size,)."""
 
     name: str
     size: int
@@ -58,7 +58,7 @@ class Input:
 
 @dataclass(frozen=True)
 class Noise:
-    """trunc((x + 64 offset) * 2^(exponent - 7)) with x uniform in -127..127, a neuron and a step.
+    """trunc((x + 64 offset) * 2^(exponent - 7)) with x uniform in -127..127, per neuron and step.
 
     It is added to u + bias if `at_membrane`, otherwise to the synaptic input (nengo-loihi's rule).
     """
@@ -147,7 +147,7 @@ def mantissas(weight_bits: int, sign_mode: str) -> limits.Range:
 
 @dataclass(frozen=True)
 class Connection:
-    """Synapses from `source` to `target` in one weight format; which exist, the weights say.
+    """Synapses from `source` to `target` in one weight format; a synapse of weight 0 does not exist.
 
     A weight is `mantissa << grid_bits`; it adds `mantissa << current_shift` to u.
     A spike arrives `delay` steps later than without delay. With `message_bits` the value of a spike
@@ -184,7 +184,7 @@ class Connection:
 
     @property
     def recurrent(self) -> bool:
-        """Does it lead back to the population it comes from?"""
+        """Whether its target is its own source."""
         return self.source == self.target
 
     @property
@@ -297,7 +297,7 @@ class Network:
 
     @cached_property
     def is_dense_chain(self) -> bool:
-        """Is it a chain of dense layers of LIF neurons, as the fused kernel runs them?"""
+        """Whether it is a chain of dense layers of LIF neurons, as the fused kernel requires."""
         try:
             self.layers  # noqa: B018
         except NetworkError:
@@ -397,12 +397,12 @@ class Layer(NamedTuple):
 
 
 class Weights(NamedTuple):
-    """What learning changes.
+    """Learned parameters of a network.
 
-    mantissas  one int8 matrix (row, column) a parameter, in the order of `Network.parameters`: of a
-               dense chain (source, neuron) a layer, so that the synapses that one arriving spike
-               visits lie together; legal range `Connection.mantissa` (mixed sign only)
-    biases     one int16 array (neuron,) a population, in the description's order: bias mantissas,
+    mantissas  one int8 matrix (row, column) per parameter, in the order of `Network.parameters`: of a
+               dense chain (source, neuron) per layer, so that the synapses of one source lie
+               together; legal range `Connection.mantissa` (mixed sign only)
+    biases     one int16 array (neuron,) per population, in the description's order: bias mantissas,
                added to the description's own; of maps (channel,), shared by a map's neurons
     """
 
@@ -445,7 +445,7 @@ def _check_array(
 def learned(network: Network, weights: Weights) -> tuple[Network, dict[str, NDArray[np.int64]]]:
     """The network with its learned biases in the description, and its weights by name of connection.
 
-    The weights are int64 (target, source), `mantissa << grid_bits`: what the chip is given.
+    The weights are int64 (target, source), `mantissa << grid_bits`, as `Chip` takes them.
     """
     matrices = matrices_by_name(network, weights)
     synapses = {c.name: network.synapses(c, matrices.get(c.name)) for c in network.connections}

@@ -5,11 +5,13 @@ layer l = 1, 2, ... of the chip does in step t + l what the evaluator's does in 
 """
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import strategies as own
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from strategies import chip_faults
 
 from neurosim.chip import profiles
 from neurosim.chip.emulator import Chip, Perturbation, Probe, pipelined
@@ -18,7 +20,8 @@ from neurosim.kernels.executors import fused_chain, output_batch
 from neurosim.kernels.noise import weight_noise
 from neurosim.network import Connection, Network, Population, Weights
 from neurosim.population.evaluator import Evaluator, ReadoutSpec
-from neurosim.population.layout import NoiseSpec, lay_out
+from neurosim.population.faulty import FaultyEvaluator
+from neurosim.population.layout import NoiseSpec
 from neurosim.population.state import SynapticState
 
 GENERATION, PAIR = 3, 17
@@ -65,18 +68,20 @@ def members(draw):
     return network, weights, noise, spikes
 
 
-def evaluated(network, weights, noise, spikes, sample):
+def evaluated(network, weights, noise, spikes, sample, faults=None):
     """Spikes of both members, (member, hidden layer) -> (step, neuron), and the noise they carried."""
     state = SynapticState(
         tuple(m.astype(np.int16) for m in weights.mantissas),
         tuple(b.astype(np.int32) << 8 for b in weights.biases),
         (),
     )
-    chip = Evaluator(
-        network, state, seed=99, noise=noise, readout_spec=ReadoutSpec(True, 1, 0), fraction_bits=0
-    )
+    form, more = (Evaluator, {}) if faults is None else (FaultyEvaluator, {"faults": faults})
+    chip = form(
+        network, state, seed=99, noise=noise, readout_spec=ReadoutSpec(True, 1, 0), fraction_bits=0,
+        **more,
+    )  # fmt: skip
     steps = spikes.shape[1]
-    chain = lay_out(network, chip.weights(), noise, steps)
+    chain = chip._chain(noise, steps)
     scratch = fused_chain.make_scratch(chain, chip._noise, steps)
     side_by_side = output_batch.make_output_batch(chain, chip._noise, steps)
     frames = pack(spikes, np.zeros(len(spikes), np.uint8))
@@ -141,14 +146,25 @@ def noise_of(network, chain, noise, scratch):
 @given(case=members(), sample=st.integers(0, 1))
 @settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 def test_a_member_is_the_chip_with_its_perturbation(case, sample):
+    check_member(case, sample)
+
+
+@given(case=members(), sample=st.integers(0, 1), faults=chip_faults())
+@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+def test_a_member_on_a_chip_with_faults_is_that_chip_with_its_perturbation(case, sample, faults):
+    noise = case[2]
+    check_member(case, sample, replace(faults, lost_axons=0) if any(noise.scale[1:]) else faults)
+
+
+def check_member(case, sample, faults=None):
     network, weights, _noise, spikes = case
-    fired, changes, biases, answer, saturated = evaluated(*case, sample)
+    fired, changes, biases, answer, saturated = evaluated(*case, sample, faults)
     last = network.populations[-1]
     layers, steps = len(network.populations), spikes.shape[1]
     one = spikes[sample : sample + 1]
     late = np.concatenate([one, np.zeros((1, layers, one.shape[2]), np.uint8)], axis=1)
-    layered = Chip.from_weights(network, weights, profiles.LAYERED, placement=None)
-    default = Chip.from_weights(pipelined(network, steps), weights, placement=None)
+    layered = Chip.from_weights(network, weights, profiles.LAYERED, placement=None, faults=faults)
+    default = Chip.from_weights(pipelined(network, steps), weights, placement=None, faults=faults)
     for side, sign in enumerate((1, -1)):
         noisy = {
             "perturbations": {n: c._replace(scale=sign * c.scale) for n, c in changes.items()},

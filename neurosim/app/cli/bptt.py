@@ -77,7 +77,7 @@ def run(arguments: Bptt) -> int:
             f"test accuracy {100 * shown.accuracy:.2f} % on {len(samples):,} samples after "
             f"{len(trained.history)} epochs (best validation "
             f"{100 * result['validation_accuracy']:.2f} %), "
-            f"{shown.hidden_spikes:.0f} hidden spikes a sample"
+            f"{shown.hidden_spikes:.0f} hidden spikes per sample"
         )
         if arguments.run is not None:
             print(

@@ -1,4 +1,4 @@
-"""`neurosim import`: a NIR graph as a network of the chip, and as a run to go on with."""
+"""`neurosim import`: a NIR graph as a network of the chip, and as a run."""
 
 import json
 from pathlib import Path
@@ -19,7 +19,7 @@ class Import(BaseModel):
     file: tyro.conf.Positional[Path]
     """NIR graph"""
     run: Path | None = None
-    """folder for the run; without, the graph is only looked at"""
+    """folder for the run; without it, only the table is printed"""
     data: str | None = None
     """data set of the run; by default the exported run's, else digits"""
     steps: Annotated[int, Field(ge=1, le=255)] | None = None
@@ -31,11 +31,11 @@ class Import(BaseModel):
     recipe: str | None = None
     """settings for training on; by default the exported run's, else paper for count, train's for membrane"""
     generations: Annotated[int, Field(ge=1, lt=1 << 32)] | None = None
-    """updates of the weights, when it trains on"""
+    """generations of further training"""
     dt: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-4
     """seconds a step, for graphs of others"""
     clip: bool = False
-    """hold what a register cannot hold at its end, and name it, instead of refusing the graph"""
+    """clip values that a register cannot hold, and list them, instead of refusing the graph"""
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False
     """print one JSON object, and nothing else"""
 

@@ -1,4 +1,4 @@
-"""`neurosim quantise`: weights trained by BPTT on the chip, with 8 to 3 bits a synapse."""
+"""`neurosim quantise`: weights trained by BPTT, on the chip with 8 to 3 bits per weight."""
 
 import json
 from pathlib import Path
@@ -25,7 +25,7 @@ class Quantise(BaseModel):
     out: Path | None = None
     """where the run folders go, each named by its bits; by default FOLDER/quantised"""
     search_samples: Annotated[int, Field(ge=1)] = 500
-    """validation samples that the search for the scales of weights looks at"""
+    """validation samples for the search for the scales of weights"""
     search_rounds: Annotated[int, Field(ge=0, le=8)] = 1
     """times that each matrix's scale is searched; 0 rounds the largest weight to the largest mantissa"""
     threads: Annotated[int | None, Field(ge=1)] = None

@@ -1,4 +1,4 @@
-"""`neurosim run`: what does the trained network do with one sample on the chip, and at what cost?"""
+"""`neurosim run`: one sample on the chip emulator, with raster, membranes and cost."""
 
 import json
 import re
@@ -12,7 +12,7 @@ PROBE = re.compile(
     r"^(?P<population>[^.\[\]]+)\.(?P<what>u|v|current)(\[(?P<neurons>[0-9,:]+)\])?$"
 )
 SHOWN_NEURONS = 8
-"""Traces of a probe without neurons: more are not told apart in a picture; chosen here."""
+"""Traces of a probe without neurons; chosen here: more cannot be distinguished in a picture."""
 
 
 class Run(BaseModel):
@@ -92,7 +92,7 @@ def run(arguments: Run) -> int:
     }
     title = (
         f"{data.name}, {arguments.split} sample {arguments.sample}: "
-        f"{config.class_names[label]}, taken for {config.class_names[prediction]}"
+        f"{config.class_names[label]}, classified as {config.class_names[prediction]}"
     )
     path = arguments.picture or arguments.folder / f"sample-{arguments.sample}.png"
     thresholds = {

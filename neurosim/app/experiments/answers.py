@@ -1,4 +1,4 @@
-"""Answers of the chip emulator: predictions, confusion matrix and spikes of a run's network."""
+"""Predictions, confusion matrix and spikes of a run's network on the chip emulator."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""Which ways of training are compared, and how is each part of the work done once?"""
+"""Comparison of runs with float training, quantised weights and narrower registers."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -65,7 +65,7 @@ class Comparison(BaseModel):
     float_pairs: Annotated[int, Field(ge=1)] = 256
     """pairs of float EGGROLL"""
     search_samples: Annotated[int, Field(ge=1)] = 2000
-    """validation samples that the scale search looks at"""
+    """validation samples for the scale search"""
     sweeps: bool = True
     """sweep the widths of weights, membranes and decays"""
     device: str = "cpu"
@@ -256,7 +256,7 @@ def _bptt_rows(
 def scale_score(
     trained: "Trained", settings: "BpttSettings", search: Frames
 ) -> Callable[[Network, Weights], float]:
-    """What the scale search maximises: the chip's mean log-likelihood on samples of the validation set.
+    """Objective of the scale search: the chip's mean log-likelihood on samples of the validation set.
 
     It is smoother than accuracy, so that few samples do. The chip's scores have a scale of their own;
     they are brought to the spread that the float network's logits have.

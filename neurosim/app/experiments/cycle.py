@@ -1,4 +1,4 @@
-"""What do the chip's own steps show: what a sample costs, and whether the float twin spikes alike?
+"""Step-by-step runs on the chip emulator: cost of a sample, and agreement of spikes with the float twin.
 
 The chip emulator moves spikes step by step, as the cores do, and counts every operation; it is slower
 than the population evaluator, so it is given some samples only.

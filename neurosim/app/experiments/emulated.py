@@ -21,7 +21,7 @@ class Emulated(NamedTuple):
 
     counts, potentials  int64 (sample, class): spikes, and membranes after the reset summed over steps
     spikes              by population: int8 (sample, step, neuron)
-    saturated           registers that met their edge, over all samples
+    saturated           saturations of registers, over all samples
     """
 
     counts: NDArray[np.int64]

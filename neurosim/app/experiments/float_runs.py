@@ -118,7 +118,7 @@ def at_width(
     bits: int,
     search: tuple[int, int],
 ) -> "tuple[Quantised, Width]":
-    """The weights in `bits` bits; `search`: validation samples looked at, and rounds (0: plain rounding)."""
+    """The weights in `bits` bits; `search`: validation samples, and rounds (0: plain rounding)."""
     from hostref import quantise
     from neurosim.app.experiments.comparison import scale_score
     from neurosim.data.frames import select

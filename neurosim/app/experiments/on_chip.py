@@ -1,6 +1,6 @@
-"""What does the chip make of a network, and what does it cost there?
+"""Accuracy, spikes and cost of a network on the chip, by the measures of NeuroBench.
 
-NeuroBench's measures (Yik et al., Nature Communications 16, 2025), on the integer network:
+Yik et al., Nature Communications 16, 2025, applied to the integer network:
 
     activation sparsity   1 - spikes / (neurons x steps), inputs left out
     connection sparsity   share of synapses whose mantissa is 0
@@ -28,12 +28,12 @@ _AT_ONCE = 4096
 class OnChip(NamedTuple):
     """One pass of the chip over some samples.
 
-    accuracy               share answered rightly
+    accuracy               fraction of correct predictions
     confusion              int64 (label, answer)
-    spikes                 spikes a sample, of each layer
+    spikes                 spikes per sample, of each layer
     silent                 neurons that never spiked, of each layer but the last
-    dead_classes           classes never answered
-    saturated              registers that met their edge, over all samples
+    dead_classes           classes never predicted
+    saturated              saturations of registers, over all samples
     activation_sparsity, connection_sparsity, footprint_bytes   see the module
     synaptic_operations    effective ones, a sample
     all_operations         synapses reached whatever their weight, a sample
@@ -69,7 +69,7 @@ def still_chip(network: Network, weights: Weights, membrane: bool) -> Evaluator:
 
 class Passed(NamedTuple):
     """A forward pass: scores (sample, class); spikes int8 (sample, step, neuron) of each population, in the
-    description's order; saturated: registers that met their edge."""
+    description's order; saturated: saturations of registers."""
 
     scores: NDArray[np.integer]
     spikes: tuple[NDArray[np.integer], ...]

@@ -1,4 +1,4 @@
-"""What is a row of the comparison, on the chip and in float?
+"""Rows of the comparison, measured on the chip and in float.
 
 A row is a plain dictionary (it goes into a JSON file): method, seed, and what `OnChip` counted; float
 rows hold what has a meaning there.

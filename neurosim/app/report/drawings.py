@@ -1,4 +1,4 @@
-"""How is what a run did drawn? SVG for a page of any width; text is legible from a phone's width on."""
+"""Drawings of a run as SVG for any width of the page, legible on a phone."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -101,10 +101,10 @@ def rates(layers: list[Health]) -> str:
                 axes.bar(-0.0125, layer.dead, 0.025, color=RED)
             axes.set_ylabel(f"{layer.layer}\nneurons")
             plain(axes)
-        rows[-1].set_xlabel("spikes a step, mean over the test samples (red: never)")
+        rows[-1].set_xlabel("spikes per step, mean over the test samples (red: never)")
 
     alt = "Histograms of firing rates: " + "; ".join(
-        f"{layer.layer} mean {layer.rates.mean():.3f} spikes a step, {layer.dead} dead"
+        f"{layer.layer} mean {layer.rates.mean():.3f} spikes per step, {layer.dead} dead"
         for layer in told
         if layer.rates is not None
     )

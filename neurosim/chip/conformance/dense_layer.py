@@ -7,8 +7,8 @@
     w_rec ...       the same from neuron to neuron;  delays: one a synapse, if they differ
     bias            effective biases;  noise_lfsr: noise draws;  mon_w: weights while learning
 
-The case is read from the arrays and params, never from the name of the file. What is not understood
-is kept for the reader of the outcome; an array that is not understood is an error.
+The case is read from the arrays and params, never from the name of the file. Unknown params are reported with
+the outcome; an unknown array is an error.
 """
 
 import re
@@ -49,13 +49,13 @@ USED = ("eff", "act", "inc")
 
 
 class Case(NamedTuple):
-    """A recording as a network and what it should do.
+    """A recording as a network with the expected spikes and registers.
 
     biases   (neuron,) parts of biases that no register holds
     noise    (step, neuron) draws, or None
     plastic  (step, neuron, input) weights as they were after each step, or None
     wanted   by name: the recorded arrays
-    differ   weights that came out otherwise than recorded, in words; empty if none
+    differ   text on weights that differ from the recorded ones; empty if none
     """
 
     profile: Profile

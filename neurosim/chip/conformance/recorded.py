@@ -60,7 +60,7 @@ class Recorded:
             text = str(self.arrays.pop("params", "{}"))
             self.params: dict[str, Any] = parse_json(text.encode("utf-8", "surrogatepass"))
         except (EventFileError, JsonError) as error:
-            raise VectorError(f"cannot be read: {error}") from None
+            raise VectorError(f"cannot be read: {getattr(error, 'fault', error)}") from None
         if not isinstance(self.params, dict):
             raise VectorError(f"params are {type(self.params).__name__}; needed is a JSON object")
         self.params_left = set(self.params) - DESCRIBES

@@ -49,6 +49,6 @@ def check_file(path: Path) -> Outcome:
         return form.check(path.name, file)
     except (VectorError, NetworkError) as error:
         return Outcome(path.name, "", "unchecked", "", str(error))
-    except Exception as error:  # a stranger's file holds whatever nobody thought of
+    except Exception as error:  # an unknown file may raise anything
         why = f"not understood: {type(error).__name__}: {error}"
         return Outcome(path.name, "", "unchecked", "", why)

@@ -1,4 +1,4 @@
-"""Which sizes and registers does a hardware core need, and how are the files beside them to be read?
+"""Parameters of a hardware core: sizes and registers, as JSON and as Verilog, and conventions of the files.
 
 layers(network)       each layer by name, for the manifest
 parameters(...)       the same and what the chip shares, for params.json; `verilog` makes params.vh

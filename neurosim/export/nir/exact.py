@@ -1,7 +1,7 @@
-"""Is this graph one that this project wrote, and which network was it, to the last bit?
+"""Exact import of NIR graphs that this project wrote, from the registers in their metadata.
 
-The metadata say so, and they are believed only if the graph they stand for is the graph that is there:
-somebody may have trained it further and left them as they were.
+The metadata are used only if the graph that they describe is the graph in the file: it may have been trained
+further without a change of its metadata.
 """
 
 from collections.abc import Mapping
@@ -38,7 +38,7 @@ class Own(NamedTuple):
 
 
 class NotExact(ValueError):
-    """Metadata of ours that do not stand for the graph they are in. The message tells why."""
+    """Metadata of this project that do not describe the graph they are in. The message says why."""
 
 
 def exact(graph: Any) -> Own | None:
@@ -63,7 +63,7 @@ def exact(graph: Any) -> Own | None:
 
 
 def _check_same(graph: Any, rebuilt: Any) -> None:
-    """Raise NotExact unless the graph is the one that its metadata stand for."""
+    """Raise NotExact unless the graph is the one that its metadata describe."""
     for name in sorted(set(graph.nodes) | set(rebuilt.nodes)):
         if not _same(graph.nodes.get(name), rebuilt.nodes.get(name)):
             raise NotExact(f"node {name!r} is not what its metadata say")

@@ -49,7 +49,7 @@ class Imported(NamedTuple):
 
     weights  by name of connection, as `Chip` takes them
     exact    read from metadata of ours, every register as it is there
-    rows     how near each register comes; none where `exact`
+    rows     error of each register; none where `exact`
     remarks  what else differs from the graph, one sentence each
     run      what the exporter was given to keep (nir_export.to_graph); None of others
     """

@@ -1,4 +1,4 @@
-"""Which registers come nearest to a population of a NIR graph?
+"""Quantisation of a population of a NIR graph to the nearest registers.
 
 NIR's equations by forward Euler, v counted from v_reset, I from rest, x what arrives:
 
@@ -42,10 +42,10 @@ TOP = mantissas(8, "mixed").high
 class Dynamics(NamedTuple):
     """A population in steps; every array float64 (neuron,).
 
-    synapse, membrane  what a step takes from I and from v
-    gain               what x = 1 adds to v in the step it arrives
-    settled            what x = 1 adds to v in each step once it has come for long
-    drift              what the leak adds to v in each step
+    synapse, membrane  decay of I and of v per step
+    gain               increment of v by x = 1 in the step it arrives
+    settled            increment of v per step by a constant x = 1, in the steady state
+    drift              increment of v per step by the leak
     threshold          above v_reset
     """
 

@@ -1,8 +1,8 @@
-"""What does a network of ours look like as a NIR graph?
+"""Export of a network as a NIR graph, with its exact registers as metadata.
 
     Input -> Linear -> CubaLIF -> ... -> Output          everything in the chip's units of u and v
 
-    weight       (mantissa << grid_bits) * 2^(6 + weight_exp)   what one spike adds to u
+    weight       (mantissa << grid_bits) * 2^(6 + weight_exp)   increment of u per spike
     tau_syn      dt * 4096 / (du + 1)            w_in = tau_syn / dt
     tau_mem      dt * 4096 / dv                  r    = tau_mem / dt
     v_threshold  vth_mant << 6                   v_reset = 0
@@ -56,7 +56,7 @@ Float = NDArray[np.float64]
 
 
 class Exported(NamedTuple):
-    """graph: nir.NIRGraph; remarks: what only its metadata tell, one sentence each."""
+    """graph: nir.NIRGraph; remarks: properties that only its metadata hold, one sentence each."""
 
     graph: Any
     remarks: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Which populations does a NIR graph have, and by which nodes do spikes travel between them?
+"""Topology of a NIR graph: its populations, and the nodes that spikes pass between them.
 
     source (Input or neurons) -> [Delay, Flatten, linear nodes] -> neurons
 
@@ -40,7 +40,7 @@ Float = NDArray[np.float64]
 
 
 class Inner:
-    """An Input or Output of a graph within the graph: passes on what comes."""
+    """An Input or Output of a graph within the graph, which passes spikes on."""
 
 
 class Wire(NamedTuple):
