@@ -88,6 +88,12 @@ def stuck_code(bit: int, value: int) -> int:
 
 
 @kernel
+def lane_words(lanes):
+    """Words that hold one bit for each of `lanes`: whole blocks of 128 bits, as the generator draws them."""
+    return ((lanes + 127) >> 7) << 1
+
+
+@kernel
 def draw_words(out, offset, first, count, stream, layer, direction, generation, seed):
     """Write 64-bit words `first` .. `first + count - 1` of one noise field to the flat array `out`.
 
