@@ -149,7 +149,7 @@ class Shared(NamedTuple):
         return slice(*np.searchsorted(self.target, (first, last)).tolist())
 
     def holds(self, synapses: Synapses) -> bool:
-        """Are these the kind's own synapses, equal in weight where they share an entry?"""
+        """Whether these are the kind's own synapses, equal in weight where they share an entry."""
         if synapses.delays is not None:
             return False
         source = self.atom * self.plane + self.position
