@@ -451,7 +451,8 @@ def read_config(path: Path) -> Config:
         raise RunError(f"{file} was changed since it was written; restore it, or train again")
     try:
         config = _config_of(content)
-        config.network().graph  # noqa: B018, layers in an order or an error
+        if not config.network().graph:  # or an error, where its layers have no order
+            raise ValueError("its network has no populations")
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise RunError(
             f"{file}: {error}; it was written by another version, train again"

@@ -117,7 +117,7 @@ def row_of(coefficients: Any) -> NDArray[Any]:
 
 def coefficients_of(training: Training, row: NDArray[Any]) -> Any:
     """The inverse of `row_of`."""
-    if isinstance(training.chip, GraphEvaluator):
+    if isinstance(training.chip, GraphEvaluator) and training.chip.by_error:
         return LayerSums.of(training.chip.network, row)
     return row
 

@@ -19,8 +19,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from neurosim.chip.synapses import Dense, Sparse, Synapses
-from neurosim.network import Connection, Network
+from neurosim.chip.synapses import Dense, Sparse, Synapses, matrix_of
+from neurosim.network import Connection, Network, NetworkError
 from neurosim.network.connections import Dense as DenseKind
 from neurosim.network.shapes import MAP
 
@@ -69,7 +69,7 @@ def axon_bits(synapses: Int | int, weight_bits: int, delay_bits: int, index_bits
 def fan_of(network: Network, connection: Connection, synapses: Synapses | None) -> Fan:
     """The fan of a connection with these synapses; without, with those that its kind has."""
     structure = _shared(network, connection)
-    if structure is not None and (synapses is None or structure.holds(synapses)):
+    if structure is not None and (synapses is None or _held(network, connection, synapses)):
         return _population_fan(connection, structure)
     return _discrete_fan(connection, synapses or _all(network, connection), network.sizes)
 
@@ -148,30 +148,14 @@ class Shared(NamedTuple):
         """The synapses of neurons first..last-1."""
         return slice(*np.searchsorted(self.target, (first, last)).tolist())
 
-    def holds(self, synapses: Synapses) -> bool:
-        """Whether these are the kind's own synapses, equal in weight where they share an entry."""
-        if synapses.delays is not None:
-            return False
-        source = self.atom * self.plane + self.position
-        if isinstance(synapses, Dense):
-            weights = np.asarray(synapses.weights)
-            if np.count_nonzero(weights) != np.count_nonzero(weights[self.target, source]):
-                return False
-            mine = weights[self.target, source]
-        else:
-            owner = np.repeat(np.arange(self.sources), np.diff(synapses.start))
-            given = np.lexsort((synapses.targets, owner))
-            own = np.lexsort((self.target, source))
-            if not (
-                np.array_equal(owner[given], source[own])
-                and np.array_equal(synapses.targets[given], self.target[own])
-            ):
-                return False
-            mine = np.empty_like(self.entry)
-            mine[own] = np.asarray(synapses.weights)[given]
-        by_entry = np.zeros(int(self.entry.max(initial=0)) + 1, np.int64)
-        by_entry[self.entry] = mine
-        return bool((by_entry[self.entry] == mine).all())
+
+def _held(network: Network, connection: Connection, synapses: Synapses) -> bool:
+    """Whether these are the kind's own synapses, equal in weight where they share one."""
+    try:
+        matrix_of(network, connection, synapses)
+    except NetworkError:
+        return False
+    return True
 
 
 def _shared(network: Network, connection: Connection) -> Shared | None:

@@ -115,6 +115,60 @@ def of_matrix(
     )
 
 
+def matrix_of(network: Network, connection: Connection, synapses: Synapses) -> Int | None:
+    """The matrix (row, column) of mantissas with which the connection's kind has these synapses.
+
+    None where the kind's weights are fixed. Raises NetworkError where the synapses are not the kind's own,
+    differ where they share a weight, have delays of their own, or lie off the grid.
+    """
+    where = f"connection {connection.name}"
+    parameter = network.parameter(connection)
+    if synapses.delays is not None:
+        raise NetworkError(f"{where}: its synapses have delays of their own; a matrix has none")
+    numbers = None
+    if parameter is not None:
+        numbers = np.arange(parameter.rows * parameter.columns).reshape(parameter[:2])
+    found = network.expand(connection, numbers)
+    given = _weights_at(synapses, found.sources, found.targets)
+    if given is None:
+        raise NetworkError(
+            f"{where}: it has synapses that a {connection.kind.name} does not have, or one twice"
+        )
+    mantissas_ = given >> connection.grid_bits
+    if ((mantissas_ << connection.grid_bits) != given).any():
+        raise NetworkError(f"{where}: some weights are no multiples of {1 << connection.grid_bits}")
+    if parameter is None:
+        if (mantissas_ != found.weights).any():
+            raise NetworkError(f"{where}: its weights are not those of a {connection.kind.name}")
+        return None
+    matrix = np.zeros(parameter.rows * parameter.columns, np.int64)
+    matrix[found.weights] = mantissas_
+    if (matrix[found.weights] != mantissas_).any():
+        raise NetworkError(
+            f"{where}: synapses that share a weight of a {connection.kind.name} have different ones"
+        )
+    return matrix.reshape(parameter[:2])
+
+
+def _weights_at(synapses: Synapses, sources: Int, targets: Int) -> Int | None:
+    """The weights of synapses between these neurons, 0 where there is none; None where there are others."""
+    if isinstance(synapses, Dense):
+        weights = np.asarray(synapses.weights, np.int64)
+        given = weights[targets, sources]
+        return given if np.count_nonzero(weights) == np.count_nonzero(given) else None
+    owner = np.repeat(np.arange(synapses.start.size - 1), np.diff(synapses.start))
+    width = int(max(targets.max(initial=0), synapses.targets.max(initial=0))) + 1
+    keys, given = sources * width + targets, owner * width + synapses.targets
+    order = np.argsort(keys)
+    place = np.minimum(np.searchsorted(keys, given, sorter=order), max(len(keys) - 1, 0))
+    found = order[place] if len(keys) else place
+    if len(np.unique(given)) != len(given) or not np.array_equal(keys[found], given):
+        return None
+    weights = np.zeros(len(keys), np.int64)
+    weights[found] = np.asarray(synapses.weights)
+    return weights
+
+
 def check_synapses(
     connection: Connection, given: object, sizes: dict[str, int], max_delay: int
 ) -> Synapses:

@@ -25,7 +25,7 @@ from neurosim.kernels.simd import WIDTH, zeros
 from neurosim.network import AdaptiveLif, Lif, Network, NetworkError, Population, Weights
 from neurosim.network.shapes import lane_order
 from neurosim.population.layout import CURRENT_LIMIT, CURRENT_SHIFT, UNTRAINED, _headroom, _uniform
-from neurosim.population.operators import Operator, Source, flat, lanes_of, operator_of
+from neurosim.population.operators import Factors, Operator, Source, flat, lanes_of, operator_of
 
 MODELS: dict[type, neurons.Model] = {Lif: neurons.LIF, AdaptiveLif: neurons.ADAPTIVE_LIF}
 """The kernels of each neuron model."""
@@ -251,6 +251,7 @@ class Workspace:
         self.planes = zeros(pairs * plan.steps * (-(-widest // 128) * 2), np.uint64)
         self.numbers = zeros((2 * pairs, WIDTH), np.int32)
         self.saturated = np.zeros(block, np.int64)
+        self.factors: dict[str, Factors] = {}
         self.labels = np.zeros(block, np.uint8)
         self.fitness = np.zeros(block, np.int64)
         sources = max(
@@ -346,9 +347,8 @@ def run_layer(
     for index, operator in enumerate(layer.incoming):
         connection = operator.connection
         out = area.added if index else current
-        operator.current(
-            work.scratch[connection.name], count, every, work.source(connection.source), out
-        )
+        source = work.source(connection.source)
+        _current(work, operator, count, every, source, out)
         if index:
             np.add(current[: count * steps * layer.lanes], out[: count * steps * layer.lanes],
                    out=current[: count * steps * layer.lanes])  # fmt: skip
@@ -360,18 +360,22 @@ def run_layer(
         array[:] = 0
     for t in every:
         for operator in layer.recurrent:
-            operator.current(
-                work.scratch[operator.connection.name],
-                count,
-                range(t, t + 1),
-                area.spikes,
-                area.added,
-            )
+            _current(work, operator, count, range(t, t + 1), area.spikes, area.added)
             cells = count * steps * layer.lanes
             of_step = (slice(None), t)
             shape = (count, steps, layer.lanes)
             current[:cells].reshape(shape)[of_step] += area.added[:cells].reshape(shape)[of_step]
         _run_neurons(work, layer, loaded, count, range(t, t + 1), current, shift, keep)
+
+
+def _current(
+    work: Workspace, operator: Operator, count: int, span: range, source: Source, out: NDArray[Any]
+) -> None:
+    """The current of a connection, and that of the noise on its matrix where trials carry some."""
+    name = operator.connection.name
+    operator.current(work.scratch[name], count, span, source, out)
+    if name in work.factors:
+        operator.add_noise(work.scratch[name], count, span, source, work.factors[name], out)
 
 
 def _run_neurons(

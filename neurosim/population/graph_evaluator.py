@@ -57,6 +57,9 @@ the default network."""
 class GraphEvaluator:
     """A graph of layers that learns, in integers throughout."""
 
+    by_error = True
+    """Do parameters learn from errors, rather than from the fitness of members?"""
+
     def __init__(
         self,
         network: Network,
@@ -72,7 +75,8 @@ class GraphEvaluator:
         workspace_bytes: int = WORKSPACE_BYTES,
     ) -> None:
         check_graph(network)
-        _check_hidden(network)
+        if self.by_error:
+            _check_hidden(network)
         check_fraction_bits(fraction_bits)
         check_state(network, state, fraction_bits)
         if not 0 <= seed < 1 << 64:
@@ -177,7 +181,7 @@ class GraphEvaluator:
         def work(begin: int, end: int, room: tuple[Workspace, ThreadSums]) -> None:
             space, sums = room
             count = end - begin
-            _take(space, frames, samples[begin:end])
+            take_samples(space, frames, samples[begin:end])
             forward(space, now.loaded, count, learning(plan, now))
             credit_block(space, now, count, part.start + begin * each, each, sums)
             fitness[begin:end] = space.fitness[:count]
@@ -293,7 +297,7 @@ class GraphEvaluator:
 
         def work(begin: int, end: int, space: Workspace) -> None:
             size, part = end - begin, slice(begin, end)
-            _take(space, frames, np.arange(begin, end))
+            take_samples(space, frames, np.arange(begin, end))
             forward(space, loaded, size, inference)
             potentials[part] = space.areas[plan.output].potentials[:size, :classes]
             counts[part] = space.areas[plan.output].counts[:size, :classes]
@@ -334,7 +338,7 @@ def _check_hidden(network: Network) -> None:
         if connection.source == network.inputs[0].name and connection.target not in fed:
             raise NetworkError(
                 f"layer {connection.target!r}: a readout that the input feeds has no hidden layer to "
-                f"learn with; put a layer between, or use a dense chain with --method eggroll"
+                f"learn with; put a layer between, or use --method eggroll"
             )
 
 
@@ -357,7 +361,7 @@ def narrowed(sums: NDArray[np.int64], largest: int, columns: int) -> NDArray[np.
     return found
 
 
-def _take(space: Workspace, frames: Frames, samples: NDArray[np.int64]) -> None:
+def take_samples(space: Workspace, frames: Frames, samples: NDArray[np.int64]) -> None:
     """Copy samples into a workspace."""
     lead = space.input.lead
     space.input.bits[: len(samples), lead:] = frames.bits[samples]

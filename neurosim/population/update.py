@@ -95,11 +95,35 @@ def accumulate_weight_noise(
     """Sums of the noise on a layer's weights; coefficients int8 of directions from `first_direction` on."""
     connection, population = network.layers[layer]
     sources, neurons = network.sizes[connection.source], population.neurons
+    return accumulate_matrix_noise(
+        (layer, sources, neurons, source_words(network, layer)),
+        spec,
+        layer,
+        seed,
+        coefficients,
+        first_direction,
+        generation,
+    )
+
+
+def accumulate_matrix_noise(
+    matrix: tuple[int, int, int, int],
+    spec: NoiseSpec,
+    population: int,
+    seed: np.uint64,
+    coefficients: Coefficients,
+    first_direction: int,
+    generation: int,
+) -> UpdateSums:
+    """Sums of the noise on a matrix and, for a dense layer, on its population's biases.
+
+    matrix  number of the parameter, rows, columns, and words of a field of rows
+    """
+    layer, sources, neurons, words = matrix
     lanes = padded(neurons)
-    words = source_words(network, layer)
     sums = zeros((sources, lanes), np.int32)
     of_biases = np.zeros(lanes, np.int32)
-    if spec.of_layer(layer):
+    if spec.of_layer(population):
         return UpdateSums(sums, of_biases)
     rank, graded = spec.rank, spec.graded
     field = int(weight_noise.noise_words(((lanes + 127) >> 7) << 1, True))
@@ -156,11 +180,11 @@ def accumulate_weight_noise(
             sums,
         )
 
-    if spec.scale[layer] and spec.full_rank:
+    if spec.scale[population] and spec.full_rank:
         in_pieces(neurons, max(1, -(-neurons // 8)), full_rank)
-    elif spec.scale[layer]:
+    elif spec.scale[population]:
         in_pieces(used // 2, piece_of(used // 2, SUM_WORDS // 2), low_rank)
-    if spec.bias_scale[layer]:
+    if spec.bias_scale[population]:
         weight_update.accumulate_biases(
             layer,
             neurons,

@@ -8,7 +8,7 @@ import event_encoders
 import numpy as np
 import pytest
 
-from neurosim.data import datasets, events, frames
+from neurosim.data import cache, datasets, events, frames
 from neurosim.data.datasets import DatasetError, Options
 from neurosim.data.sensor import Sensor, channels
 from neurosim.data.sets import cifar10dvs, ncaltech101, shd
@@ -473,3 +473,21 @@ def test_a_run_follows_its_data(tmp_path):
         *small,
     )
     command.assert_refused(given, 1, "24 channels is no plane")
+
+
+def test_clearing_the_cache_leaves_what_the_cache_did_not_write(tmp_path, monkeypatch):
+    """The variable may name a folder that holds frames and recordings of somebody's own."""
+    monkeypatch.setenv("NEUROSIM_CACHE", str(tmp_path))
+    mine = [tmp_path / "frames" / "film" / "1.png", tmp_path / "frames" / "notes.txt",
+            tmp_path / "recordings" / "song.json", tmp_path / "kernels-of-corn" / "a"]  # fmt: skip
+    for file in mine:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"mine")
+    made = [tmp_path / "frames" / ("a" * 64) / "manifest.json",
+            tmp_path / "recordings" / f"{'b' * 64}.json", tmp_path / f"kernels-{'c' * 16}" / "k"]  # fmt: skip
+    for file in made:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"made")
+    assert cache.clear(kernels_too=True) == 12
+    assert all(file.read_bytes() == b"mine" for file in mine)
+    assert not any(file.exists() for file in made)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from neurosim.chip import profiles
 from neurosim.chip.emulator import Chip
+from neurosim.chip.synapses import Dense
 from neurosim.export.nir import from_nir, to_nir
 from neurosim.export.nir.file_io import NirError
 from neurosim.network import Connection, Network, NetworkError, Population, Weights, learned
@@ -164,7 +165,7 @@ def test_a_graph_of_ours_without_its_metadata_keeps_weights_and_decays():
         node.metadata = {}
     found = from_nir.of_graph(exported)
     assert not found.exact
-    back, weights = from_nir.as_chain(found)
+    back, weights = from_nir.as_run(found)
     for one, other in zip(mantissas, weights.mantissas, strict=True):
         assert np.array_equal(one, other)
     for ours, theirs in zip(network.populations, back.populations, strict=True):
@@ -186,10 +187,10 @@ def test_changed_weights_of_ours_are_read_as_they_are_or_quantised_and_said_so(f
     assert not exact or "changed since it was exported" in found.remarks[0]
     if factor == 300:
         with pytest.raises(NetworkError, match=r"input->a: weight 600 at \(1, 1\)"):
-            from_nir.as_chain(found)
+            from_nir.as_run(found)
         return
     assert exact or "input->a" in found.remarks[0]
-    _, read = from_nir.as_chain(found)
+    _, read = from_nir.as_run(found)
     assert read.mantissas[0][1, 1] == factor * read.mantissas[0][0, 0]
 
 
@@ -369,14 +370,16 @@ def test_a_step_that_is_none_is_refused(dt):
 
 
 def test_what_learning_cannot_hold_is_named():
-    delayed = Network.chain(3, [Population("a", 2, 100)], Connection("", "", delay=2))
-    weights = {"input->a": np.full((2, 3), 2)}
-    excitatory = Connection("", "", sign_mode="excitatory")
-    for network in (delayed, Network.chain(3, [Population("a", 2, 100)], excitatory)):
-        found = from_nir.of_graph(to_nir.to_graph(network, weights).graph)
+    layers = [Population("a", 2, 100)]
+    excitatory = Network.chain(3, layers, Connection("", "", sign_mode="excitatory"))
+    network = Network.chain(3, layers)
+    weights = np.full((2, 3), 2)
+    own_delays = Dense(weights, np.array([[0, 1, 2], [3, 4, 5]]))
+    for case, synapses in ((excitatory, weights), (network, own_delays)):
+        found = from_nir.of_graph(to_nir.to_graph(case, {"input->a": synapses}).graph)
         assert found.exact
         with pytest.raises(NirError, match=r"input->a.*docs/exchange\.md"):
-            from_nir.as_chain(found)
-    fork = loose("in n", "in m", "n w m", m=lif(2))
-    with pytest.raises(NetworkError, match="one after another"):
-        from_nir.as_chain(from_nir.of_graph(fork))
+            from_nir.as_run(found)
+    circle = loose("in n", "in m", "n w m", "m v n", m=lif(2), v=nir.Linear(np.ones((2, 2))))
+    with pytest.raises(NetworkError, match="in a cycle"):
+        from_nir.as_run(from_nir.of_graph(circle))

@@ -74,12 +74,12 @@ def _make_run(arguments: Import, path: Path, found: Any) -> list[str]:
     from learning.record import Checkpoint, Config, DataAbout, RunFolder
     from learning.settings import network as described_by
     from neurosim.app.cli.arguments import load_settings
-    from neurosim.export.nir.from_nir import as_chain
+    from neurosim.export.nir.from_nir import as_run
     from neurosim.network import NetworkError
     from neurosim.population.layout import check_trainable
     from neurosim.population.state import state_of
 
-    network, weights = as_chain(found)
+    network, weights = as_run(found)
     settings = _settings(arguments, found.run, network)
     data = load_settings(settings, arguments.as_json)
     inputs, classes = network.inputs[0].size, network.populations[-1].neurons
@@ -123,7 +123,9 @@ def _settings(arguments: Import, run: dict[str, Any] | None, network: Any) -> An
     if not hidden:
         raise ImportRefused("the graph has one population; a run needs a hidden layer before it")
     registers = {name: int(hidden[0].each(name)[0]) for name in ("vth_mant", "du", "dv")}
-    sizes = {"hidden": tuple(population.neurons for population in hidden)}
+    sizes: dict[str, Any] = {}
+    if network.is_dense_chain:
+        sizes["hidden"] = tuple(population.neurons for population in hidden)
     return Settings.model_validate({**base, **kept, **asked, **registers, **sizes})
 
 

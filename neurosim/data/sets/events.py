@@ -8,7 +8,6 @@ Times begin at a recording's first event. The window is the longest recording; -
 """
 
 import csv
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,7 +26,7 @@ from neurosim.data.sets.class_folders import ClassFiles, class_files
 from neurosim.data.sets.clock import from_first
 from neurosim.data.source import PARTS, About, FileSource, Said, SourceError, content_of
 from neurosim.data.splits import held_out, told
-from neurosim.storage import StorageError, cache_root, write_atomically
+from neurosim.storage import StorageError, cache_root, sealed, unsealed, write_atomically
 
 LABELS = "labels.csv"
 
@@ -59,10 +58,10 @@ def _extents(paths: Sequence[Path], content: str) -> list[_Extent]:
     """Extents of all recordings, from the cache where these files were read before."""
     kept = cache_root() / "recordings" / f"{content}.json"
     try:
-        stored: list[list[Any]] = json.loads(kept.read_bytes())
+        stored: list[list[Any]] = unsealed(kept.read_bytes())["extents"]
         if len(stored) == len(paths):
             return [_Extent._make((*row[:5], tuple(row[5]))) for row in stored]
-    except (OSError, ValueError, TypeError, IndexError):
+    except (OSError, ValueError, TypeError, IndexError, KeyError):
         pass
     found: list[_Extent | None] = [None] * len(paths)
 
@@ -73,7 +72,7 @@ def _extents(paths: Sequence[Path], content: str) -> list[_Extent]:
     threads.in_pieces(len(paths), 1, work)
     made = [one for one in found if one is not None]
     try:
-        write_atomically(kept, json.dumps(made).encode())
+        write_atomically(kept, sealed({"extents": made}))
     except StorageError:
         return made
     return made

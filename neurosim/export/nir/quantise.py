@@ -27,8 +27,10 @@ from neurosim import limits
 from neurosim.chip.synapses import Dense
 from neurosim.export.nir.file_io import NirError
 from neurosim.export.nir.registers import Row, fit
-from neurosim.export.nir.topology import Float, Wire, numbers, plain
+from neurosim.export.nir.topology import Float, Wire
+from neurosim.export.nir.values import numbers, plain
 from neurosim.network import Connection, Population, mantissas
+from neurosim.network.connections import SumPool2d
 
 THRESHOLD = float(1 << 16)
 """Where the threshold comes to lie, in units of v; chosen here, for what is said above."""
@@ -105,8 +107,10 @@ def quantised(
     found = dynamics(name, node, size, dt)
     currents = [found.gain[:, None] * wire.weights for wire in wires]
     drive = found.drift + sum((found.settled * wire.bias for wire in wires), np.zeros(1))
-    scale = _exact_scale(currents, found.threshold, drive) or _scale(
-        currents, found.threshold, drive
+    scale = (
+        _exact_scale(currents, found.threshold, drive)
+        or _pool_scale(wires, currents, found.threshold)
+        or _scale(currents, found.threshold, drive)
     )
     du = fit(name, "du", found.synapse * limits.DECAY_ONE - 1, limits.DECAY, clip)
     dv = fit(name, "dv", found.membrane * limits.DECAY_ONE, limits.DECAY, clip)
@@ -157,6 +161,22 @@ def _exact_scale(currents: list[Float], threshold: Float, drive: Float) -> float
         if above
         else None
     )
+
+
+def _pool_scale(wires: list[Wire], currents: list[Float], threshold: Float) -> float | None:
+    """For a pool that alone feeds a population, the scale at which its mantissas are a power of two.
+
+    Of several the one that brings the threshold nearest to THRESHOLD; None for anything else.
+    """
+    above = float(np.abs(threshold).max())
+    if len(wires) != 1 or not isinstance(wires[0].kind, SumPool2d) or not above:
+        return None
+    weights = np.unique(currents[0][currents[0] != 0])
+    if weights.size != 1 or weights[0] < 0:
+        return None
+    exponent = round(math.log2(THRESHOLD * weights[0] / above))
+    lowest, highest = limits.STATE_SHIFT + 1, limits.STATE_SHIFT + 1 + EXPONENTS.high
+    return float(2.0 ** min(max(exponent, lowest), highest) / weights[0])
 
 
 def _unit(sizes: Float) -> float:

@@ -1,6 +1,8 @@
 """Topology of a NIR graph: its populations, and the nodes that spikes pass between them.
 
-    source (Input or neurons) -> [Delay, Flatten] -> [Linear or Affine] -> [Delay, Flatten] -> neurons
+    source (Input or neurons) -> [Delay, Flatten, linear nodes] -> neurons
+
+Linear nodes (neurosim/export/nir/operators.py) on one way are multiplied; one of them at most has weights.
 
 A graph within the graph is spread out first. Whatever else a graph holds is refused by name.
 """
@@ -14,12 +16,16 @@ from numpy.typing import NDArray
 
 from neurosim import limits
 from neurosim.export.nir.file_io import NirError
+from neurosim.export.nir.operators import OPERATORS, WEIGHTED, Operator, out_shape
+from neurosim.export.nir.values import numbers, plain
+from neurosim.network.connections import ConnectionKind
+from neurosim.network.shapes import MAP, Shape
 
 NEURONS = ("CubaLIF", "LIF", "IF")
 PARAMETERS = ("v_threshold", "v_reset", "v_leak", "r", "tau", "tau_mem", "tau_syn", "w_in")
 MATRICES = ("Linear", "Affine")
 PASSED = ("Delay", "Flatten", "Inner")
-KNOWN = (*NEURONS, *MATRICES, "Delay", "Flatten", "Input", "Output", "NIRGraph")
+KNOWN = (*NEURONS, *OPERATORS, "Delay", "Flatten", "Input", "Output", "NIRGraph")
 
 MOST_WAYS = 4096
 """Ways between populations. Chosen here: each is a connection of its own on the chip."""
@@ -29,8 +35,6 @@ MOST_INPUTS = 1 << 24
 """Axons of an input (network/description.py)."""
 MOST_WEIGHTS = limits.CORES_PER_CHIP * limits.SYNAPSE_BYTES_PER_CORE
 """Synapses of 8 bits that the memories of a chip hold."""
-SMALLEST, LARGEST = 1e-20, 1e20
-"""Magnitudes of parameters. Chosen here: what is computed of them, squared, stays in float64."""
 
 Float = NDArray[np.float64]
 
@@ -42,10 +46,11 @@ class Inner:
 class Wire(NamedTuple):
     """One way from a source to neurons, without other neurons on it.
 
-    node     name of the Linear or Affine; of the target where there is none
+    node     name of the linear node with weights; of another, or of the target, where there is none
     weights  float64 (target, source): the matrix, or ones on the diagonal where there is none
     bias     float64 (target,)
     before, after  seconds of delay on the way to the matrix (source,) and from it (target,)
+    kind     connection kind of a way with one linear node that has one, or None
     """
 
     source: str
@@ -55,18 +60,21 @@ class Wire(NamedTuple):
     bias: Float
     before: Float
     after: Float
+    kind: ConnectionKind | None = None
 
 
 class Parts(NamedTuple):
     """inputs: name -> size; neurons: name -> node, in the order spikes reach them; wires: by target.
 
     sizes  neurons of each population
+    shapes  (channels, height, width) or (size,) of inputs and populations
     """
 
     inputs: dict[str, int]
     neurons: dict[str, Any]
     wires: tuple[Wire, ...]
     sizes: dict[str, int]
+    shapes: dict[str, Shape]
 
 
 def parts(graph: Any) -> Parts:
@@ -98,10 +106,38 @@ def parts(graph: Any) -> Parts:
         )
     paths = _all_paths(nodes, before, list(neurons))
     sizes = _population_sizes(nodes, edges, neurons)
-    size_of = {**inputs, **sizes}
-    _check_weights(size_of, paths)
-    wires = tuple(_wire(nodes, path, end, size_of) for path, end in paths)
-    return Parts(inputs, neurons, wires, sizes)
+    shapes = _shapes(nodes, before, ordered, {**inputs, **sizes})
+    sizes = {name: math.prod(shapes[name]) for name in neurons}
+    _check_weights({**inputs, **sizes}, paths)
+    wires = tuple(_wire(nodes, path, end, shapes) for path, end in paths)
+    return Parts(inputs, neurons, wires, sizes, {n: shapes[n] for n in (*inputs, *neurons)})
+
+
+def _shapes(
+    nodes: dict[str, Any], before: dict[str, list[str]], ordered: list[str], sizes: dict[str, int]
+) -> dict[str, Shape]:
+    """Shape of what each node gives; neurons have that of what comes, where it is as many."""
+    found: dict[str, Shape] = {}
+    for name in ordered:
+        node, kind = nodes[name], _kind(nodes[name])
+        came = next((found[one] for one in before[name] if one in found), None)
+        if kind == "Input":
+            found[name] = _axes(node.input_type["input"], sizes[name])
+        elif kind in NEURONS:
+            own = _axes(np.shape(plain(node.v_threshold)), sizes[name])
+            fits = came is not None and (math.prod(came) == sizes[name] or sizes[name] == 1)
+            found[name] = came if came is not None and fits and len(own) != MAP else own
+        elif came is not None and kind in OPERATORS:
+            found[name] = out_shape(name, node, came)
+        elif came is not None:
+            found[name] = (math.prod(came),) if kind == "Flatten" else came
+    return found
+
+
+def _axes(shape: Any, size: int) -> Shape:
+    """A shape of three axes that holds `size` neurons, or (size,)."""
+    axes = tuple(int(axis) for axis in np.asarray(plain(shape)).ravel().tolist())
+    return axes if len(axes) == MAP and math.prod(axes) == size else (size,)
 
 
 def _population_sizes(
@@ -118,8 +154,16 @@ def _population_sizes(
 
 def _own_size(node: Any) -> int:
     """Neurons that the parameters of a population are given for; 1 may stand for any number."""
-    sizes = [np.asarray(plain(getattr(node, one))).size for one in PARAMETERS if hasattr(node, one)]
+    sizes = [_count(getattr(node, one)) for one in PARAMETERS if hasattr(node, one)]
     return next((size for size in sizes if size != 1), 1)
+
+
+def _count(given: Any) -> int:
+    """Numbers of a parameter; 1 of what is no array, which is refused where it is read."""
+    try:
+        return np.asarray(plain(given)).size
+    except (TypeError, ValueError):
+        return 1
 
 
 def _beside(
@@ -196,8 +240,8 @@ def _check_ends(nodes: dict[str, Any], after: dict[str, list[str]]) -> None:
     """Nothing but neurons may come out of the graph: the chip gives spikes."""
     for name, node in nodes.items():
         ends = after[name]
-        loose = _kind(node) in MATRICES and not ends
-        if _kind(node) in (*MATRICES, "Input"):
+        loose = _kind(node) in OPERATORS and not ends
+        if _kind(node) in (*OPERATORS, "Input"):
             loose |= any(_kind(nodes[end]) == "Output" for end in ends)
         if loose:
             raise NirError(
@@ -298,35 +342,53 @@ def _check_weights(size_of: dict[str, int], paths: list[tuple[tuple[str, ...], s
 
 
 def _wire(
-    nodes: dict[str, Any], path: tuple[str, ...], target: str, size_of: dict[str, int]
+    nodes: dict[str, Any], path: tuple[str, ...], target: str, shapes: dict[str, Shape]
 ) -> Wire:
     source, *between = path
-    matrices = [name for name in between if _kind(nodes[name]) in MATRICES]
-    if len(matrices) > 1:
+    linear = [name for name in between if _kind(nodes[name]) in OPERATORS]
+    weighted = [name for name in linear if _kind(nodes[name]) in WEIGHTED]
+    if len(weighted) > 1:
         raise NirError(
-            f"nodes {matrices[0]!r} and {matrices[1]!r} follow one another without neurons between "
+            f"nodes {weighted[0]!r} and {weighted[1]!r} follow one another without neurons between "
             f"them; multiply their matrices"
         )
-    sizes = size_of[source], size_of[target]
-    at = between.index(matrices[0]) if matrices else len(between)
-    node = matrices[0] if matrices else target
-    weights, bias = np.eye(sizes[1], sizes[0]), np.zeros(sizes[1])
-    if matrices:
-        weights = numbers(node, "weight", nodes[node].weight)
-        if hasattr(nodes[node], "bias"):
-            bias = numbers(node, "bias", nodes[node].bias).ravel()
-    if (
-        weights.shape != sizes[::-1]
-        or bias.size != sizes[1]
-        or not (matrices or sizes[0] == sizes[1])
-    ):
+    sizes = math.prod(shapes[source]), math.prod(shapes[target])
+    at = between.index(linear[0]) if linear else len(between)
+    node = (weighted or linear or [target])[0]
+    found = _operators(nodes, between, shapes[source])
+    weights, bias = _product_of(found, sizes)
+    if weights.shape != sizes[::-1] or not (linear or sizes[0] == sizes[1]):
         raise NirError(
-            f"node {node!r}: weights {weights.shape} and {bias.size} biases lead from {source!r} of "
-            f"{sizes[0]} to {target!r} of {sizes[1]}; needed are weights {sizes[::-1]} and a bias each"
+            f"node {node!r}: weights {weights.shape} lead from {source!r} of {sizes[0]} to {target!r} of "
+            f"{sizes[1]}; needed are weights {sizes[::-1]} and a bias each"
         )
     before = _delay(nodes, between[:at], sizes[0])
     after = _delay(nodes, between[at:], sizes[1])
-    return Wire(source, target, node, weights, bias, before, after)
+    kind = found[0].kind if len(found) == 1 else None
+    return Wire(source, target, node, weights, bias, before, after, kind)
+
+
+def _operators(nodes: dict[str, Any], between: list[str], shape: Shape) -> list[Operator]:
+    """The linear nodes of a way, each for the shape that comes to it."""
+    found = []
+    for name in between:
+        kind = _kind(nodes[name])
+        if kind in OPERATORS:
+            found.append(OPERATORS[kind](name, nodes[name], shape))
+            shape = found[-1].out_shape
+        elif kind == "Flatten":
+            shape = (math.prod(shape),)
+    return found
+
+
+def _product_of(found: list[Operator], sizes: tuple[int, int]) -> tuple[Float, Float]:
+    """Matrix (target, source) and bias (target,) of linear nodes one after another."""
+    if not found:
+        return np.eye(sizes[1], sizes[0]), np.zeros(sizes[1])
+    weights, bias = found[0].matrix, found[0].bias
+    for one in found[1:]:
+        weights, bias = one.matrix @ weights, one.matrix @ bias + one.bias
+    return weights, bias
 
 
 def _delay(nodes: dict[str, Any], names: list[str], size: int) -> Float:
@@ -359,31 +421,3 @@ def _product(shape: Any) -> int | None:
     except (TypeError, ValueError):
         return None
     return math.prod(sizes) if sizes and min(sizes) > 0 else None
-
-
-def plain(given: Any) -> Any:
-    """An array of PyTorch as one of NumPy, whatever device or gradient it has; anything else as it is."""
-    return given.detach().cpu().numpy() if hasattr(given, "detach") else given
-
-
-def numbers(name: str, what: str, given: Any, endless: bool = False) -> Float:
-    """A parameter of a node as float64, or NirError.
-
-    Allowed are 0 and numbers of SMALLEST to LARGEST, of either sign; `endless`: larger ones too, which
-    become infinite.
-    """
-    try:
-        array = np.asarray(plain(given))
-    except (TypeError, ValueError) as error:
-        raise NirError(f"node {name!r}: {what} is no array of numbers ({error})") from error
-    known = array.dtype.kind in "fiu"
-    if not known or (np.isnan(array) if endless else ~np.isfinite(array)).any():
-        raise NirError(f"node {name!r}: {what} holds what is no finite number ({array.dtype})")
-    values = array.astype(np.float64)
-    sizes = np.abs(values[values != 0])
-    if sizes.size and (sizes.min() < SMALLEST or (sizes.max() > LARGEST and not endless)):
-        raise NirError(
-            f"node {name!r}: {what} has magnitudes from {sizes.min():g} to {sizes.max():g}; allowed "
-            f"are 0 and {SMALLEST:g} to {LARGEST:g}"
-        )
-    return np.where(np.abs(values) > LARGEST, np.copysign(np.inf, values), values)

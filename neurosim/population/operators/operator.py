@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from neurosim.kernels.connections import explicit
 from neurosim.kernels.simd import TWIN, WIDTH, zeros
-from neurosim.network import Connection, Network
+from neurosim.network import Connection, Network, NetworkError
 from neurosim.network.shapes import lane_order
 
 INT32_MAX = (1 << 31) - 1
@@ -44,6 +44,13 @@ class Source(NamedTuple):
     def at(self, delay: int) -> int:
         """Index of step 0, delayed by `delay` steps."""
         return (self.lead - delay) * self.words
+
+
+class Factors(NamedTuple):
+    """Noise on a matrix, of pairs of trials: kernels/noise/layer_noise.py."""
+
+    inner: NDArray[np.uint64]
+    outer: NDArray[np.int32]
 
 
 class Sums(NamedTuple):
@@ -161,6 +168,16 @@ class Operator:
             0, count, span.start, span.stop, self.steps, source.bits, source.row,
             source.at(self.delay), source.words, self._table, self.shift, self.lanes, out,
         )  # fmt: skip
+
+    def add_noise(
+        self, scratch: Any, count: int, span: range, source: Source, factors: Factors,
+        out: NDArray[np.int32],
+    ) -> None:  # fmt: skip
+        """Add the currents of noise on the matrix, of trials whose currents have just been written."""
+        raise NetworkError(
+            f"connection {self.connection.name}: {self.connection.kind.name} has no kernel for noise on its "
+            f"weights; use --method event-aligned with --feedback, or another kind of layer"
+        )
 
     def new_sums(self) -> Sums:
         """Empty update sums."""
