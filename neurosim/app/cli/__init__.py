@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 GROUPS: dict[str, dict[str, str]] = {
     "train and test": {
-        "train": "train a network on the chip, or continue a run",
+        "train": "train a network on the chip emulator, or continue a run",
         "evaluate": "accuracy and confusion matrix of a run",
         "runs": "list runs, or set some side by side",
         "report": "one HTML page of a run: accuracy, cost, curves, samples, cores, settings",
@@ -22,22 +22,22 @@ GROUPS: dict[str, dict[str, str]] = {
         "map": "the cores, memory and routes a trained network takes",
     },
     "exchange": {
-        "import": "a NIR graph as a network of the chip, and as a run to go on with",
+        "import": "a NIR graph as a network of the chip, and as a run",
         "export": "a trained network in a format that others read",
-        "check-hdl": "check memory images, and simulate them again",
+        "check-hdl": "check memory images: hashes, and a replay on the chip emulator",
         "check-vectors": "compare the chip with recorded steps of other emulators",
     },
     "experiments": {
         "bptt": "train the float reference by surrogate-gradient BPTT",
         "compare": "a run beside float training, quantised weights and narrower registers",
-        "ablation": "what each choice of the learning rule contributes, beside float BPTT",
+        "ablation": "accuracy with one setting changed at a time, beside float BPTT",
         "reproduce": "the paper's table and figures, for this implementation",
     },
     "this machine": {
-        "bench": "how near a generation comes to this machine's limit",
+        "bench": "time of a generation beside its lower bound on this machine",
         "bench-host": "seconds per generation of the float methods on this device",
-        "warmup": "compile every kernel now, so that no later command waits",
-        "cache": "what is kept to save time: list it, or clear it",
+        "warmup": "compile all kernels now, so that later commands start faster",
+        "cache": "list or clear cached frames and compiled kernels",
         "completion": "script that completes commands and options in bash and zsh",
     },
 }
