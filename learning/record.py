@@ -25,6 +25,7 @@ from learning.rules.registry import unread
 from learning.settings import Settings, network
 from neurosim.data.sensor import Sensor
 from neurosim.network import Network, NetworkError, Weights
+from neurosim.network.faults import Faults
 from neurosim.network.serialise import describe, network_of
 from neurosim.population.state import SynapticState
 from neurosim.storage import JsonError, atomic_path, parse_json, write_atomically
@@ -54,6 +55,7 @@ KNOWN = {
     "begun_sha256",
     "data",
     "origin",
+    "faults",
 }
 """Entries of the configuration."""
 
@@ -103,6 +105,7 @@ class Config(NamedTuple):
     about         properties of the data set; None in run folders written before they were kept
     begun_sha256  `weights_sha256` of given initial weights; None where they are drawn from the seed
     origin        how the weights came about where this project's learning did not make them, as "bptt"
+    faults        of the chip that the network is trained on; None for a sound chip
     """
 
     settings: Settings
@@ -113,6 +116,7 @@ class Config(NamedTuple):
     about: DataAbout | None = None
     begun_sha256: str | None = None
     origin: str = ""
+    faults: Faults | None = None
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -138,6 +142,8 @@ class Config(NamedTuple):
             content["data"] = self.about.to_json()
         if self.origin:
             content["origin"] = self.origin
+        if self.faults is not None:
+            content["faults"] = str(self.faults)
         return json.dumps({**content, "sha256": _digest(_canonical(content))}, indent=1).encode()
 
 
@@ -465,7 +471,8 @@ def _config_of(content: dict[str, Any]) -> Config:
     for name in ("inputs", "classes"):
         if type(content[name]) is not int or not 1 <= content[name] <= 1 << 24:
             raise ValueError(f"{name} is {content[name]!r}; allowed are 1..{1 << 24}")
-    texts = ("dataset_key", *(name for name in ("begun_sha256", "origin") if name in content))
+    optional = ("begun_sha256", "origin", "faults")
+    texts = ("dataset_key", *(name for name in optional if name in content))
     for name in texts:
         if not isinstance(content[name], str):
             raise ValueError(f"{name} is {content[name]!r}; needed is text")
@@ -481,6 +488,7 @@ def _config_of(content: dict[str, Any]) -> Config:
         DataAbout.of_json(content["data"]) if "data" in content else None,
         content.get("begun_sha256"),
         content.get("origin", ""),
+        Faults.of_text(content["faults"]) if "faults" in content else None,
     )
     if len(config.class_names) != config.classes:
         raise ValueError(f"{len(config.class_names)} class names for {config.classes} classes")

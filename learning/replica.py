@@ -186,8 +186,9 @@ def _evaluate(
     number, training = _replicas[key]
     if state is not None:
         kept = SynapticState(*(tuple(array.copy() for array in arrays) for arrays in state))
-        training.chip = chip_of(training.config, kept)
-        training.generation = generation - (update is not None)
+        before = generation - (update is not None)
+        training.chip = chip_of(training.config, kept, before)
+        training.generation = before
     if update is not None and training.generation == generation - 1:
         coefficients, rates = update
         sent = coefficients_of(training, widen(coefficients))

@@ -70,8 +70,8 @@ class Settings(DataChoice):
     """hidden layers of any kind, in place of HIDDEN: "conv 12 5x5 stride 2 pad 2, pool 2, recurrent 64, dense
     128 adaptive" (neurosim/network/layers.py)"""
     feedback: Feedback | None = None
-    """source of the error of hidden layers in a graph of layers: local (a readout of each layer), gate or
-    gain (returned from the layers above), gate-local or gain-local (both), direct (a fixed random matrix)"""
+    """error of hidden layers in a graph of layers: local (a readout of each layer), gate or gain
+    (returned from the layers above), gate-local or gain-local (both), direct (a fixed random matrix)"""
     local_share: Annotated[float, Field(ge=0, le=16)] = 0.5
     """weight of the error of a layer's local readout relative to the returned error"""
     local_pool: Annotated[int, Field(ge=1, le=1024)] = 4

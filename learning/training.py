@@ -13,6 +13,7 @@ stopped anywhere continues to the same bits.
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -46,8 +47,10 @@ from neurosim.data.frames import Frames, check_plane, select, shifted
 from neurosim.kernels.compilation import compile_seconds
 from neurosim.kernels.readout import FRACTION
 from neurosim.network import Network
+from neurosim.network.faults import Faults
 from neurosim.population.batch import Batch
 from neurosim.population.evaluator import Evaluation, Evaluator, Forward
+from neurosim.population.faulty import FaultyEvaluator, check_faults
 from neurosim.population.graph_evaluator import GraphEvaluator
 from neurosim.population.state import SynapticState, initial_state, state_of
 
@@ -75,11 +78,14 @@ Report = Callable[[int, dict[str, Any] | None], None]
 """Called after each generation with its number and, after a validation, the line of metrics."""
 
 
-def chip_of(config: Config, state: SynapticState | None = None) -> Evaluator | GraphEvaluator:
-    """The evaluator of a run, from a synaptic state or from the initial one."""
+def chip_of(
+    config: Config, state: SynapticState | None = None, generation: int = 0
+) -> Evaluator | GraphEvaluator:
+    """The evaluator of a run before `generation`, from a synaptic state or from the initial one."""
     if is_layered(config.settings):
+        check_carried(config)
         return layered_chip(config.settings, config.network(), state)
-    return make_chip(config, state)
+    return make_chip(config, state, generation)
 
 
 def _clock() -> float:
@@ -87,7 +93,20 @@ def _clock() -> float:
     return time.perf_counter() - compile_seconds()
 
 
-def make_chip(config: Config, state: SynapticState | None = None) -> Evaluator:
+def check_carried(config: Config) -> None:
+    """Raise RunError or NetworkError where a run cannot be trained on a chip with its faults."""
+    if config.faults is None:
+        return
+    if is_layered(config.settings):
+        raise RunError(
+            f"faults {str(config.faults)!r} with feedback {config.settings.feedback!r}: a graph of layers "
+            f"is trained on a sound chip only; use a chain of dense layers (--recipe fast), or evaluate the "
+            f"trained network with the faults (neurosim evaluate --faults)"
+        )
+    check_faults(config.network(), config.faults, noise(config.settings, config.network()))
+
+
+def make_chip(config: Config, state: SynapticState | None = None, generation: int = 0) -> Evaluator:
     """The chip of a run on a chain of dense layers; RunError where it is on a graph of layers."""
     settings, described = config.settings, config.network()
     if is_layered(settings):
@@ -103,7 +122,10 @@ def make_chip(config: Config, state: SynapticState | None = None) -> Evaluator:
             fraction_bits=settings.fraction_bits,
             momentum=settings.momentum_bits > 0,
         )
-    return Evaluator(
+    form: Callable[..., Evaluator] = Evaluator
+    if config.faults is not None:
+        form = partial(FaultyEvaluator, faults=config.faults, generation=generation)
+    return form(
         described,
         state,
         seed=settings.seed,
@@ -162,7 +184,8 @@ class Training:
         checkpoint: Checkpoint | None = None,
     ) -> None:
         self.config, self.data, self.folder = config, data, folder
-        self.chip: Any = chip_of(config, checkpoint.state if checkpoint else None)
+        self.generation = checkpoint.generation if checkpoint else 0
+        self.chip: Any = chip_of(config, checkpoint.state if checkpoint else None, self.generation)
         self.evolution = Evolution(
             config.settings,
             len(data.train.labels),
@@ -170,7 +193,6 @@ class Training:
             is_readout(self.chip.network),
         )
         self._noise = self.chip.spec  # of the first generation
-        self.generation = checkpoint.generation if checkpoint else 0
         self.seconds = checkpoint.seconds if checkpoint else 0.0
         self._saved = (self.generation, time.perf_counter())
         self._batch: tuple[int, Batch] | None = None
@@ -286,13 +308,17 @@ class Training:
         }
 
 
-def start(settings: Settings, data: Dataset) -> Config:
+def start(settings: Settings, data: Dataset, faults: Faults | None = None) -> Config:
     """The configuration of a new run on a data set. FramesError where it has no plane to shift."""
     if settings.shift:
         check_plane(data.sensor)
     about = DataAbout(data.class_names, data.sensor, data.window_us)
     given = layered_network(settings, data) if is_layered(settings) else None
-    return Config(settings, data.key, data.train.inputs, data.classes, given, about)
+    config = Config(
+        settings, data.key, data.train.inputs, data.classes, given, about, faults=faults
+    )
+    check_carried(config)
+    return config
 
 
 def started_from(run: Path, config: Config) -> Checkpoint:

@@ -244,6 +244,26 @@ class Faults:
             flipped |= (words < below).reshape(rows, columns).astype(np.uint8) << np.uint8(bit)
         return flipped
 
+    def counts(self, network: Network) -> list[tuple[str, str, int, int]]:
+        """(kind, where, how many, of how many) of the faults that can be counted."""
+        found: list[tuple[str, str, int, int]] = []
+        for number, connection in enumerate(network.connections):
+            if self.stuck_at_0 or self.stuck_at_1:
+                stuck = self.stuck(network, number)
+                bits = stuck.at_0.size * connection.weight_bits
+                for kind, mask in zip(OF_BITS[:2], stuck, strict=True):
+                    found.append((kind, connection.name, int(np.bitwise_count(mask).sum()), bits))
+            if self.lost_axons:
+                axons = self.axons(network, number)
+                found.append(("lost-axons", connection.name, int(axons.sum()), axons.size))
+        for number, population in enumerate(network.populations):
+            if not _sends(network, population):
+                continue
+            states = self.compartments(network, number)
+            for kind, state in (("silent", SILENT), ("always-firing", FIRING)):
+                found.append((kind, population.name, int((states == state).sum()), states.size))
+        return [row for row in found if self[row[0]]]
+
     @property
     def generator_code(self) -> int:
         """What the upper half of a generation's word tells the generator: see `generator.draw_words`."""

@@ -26,7 +26,7 @@ from neurosim.population.update import Coefficients, Rates
 _ONE = np.uint64(1)
 
 
-def check_faults(network: Network, faults: Faults) -> None:
+def check_faults(network: Network, faults: Faults, noise: NoiseSpec) -> None:
     """Raise NetworkError, saying what to use, where the fused kernel cannot have these faults."""
     faults.refuse(
         ["decay-mismatch"],
@@ -34,6 +34,13 @@ def check_faults(network: Network, faults: Faults) -> None:
         "use threshold-mismatch, or evaluate a trained network with it (neurosim evaluate --faults)",
     )
     faults.check(network)
+    for layer in range(1, len(noise.scale)):
+        if faults.lost_axons and noise.scale[layer] and not noise.of_layer(layer):
+            raise NetworkError(
+                f"faults: lost-axons with noise on the weights of layer "
+                f"{network.populations[layer].name!r}, where the noise would still arrive; use silent for "
+                f"the neurons, or event-aligned noise and the delta rule (--recipe fast)"
+            )
 
 
 class FaultyEvaluator(Evaluator):
@@ -45,9 +52,8 @@ class FaultyEvaluator(Evaluator):
     def __init__(
         self, network: Network, *arguments: Any, faults: Faults, generation: int = 0, **more: Any
     ) -> None:
-        check_faults(network, faults)
         self.faults, self.generation = faults, generation
-        self._ideal, self._actual = network, faults.registers(network)
+        self._actual = faults.registers(network)
         super().__init__(network, *arguments, **more)
 
     @property
@@ -57,17 +63,7 @@ class FaultyEvaluator(Evaluator):
 
     def _set(self, noise: NoiseSpec, readout_spec: Any) -> None:
         super()._set(noise, readout_spec)
-        layers = [
-            layer
-            for layer, scale in enumerate(noise.scale)
-            if layer and scale and not noise.of_layer(layer)
-        ]
-        if layers and self.faults.lost_axons:
-            raise NetworkError(
-                f"faults: lost-axons with noise on the weights of layer "
-                f"{self.network.populations[layers[0]].name!r}, where the noise would still arrive; use "
-                f"silent for the neurons, or event-aligned noise and the delta rule (--recipe fast)"
-            )
+        check_faults(self.network, self.faults, noise)
 
     def _arrive_at(self, generation: int) -> None:
         """Go on to a generation; a shared forward pass of a sound chip is not kept for a faulty one."""

@@ -108,7 +108,7 @@ def test_a_stuck_generator_bit_is_stuck_in_all_that_learning_draws(data):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(naive, "word", stuck_word)
-        wanted = naive.fitness(
+        wanted, _ = naive.fitness(
             case.network, case.weights, spec, READOUT, case.dense.tolist(),
             case.frames.labels.tolist(), groups.tolist(), range(2, 4), 7, SEED,
         )  # fmt: skip

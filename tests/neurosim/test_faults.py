@@ -102,7 +102,7 @@ def test_what_the_emulator_cannot_have_is_refused():
     case = example((9, 8, 5))
     stuck = Faults.of_text("stuck-at-0 0.1")
     with pytest.raises(NetworkError, match="use the profile default or layered"):
-        Chip.from_weights(case.network, case.weights, profiles.PROFILES["lava"], faults=stuck)
+        Chip.from_weights(case.network, case.weights, profiles.LAVA, faults=stuck)
     network = Network.chain(9, [Population("out", 5, 60)])
     synapses = Sparse.from_pairs([0], [0], [2], source_size=9)
     with pytest.raises(NetworkError, match="give its weights as an array"):
@@ -112,7 +112,7 @@ def test_what_the_emulator_cannot_have_is_refused():
         Chip(
             noisy,
             {"input->out": np.zeros((5, 9), int)},
-            profiles.PROFILES["nengo-loihi"],
+            profiles.NENGO,
             faults=Faults(stuck_generator_bit=ONE),
         )
     unsigned = Network.chain(

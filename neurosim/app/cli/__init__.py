@@ -6,6 +6,7 @@ It is imported when it is asked for, so that `neurosim --help` answers at once.
 
 import difflib
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -17,12 +18,13 @@ GROUPS: dict[str, dict[str, str]] = {
         "report": "one HTML page of a run: accuracy, cost, curves, samples, cores, settings",
         "watch": "classify a stream of events as it comes",
     },
-    "look inside": {
+    "inspect": {
         "run": "one sample through a trained network: raster, membranes, cost",
         "map": "the cores, memory and routes a trained network takes",
     },
     "exchange": {
         "import": "a NIR graph as a network of the chip, and as a run",
+        "quantise": "weights trained by bptt, on the chip with 8 to 3 bits per weight",
         "export": "a trained network in a format that others read",
         "check-hdl": "check memory images: hashes, and a replay on the chip emulator",
         "check-vectors": "compare the chip with recorded steps of other emulators",
@@ -31,6 +33,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "bptt": "train the float reference by surrogate-gradient BPTT",
         "compare": "a run beside float training, quantised weights and narrower registers",
         "ablation": "accuracy with one setting changed at a time, beside float BPTT",
+        "faults": "accuracy with faults of the chip, before and after learning on it",
         "reproduce": "the paper's table and figures, for this implementation",
     },
     "this machine": {
@@ -100,6 +103,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             module = importlib.import_module(f"neurosim.app.cli.{given[0].replace('-', '_')}")
             default = getattr(module, "default", None)
             return call(module.run, name, given[1:], default)
+    except BrokenPipeError:  # whoever read the output has gone, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except KeyboardInterrupt as error:
         print(f"{name}: {signals.describe(error)}", file=sys.stderr)
         return signals.status(error)

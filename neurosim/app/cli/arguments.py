@@ -13,7 +13,7 @@ from typing import Any
 import tyro
 from pydantic import ValidationError
 
-from neurosim.app.cli import faults, help_text
+from neurosim.app.cli import argument_errors, help_text
 from neurosim.app.cli.texts import plain
 
 CONFIG = (tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff)
@@ -40,7 +40,7 @@ def call(
         arguments = tyro.cli(model, prog=name, args=list(given), default=start, config=CONFIG)
     except ValidationError as error:
         for fault in error.errors():
-            print(plain(f"{name}: {faults.describe(fault)}"), file=sys.stderr)
+            print(plain(f"{name}: {argument_errors.describe(fault)}"), file=sys.stderr)
         return 2
     try:
         return run(arguments) or 0

@@ -29,12 +29,17 @@ class Export(BaseModel):
 
 
 def run(arguments: Export) -> int:
-    from learning.record import read_checkpoint
+    from learning.record import RunError, read_checkpoint
     from neurosim.app.cli.arguments import load_data
 
     export = exports.known(arguments.to)
     samples = exports.samples_of(export, arguments.samples)
     config, checkpoint = read_checkpoint(arguments.folder)
+    if config.faults is not None:
+        raise RunError(
+            f"{arguments.folder} learned on a chip with faults ({config.faults}), which no export carries; "
+            f"export a run that was trained without --faults"
+        )
     path = arguments.out or arguments.folder / export.place
     trained = exports.trained(
         config, checkpoint, lambda: load_data(config, None, arguments.as_json)

@@ -1,34 +1,52 @@
-"""Faults of a command's arguments in words: what came, what is allowed."""
+"""`neurosim faults`: what learning on a chip with faults repairs."""
 
-from collections.abc import Mapping
-from typing import Any
+import json
+from typing import Annotated
 
-_BOUNDS = {
-    "greater_than_equal": ("ge", "from {}"),
-    "greater_than": ("gt", "above {}"),
-    "less_than_equal": ("le", "up to {}"),
-    "less_than": ("lt", "below {}"),
-}
-_LENGTHS = {"too_short": ("min_length", "at least"), "too_long": ("max_length", "at most")}
+import tyro
+from pydantic import Field
+
+from neurosim.app.experiments.faults import FaultsExperiment
 
 
-def describe(fault: Mapping[str, Any]) -> str:
-    """One line about a fault that pydantic found."""
-    names = [part for part in fault["loc"] if isinstance(part, str) and part != "settings"]
-    flag = ".".join(names).replace("_", "-")
-    what = f"--{flag}" if flag else "arguments"
-    kind, given, context = fault["type"], fault.get("input"), fault.get("ctx", {})
-    if kind == "value_error":
-        text = str(context.get("error", fault["msg"]))
-        return f"{what}: {text}" if flag else text
-    if kind in _BOUNDS:
-        bound, words = _BOUNDS[kind]
-        return f"{what} is {given!r}; allowed are values {words.format(context[bound])}"
-    if kind in _LENGTHS:
-        bound, words = _LENGTHS[kind]
-        return f"{what} has {len(given or ())} values; needed are {words} {context[bound]}"
-    if kind == "literal_error":
-        return f"{what} is {given!r}; allowed are {context['expected']}"
-    if kind == "extra_forbidden":
-        return f"{what} is not known here"
-    return f"{what} is {given!r}; {fault['msg'][:1].lower()}{fault['msg'][1:]}"
+class FaultsStudy(FaultsExperiment):
+    """What learning on a chip with faults repairs: write faults.md and its pictures.
+
+    Long work: every training is kept in the output folder, and a second call goes on where the first
+    stopped.
+    """
+
+    only_page: bool = False
+    """train nothing: write the page from the results that are there"""
+    threads: Annotated[int | None, Field(ge=1)] = None
+    """processor threads, of the chip and of PyTorch; by default all"""
+    as_json: Annotated[bool, tyro.conf.arg(name="json")] = False
+    """print one JSON object, and nothing else"""
+
+
+def run(arguments: FaultsStudy) -> int:
+    from neurosim import threads
+    from neurosim.app.cli.arguments import data_progress
+    from neurosim.app.cli.progress import progress
+    from neurosim.app.experiments import faults, faults_page
+    from neurosim.data import datasets
+
+    faults.check(arguments)
+    if arguments.bptt_epochs:
+        from hostref.backend import use_threads
+
+        use_threads(arguments.threads)
+    threads.use(arguments.threads)
+    load = data_progress(arguments.as_json)
+    data = datasets.load(arguments.data, pool=faults.POOL, progress=load)
+    if arguments.only_page:
+        page, results = faults_page.from_store(arguments, data)
+    else:
+        count = len(faults_page.plan(arguments, data))
+        with progress("result", count, arguments.as_json) as tell:
+            page, results = faults_page.run(arguments, data, tell)
+    if arguments.as_json:
+        print(json.dumps({"out": str(arguments.out), "results": results}))
+    else:
+        print(f"{page.read_text()}\nwritten to {page}")
+    return 0

@@ -46,6 +46,7 @@ def run(arguments: Run) -> int:
 
     from learning.record import read_checkpoint
     from neurosim.app.cli.arguments import load_data
+    from neurosim.app.experiments.answers import faults_of
     from neurosim.app.experiments.training_cost import training_estimate
     from neurosim.app.report.run_picture import run_png
     from neurosim.chip import energy
@@ -77,7 +78,8 @@ def run(arguments: Run) -> int:
         ),
         labels=chosen.labels[[arguments.sample]],
     )
-    chip = Chip.from_weights(network, checkpoint.weights)
+    faults = faults_of(config, checkpoint.generation)
+    chip = Chip.from_weights(network, checkpoint.weights, faults=faults)
     recording = chip.run(one, [*probes, Probe(output, "v")])
     if settings.readout == "membrane":
         scores = recording.probed[-1][0, first : first + steps].sum(axis=0)

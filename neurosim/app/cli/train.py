@@ -38,6 +38,9 @@ class Train(BaseModel):
     """run folder to continue, with the settings it has; a larger --generations lengthens it"""
     start: Path | None = None
     """run folder whose weights the new run starts with, for further training on other data"""
+    faults: str | None = None
+    """faults of the chip that it learns on: "stuck-weight-bits 0.01, dead 0.05, seed 3, since 50"
+    (docs/faults.md); by default none. A resumed run keeps its own"""
     threads: int | None = None
     """processor threads; by default all. Changes the time, never the bits"""
     cluster: str | None = None
@@ -183,9 +186,9 @@ def _open(arguments: Train) -> _Opened:
 
     if arguments.resume is None:
         return _Opened(arguments.settings)
-    if (arguments.run, arguments.start) != (None, None):
+    if (arguments.run, arguments.start, arguments.faults) != (None, None, None):
         raise RunError(
-            f"--resume {arguments.resume} continues that run; leave out --run and --start"
+            f"--resume {arguments.resume} continues that run; leave out --run, --start and --faults"
         )
     folder, checkpoint = RunFolder.resume(arguments.resume)
     try:
@@ -237,12 +240,14 @@ def _train(arguments: Train, opened: _Opened, compiled: Callable[[Any], None]) -
     from learning.training import start, started_from
     from neurosim.app.cli.arguments import load_settings
     from neurosim.app.cli.signals import noted
+    from neurosim.network.faults import Faults
 
     settings, folder, checkpoint = opened
     data = load_settings(settings, arguments.as_json)
     if folder is None:
         settings = fitted(arguments, data)
-    config = start(settings, data) if folder is None else folder.config
+    faults = Faults.of_text(arguments.faults) if arguments.faults is not None else None
+    config = start(settings, data, faults) if folder is None else folder.config
     if arguments.start is not None:
         checkpoint = started_from(arguments.start, config)
     if folder is not None and data.key != config.dataset_key:

@@ -10,6 +10,7 @@ from learning.training import Metrics, metrics_of
 from neurosim.app.experiments import emulated
 from neurosim.data.frames import Frames
 from neurosim.network import Weights
+from neurosim.network.faults import Faults
 
 
 class Answers(NamedTuple):
@@ -24,10 +25,24 @@ class Answers(NamedTuple):
     spikes: dict[str, NDArray[np.int8]]
 
 
-def answer(config: Config, weights: Weights, frames: Frames) -> Answers:
+def faults_of(config: Config, generation: int, text: str | None = None) -> Faults | None:
+    """The faults of a chip that a network is evaluated on: those of `text`, or of the run by then."""
+    faults = config.faults if text is None else Faults.of_text(text)
+    if text is not None and faults is not None:
+        faults.refuse(
+            ["flipped-weight-bits", "stuck-generator-bit"],
+            "a network that does not learn",
+            "both act while it learns: use neurosim train --faults, and stuck-weight-bits here",
+        )
+    return None if faults is None else faults.at(generation)
+
+
+def answer(
+    config: Config, weights: Weights, frames: Frames, faults: Faults | None = None
+) -> Answers:
     """Run the network on the chip emulator, step by step, with the latency of training (none)."""
     network = config.network()
-    done = emulated.forward(network, weights, frames)
+    done = emulated.forward(network, weights, frames, faults)
     output = network.populations[network.output].name
     hidden = [spikes.sum(axis=1) for name, spikes in done.spikes.items() if name != output]
     scores = done.scores(config.settings.readout == "membrane")

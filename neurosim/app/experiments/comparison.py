@@ -14,7 +14,10 @@ from neurosim.app.experiments.store import Store, Tell
 from neurosim.data.datasets import Dataset
 from neurosim.data.frames import Frames, select
 from neurosim.network import Network, NetworkError, Weights
+from neurosim.network.faults import Faults
 from neurosim.network.serialise import describe
+from neurosim.population.faulty import check_faults
+from neurosim.population.layout import NoiseSpec
 from neurosim.storage import sealed, write_atomically
 
 if TYPE_CHECKING:
@@ -68,6 +71,9 @@ class Comparison(BaseModel):
     """validation samples for the scale search"""
     sweeps: bool = True
     """sweep the widths of weights, membranes and decays"""
+    faults: str | None = None
+    """faults of the chip that every network is evaluated on: "stuck-weight-bits 0.01, dead 0.05, seed 3"; by
+    default those of each run, and none for the networks of BPTT; none: a sound chip"""
     device: str = "cpu"
     """where the float reference runs: auto, cpu, cuda or cuda:N"""
 
@@ -140,7 +146,15 @@ def bptt_settings(arguments: Comparison, config: "Config", seed: int) -> "BpttSe
 def plan(arguments: Comparison, config: "Config", data: Dataset, store: Store) -> list[Part]:
     """Every part of the comparison; nothing is done yet."""
     common = {"data": data.key, "measure": MEASURE}
-    parts = [_run_part(folder, config, data, store, common) for folder in arguments.folders]
+    given = _faults(arguments)
+    if given is not None:
+        still = (0,) * len(config.network().layers)
+        check_faults(config.network(), given, NoiseSpec(still, still))
+        common["faults"] = str(given)
+    parts = [
+        _run_part(folder, config, data, store, common, arguments.faults)
+        for folder in arguments.folders
+    ]
     for seed in range(arguments.seeds):
         settings = bptt_settings(arguments, config, seed)
         recipe = {
@@ -164,9 +178,15 @@ def plan(arguments: Comparison, config: "Config", data: Dataset, store: Store) -
 
 
 def _run_part(
-    folder: Path, config: "Config", data: Dataset, store: Store, common: dict[str, Any]
+    folder: Path,
+    config: "Config",
+    data: Dataset,
+    store: Store,
+    common: dict[str, Any],
+    text: str | None,
 ) -> Part:
     from learning.record import read_checkpoint, weights_sha256
+    from neurosim.app.experiments.answers import faults_of
 
     own, checkpoint = read_checkpoint(folder)
     if own.network() != config.network() or own.settings.readout != config.settings.readout:
@@ -181,6 +201,7 @@ def _run_part(
         )
     s = own.settings
     cost = checkpoint.generation * s.pairs * 2 * s.batch
+    faults = faults_of(own, checkpoint.generation, text)
 
     def make() -> list[Row]:
         membrane = s.readout == "membrane"
@@ -192,12 +213,15 @@ def _run_part(
                 checkpoint.weights,
                 data.test,
                 membrane,
+                faults,
                 sample_passes=cost,
                 seconds=checkpoint.seconds,
             )
         ]
 
     recipe = {**common, "weights": weights_sha256(checkpoint.weights)}
+    if faults is not None:
+        recipe["faults"] = str(faults)
     return Part(f"run-{folder.resolve().name}", recipe, make, store)
 
 
@@ -244,6 +268,7 @@ def _bptt_rows(
                     found.weights,
                     data.test,
                     membrane,
+                    _faults(arguments),
                     sample_passes=passes,
                     clipped=sum(found.clipped),
                     zeroed=sum(found.zeroed),
@@ -339,9 +364,8 @@ def agreement(
         network = config.network()
         layers = cycle.spike_agreement(network, checkpoint.weights, data.test)
         fitness = None
-        if (
-            network.is_dense_chain
-        ):  # members of other graphs have no noise that a float twin is given
+        # members of other graphs, and those of a chip with faults, have no float twin
+        if network.is_dense_chain and config.faults is None:
             chip = make_chip(config, checkpoint.state)
             pairs = range(min(64, config.settings.pairs))
             if not (any(chip.spec.aligned) or chip.spec.one_sided):
@@ -383,6 +407,10 @@ def sweeps(
 
     swept: dict[str, list[list[float]]] = store.made("sweeps", recipe, make)
     return swept
+
+
+def _faults(arguments: Comparison) -> Faults | None:
+    return None if arguments.faults is None else Faults.of_text(arguments.faults)
 
 
 def check(arguments: Comparison) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from neurosim.data.frames import Frames
 from neurosim.network import Network, Weights
+from neurosim.network.faults import Faults
 
 if TYPE_CHECKING:
     from hostref.agreement import LayerAgreement
@@ -28,13 +29,15 @@ def with_time_to_arrive(network: Network, frames: Frames, count: int) -> Frames:
     return Frames(bits, frames.labels[:count], frames.inputs)
 
 
-def price(network: Network, weights: Weights, frames: Frames) -> dict[str, Any]:
+def price(
+    network: Network, weights: Weights, frames: Frames, faults: Faults | None = None
+) -> dict[str, Any]:
     """Estimated energy of a sample, in microjoules: of its operations, and with static power."""
     from neurosim.chip import energy
     from neurosim.chip.mapping import MappingError
 
     try:
-        recording, placement = on_cores(network, weights, frames)
+        recording, placement = on_cores(network, weights, frames, faults)
     except MappingError:
         return {"energy_uj": None, "energy_total_uj": None, "cores": None}
     estimate = energy.of_recording(recording, placement)[0]
@@ -45,11 +48,13 @@ def price(network: Network, weights: Weights, frames: Frames) -> dict[str, Any]:
     }
 
 
-def on_cores(network: Network, weights: Weights, frames: Frames) -> "tuple[Recording, Placement]":
+def on_cores(
+    network: Network, weights: Weights, frames: Frames, faults: Faults | None = None
+) -> "tuple[Recording, Placement]":
     """The first SAMPLES through the network as it lies on the chip; MappingError if it does not fit."""
     from neurosim.chip.emulator import Chip
 
-    chip = Chip.from_weights(network, weights)
+    chip = Chip.from_weights(network, weights, faults=faults)
     assert chip.placement is not None
     return chip.run(with_time_to_arrive(network, frames, SAMPLES)), chip.placement
 

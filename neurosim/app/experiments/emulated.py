@@ -9,6 +9,7 @@ from neurosim.chip.emulator import Chip, Probe
 from neurosim.chip.profiles import LAYERED
 from neurosim.data.frames import Frames
 from neurosim.network import Network, Weights
+from neurosim.network.faults import Faults
 
 STATE_BYTES = 1 << 28
 """Bytes of neuron state and pending input that are held at a time: chosen here."""
@@ -34,9 +35,11 @@ class Emulated(NamedTuple):
         return self.potentials if membrane else self.counts
 
 
-def forward(network: Network, weights: Weights, frames: Frames) -> Emulated:
-    """Run all of `frames`, some samples at a time."""
-    chip = Chip.from_weights(network, weights, LAYERED, placement=None)
+def forward(
+    network: Network, weights: Weights, frames: Frames, faults: Faults | None = None
+) -> Emulated:
+    """Run all of `frames`, some samples at a time, on a chip with these faults."""
+    chip = Chip.from_weights(network, weights, LAYERED, placement=None, faults=faults)
     output = network.populations[network.output].name
     longest = max((c.delay for c in network.connections), default=0)
     neurons = sum(population.neurons for population in network.populations)

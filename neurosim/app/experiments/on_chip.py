@@ -8,6 +8,8 @@ Yik et al., Nature Communications 16, 2025, applied to the integer network:
     footprint             bytes of synapses and biases
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +19,9 @@ from neurosim.app.experiments import emulated
 from neurosim.data.frames import Frames
 from neurosim.network import Connection, Network, Weights, matrices_by_name
 from neurosim.network.connections import Dense
+from neurosim.network.faults import Faults
 from neurosim.population.evaluator import Evaluator, ReadoutSpec
+from neurosim.population.faulty import FaultyEvaluator
 from neurosim.population.layout import NoiseSpec
 from neurosim.population.state import state_of
 
@@ -54,10 +58,15 @@ class OnChip(NamedTuple):
     input_spikes: float
 
 
-def still_chip(network: Network, weights: Weights, membrane: bool) -> Evaluator:
-    """A chip that holds `weights` and learns nothing."""
+def still_chip(
+    network: Network, weights: Weights, membrane: bool, faults: Faults | None = None
+) -> Evaluator:
+    """A chip that holds `weights` and learns nothing; the faults are there, whenever they come."""
     none = (0,) * len(network.layers)
-    return Evaluator(
+    form: Callable[..., Evaluator] = Evaluator
+    if faults is not None:
+        form = partial(FaultyEvaluator, faults=faults, generation=faults.since)
+    return form(
         network,
         state_of(weights),
         seed=0,
@@ -76,19 +85,31 @@ class Passed(NamedTuple):
     saturated: int
 
 
-def passed(network: Network, weights: Weights, frames: Frames, membrane: bool) -> Passed:
+def passed(
+    network: Network,
+    weights: Weights,
+    frames: Frames,
+    membrane: bool,
+    faults: Faults | None = None,
+) -> Passed:
     """Run `frames`: a chain of dense layers on the population evaluator, other graphs on the emulator."""
     if not network.is_dense_chain:
-        done = emulated.forward(network, weights, frames)
+        done = emulated.forward(network, weights, frames, faults)
         return Passed(done.scores(membrane), tuple(done.spikes.values()), done.saturated)
-    forward = still_chip(network, weights, membrane).forward(frames)
+    forward = still_chip(network, weights, membrane, faults).forward(frames)
     scores = forward.potentials if membrane else forward.counts
     return Passed(scores, tuple(forward.spikes), int(forward.saturated.sum()))
 
 
-def accuracy(network: Network, weights: Weights, frames: Frames, membrane: bool) -> float:
+def accuracy(
+    network: Network,
+    weights: Weights,
+    frames: Frames,
+    membrane: bool,
+    faults: Faults | None = None,
+) -> float:
     """Share of `frames` that the chip answers rightly."""
-    scores = passed(network, weights, frames, membrane).scores
+    scores = passed(network, weights, frames, membrane, faults).scores
     return float((scores.argmax(1) == frames.labels).mean())
 
 
@@ -103,9 +124,15 @@ def log_likelihood(
     return float(log_p[np.arange(len(log_p)), frames.labels].mean())
 
 
-def measure(network: Network, weights: Weights, frames: Frames, membrane: bool) -> OnChip:
-    """Run the chip on all of `frames` and count."""
-    forward = passed(network, weights, frames, membrane)
+def measure(
+    network: Network,
+    weights: Weights,
+    frames: Frames,
+    membrane: bool,
+    faults: Faults | None = None,
+) -> OnChip:
+    """Run the chip on all of `frames` and count; weights and synapses are counted as they are written."""
+    forward = passed(network, weights, frames, membrane, faults)
     answers = forward.scores.argmax(1)
     classes = forward.scores.shape[1]
     confusion = np.zeros((classes, classes), np.int64)

@@ -13,6 +13,7 @@ from neurosim.app.experiments.cycle import price
 from neurosim.data.datasets import Dataset
 from neurosim.data.frames import Frames
 from neurosim.network import Network, Weights
+from neurosim.network.faults import Faults
 
 if TYPE_CHECKING:
     from hostref.model import Model, Parameters
@@ -27,10 +28,11 @@ def chip_row(
     weights: Weights,
     frames: Frames,
     membrane: bool,
+    faults: Faults | None = None,
     **more: Any,
 ) -> Row:
-    """A row measured on the chip."""
-    seen = on_chip.measure(network, weights, frames, membrane)
+    """A row measured on the chip, which may have faults."""
+    seen = on_chip.measure(network, weights, frames, membrane, faults)
     facts = seen._asdict()
     confusion = facts.pop("confusion")
     by_class = confusion.diagonal() / np.maximum(confusion.sum(1), 1)
@@ -40,7 +42,7 @@ def chip_row(
         "where": "chip",
         **{key: list(value) if isinstance(value, tuple) else value for key, value in facts.items()},
         "by_class": by_class.tolist(),
-        **price(network, weights, frames),
+        **price(network, weights, frames, faults),
         **more,
     }
 

@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from learning.record import Checkpoint, Config, RunError, read_run
-from neurosim.app.experiments.answers import Answers, answer
+from neurosim.app.experiments.answers import Answers, answer, faults_of
 from neurosim.app.experiments.comparison import FOLDER, RESULT
 from neurosim.chip.mapping import MappingError, Placement
 from neurosim.data.datasets import Dataset
 from neurosim.data.frames import Frames
 from neurosim.data.sensor import Sensor
 from neurosim.network import Network, Weights
+from neurosim.network.faults import Faults
 from neurosim.storage import unsealed
 
 if TYPE_CHECKING:
@@ -73,6 +74,14 @@ class Cost(NamedTuple):
     training: "Estimate | None"
 
 
+class Defects(NamedTuple):
+    """The faults of the chip: their text, how many of a kind in which layer, and accuracy without them."""
+
+    text: str
+    counts: list[tuple[str, str, int, int]]
+    sound_accuracy: float
+
+
 class Trained(NamedTuple):
     """Facts that need weights, available from the first checkpoint on."""
 
@@ -83,6 +92,7 @@ class Trained(NamedTuple):
     samples: list[Sample]
     health: list[Health]
     cost: Cost | None
+    defects: Defects | None = None
 
 
 class Facts(NamedTuple):
@@ -137,7 +147,8 @@ def _measure(
     config: Config, checkpoint: Checkpoint, data: Dataset, samples: Sequence[int]
 ) -> Trained:
     network, weights = config.network(), checkpoint.weights
-    found = answer(config, weights, data.test)
+    faults = faults_of(config, checkpoint.generation)
+    found = answer(config, weights, data.test, faults)
     right = found.seen.predictions == data.test.labels
     for number in samples:
         if not 0 <= number < len(right):
@@ -148,9 +159,10 @@ def _measure(
         data.name,
         config.class_names,
         found,
-        _shown(network, weights, data, chosen, found.seen.predictions),
+        _shown(network, weights, data, chosen, found.seen.predictions, faults),
         _health(network, weights, found, config.settings.readout == "membrane"),
-        _cost(config, weights, data.test),
+        _cost(config, weights, data.test, faults),
+        None if faults is None else _defects(config, checkpoint.weights, data.test, faults),
     )
 
 
@@ -168,6 +180,7 @@ def _shown(
     data: Dataset,
     numbers: Sequence[int],
     predictions: NDArray[np.int64],
+    faults: Faults | None,
 ) -> list[Sample]:
     from neurosim.chip.emulator import Chip, Probe
     from neurosim.chip.profiles import LAYERED
@@ -176,7 +189,7 @@ def _shown(
     chosen = list(numbers)
     some = Frames(data.test.bits[chosen], data.test.labels[chosen], data.test.inputs)
     names = [population.name for population in network.populations]
-    chip = Chip.from_weights(network, weights, LAYERED, placement=None)
+    chip = Chip.from_weights(network, weights, LAYERED, placement=None, faults=faults)
     recording = chip.run(some, [Probe(name, "v") for name in names])
     inputs = unpack(some)
     return [
@@ -228,14 +241,22 @@ def _health(network: Network, weights: Weights, found: Answers, silent: bool) ->
     return told
 
 
-def _cost(config: Config, weights: Weights, frames: Frames) -> Cost | None:
+def _defects(config: Config, weights: Weights, frames: Frames, faults: Faults) -> Defects:
+    return Defects(
+        str(faults),
+        faults.counts(config.network()),
+        answer(config, weights, frames).seen.accuracy,
+    )
+
+
+def _cost(config: Config, weights: Weights, frames: Frames, faults: Faults | None) -> Cost | None:
     from neurosim.app.experiments.cycle import on_cores
     from neurosim.app.experiments.training_cost import training_estimate
     from neurosim.chip import energy
 
     network = config.network()
     try:
-        recording, placement = on_cores(network, weights, frames)
+        recording, placement = on_cores(network, weights, frames, faults)
     except MappingError:
         return None
     samples, steps = recording.counters.spikes.shape

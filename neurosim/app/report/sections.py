@@ -5,7 +5,7 @@ from pathlib import Path
 from learning.recipes import DEFAULT, RECIPES
 from learning.record import CONFIG
 from neurosim.app.experiments.comparison import way_of_training
-from neurosim.app.report import chip_cost, results
+from neurosim.app.report import chip_cost, faults, results
 from neurosim.app.report.facts import Facts
 from neurosim.app.report.markup import Html, element, join, section, table
 
@@ -25,7 +25,9 @@ def body(facts: Facts) -> Html:
     parts += [results.learning(facts)]
     if trained is not None:
         parts += [results.mistakes(trained), results.samples(facts, trained)]
-        parts += [results.health(facts, trained), chip_cost.cost(trained)]
+        parts += [results.health(facts, trained)]
+        parts += [faults.section_of(trained.defects, trained.answers.seen.accuracy)]
+        parts += [chip_cost.cost(trained)]
     parts += [chip_cost.cores(facts), chip_cost.comparison(facts), _settings(facts)]
     return join(parts)
 

@@ -1,0 +1,23 @@
+"""Section of the report on the faults of the chip that a network was trained on."""
+
+from neurosim.app.report.facts import Defects
+from neurosim.app.report.markup import Html, element, join, section, table
+
+
+def section_of(defects: Defects | None, accuracy: float) -> Html:
+    """What is defective, how much of it, and what the network is worth on a sound chip."""
+    if defects is None:
+        return join([])
+    rows = [
+        [kind, where, f"{count:,}", f"{of:,}", f"{100 * count / of:.2f} %"]
+        for kind, where, count, of in defects.counts
+    ]
+    told = (
+        f"The chip has faults: {defects.text}. The test accuracy is {100 * accuracy:.2f} % on this chip and "
+        f"{100 * defects.sound_accuracy:.2f} % with the same weights on a chip without faults."
+    )
+    parts = [element("p", told)]
+    if rows:
+        heads = ["fault", "where", "defective", "of", "share"]
+        parts.append(table("Faults of the chip", heads, rows, "faults"))
+    return section("Faults of the chip", *parts)
