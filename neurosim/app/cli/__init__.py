@@ -65,7 +65,7 @@ def _help() -> str:
 
 
 def _unknown(given: str) -> str:
-    """What to say about a command that there is not."""
+    """Error message for an unknown command."""
     near = difflib.get_close_matches(given, COMMANDS, 3, 0.5)
     hint = f"; did you mean {' or '.join(near)}?" if near else ""
     return f"neurosim: no command {given!r}{hint}\nneurosim --help lists the commands"
@@ -103,7 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             module = importlib.import_module(f"neurosim.app.cli.{given[0].replace('-', '_')}")
             default = getattr(module, "default", None)
             return call(module.run, name, given[1:], default)
-    except BrokenPipeError:  # whoever read the output has gone, as `head` does
+    except BrokenPipeError:  # the reader of the output has ended, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except KeyboardInterrupt as error:
