@@ -143,8 +143,8 @@ def _sections(
     if "life.png" in drawn:
         told += [
             "## Faults that come during training",
-            "The chip is sound until the dashed line, and then has all of its faults at once; learning continues "
-            "without information on them.",
+            "The chip has no faults until the dashed line, and then all of them at once; learning "
+            "continues without information on them.",
             "![accuracy over generations, mean of the seeds](life.png)",
             _lives(methods),
         ]
