@@ -6,6 +6,7 @@ tyro reads the content from a command's model; this module formats it.
 import re
 import shutil
 import textwrap
+import warnings
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -45,7 +46,11 @@ def parser_of(model: Any, name: str, default: Any, config: Sequence[Any]) -> Any
     """The argparse parser that tyro makes of a model."""
     import tyro
 
-    return tyro.extras.get_parser(model, prog=name, default=default, config=tuple(config))
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore", DeprecationWarning
+        )  # tyro 1 has it, and no later one is allowed
+        return tyro.extras.get_parser(model, prog=name, default=default, config=tuple(config))
 
 
 def plain_value(metavar: str) -> str:
