@@ -80,7 +80,7 @@ def philox4x32_lanes(c0, c1, c2, c3, k0, k1):
 
 
 def stuck_code(bit: int, value: int) -> int:
-    """What is added to a generation's word so that bit 0..63 of every 64-bit word drawn is stuck at `value`.
+    """Increment of a generation's word so that bit 0..63 of every 64-bit word drawn is stuck at `value`.
 
     The counter takes the lower half of that word; the upper half is 0 for a generator without a fault.
     """

@@ -118,7 +118,7 @@ def _free_folder(data: str) -> Path:
 
 @contextlib.contextmanager
 def trainer(arguments: Train, config: Any) -> Iterator[Callable[..., Any]]:
-    """What makes the Training: one of this process, or one led from here and done by a cluster."""
+    """Constructor of the training: in this process, or led from here on a cluster."""
     tls = _tls(arguments)
     if arguments.cluster is None:
         from learning.training import Training
@@ -166,7 +166,7 @@ def run(arguments: Train) -> int:
 
 
 class _Opened(NamedTuple):
-    """What is to be trained: settings, and the run that goes on, if any."""
+    """Settings of the training, and the run that it continues, if any."""
 
     settings: Settings
     folder: Any = None
@@ -219,7 +219,7 @@ def _check_resumed(arguments: Train, settings: Settings) -> None:
 
 
 def _lengthened(before: Settings, after: Settings, checkpoint: Any) -> str:
-    """What becomes of the schedules of a run that is lengthened."""
+    """Message on the schedules of a lengthened run."""
     from learning.settings import RATE_BITS, Schedule
 
     def rate(settings: Settings) -> float:
