@@ -1,4 +1,4 @@
-"""How fast is the integer cochlea, what is learned from it, and how near does it come to SHD's encoder?
+"""Benchmark of the integer cochlea: speed, accuracy of a linear classifier, comparison with SHD's encoder.
 
     python benchmarks/audio.py speed      seconds for all spoken digits, by number of channels
     python benchmarks/audio.py digits     accuracy of a linear classifier on binned spikes, by kind of spike

@@ -1,4 +1,4 @@
-"""How fast is the camera, and is what is learned from it true of the real one?
+"""Benchmark of the simulated camera: speed, event counts, and transfer to real recordings.
 
     python benchmarks/camera.py speed                 seconds for 60,000 images, with binning
     python benchmarks/camera.py counts                events and active cells beside the real ones

@@ -1,4 +1,4 @@
-"""How fast is the chip, side by side with plain NumPy doing the same arithmetic?
+"""Benchmark of the chip emulator beside plain NumPy with the same arithmetic.
 
     python benchmarks/chip.py [--json]
 

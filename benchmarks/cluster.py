@@ -1,4 +1,4 @@
-"""What does a generation cost on a cluster: what is divided, what every worker repeats, what is added?
+"""Benchmark of a generation on a cluster: divided work, repeated work and messages.
 
     python benchmarks/cluster.py [--data NAME]
     dask scheduler --host 127.0.0.1 --port 8786 --no-dashboard &

@@ -1,4 +1,4 @@
-"""How does the cost of a generation grow with the network and the population?
+"""Growth of the time of a generation with the sizes of the network and the population.
 
     python benchmarks/growth.py docs/pictures/growth.png [--repeats N]
 

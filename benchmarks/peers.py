@@ -1,4 +1,4 @@
-"""How fast is this, beside other ways to do the same on the same processor, in one run?
+"""Benchmark beside other implementations on the same processor, in one run.
 
     python benchmarks/peers.py [--rounds N] [--json]
 

@@ -1,4 +1,4 @@
-"""What does a core cost in state bits and multipliers, to infer alone and to learn?
+"""State bits and multipliers of each core, to infer alone and to learn.
 
     python hardware/cost.py FOLDER      FOLDER as `neurosim export RUN --to hdl` wrote it
 
@@ -14,20 +14,35 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
+from simulate import design
+
 HERE = Path(__file__).parent
 SCOPE = re.compile(r'^(S_\w+) \.scope (\w+)[^,]*?, "([^"]+)"(?: "(\w+)")?.*?(S_\w+)?;$')
-PARAMETER = re.compile(r'^P_\w+ \.param/l "([AB])" .*\+C4<([01]+)>')
+PARAMETER = re.compile(r'^P_\w+ \.param/l "([AB])" .*C4<([01]+)>')
 REGISTER = re.compile(r'^v\w+ \.var(?:/\w+)? "(\w+)", (-?\d+) (-?\d+)')
 MEMORY = re.compile(r'^v\w+ \.array(?:/\w+)? "(\w+)", (\d+) (\d+), (\d+) (\d+)')
 PARTS = {
-    "synapses": "synapses",
-    "u": "neurons", "v": "neurons", "sums": "neurons", "biases": "neurons", "spikes": "neurons",
-    "directions": "directions of synapses",
-    "a": "A and B of a pair", "b": "A and B of a pair", "drive": "drive of a rank",
-    "c0": "generator", "c1": "generator", "c2": "generator", "c3": "generator", "k0": "generator",
-    "k1": "generator", "round": "generator",
-}  # fmt: skip
-"""Where a register's bits are listed; what is not named is control."""
+    "synapses": r"fixed\.synapses|learns\.synapses\.states",
+    "directions of synapses": r"learns\.synapses\.directions",
+    "copy of the outgoing synapses": r"outgoing_synapses\.states",
+    "directions of the copy": r"outgoing_synapses\.directions",
+    "neurons": r"core\.(u|v|sums|spikes)|constant\.biases|\.biases\.states",
+    "directions of biases": r"\.biases\.directions",
+    "A and B of a pair": r"relay\.[ab]\.blocks",
+    "drive of a rank": r"relay\.drive",
+    "noise of a step": r"drawn_bits\.blocks",
+    "sums and noise masks of a sample": r"rule\.(sums|openings)",
+    "terms of a sample": r"rule\.terms",
+    "credits and feedback errors": r"rule\.(credits|feedbacks)",
+    "traces": r"traces\.(currents|potentials|totals)|rule\.kept",
+    "generator": r"generator\.\w+",
+}
+"""Where a register's bits are listed, by the end of its hierarchical name; all others are control."""
+
+
+def part_of(path: str) -> str:
+    """The part of the design that a register belongs to."""
+    return next((part for part, of in PARTS.items() if re.search(f"({of})$", path)), "control")
 
 
 class Cost(NamedTuple):
@@ -43,7 +58,7 @@ def elaborate(folder: Path, learning: bool) -> list[str]:
         out = Path(made) / "chip.vvp"
         command = ["iverilog", "-g2012", "-Wall", f"-I{HERE}", f"-I{folder}", "-s", "chip"]
         command += [f"-Pchip.LEARNING={int(learning)}", "-o", str(out)]
-        subprocess.run([*command, *map(str, sorted(HERE.glob("*.v")))], check=True)
+        subprocess.run([*command, *map(str, design())], check=True)
         return out.read_text().splitlines()
 
 
@@ -70,11 +85,11 @@ def cores(lines: list[str]) -> dict[str, Cost]:
             continue
         if register := REGISTER.match(line):
             name, high, low = register.groups()
-            cost.bits[PARTS.get(name, "control")] += int(high) - int(low) + 1
+            cost.bits[part_of(f"{path[here]}.{name}")] += int(high) - int(low) + 1
         elif (memory := MEMORY.match(line)) and memory[1] not in ("powers", "logs"):
             name, *ends = memory.groups()
             rows, bits = (abs(int(a) - int(b)) + 1 for a, b in (ends[:2], ends[2:]))
-            cost.bits[PARTS.get(name, "control")] += rows * bits
+            cost.bits[part_of(f"{path[here]}.{name}")] += rows * bits
     return found
 
 

@@ -1,8 +1,9 @@
-// What does a neuron do in one step? Combinational; the core walks its neurons through it.
+// One time step of a LIF neuron with a synaptic current (CUBA). Combinational; the core walks its neurons through it.
 //
-//     u' = saturate(D(u, DU + 1) + current)
-//     v' = saturate(D(v, DV) + u' + bias)       then 0 where it spikes
-//     spike = v' > VTH_MANT << 6                strictly greater
+//     u'    = saturate(D(u, DU + 1) + current)
+//     level = saturate(D(v, DV) + u' + bias)
+//     spike = level > VTH_MANT << 6             strictly greater
+//     v'    = spike ? 0 : level
 module lif #(
     parameter DU = 4095,
     parameter DV = 0,
@@ -10,10 +11,11 @@ module lif #(
 ) (
     input  wire signed [23:0] u,
     input  wire signed [23:0] v,
-    input  wire signed [31:0] current,  // |current| < 2^30
-    input  wire signed [19:0] bias,     // 13-bit mantissa << 0..7
+    input  wire signed [31:0] current,  // |current| < 2^31 - 2^24: neurosim checks it where it exports
+    input  wire signed [31:0] bias,     // 13-bit mantissa << 0..7
     output wire signed [23:0] next_u,
     output wire signed [23:0] next_v,
+    output wire signed [23:0] level,    // v before the reset
     output wire               spike
 );
     localparam signed [31:0] LIMIT = 8388607;
@@ -24,13 +26,11 @@ module lif #(
     endfunction
 
     wire signed [23:0] kept_u, kept_v;
-    decay #(DU + 1) of_u (.x(u), .kept(kept_u));
-    decay #(DV) of_v (.x(v), .kept(kept_v));
+    decay #(13'(DU + 1)) of_u (.x(u), .kept(kept_u));
+    decay #(13'(DV)) of_v (.x(v), .kept(kept_v));
 
-    wire signed [31:0] full_u = kept_u + current;
-    assign next_u = saturate(full_u);
-    wire signed [31:0] full_v = kept_v + next_u + bias;
-    wire signed [31:0] level = saturate(full_v);
-    assign spike  = level > THRESHOLD;
-    assign next_v = spike ? 24'sd0 : level[23:0];
+    assign next_u = saturate(32'(kept_u) + current);
+    assign level  = saturate(32'(kept_v) + 32'(next_u) + bias);
+    assign spike  = 32'(level) > THRESHOLD;
+    assign next_v = spike ? 24'sd0 : level;
 endmodule

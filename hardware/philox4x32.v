@@ -1,4 +1,4 @@
-// Which random bits belong to a counter? Philox4x32-10 (Salmon et al. 2011), one round a clock.
+// Philox4x32-10 (Salmon et al. 2011), a counter-based random number generator: one round a clock.
 //
 // `start` takes counter and key; ten clocks later `done` is 1 and stays so until the next `start`.
 module philox4x32 (
@@ -9,7 +9,7 @@ module philox4x32 (
     output wire         done,
     output wire [127:0] block     // {w3, w2, w1, w0}: bit i is random bit i
 );
-    localparam ROUNDS = 10;
+    localparam [3:0] ROUNDS = 10;
 
     reg [31:0] c0, c1, c2, c3, k0, k1;
     reg [ 3:0] round;

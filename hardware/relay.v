@@ -1,4 +1,4 @@
-// What current does one rank of a perturbation make of arriving spikes? One accumulator for all neurons.
+// One rank of a low-rank perturbation: the current that it makes of the arriving spikes.
 //
 //     drive  = SCALE * (sum of B_j over the spikes that arrived in this step)     B_j = ±1, one bit
 //     current to neuron k = A_k * drive                                           A_k = ±1, one bit
@@ -7,7 +7,7 @@
 module relay #(
     parameter SOURCES = 1,
     parameter NEURONS = 1,
-    parameter SCALE = 0,        // what noise 1 adds to u
+    parameter signed [31:0] SCALE = 0,  // what noise 1 adds to u
     parameter SOURCE_BITS = 1,
     parameter LANE_BITS = 1,
     parameter PLACE_BITS = 1
@@ -24,21 +24,19 @@ module relay #(
     output wire signed [31:0]     current,   // to neuron `lane`
     output wire                   positive   // A_lane B_source is +1, not -1
 );
-    reg [127:0] a [0:(NEURONS-1)/128];
-    reg [127:0] b [0:(SOURCES-1)/128];
     reg signed [31:0] drive;
 
-    wire [127:0] a_block = a[lane >> 7];
-    wire [127:0] b_block = b[source >> 7];
-    wire a_bit = a_block[lane & 127];
-    wire b_bit = b_block[source & 127];
+    wire a_bit, b_bit;
+    bits #(NEURONS, LANE_BITS, PLACE_BITS) a (
+        .clk(clk), .write(write_a), .place(place), .block(block), .number(lane), .value(a_bit)
+    );
+    bits #(SOURCES, SOURCE_BITS, PLACE_BITS) b (
+        .clk(clk), .write(write_b), .place(place), .block(block), .number(source), .value(b_bit)
+    );
     assign current  = a_bit ? drive : -drive;
     assign positive = a_bit == b_bit;
 
-    always @(posedge clk) begin
-        if (write_a) a[place] <= block;
-        if (write_b) b[place] <= block;
+    always @(posedge clk)
         if (clear) drive <= 0;
         else if (arrive) drive <= b_bit ? drive + SCALE : drive - SCALE;
-    end
 endmodule

@@ -1,6 +1,6 @@
-"""Where do the chip and its float twin part?
+"""Agreement of chip and float network: spikes by layer, and fitness of population members.
 
-Both sides are arrays: this module runs neither.
+Both sides are arrays; this module runs no network.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""How is a training sample varied, so that the network learns no pixel by heart?"""
+"""Augmentation of training samples: shifts by some pixels, and omitted input spikes."""
 
 from hostref.backend import Tensor, torch
 from hostref.settings import BpttSettings
@@ -7,7 +7,7 @@ from neurosim.network import NetworkError
 
 
 def check(settings: BpttSettings, sensor: Sensor | None) -> None:
-    """Raise NetworkError where samples are to be moved that no plane of pixels has sent."""
+    """Raise NetworkError where samples are to be shifted that have no plane of pixels."""
     if settings.shift and (sensor is None or not sensor.plane):
         raise NetworkError(
             f"the inputs are {sensor or 'of no sensor'}: shift {settings.shift} has no meaning; use 0"
@@ -17,7 +17,7 @@ def check(settings: BpttSettings, sensor: Sensor | None) -> None:
 def augmented(
     x: Tensor, settings: BpttSettings, sensor: Sensor | None, draw: torch.Generator
 ) -> Tensor:
-    """`x` (sample, step, input), each sample moved by some pixels and thinned, as settings say."""
+    """`x` (sample, step, input), each sample shifted by some pixels and thinned, by the settings."""
     check(settings, sensor)
     if settings.shift and sensor is not None:
         height, width = sensor.height, sensor.width

@@ -1,6 +1,6 @@
-"""Is PyTorch there, and which device does the work?
+"""PyTorch, where it is installed, and the device that is used.
 
-Every module of `hostref` takes torch from here, so that a missing one is told in the same words.
+Every module of `hostref` imports torch from here, so that a missing PyTorch has one error message.
 """
 
 from typing import Literal
@@ -37,7 +37,7 @@ __all__ = [
 
 
 class DeviceError(ValueError):
-    """A device was asked for that is not there."""
+    """The wanted device does not exist."""
 
 
 def use_threads(threads: int | None) -> None:

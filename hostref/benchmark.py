@@ -1,7 +1,7 @@
-"""How long does a generation take, for each way of training, on the machine at hand?
+"""Benchmark of the float methods: seconds per generation on this device.
 
-The spikes are random (of the density of N-MNIST's frames, 6.7 %), so that nothing needs to be there:
-time does not depend on what the network learns. BPTT is timed by the epoch, as the paper seems to.
+The spikes are random (of the density of N-MNIST's frames, 6.7 %), so no data are needed: the time does not
+depend on what the network learns. BPTT is measured per epoch, as apparently in the paper.
 """
 
 import time
@@ -18,7 +18,7 @@ from hostref.twin import from_chip
 from neurosim.data import frames
 
 DENSITY = 1550 / 23120
-"""Active cells of a sample, of 10 steps x 2,312 inputs (docs/eggroll.md, section 3)."""
+"""Active cells of a sample of N-MNIST, of 10 steps x 2,312 inputs."""
 PAPER = {
     "BPTT, an epoch": 31.69,
     "vanilla ES, sequential": 13.00,
@@ -49,7 +49,7 @@ def random_samples(settings: BenchmarkSettings, count: int, device: torch.device
 
 
 def wait(device: torch.device) -> None:
-    """Until the device has done what it was given."""
+    """Wait until the device has finished."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 

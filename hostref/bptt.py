@@ -1,4 +1,4 @@
-"""How far does a network of these neurons get when gradients may flow back through time?
+"""Back-propagation through time with surrogate gradients, for any graph of layers.
 
     minimise  mean -log p(label)     by Adam, with the fast sigmoid of hostref/surrogate.py
 
@@ -15,36 +15,41 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from hostref import augment, checkpoint, inputs, readout
 from hostref.augment import augmented
 from hostref.backend import Tensor, choose, generator, torch
+from hostref.calibration import calibrated
 from hostref.evaluation import Evaluation, evaluate
 from hostref.inputs import Samples
 from hostref.model import Model, Parameters
 from hostref.settings import BpttSettings
 from hostref.twin import from_chip, initial
+from neurosim.data.frames import select
 from neurosim.data.sensor import Sensor
+from neurosim.network.shapes import Shape
 
 if TYPE_CHECKING:
     from neurosim.data.datasets import Dataset
 
 GAIN = 0.5
-"""Chosen here by trial (docs/hostref.md)."""
+"""Chosen here by trials (docs/notes/hostref.md)."""
 _KIND = "bptt"
+CHECKPOINT = "bptt.safetensors"
+"""The file of a training in its folder."""
 
 Report = Callable[[dict[str, Any]], None]
 
 
 class TrainingError(ValueError):
-    """A training that cannot go on. What it had reached is kept."""
+    """A training that cannot continue. Its last epoch is kept."""
 
 
 class Trained(NamedTuple):
-    """A finished training: its best parameters by validation, and what each epoch showed."""
+    """A finished training: its best parameters by validation, and metrics of each epoch."""
 
     model: Model
     parameters: Parameters
     history: list[dict[str, Any]]
 
 
-def build(settings: BpttSettings, sources: int, classes: int, device: str) -> Model:
+def build(settings: BpttSettings, sources: int | Shape, classes: int, device: str) -> Model:
     """The normalised model that `settings` describe."""
     return from_chip(
         settings.network.build(sources, classes),
@@ -145,7 +150,9 @@ class Training:
             "epoch": len(self.history) + 1,
             "loss": loss,
             "validation_accuracy": seen.accuracy,
-            "spikes_per_sample": sum(seen.spikes[:-1]),
+            "spikes_per_sample": seen.hidden_spikes,
+            "dead_neurons": seen.hidden_silent,
+            "dead_classes": int((seen.confusion.sum(0) == 0).sum()),
             "seconds": round(seconds, 3),
         }
         self.history.append(entry)
@@ -166,11 +173,11 @@ class Training:
             "data": self.data_key,
             "history": self.history,
         }
-        checkpoint.save(self.folder / "bptt.safetensors", _KIND, tensors, facts)
+        checkpoint.save(self.folder / CHECKPOINT, _KIND, tensors, facts)
 
     def resume(self) -> None:
         """Go on from the folder's checkpoint, if there is one and it is of these settings."""
-        path = self.folder / "bptt.safetensors" if self.folder else None
+        path = self.folder / CHECKPOINT if self.folder else None
         if path is None or not path.exists():
             return
         tensors, facts = checkpoint.load(path, _KIND)
@@ -196,7 +203,7 @@ class Training:
 
 
 def epochs(run: Training, data: "Dataset") -> Iterator[dict[str, Any]]:
-    """Train to the end, an entry of the history at a time; each is on disk before it is told."""
+    """Train to the end, one entry of the history at a time; each is on disk before it is yielded."""
     device = run.model.like.device
     train, validation = (inputs.load(part, device) for part in (data.train, data.validation))
     while not run.finished:
@@ -225,12 +232,45 @@ def train(
     `start` are the weights to begin from; without, they are drawn.
     """
     choose(device)
-    model = build(settings, data.train.inputs, data.classes, device)
+    model = build(settings, inputs.shape_of(data), data.classes, device)
     for part in (data.train, data.validation):
         inputs.check(model.network, part)
+    if start is None and settings.network.layers:
+        start = _started(settings, model, data)
     run = Training(settings, model, folder, start, data.key, data.sensor)
     run.resume()
     for entry in epochs(run, data):
         if report is not None:
             report(entry)
+    return Trained(model, run.best, run.history)
+
+
+CALIBRATION_SAMPLES = 64
+"""Training samples that initial rates are measured on: chosen here."""
+
+
+def _started(settings: BpttSettings, model: Model, data: "Dataset") -> Parameters:
+    """Initial weights of layers of any kind, with which none starts silent."""
+    few = inputs.load(select(data.train, slice(CALIBRATION_SAMPLES)), model.like.device)
+    x, _ = few.batch(slice(None), model.like.dtype)
+    return calibrated(model, initial(model, settings.seed, GAIN), x)
+
+
+def settings_of(folder: Path) -> BpttSettings:
+    """The settings of the training in a folder; CheckpointError where there is none."""
+    path = folder / CHECKPOINT
+    if not path.exists():
+        raise checkpoint.CheckpointError(
+            f"{folder} holds no float training: {CHECKPOINT} is missing; train one with "
+            f"`neurosim bptt --run {folder}`"
+        )
+    return BpttSettings(**checkpoint.load(path, _KIND)[1]["settings"])
+
+
+def kept(folder: Path, data: "Dataset", device: str = "cpu") -> Trained:
+    """The training in a folder as it stands: its best parameters by validation."""
+    settings = settings_of(folder)
+    model = build(settings, inputs.shape_of(data), data.classes, device)
+    run = Training(settings, model, folder, None, data.key, data.sensor)
+    run.resume()
     return Trained(model, run.best, run.history)

@@ -1,4 +1,4 @@
-"""How is the state of a float training kept, so that it goes on to the same numbers?
+"""Checkpoint of a float training, from which it resumes with the same numbers.
 
 One safetensors file: the tensors, and a JSON header {kind, version, sha256 of the tensors, ...}.
 It appears under its name whole or not at all; a damaged or foreign one is refused by name.

@@ -1,4 +1,4 @@
-"""What is a low-rank perturbation, and how is it felt without being written out?
+"""Low-rank perturbations of EGGROLL, applied as two thin matrix products.
 
     E_i        = B_i^T A_i / sqrt(r)            A_i (rank, neuron), B_i (rank, source)
     x (W + s E_i) = x W + (s / sqrt(r)) (x B_i^T) A_i
@@ -15,17 +15,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hostref.backend import Tensor, torch
-from hostref.model import Model, Parameters
+from hostref.connections import Operator
+from hostref.model import Model, Parameters, written_out
+from hostref.twin import column_units
 
 
 class LowRank(NamedTuple):
     """Perturbations of a block of pairs, in `Layer.unit`s once scaled.
 
-    a      float (pair, rank, neuron) a layer
-    b      float (pair, rank, source) a layer
-    c      float (pair, neuron) a layer, or None: biases are left alone
-    scale  what A and B are multiplied with, a layer: float (neuron,) or a number
-    sigma  what c is multiplied with
+    a      float (pair, rank, column) a parameter
+    b      float (pair, rank, row) a parameter
+    c      float (pair, bias) a population, or None: biases are left alone
+    scale  factor of A and B, per parameter: float (column,) or a number
+    sigma  factor of c
     """
 
     a: tuple[Tensor, ...]
@@ -34,9 +36,16 @@ class LowRank(NamedTuple):
     scale: tuple[Tensor | float, ...]
     sigma: float = 0.0
 
-    def current(self, layer: int, x: Tensor) -> Tensor:
-        """What spikes `x` cause beyond the network's current on side +; see model.Noise."""
-        a, b = self.a[layer] * self.scale[layer], self.b[layer]
+    def current(self, number: int, operator: Operator, x: Tensor) -> Tensor:
+        """Noise current of spikes `x` on side +; see model.Noise."""
+        if not operator.factored or operator.mask is not None:
+            a, b = self.a[number] * self.scale[number], self.b[number]
+            return written_out(operator, x, b.transpose(1, 2) @ a)
+        return operator.place(self._product(number, operator.rows(x)))
+
+    def _product(self, number: int, x: Tensor) -> Tensor:
+        """(x B^T) A, for `x` (..., step, row)."""
+        a, b = self.a[number] * self.scale[number], self.b[number]
         pairs, rank, _ = a.shape
         if x.dim() == 3:
             felt = x.flatten(0, 1) @ b.flatten(0, 1).T
@@ -79,11 +88,11 @@ class LowRankStrategy:
             drawn = torch.randn(shape, generator=source, dtype=like.dtype, device=like.device)
             return drawn if self.factors == "gaussian" else drawn.sign()
 
-        sizes = [(model.network.sizes[c.source], p.neurons) for c, p in model.network.layers]
+        sizes = [(matrix.rows, matrix.columns) for _, matrix in model.network.parameters]
         return LowRank(
-            a=tuple(normal(pairs, self.rank, neurons) for _, neurons in sizes),
-            b=tuple(normal(pairs, self.rank, sources) for sources, _ in sizes),
-            c=tuple(normal(pairs, neurons) for _, neurons in sizes),
+            a=tuple(normal(pairs, self.rank, columns) for _, columns in sizes),
+            b=tuple(normal(pairs, self.rank, rows) for rows, _ in sizes),
+            c=tuple(normal(pairs, p.shape[0]) for p in model.network.populations),
             scale=(self.sigma / math.sqrt(self.rank),) * len(sizes),
             sigma=self.sigma,
         )
@@ -108,10 +117,10 @@ def from_chip(
 ) -> LowRank:
     """Noise with the chip's own factors.
 
-    a, b   int (pair, rank, neuron) and (pair, rank, source) a layer
-    scale  units of the chip's u that a product of two factors of 1 adds, a layer
+    a, b   int (pair, rank, column) and (pair, rank, row) a parameter
+    scale  units of the chip's u that a product of two factors of 1 adds, a parameter
     """
-    wanted = [(model.network.sizes[c.source], p.neurons) for c, p in model.network.layers]
+    wanted = [(matrix.rows, matrix.columns) for _, matrix in model.network.parameters]
     if not len(a) == len(b) == len(scale) == len(wanted):
         raise ValueError(
             f"factors for {len(a)} and {len(b)} layers and {len(scale)} scales; "
@@ -127,5 +136,5 @@ def from_chip(
         a=tuple(torch.as_tensor(one).to(model.like) for one in a),
         b=tuple(torch.as_tensor(other).to(model.like) for other in b),
         c=None,
-        scale=tuple(s / layer.unit for s, layer in zip(scale, model.layers, strict=True)),
+        scale=tuple(s / column_units(model, k) for k, s in enumerate(scale)),
     )

@@ -1,4 +1,4 @@
-"""How well does a float network classify, and how much does it spike?"""
+"""Accuracy, loss and spikes of a float network on some samples."""
 
 from typing import NamedTuple
 
@@ -10,13 +10,14 @@ from hostref.settings import Readout
 
 
 class Evaluation(NamedTuple):
-    """What one pass over some samples showed.
+    """Results of one pass over some samples.
 
-    accuracy    share of samples answered rightly, 0..1
+    accuracy    fraction of correct predictions, 0..1
     loss        mean of -log p(label)
     confusion   int64 (label, answer)
-    spikes      spikes a sample, of each layer
+    spikes      spikes per sample, of each layer
     silent      neurons that never spiked, of each layer
+    output      number of the layer that is read out
     """
 
     accuracy: float
@@ -24,6 +25,17 @@ class Evaluation(NamedTuple):
     confusion: Tensor
     spikes: tuple[float, ...]
     silent: tuple[int, ...]
+    output: int
+
+    @property
+    def hidden_spikes(self) -> float:
+        """Spikes a sample of all layers but the output."""
+        return sum(count for k, count in enumerate(self.spikes) if k != self.output)
+
+    @property
+    def hidden_silent(self) -> int:
+        """Neurons that never spiked, of all layers but the output."""
+        return sum(count for k, count in enumerate(self.silent) if k != self.output)
 
 
 @torch.no_grad()
@@ -57,4 +69,5 @@ def evaluate(
         confusion=confusion.cpu(),
         spikes=tuple(float(count.sum()) / len(samples) for count in counts),
         silent=tuple(int((count == 0).sum()) for count in counts),
+        output=model.output,
     )

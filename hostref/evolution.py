@@ -1,4 +1,4 @@
-"""How do evolution strategies train the float network, as the paper does?
+"""Evolution strategies on the float network, as in the paper.
 
     fitness    F = mean log p(label) over a batch that all members share
     shaping    rank(F) / (2 N - 1) - 1/2 over all 2 N members; Delta_i = rank(F_i+) - rank(F_i-)
@@ -19,19 +19,20 @@ from hostref.inputs import Samples
 from hostref.model import Model, Noise, Parameters
 from hostref.settings import EvolutionSettings
 from hostref.twin import from_chip, initial
+from neurosim.network.shapes import Shape
 
 if TYPE_CHECKING:
     from neurosim.data.datasets import Dataset
 
 GAIN = 3.0
 """Initial weights have standard deviation GAIN / sqrt(sources): a silent network has no fitness to
-compare, and at 3 about a tenth of the hidden neurons spike in a step (`docs/hostref.md`)."""
+compare, and at 3 about a tenth of the hidden neurons spike in a step."""
 
 Report = Callable[[dict[str, Any]], None]
 
 
 class Strategy(Protocol):
-    """A kind of noise: how it is drawn, and what its fitness says about the weights."""
+    """A kind of noise: its distribution, and the estimate of the gradient from fitness."""
 
     def draw(self, model: Model, pairs: int, source: torch.Generator) -> Noise: ...
 
@@ -40,14 +41,14 @@ class Strategy(Protocol):
 
 
 class Evolved(NamedTuple):
-    """A finished training: the model, its parameters, and what each generation showed."""
+    """A finished training: the model, its parameters, and metrics of each generation."""
 
     model: Model
     parameters: Parameters
     history: list[dict[str, Any]]
 
 
-def build(settings: EvolutionSettings, sources: int, classes: int, device: str) -> Model:
+def build(settings: EvolutionSettings, sources: int | Shape, classes: int, device: str) -> Model:
     """The normalised model that `settings` describe."""
     return from_chip(
         settings.network.build(sources, classes),
@@ -146,6 +147,9 @@ class Evolution:
             for total, share in zip(sums, [*part.weights, *part.biases], strict=True):
                 total += share
             start += pairs
+        for total, mask in zip(sums, self.model.masks, strict=False):
+            if mask is not None:
+                total *= mask
         for tensor, total in zip(self._all(), sums, strict=True):
             tensor.grad = total / (-self.settings.pairs * self.settings.sigma)
         progress = self.generation / self.settings.generations
@@ -174,7 +178,7 @@ def train(
     report: Report | None = None,
 ) -> Evolved:
     """Train for all generations, validating now and then."""
-    model = build(settings, data.train.inputs, data.classes, device)
+    model = build(settings, inputs.shape_of(data), data.classes, device)
     for part in (data.train, data.validation):
         inputs.check(model.network, part)
     evolution = Evolution(settings, model, strategy_of(settings))
@@ -195,7 +199,7 @@ def train(
                 model, evolution.parameters, validation, settings.readout, settings.gain
             )
             entry["validation_accuracy"] = shown.accuracy
-            entry["spikes_per_sample"] = sum(shown.spikes[:-1])
+            entry["spikes_per_sample"] = shown.hidden_spikes
         history.append(entry)
         if report is not None:
             report(entry)

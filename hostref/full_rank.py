@@ -1,4 +1,4 @@
-"""What does EGGROLL save? The paper's vanilla ES: every weight has noise of its own.
+"""Full-rank evolution strategies (the paper's vanilla ES): independent noise on every weight.
 
     x (W + sigma E_i) = x W + sigma x E_i,     E_i (source, neuron) standard normal
     estimate          = sum_i Delta_i E_i
@@ -14,25 +14,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hostref.backend import Tensor, torch
-from hostref.model import Model, Parameters
-from hostref.neuron import Layer
+from hostref.connections import Operator
+from hostref.model import Model, Parameters, written_out
+from hostref.twin import column_units, shared
 
 
 class FullRank(NamedTuple):
     """Perturbations of a block of pairs.
 
-    e      float (pair, source, neuron) a layer
-    c      float (pair, neuron) a layer
-    sigma  what both are multiplied with, in `Layer.unit`s
+    e      float (pair, row, column) a parameter
+    c      float (pair, bias) a population
+    sigma  factor of both, in `Layer.unit`s
     """
 
     e: tuple[Tensor, ...]
     c: tuple[Tensor, ...]
     sigma: float
 
-    def current(self, layer: int, x: Tensor) -> Tensor:
-        """What spikes `x` cause beyond the network's current on side +; see model.Noise."""
-        e = self.e[layer]
+    def current(self, number: int, operator: Operator, x: Tensor) -> Tensor:
+        """Noise current of spikes `x` on side +; see model.Noise."""
+        if not operator.factored or operator.mask is not None:
+            return written_out(operator, x, self.e[number] * self.sigma)
+        return operator.place(self._product(number, operator.rows(x)))
+
+    def _product(self, number: int, x: Tensor) -> Tensor:
+        """x E of every pair, for `x` (..., step, row)."""
+        e = self.e[number]
         lead = (len(e), 1, *x.shape[:2]) if x.dim() == 3 else x.shape[:-1]
         flat = x.flatten(0, 1) if x.dim() == 3 else x.flatten(1, 3)
         return (flat @ e * self.sigma).view(*lead, e.shape[-1])
@@ -62,10 +69,10 @@ class FullRankStrategy:
         def normal(*shape: int) -> Tensor:
             return torch.randn(shape, generator=source, dtype=like.dtype, device=like.device)
 
-        sizes = [(model.network.sizes[c.source], p.neurons) for c, p in model.network.layers]
+        sizes = [(matrix.rows, matrix.columns) for _, matrix in model.network.parameters]
         return FullRank(
-            tuple(normal(pairs, sources, neurons) for sources, neurons in sizes),
-            tuple(normal(pairs, neurons) for _, neurons in sizes),
+            tuple(normal(pairs, rows, columns) for rows, columns in sizes),
+            tuple(normal(pairs, p.shape[0]) for p in model.network.populations),
             self.sigma,
         )
 
@@ -86,15 +93,20 @@ def from_chip(
 ) -> FullRank:
     """Noise with the chip's own perturbations, written out.
 
-    synapses, biases   int (pair, source, neuron) and (pair, neuron) a layer
-    scale, bias_scale  units of the chip's u and v that noise 1 adds, a layer
+    synapses, biases   int (pair, row, column) a parameter and (pair, bias) a population
+    scale, bias_scale  units of the chip's u and v that noise 1 adds, a parameter and a population
     """
 
-    def scaled(noise: NDArray[np.integer], factor: int, layer: Layer) -> Tensor:
-        return torch.as_tensor(noise).to(model.like) * (float(factor) / layer.unit)
+    def scaled(noise: NDArray[np.integer], factor: int, unit: Tensor) -> Tensor:
+        return torch.as_tensor(noise).to(model.like) * (float(factor) / unit)
 
+    columns = [column_units(model, k) for k in range(len(synapses))]
+    of_biases = [
+        shared(population, layer.unit, "vth_mant")
+        for population, layer in zip(model.network.populations, model.layers, strict=True)
+    ]
     return FullRank(
-        tuple(scaled(*case) for case in zip(synapses, scale, model.layers, strict=True)),
-        tuple(scaled(*case) for case in zip(biases, bias_scale, model.layers, strict=True)),
+        tuple(scaled(*case) for case in zip(synapses, scale, columns, strict=True)),
+        tuple(scaled(*case) for case in zip(biases, bias_scale, of_biases, strict=True)),
         1.0,
     )

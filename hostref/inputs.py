@@ -1,16 +1,20 @@
-"""How do packed spikes become tensors?
+"""Batches of packed spikes as tensors.
 
-A batch is unpacked on the device where it is used: 300 bytes a step travel, not 9 kilobytes.
+A batch is unpacked on the device where it is used: 300 bytes per step are transferred, not 9 kilobytes.
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from hostref.backend import Tensor, torch
 from neurosim.data.frames import Frames
 from neurosim.network import Network, NetworkError
+from neurosim.network.shapes import Shape
+
+if TYPE_CHECKING:
+    from neurosim.data.datasets import Dataset
 
 
 class Samples(NamedTuple):
@@ -50,9 +54,15 @@ def unpack(octets: Tensor, inputs: int, dtype: torch.dtype) -> Tensor:
     return bits[..., :inputs].to(dtype)
 
 
+def shape_of(data: "Dataset") -> Shape:
+    """The inputs of a data set as a map (polarities, height, width), or (inputs,) without a plane."""
+    return data.sensor.shape if data.sensor.plane else (data.train.inputs,)
+
+
 def check(network: Network, frames: Frames) -> None:
     """Raise NetworkError unless `network` takes these frames."""
-    wanted, classes = network.inputs[0].size, network.populations[-1].neurons
+    wanted = sum(part.size for part in network.inputs)
+    classes = network.populations[network.output].neurons
     if frames.inputs != wanted:
         raise NetworkError(
             f"the network has {wanted} inputs, the data {frames.inputs}; "

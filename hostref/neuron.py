@@ -1,17 +1,26 @@
-"""How does one layer of neurons answer its input current, in real numbers?
+"""Leaky integrate-and-fire neurons in real numbers: spikes and membranes of a layer's input current.
 
-    u[t]   = alpha u[t-1] + current[t]
+    u[t]   = alpha u[t-1] + current[t] + recurrent[t]
     mem[t] = beta mem[t-1] + u[t] + bias     mem starts from 0 after a spike
-    spk[t] = mem[t] > threshold              strictly; neurons that cannot fire only integrate
+    b[t]   = fall b[t-1] + rise spk[t-1]     0 where the threshold does not adapt
+    spk[t] = mem[t] > threshold + b[t]       strictly; neurons that cannot fire only integrate
 
-With `Rounding`, decayed values are truncated and states are limited as registers would have it.
+With `Rounding`, decayed values are truncated and states are limited as in registers.
 """
 
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from hostref.backend import Tensor, torch
 from hostref.surrogate import SLOPE, spike
 from neurosim import limits
+
+
+class Adaptation(NamedTuple):
+    """A threshold that rises with each spike: rise float (neuron,) in `unit`s, fall its decay a step."""
+
+    rise: Tensor
+    fall: float
 
 
 class Layer(NamedTuple):
@@ -22,8 +31,8 @@ class Layer(NamedTuple):
     threshold   float (neuron,)  in `unit`s
     bias        float (neuron,)  of the description, in `unit`s
     unit        float (neuron,)  how many units of the chip's u are 1.0 here
-    delay       int              steps from a spike of the source to its synapses
     dead_steps  int64 (neuron,) that v stays 0 after the step of a spike, or None where all are 0
+    adaptation  of the threshold, or None
     """
 
     alpha: Tensor | None
@@ -31,12 +40,12 @@ class Layer(NamedTuple):
     threshold: Tensor
     bias: Tensor
     unit: Tensor
-    delay: int
     dead_steps: Tensor | None
+    adaptation: Adaptation | None = None
 
 
 class Rounding(NamedTuple):
-    """What registers of finite width do, in units of u.
+    """Rounding and saturation of registers of finite width, in units of u.
 
     lsb    u, v and decayed values are truncated towards zero to multiples of this
     limit  u and v stop at plus and minus this
@@ -58,11 +67,16 @@ def decayed(state: Tensor, factor: Tensor, rounding: Rounding | None) -> Tensor:
 
 
 def kept(state: Tensor, rounding: Rounding | None) -> Tensor:
-    """`state` as a register of finite width holds it: on its grid, and saturated."""
+    """`state` in a register of finite width: on its grid, and saturated."""
     if rounding is None:
         return state
     grid = torch.trunc(state / rounding.lsb) * rounding.lsb
     return grid.clamp(-rounding.limit, rounding.limit)
+
+
+def adapted(above: Tensor, spk: Tensor, by: Adaptation, rounding: Rounding | None) -> Tensor:
+    """Rise of the threshold above the description's, a step after spikes `spk`."""
+    return kept(decayed(above, above.new_tensor(by.fall), rounding) + by.rise * spk, rounding)
 
 
 def integrate(
@@ -73,15 +87,21 @@ def integrate(
     fires: bool = True,
     slope: float = SLOPE,
     rounding: Rounding | None = None,
+    feedback: Callable[[Sequence[Tensor]], Tensor | None] | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Spikes and membranes (before reset), each (..., step, neuron) as `current`, from rest.
 
-    `bias` broadcasts against one step of `current`.
+    `bias` broadcasts against one step of `current`; `feedback` gives the recurrent current of the next step
+    from the spikes of the steps before, or None.
     """
-    spks, mems = [], []
+    spks: list[Tensor] = []
+    mems = []
     u = mem = carried = current.new_zeros(())
     dead = current.new_zeros((), dtype=torch.int64)
+    above = current.new_zeros(())
     for arriving in current.unbind(-2):
+        fed_back = feedback(spks) if feedback is not None and fires else None
+        arriving = arriving if fed_back is None else arriving + fed_back
         u = arriving if layer.alpha is None else decayed(u, layer.alpha, rounding) + arriving
         u = kept(u, rounding)
         mem = kept(decayed(carried, layer.beta, rounding) + u + bias, rounding)
@@ -90,7 +110,9 @@ def integrate(
         mems.append(mem)
         carried = mem
         if fires:
-            spk = spike(mem, layer.threshold, slope)
+            if layer.adaptation is not None and spks:
+                above = adapted(above, spks[-1], layer.adaptation, rounding)
+            spk = spike(mem - above, layer.threshold, slope)
             spks.append(spk)
             carried = mem * (1 - spk.detach())
             if layer.dead_steps is not None:

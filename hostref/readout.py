@@ -1,4 +1,4 @@
-"""Which class did the network answer, and how sure was it?
+"""Readout of the float network: scores, predictions and log-likelihoods.
 
     count      score = mean spike rate of an output neuron over the steps, 0..1     (the paper's)
     membrane   score = sum of its membrane potential over the steps, in thresholds
@@ -15,8 +15,8 @@ from hostref.settings import Readout
 def scores(model: Model, trace: Trace, readout: Readout) -> Tensor:
     """Score of each class: (..., class)."""
     if readout == "count":
-        return trace.spk[-1].mean(-2)
-    return trace.mem.sum(-2) / model.layers[-1].threshold.clamp(min=1e-30)
+        return trace.spk[model.output].mean(-2)
+    return trace.mem.sum(-2) / model.layers[model.output].threshold.clamp(min=1e-30)
 
 
 def log_likelihood(score: Tensor, labels: Tensor, gain: float) -> Tensor:

@@ -1,8 +1,8 @@
-"""How wide must a membrane be?
+"""Membrane registers of limited width in the float network.
 
-A register of b bits is b - 1 bits and a sign over a range that is given to it: for neurons that fire,
-the power of two above 8 thresholds; for an output that only integrates, the power of two above what
-it reaches on some samples. What lies beyond saturates; what is finer is truncated towards zero.
+A register of b bits has b - 1 bits and a sign over a given range: for neurons that fire, the power of two
+above 8 thresholds; for an output that only integrates, the power of two above its largest value on some
+samples. Larger values saturate; finer ones are truncated towards zero.
 """
 
 import math
@@ -21,7 +21,7 @@ def ranges(model: Model, parameters: Parameters, x: Tensor) -> tuple[float, ...]
     reach = [ROOM * float(layer.threshold.max()) for layer in model.layers]
     if not model.spiking_output:
         with torch.no_grad():
-            reach[-1] = float(model.run(parameters, x).mem.abs().max())
+            reach[model.output] = float(model.run(parameters, x).mem.abs().max())
     return tuple(2.0 ** math.ceil(math.log2(max(one, 1e-9))) for one in reach)
 
 

@@ -1,17 +1,31 @@
-"""What can be chosen for the float reference? (Loads no torch: the command line reads it too.)"""
+"""Settings of the float reference. (Loads no torch: the command line reads it too.)"""
 
-from typing import Annotated, Literal
+import json
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+import tyro
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from neurosim.network import Network, Population
+from neurosim.network.connections import SumPool2d
+from neurosim.network.layers import LayerRegisters, network_of_layers, of_text
+from neurosim.network.serialise import network_of
+from neurosim.network.shapes import Shape, size_of
 
 Readout = Literal["count", "membrane"]
 Positive = Annotated[int, Field(ge=1)]
 
 
+HIDDEN = (128,)
+"""Hidden neurons, unless others are asked for."""
+
+
+POOL_THRESHOLD = 1
+"""vth_mant of a pooling layer, whose spikes add 2 of it: any spike in a window makes its neuron spike."""
+
+
 class Settings(BaseModel):
-    """Common to all: frozen, and nothing unknown is let through."""
+    """Common to all: frozen, unknown fields are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -19,8 +33,12 @@ class Settings(BaseModel):
 class NetworkSettings(Settings):
     """The network, in the chip's own registers; the defaults are those of `neurosim train`."""
 
-    hidden: Annotated[tuple[Positive, ...], Field(min_length=1)] = (128,)
-    """neurons of each hidden layer"""
+    hidden: Annotated[tuple[Positive, ...], Field(min_length=1)] = HIDDEN
+    """neurons of each hidden layer, all dense"""
+    layers: str = ""
+    """hidden layers of any kind instead: conv 12 5x5 stride 2 pad 2, pool 2, recurrent 64, dense 128"""
+    described: Annotated[dict[str, Any] | None, tyro.conf.Suppress] = None
+    """a network as `neurosim.network.serialise.describe` writes it, instead of all others"""
     du: Annotated[int, Field(ge=0, le=4095)] = 4095
     """decay of the synaptic current: alpha = 1 - (du + 1) / 4096"""
     dv: Annotated[int, Field(ge=0, le=4095)] = 400
@@ -28,12 +46,43 @@ class NetworkSettings(Settings):
     vth_mant: Annotated[int, Field(ge=1, le=(1 << 17) - 1)] = 512
     """threshold; training is in units of it, so it changes no result"""
 
-    def build(self, inputs: int, classes: int = 10) -> Network:
-        """The chain input -> hidden ... -> output."""
+    @field_validator("layers")
+    @classmethod
+    def _readable(cls, text: str) -> str:
+        if text:
+            of_text(text)
+        return text
+
+    @field_validator("described")
+    @classmethod
+    def _as_json(cls, network: dict[str, Any] | None) -> dict[str, Any] | None:
+        plain: dict[str, Any] | None = json.loads(json.dumps(network))
+        return plain
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> "NetworkSettings":
+        if self.layers and self.hidden != HIDDEN:
+            raise ValueError(
+                f"both hidden {self.hidden} and layers {self.layers!r} are given; give one of them"
+            )
+        return self
+
+    def build(self, inputs: int | Shape, classes: int = 10) -> Network:
+        """The network input -> hidden ... -> output; `layers` read the inputs as a map of that shape."""
+        if self.described is not None:
+            return network_of(self.described)
+        shape = (inputs,) if isinstance(inputs, int) else inputs
+        if self.layers:
+            layers = of_text(self.layers)
+            own = LayerRegisters(self.vth_mant, self.du, self.dv, 0)
+            pooled = own._replace(vth_mant=POOL_THRESHOLD)
+            learned = (not isinstance(layer.kind, SumPool2d) for layer in layers)
+            registers = [*(own if one else pooled for one in learned), own]
+            return network_of_layers(shape, layers, classes, registers)
         names = [f"hidden{k + 1}" for k in range(len(self.hidden))]
         names = ["hidden"] if len(names) == 1 else names
         return Network.chain(
-            inputs,
+            size_of(shape),
             [
                 Population(name, size, vth_mant=self.vth_mant, du=self.du, dv=self.dv)
                 for name, size in zip((*names, "output"), (*self.hidden, classes), strict=True)
@@ -59,7 +108,7 @@ class BpttSettings(Settings):
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of input spikes left out while training."""
     shift: Annotated[int, Field(ge=0, le=8)] = 1
-    """training samples are moved by up to this many pixels; 0 for inputs that are no sensor"""
+    """training samples are shifted by up to this many pixels; 0 for inputs that are no sensor"""
     slope: Annotated[float, Field(gt=0)] = 2.0
     """Of the fast sigmoid; snnTorch's default is 25."""
     patience: Annotated[int, Field(ge=0)] = 0
@@ -101,7 +150,7 @@ class BenchmarkSettings(Settings):
     device: str = "auto"
     """auto (CUDA where there is one), cpu, cuda or cuda:N."""
     pairs: Positive = 256
-    """Antithetic pairs of a generation; the paper does not say how many it had."""
+    """Antithetic pairs of a generation; not given in the paper."""
     batch: Positive = 64
     """Samples of a generation."""
     block: Positive = 64

@@ -1,10 +1,10 @@
-"""How does a gradient pass a spike?
+"""Surrogate gradient of a spike: the fast sigmoid.
 
     forward    s = 1 where v > threshold, else 0
     backward   ds/dv = 1 / (1 + slope |v - threshold| / threshold)^2 / threshold     fast sigmoid
 
 The fast sigmoid is Zenke and Ganguli's (Neural Computation 30, 2018); slope 25 is snnTorch's.
-In units of the threshold (threshold = 1) the two agree number for number.
+In units of the threshold (threshold = 1) the values equal snnTorch's.
 """
 
 from typing import Any

@@ -48,6 +48,7 @@ class ClusterTraining(Training):
     def evaluate(self, ask: Ask) -> Evaluation:
         """Collect the evaluations of the workers; a range without an answer is sent to the other workers."""
         found: dict[str, NDArray[Any]] = {}
+        sums: Any = 0
         sent, self._under_way = self._under_way, None
         state = replica.state_sha256(self.chip.state)
         owed = [] if sent else [ask.pairs]
@@ -60,12 +61,16 @@ class ClusterTraining(Training):
                 if not self._trusted(worker, answers[worker], state, ask.generation):
                     owed += [pairs] if pairs else []
                     continue
+                if "sums" in answers[worker]:
+                    sums = sums + replica.widen(answers[worker]["sums"])
                 for name, array in answers[worker].get("pairs", {}).items():
                     seen = replica.widen(array)
                     shape = len(ask.pairs), *seen.shape[1:]
                     whole = found.setdefault(name, np.zeros(shape, seen.dtype))
                     whole[pairs.start : pairs.stop] = seen
             sent = None
+        if isinstance(sums, np.ndarray):
+            return Evaluation(**found, credits=replica.coefficients_of(self, sums))
         return Evaluation(**found)
 
     def _trusted(self, worker: str, reply: Any, state: bytes, generation: int) -> bool:

@@ -1,9 +1,12 @@
-"""What exactly does one generation do? Every number of it, for hardware to be compared with.
+"""Golden numbers of one generation of learning, for hardware to be compared with.
 
-    step(config, checkpoint, data)   the generation after a checkpoint, done by the chip itself
+    step(config, checkpoint, data)   the generation after a checkpoint, done by the population evaluator
     fault(settings), beyond(step)    why hardware/ cannot do it, or None
 
-Only EGGROLL with ±1 noise on the weights of all layers has such vectors (learning/hardware.py writes them).
+hardware/ learns by two rules (learning/hardware.py writes their vectors):
+
+    LOW_RANK   EGGROLL with ±1 noise on the weights of all layers
+    BY_ERROR   event-aligned noise on one hidden layer, credit by error, the delta rule on the readout
 """
 
 from typing import Any, NamedTuple
@@ -11,58 +14,106 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from learning import golden_error
 from learning.evolution import Evolution
+from learning.golden_error import ByError
 from learning.record import Checkpoint, Config
 from learning.settings import Settings, noise
 from learning.shaping import LARGEST
 from learning.training import batch_of, make_chip
 from neurosim.data.datasets import Dataset
 from neurosim.data.frames import Frames, select
-from neurosim.population.state import SynapticState
-from neurosim.population.update import Coefficients
+from neurosim.export.hdl.parameters import NO_LEARNING
+from neurosim.kernels.rules.delta import largest_trace
+from neurosim.network import Network
+from neurosim.population.bounds import largest_credit
+from neurosim.population.state import SynapticState, weights
+from neurosim.population.update import Coefficients, Rates
 
 RATE_BITS = 48
 """Width of a rate in hardware/: 32 fraction bits and 16 above; chosen here, see `beyond`."""
+LOW_RANK, BY_ERROR = 1, 2
+"""Rules of hardware/ops.vh."""
+MOMENTUM_MAX = (1 << 31) - 1
+"""Where a direction stops at the end of a generation (neurosim/kernels)."""
+
+
+class Moves(NamedTuple):
+    """How far a generation moves synapses, or biases: one number a layer.
+
+    totals  sum of |direction|; rates: 32 fraction bits
+    """
+
+    totals: list[int]
+    rates: list[int]
 
 
 class Step(NamedTuple):
     """One generation.
 
     shown         the samples it presents, in the order of (group, place)
-    fitness       int64 (pair, member); coefficients int8 (pair,)
-    totals        sum of |direction| over a layer's synapses; rates: 32 fraction bits, one a layer
+    fitness       int64 (pair, member); of credit by error (group, 1)
+    coefficients  int8 (pair,); None of credit by error
     before, after what the synapses keep
+    by_error      the numbers of credit by error, or None
     """
 
     generation: int
     shown: Frames
     fitness: NDArray[np.int64]
-    coefficients: Coefficients
-    totals: list[int]
-    rates: list[int]
+    coefficients: Coefficients | None
+    synapses: Moves
+    biases: Moves
     before: SynapticState
     after: SynapticState
+    by_error: ByError | None
+
+
+def rule(settings: Settings) -> int:
+    """Which rule of hardware/ these settings ask for, if it has their other choices."""
+    return LOW_RANK if settings.method == "eggroll" else BY_ERROR
+
+
+COMMON = (
+    ("estimator", "antithetic"),
+    ("noise", "rademacher"),
+    ("sigma_bias", 0),
+    ("decay", 0),
+    ("final_noise", 1),
+    ("layers", None),
+    ("feedback", None),
+)
+OF_RULE = {
+    LOW_RANK: (("method", "eggroll"), ("output_rule", "same")),
+    BY_ERROR: (
+        ("method", "event-aligned"),
+        ("output_rule", "delta"),
+        ("credit", "error"),
+        ("noise_period", 1),
+    ),
+}
+"""What the core has of each setting, once the method has chosen the rule."""
 
 
 def fault(settings: Settings) -> str | None:
     """Why hardware/ cannot learn with these settings, or None."""
-    for name, value, wanted in (
-        ("method", settings.method, "eggroll"),
-        ("estimator", settings.estimator, "antithetic"),
-        ("noise", settings.noise, "rademacher"),
-        ("output_rule", settings.output_rule, "same"),
-        ("sigma_bias", settings.sigma_bias, 0),
-        ("decay", settings.decay, 0),
-        ("final_noise", settings.final_noise, 1),
-        ("final_temperature", settings.last_temperature, settings.temperature),
-    ):
+    wanted_of = OF_RULE[rule(settings)]
+    for name, wanted in (*wanted_of, *COMMON, ("final_temperature", settings.temperature)):
+        value = (
+            settings.last_temperature if name == "final_temperature" else getattr(settings, name)
+        )
         if value != wanted:
             return f"{name} is {value!r}; hardware/ learns with {wanted!r} only"
-    if not (settings.sigma and settings.sigma_output):
+    if not settings.sigma or not (settings.sigma_output or rule(settings) == BY_ERROR):
         return (
             f"sigma {settings.sigma} and sigma_output {settings.sigma_output} must both be above 0"
         )
-    if sum_bits(settings) > 32:
+    if not settings.learning_rate or not settings.output_rate:
+        return (
+            f"learning_rate {settings.learning_rate} and output_rate {settings.output_rate} must both be "
+            f"above 0, so that every weight moves"
+        )
+    if rule(settings) == LOW_RANK and sum_bits(settings) > 32:
         return (
             f"{settings.pairs} pairs need directions of {sum_bits(settings)} bits; the chip has 32"
         )
@@ -70,30 +121,75 @@ def fault(settings: Settings) -> str | None:
 
 
 def sum_bits(settings: Settings) -> int:
-    """Bits of a direction: |momentum| <= 2^b (sums + 1) - 1 for ever, sums <= pairs * rank * 127.
+    """Bits of a direction of EGGROLL: |momentum| <= 2^b (votes + 1) - 1 for ever.
 
-    From m' = m - floor(|m| / 2^b) + sums, which keeps to that bound. So 32 bits are never needed, and
-    no direction saturates.
+    From m' = m - floor(|m| / 2^b) + votes, which keeps to that bound; votes <= pairs * rank * 127. So 32 bits
+    are never needed, and no direction saturates.
     """
-    most = settings.pairs * settings.rank * LARGEST
-    return (((most + 1) << settings.momentum_bits) - 1).bit_length() + 1
+    return (
+        _largest(settings.pairs * settings.rank * LARGEST, settings.momentum_bits).bit_length() + 1
+    )
+
+
+def _largest(votes: int, momentum_bits: int) -> int:
+    """Largest direction for ever, where a generation adds no more than `votes`."""
+    return ((votes + 1) << momentum_bits) - 1
+
+
+def _limited_bits(votes: int, momentum_bits: int) -> int:
+    """Bits of a direction that ends each generation no further than ±MOMENTUM_MAX."""
+    kept = MOMENTUM_MAX - (MOMENTUM_MAX >> momentum_bits) if momentum_bits else 0
+    return min(_largest(votes, momentum_bits), kept + votes).bit_length() + 1
 
 
 def parameters(config: Config) -> dict[str, Any]:
     """What hardware/ needs to learn, by its name in params.vh."""
-    settings = config.settings
-    return {
-        "RANK": settings.rank,
-        "SCALE": list(noise(settings, config.network()).scale),
+    settings, network = config.settings, config.network()
+    if fault(settings) is not None:
+        return dict(NO_LEARNING)
+    spec = noise(settings, network)
+    found: dict[str, Any] = {
+        **NO_LEARNING,
+        "RULE": rule(settings),
+        "RANK": settings.rank if rule(settings) == LOW_RANK else 1,
+        "SCALE": list(spec.scale),
         "FRACTION_BITS": settings.fraction_bits,
         "MOMENTUM_BITS": settings.momentum_bits,
         "SUM_BITS": sum_bits(settings),
         "RATE_BITS": RATE_BITS,
     }
+    if rule(settings) == BY_ERROR:
+        found.update(_by_error_parameters(settings, network, spec.window))
+    return found
+
+
+def _by_error_parameters(settings: Settings, network: Network, window: int) -> dict[str, int]:
+    """Widths of what credit by error adds, from the largest numbers that there can be."""
+    output = network.populations[-1]
+    trace = largest_trace(int(output.each("du")[0]) + 1, int(output.each("dv")[0]), settings.steps)
+    credit = largest_credit(
+        network, noise(settings, network), settings.pairs, settings.groups, settings.steps
+    )
+    votes = max(
+        settings.pairs * settings.steps * credit, settings.groups * trace * golden_error.ERROR_ONE
+    )
+    return {
+        "SUM_BITS": _limited_bits(votes, settings.momentum_bits),
+        "WINDOW": window,
+        "TRACE_BITS": trace.bit_length(),
+        "LARGEST": credit,
+    }
+
+
+def learning_rates(config: Config, generation: int) -> list[Rates]:
+    """The rates of a generation; after the last one those of the first, as a schedule may end at rate 0."""
+    settings = config.settings
+    schedule = Evolution(settings, 1, len(config.network().layers)).schedule
+    return schedule.rates(generation if generation < settings.generations else 0)
 
 
 def step(config: Config, checkpoint: Checkpoint, data: Dataset) -> Step:
-    """The generation that would follow the checkpoint; the checkpoint stays as it is."""
+    """The generation that would follow the checkpoint, by `learning_rates`; the checkpoint stays as it is."""
     settings, generation = config.settings, checkpoint.generation
     before = checkpoint.state
     chip = make_chip(config, _copied(before))
@@ -101,53 +197,95 @@ def step(config: Config, checkpoint: Checkpoint, data: Dataset) -> Step:
     ask = evolution.ask(generation)
     batch = batch_of(data, ask, settings)
     evaluation = chip.evaluate(batch, ask.pairs, generation)
-    update = evolution.tell(generation, evaluation)
-    sums = [
-        chip.sums(layer, update.coefficients, ask.pairs, generation)[0]
-        for layer in range(len(chip.network.layers))
+    worth = evolution.tell(generation, evaluation).coefficients
+    rates = learning_rates(config, generation)
+    shown = select(batch.frames, batch.groups.reshape(-1))
+    network, by_error, fitness = chip.network, None, evaluation.fitness
+    votes: list[NDArray[Any]]
+    biases = [np.zeros(layer.neurons, np.int64) for layer in network.populations]
+    if evaluation.credits is None:
+        votes = [
+            chip.sums(layer, worth, ask.pairs, generation)[0]
+            for layer in range(len(network.layers))
+        ]
+    else:
+        credits = evaluation.credits[:, : network.populations[0].neurons].astype(np.int64)
+        by_error = golden_error.numbers(
+            settings, network, chip.weights(), shown, credits, generation,
+            noise(settings, network).window,
+        )  # fmt: skip
+        votes, biases = list(by_error.synapses), list(by_error.biases)
+        fitness = evaluation.fitness[:: settings.pairs // settings.groups, :1]
+    chip.apply_update(worth, ask.pairs, generation, rates, batch)
+    directions = [
+        kept[:, : layer.neurons]
+        for kept, layer in zip(chip.state.momentum or votes, network.populations, strict=True)
     ]
-    chip.apply_update(update.coefficients, ask.pairs, generation, update.rates)
-    totals, rates = [], []
-    for layer, direction in enumerate(chip.state.momentum or sums):
-        neurons = chip.network.layers[layer][1].neurons
-        total = int(np.abs(direction[:, :neurons].astype(np.int64)).sum())
-        totals.append(total)
-        size = len(direction) * neurons
-        rates.append(update.rates[layer].step * size // total if total else 0)
     return Step(
         generation,
-        select(batch.frames, batch.groups.reshape(-1)),
-        evaluation.fitness,
-        update.coefficients,
-        totals,
-        rates,
+        shown,
+        fitness,
+        None if by_error else worth,
+        _moves(directions, [rate.step for rate in rates]),
+        _moves(biases, [rate.bias for rate in rates]),
         before,
         chip.state,
+        by_error,
     )
 
 
-def beyond(done: Step) -> str | None:
-    """Why the core cannot do this one generation, or None."""
-    if max(done.rates) >> RATE_BITS:
+def _moves(directions: list[NDArray[Any]], steps: list[int]) -> Moves:
+    """Rates that make the mean step what it is to be: step / mean |direction|."""
+    totals = [int(np.abs(one.astype(np.int64)).sum()) for one in directions]
+    return Moves(
+        totals,
+        [
+            mean * one.size // total if total else 0
+            for one, mean, total in zip(directions, steps, totals, strict=True)
+        ],
+    )
+
+
+def beyond(config: Config, done: Step) -> str | None:
+    """Why the core cannot do this one generation, or cannot be checked by it, or None."""
+    largest = max(done.synapses.rates + done.biases.rates)
+    if largest >> RATE_BITS:
         return (
-            f"a rate of generation {done.generation} is {max(done.rates)}; {RATE_BITS} bits do not "
+            f"a rate of generation {done.generation} is {largest}; {RATE_BITS} bits do not "
             f"hold it: lower learning_rate or output_rate"
         )
+    fraction = config.settings.fraction_bits
+    old, new = weights(done.before, fraction), weights(done.after, fraction)
+    for index, population in enumerate(config.network().populations):
+        if np.array_equal(old.mantissas[index], new.mantissas[index]):
+            return (
+                f"no weight of layer {population.name!r} changes in generation {done.generation}, so that "
+                f"vectors of it would check nothing; raise learning_rate, or the pairs"
+            )
     return None
 
 
 def about(settings: Settings, done: Step) -> dict[str, Any]:
     """What the manifest says of a generation."""
+    order = {
+        LOW_RANK: "draw and run every pair as +E and -E on its group's samples; fade; draw each pair "
+        "again and vote; total = sum of |direction|; move with rate = step * synapses // total",
+        BY_ERROR: "fade; for each group: run its sample without noise, teach its errors, explore each "
+        "pair as +noise and -noise, present the sample again; total = sum of |direction|; move synapses, "
+        "biases and the copy of the outgoing synapses with rate = step * numbers // total",
+    }
     return {
+        "rule": rule(settings),
         "generation": done.generation,
         "pairs": settings.pairs,
         "groups": settings.groups,
         "batch": settings.batch,
         "shaping": settings.shaping,
-        "totals": done.totals,
-        "rates": done.rates,
-        "order": "draw and run every pair as +E and -E on its group's samples; fade; draw each pair "
-        "again and vote; total = sum of |direction|; move with rate = step * synapses // total",
+        "totals": done.synapses.totals,
+        "rates": done.synapses.rates,
+        "bias_totals": done.biases.totals,
+        "bias_rates": done.biases.rates,
+        "order": order[rule(settings)],
     }
 
 

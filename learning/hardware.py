@@ -1,4 +1,4 @@
-"""Which files make hardware this run's network, and prove that it infers and learns as the chip does?
+"""Export of a run for hardware: memory images of the network, and golden vectors of inference and learning.
 
     write(folder, config, checkpoint, data, samples)
 
@@ -17,14 +17,11 @@ from learning.settings import readout
 from neurosim.data.datasets import Dataset
 from neurosim.data.frames import select
 from neurosim.export import memory_images
-from neurosim.export.hdl import core
+from neurosim.export.hdl import core, vectors
 from neurosim.export.hdl import parameters as core_parameters
 from neurosim.export.memory_images import Image, ImageError
 from neurosim.network.serialise import describe
-from neurosim.population.state import weights
-
-SHOWN_PAIRS = 8
-"""Pairs whose bits are written out: enough to compare with, chosen here."""
+from neurosim.population.state import BIAS_FRACTION_BITS, weights
 
 
 def write(
@@ -44,13 +41,14 @@ def write(
         raise ImageError(
             f"samples is {samples}; the test set of {data.name} has 1..{len(data.test.labels)}"
         )
+    described = core_parameters.layers(network)  # refuses what the core lacks
     shown = select(data.test, slice(samples))
     images = core.images(network, checkpoint.weights, shown)
     fault = golden.fault(settings)
     learning = None
     if fault is None:
         done = golden.step(config, checkpoint, data)
-        fault = golden.beyond(done)
+        fault = golden.beyond(config, done)
     if fault is None:
         images += _of_step(config, done)
         learning = golden.about(settings, done)
@@ -65,7 +63,7 @@ def write(
             "weights_sha256": weights_sha256(checkpoint.weights),
         },
         "network": describe(network),
-        "layers": core_parameters.layers(network),
+        "layers": described,
         "parameters": parameters,
         **core_parameters.conventions(settings.seed),
         "samples": {"split": "test", "labels": shown.labels.tolist()},
@@ -74,6 +72,7 @@ def write(
     }
     others = {
         "params.vh": core_parameters.verilog(parameters),
+        "vectors.vh": core_parameters.verilog(vectors.parameters(samples, learning)),
         "params.json": json.dumps(parameters, indent=1) + "\n",
     }
     return memory_images.write(folder, about, images, others)
@@ -81,52 +80,74 @@ def write(
 
 def _of_step(config: Config, done: golden.Step) -> list[Image]:
     """The memories that learning starts from, and those that it must leave."""
-    settings, network = config.settings, config.network()
-    state_bits = 8 + settings.fraction_bits
-    kept = golden.sum_bits(settings)
     found = [
         core.stimulus("learning_stim", done.shown, "input spikes, a row (group, place, step)"),
         Image.of(
-            "learning_labels", done.shown.labels, 8, "label, a row (group, place)", signed=False
+            "learning_labels", done.shown.labels, 16, "label, a row (group, place)", signed=False
         ),
-        Image.of("fitness", done.fitness, 48, "fitness of +E and -E, a row a pair", signed=True),
-        Image.of("coefficients", done.coefficients, 8, "what a pair was worth", signed=True),
-    ]
-    after = weights(done.after, settings.fraction_bits).mantissas
-    pairs = min(SHOWN_PAIRS, settings.pairs)
-    for layer, (_, population) in enumerate(network.layers):
-        shape = "a row a source, a field a neuron"
-        for prefix, state, start in (("", done.before, True), ("new_", done.after, False)):
-            synapses = state.synapses[layer]
-            found.append(
-                Image.of(
-                    f"{prefix}state_L{layer}",
-                    synapses,
-                    state_bits,
-                    f"weight and fraction bits, {shape}",
-                    signed=True,
-                    start=start,
-                )
-            )
-            if state.momentum:
-                found.append(
-                    Image.of(
-                        f"{prefix}momentum_L{layer}",
-                        state.momentum[layer][:, : population.neurons],
-                        kept,
-                        f"smoothed votes, {shape}",
-                        signed=True,
-                        start=start,
-                    )
-                )
+        Image.of(
+            "totals", [done.synapses.totals, done.biases.totals], 63,
+            "sum of |direction|, a row synapses, a row biases, a field a layer", signed=False,
+        ),
+        Image.of(
+            "rates", [done.synapses.rates, done.biases.rates], golden.RATE_BITS,
+            "32 fraction bits, rows and fields as in totals", signed=False,
+        ),
+    ]  # fmt: skip
+    by_rule = _low_rank(config, done) if done.by_error is None else _by_error(config, done)
+    for layer in range(len(config.network().layers)):
+        found += _memories(config, done, layer)
+    return found + by_rule
+
+
+def _memories(config: Config, done: golden.Step, layer: int) -> list[Image]:
+    """What a layer keeps, before and after."""
+    settings = config.settings
+    _, population = config.network().layers[layer]
+    shape, state_bits = "a row a source, a field a neuron", 8 + settings.fraction_bits
+    kept = golden.parameters(config)["SUM_BITS"]
+    found = []
+    for prefix, memory, start in (("", done.before, True), ("new_", done.after, False)):
         found.append(
             Image.of(
-                f"new_weights_L{layer}", after[layer], 8, f"weights after it, {shape}", signed=True
+                f"{prefix}state_L{layer}", memory.synapses[layer], state_bits,
+                f"weight and fraction bits, {shape}", signed=True, start=start,
             )
-        )
+        )  # fmt: skip
+        if memory.momentum:
+            found.append(
+                Image.of(
+                    f"{prefix}momentum_L{layer}", memory.momentum[layer][:, : population.neurons],
+                    kept, f"smoothed votes, {shape}", signed=True, start=start,
+                )
+            )  # fmt: skip
+        if done.by_error is not None:
+            found.append(
+                Image.of(
+                    f"{prefix}bias_state_L{layer}", memory.biases[layer][None],
+                    core.BIAS_BITS + BIAS_FRACTION_BITS, "bias mantissas and fraction bits, one row",
+                    signed=True, start=start,
+                )
+            )  # fmt: skip
+    after = weights(done.after, settings.fraction_bits).mantissas[layer]
+    found.append(
+        Image.of(f"new_weights_L{layer}", after, 8, f"weights after it, {shape}", signed=True)
+    )
+    return found
+
+
+def _low_rank(config: Config, done: golden.Step) -> list[Image]:
+    """What a generation of EGGROLL draws, and what its pairs are worth."""
+    settings, network = config.settings, config.network()
+    assert done.coefficients is not None
+    found = [
+        Image.of("fitness", done.fitness, 48, "fitness of +E and -E, a row a pair", signed=True),
+        Image.of("coefficients", done.coefficients, 8, "shaped fitness, a row a pair", signed=True),
+    ]
+    for layer in range(len(network.layers)):
         drawn = [
             core.perturbation(network, layer, settings.rank, pair, done.generation, settings.seed)
-            for pair in range(pairs)
+            for pair in range(min(vectors.SHOWN_PAIRS, settings.pairs))
         ]
         for side, ends in (("a", "neuron"), ("b", "source")):
             bits = np.concatenate([getattr(one, side) for one in drawn])
@@ -137,3 +158,29 @@ def _of_step(config: Config, done: golden.Step) -> list[Image]:
                 Image.of(f"perturbation_{side.upper()}_L{layer}", bits, 1, means, signed=False)
             )
     return found
+
+
+def _by_error(config: Config, done: golden.Step) -> list[Image]:
+    """What a generation of credit by error draws, and what it makes of spikes and errors."""
+    numbers = done.by_error
+    assert numbers is not None
+    steps, neurons = numbers.near.shape[1:]
+    noise = (numbers.noise[: vectors.SHOWN_PAIRS] > 0).reshape(-1, neurons)
+    traces = int(golden.parameters(config)["TRACE_BITS"])
+    return [
+        Image.of("fitness", done.fitness, 48, "fitness without noise, a row a group", signed=True),
+        Image.of("errors", numbers.errors, 8, "errors, a row a group, a field a class", signed=True),
+        Image.of(
+            "traces", numbers.traces, traces, "traces without noise, a row a group, a field a neuron",
+            signed=False,
+        ),
+        Image.of(
+            "near", numbers.near.reshape(-1, neurons), 1,
+            f"1 where noise acts, a row (group, step of {steps}), a field a neuron", signed=False,
+        ),
+        Image.of(
+            "noise", noise, 1, "noise of the first pairs, a row (pair, step), a field a neuron; 1 is +1",
+            signed=False,
+        ),
+        Image.of("credits", numbers.credits, 16, "neuron credits, a row a pair", signed=True),
+    ]  # fmt: skip

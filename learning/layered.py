@@ -12,6 +12,7 @@ from math import isqrt
 import numpy as np
 from numpy.typing import NDArray
 
+from learning.rules.registry import rules_of
 from learning.settings import BIAS_EXP, SILENT, Settings, readout
 from neurosim import limits
 from neurosim.data.datasets import Dataset
@@ -28,6 +29,7 @@ from neurosim.network.layers import (
 from neurosim.network.shapes import MAP, Shape
 from neurosim.population.graph import fan_in_of
 from neurosim.population.graph_evaluator import GraphEvaluator
+from neurosim.population.graph_members import GraphMembers
 from neurosim.population.layer_credit import SHARE_ONE, FeedbackSpec
 from neurosim.population.layout import NoiseSpec
 from neurosim.population.state import SynapticState, initial_state
@@ -45,8 +47,8 @@ EDGES = (5, 500)
 
 
 def is_layered(settings: Settings) -> bool:
-    """Does the run need the general executor?"""
-    return settings.feedback is not None
+    """Whether the run needs the general executor."""
+    return settings.feedback is not None or settings.layers is not None
 
 
 def specs_of(settings: Settings) -> tuple[LayerSpec, ...]:
@@ -163,7 +165,17 @@ def layered_chip(
             fraction_bits=settings.fraction_bits,
             momentum=settings.momentum_bits > 0,
         )
-    assert settings.feedback is not None
+    if settings.feedback is None:
+        return GraphMembers(
+            network,
+            state,
+            seed=settings.seed,
+            noise=weight_noise(settings, network),
+            readout_spec=readout(settings),
+            fraction_bits=settings.fraction_bits,
+            momentum_bits=settings.momentum_bits,
+            workspace_bytes=settings.workspace << 20,
+        )
     return GraphEvaluator(
         network,
         state,
@@ -175,6 +187,29 @@ def layered_chip(
         momentum_bits=settings.momentum_bits,
         sum_of_readouts=settings.readouts == "sum",
         workspace_bytes=settings.workspace << 20,
+    )
+
+
+def weight_noise(settings: Settings, network: Network) -> NoiseSpec:
+    """Noise on the weights of each population's connections, of evolution strategies."""
+    fed = {c.source for c in network.connections if not c.recurrent}
+    hidden, output = rules_of(settings, 2)
+    scales = []
+    for population in network.populations:
+        unit = next(
+            1 << c.current_shift for c in network.connections if c.target == population.name
+        )
+        rule, sigma = (
+            (hidden, settings.sigma) if population.name in fed else (output, settings.sigma_output)
+        )
+        scales.append(rule.scale(sigma, unit, settings))
+    return NoiseSpec(
+        scale=tuple(scales),
+        bias_scale=tuple(round(settings.sigma_bias) for _ in scales),
+        rank=settings.rank,
+        graded=settings.noise == "graded",
+        full_rank=settings.method == "full-rank",
+        one_sided=settings.estimator == "one-sided",
     )
 
 

@@ -54,6 +54,7 @@ KNOWN = {
     "network",
     "begun_sha256",
     "data",
+    "origin",
     "faults",
 }
 """Entries of the configuration."""
@@ -104,6 +105,7 @@ class Config(NamedTuple):
     about         properties of the data set; None in run folders written before they were kept
     begun_sha256  `weights_sha256` of given initial weights; None where they are drawn from the seed
     faults        of the chip that the network is trained on; None for a sound chip
+    origin        how the weights came about where this project's learning did not make them, as "bptt"
     """
 
     settings: Settings
@@ -113,6 +115,7 @@ class Config(NamedTuple):
     given: Network | None = None
     about: DataAbout | None = None
     begun_sha256: str | None = None
+    origin: str = ""
     faults: Faults | None = None
 
     @property
@@ -137,6 +140,8 @@ class Config(NamedTuple):
             content["begun_sha256"] = self.begun_sha256
         if self.about is not None:
             content["data"] = self.about.to_json()
+        if self.origin:
+            content["origin"] = self.origin
         if self.faults is not None:
             content["faults"] = str(self.faults)
         return json.dumps({**content, "sha256": _digest(_canonical(content))}, indent=1).encode()
@@ -221,6 +226,7 @@ class RunFolder:
         self.path, self.config, self._lock = path, config, lock
         self._config_sha256 = config_sha256
         self._metrics = b""
+        self._lengthened: tuple[str, ...] = ()
         self._begun = False  # whether the configuration is written
         self._identity = _identity(path)
 
@@ -264,12 +270,29 @@ class RunFolder:
                 _sweep(path)
                 return folder, None
             _sweep(path)
-            checkpoint, metrics = _read_checkpoint(path, config)
-            folder._metrics = metrics
-            return folder, checkpoint
+            opened = _read_checkpoint(path, config)
+            folder.config, folder._metrics = opened.config, opened.metrics
+            folder._lengthened = opened.lengthened
+            return folder, opened.checkpoint
         except BaseException:
             lock.release()
             raise
+
+    def lengthen(self, checkpoint: Checkpoint, generations: int) -> None:
+        """Let the run go on to more generations than it was started with; saved with its checkpoint.
+
+        The schedules of rates, noise and temperature become those of so many generations from here on, so
+        that the weights are not those of a run that had so many from its start.
+        """
+        planned = self.config.settings.generations
+        if generations <= planned:
+            raise RunError(
+                f"{self.path} is a run of {planned} generations; --generations {generations} does not "
+                f"lengthen it; allowed are from {planned + 1}"
+            )
+        self._lengthened = (*self._lengthened, f"{checkpoint.generation}:{generations}")
+        self.config = _with_generations(self.config, self._lengthened)
+        self.save(*checkpoint)
 
     def save(self, state: SynapticState, weights: Weights, generation: int, seconds: float) -> None:
         """Write metrics, and the weights whose header hashes them; RunError where the folder was removed."""
@@ -286,6 +309,8 @@ class RunFolder:
             "metrics_bytes": str(len(self._metrics)),
             "metrics_sha256": _digest(self._metrics),
         }
+        if self._lengthened:
+            header["lengthened"] = ",".join(self._lengthened)
         header["header_sha256"] = _header_sha256(header)
         self._check_there()
         with atomic_path(self.path / WEIGHTS, make_parents=False) as temporary:
@@ -432,7 +457,8 @@ def read_config(path: Path) -> Config:
         raise RunError(f"{file} was changed since it was written; restore it, or train again")
     try:
         config = _config_of(content)
-        config.network().graph  # noqa: B018, layers in an order or an error
+        if not config.network().graph:  # or an error, where its layers have no order
+            raise ValueError("its network has no populations")
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise RunError(
             f"{file}: {error}; it was written by another version, train again"
@@ -445,7 +471,10 @@ def _config_of(content: dict[str, Any]) -> Config:
     for name in ("inputs", "classes"):
         if type(content[name]) is not int or not 1 <= content[name] <= 1 << 24:
             raise ValueError(f"{name} is {content[name]!r}; allowed are 1..{1 << 24}")
-    texts = ("dataset_key", *(name for name in ("begun_sha256", "faults") if name in content))
+    texts = (
+        "dataset_key",
+        *(name for name in ("begun_sha256", "origin", "faults") if name in content),
+    )
     for name in texts:
         if not isinstance(content[name], str):
             raise ValueError(f"{name} is {content[name]!r}; needed is text")
@@ -460,6 +489,7 @@ def _config_of(content: dict[str, Any]) -> Config:
         network_of(content["network"]) if "network" in content else None,
         DataAbout.of_json(content["data"]) if "data" in content else None,
         content.get("begun_sha256"),
+        content.get("origin", ""),
         Faults.of_text(content["faults"]) if "faults" in content else None,
     )
     if len(config.class_names) != config.classes:
@@ -483,7 +513,8 @@ def read_checkpoint(path: Path) -> tuple[Config, Checkpoint]:
         raise RunError(
             f"{path} holds no weights yet: {WEIGHTS} is missing; continue it with --resume {path}"
         )
-    return config, _read_checkpoint(path, config)[0]
+    opened = _read_checkpoint(path, config)
+    return opened.config, opened.checkpoint
 
 
 def read_run(path: Path) -> tuple[Config, Checkpoint | None, list[dict[str, Any]]]:
@@ -491,8 +522,8 @@ def read_run(path: Path) -> tuple[Config, Checkpoint | None, list[dict[str, Any]
     config = read_config(path)
     if not (path / WEIGHTS).exists():
         return config, None, []
-    checkpoint, metrics = _read_checkpoint(path, config)
-    return config, checkpoint, _lines(metrics)
+    opened = _read_checkpoint(path, config)
+    return opened.config, opened.checkpoint, _lines(opened.metrics)
 
 
 def _lines(metrics: bytes) -> list[dict[str, Any]]:
@@ -503,7 +534,25 @@ def _lines(metrics: bytes) -> list[dict[str, Any]]:
     return lines
 
 
-def _read_checkpoint(path: Path, config: Config) -> tuple[Checkpoint, bytes]:
+class _Opened(NamedTuple):
+    """What a run folder holds beside its configuration as it was started with."""
+
+    config: Config  # with the generations it has now
+    checkpoint: Checkpoint
+    metrics: bytes
+    lengthened: tuple[str, ...]  # "generation:generations" for each time that it was lengthened
+
+
+def _with_generations(config: Config, lengthened: tuple[str, ...]) -> Config:
+    """The configuration with the generations that the run was lengthened to last."""
+    if not lengthened:
+        return config
+    generations = int(lengthened[-1].partition(":")[2])
+    content = {**config.settings.model_dump(), "generations": generations}
+    return config._replace(settings=Settings.model_validate(content))
+
+
+def _read_checkpoint(path: Path, config: Config) -> _Opened:
     from safetensors import SafetensorError, safe_open
 
     file = path / WEIGHTS
@@ -519,7 +568,9 @@ def _read_checkpoint(path: Path, config: Config) -> tuple[Checkpoint, bytes]:
     if header.get("header_sha256") != _header_sha256(header):
         raise RunError(f"the header of {file} was changed; restore it, or train again")
     try:
-        numbers = record_checks.header_of(header, config.settings.generations)
+        lengthened = record_checks.lengthened_of(header)
+        now = _with_generations(config, lengthened)
+        numbers = record_checks.header_of(header, now.settings.generations)
         metrics = _metrics(path, numbers.metrics_bytes)
         for what, recorded, found in (
             (WEIGHTS, header.get("tensors_sha256"), _tensors_sha256(tensors)),
@@ -537,7 +588,8 @@ def _read_checkpoint(path: Path, config: Config) -> tuple[Checkpoint, bytes]:
             raise record_checks.CheckpointFault("weights_sha256 is not that of its weights")
     except (record_checks.CheckpointFault, NetworkError, JsonError) as error:
         raise RunError(f"{file} cannot be used: {error}; restore it, or train again") from error
-    return Checkpoint(state, weights, numbers.generation, numbers.seconds), metrics
+    checkpoint = Checkpoint(state, weights, numbers.generation, numbers.seconds)
+    return _Opened(now, checkpoint, metrics, lengthened)
 
 
 def _metrics(path: Path, size: int) -> bytes:

@@ -5,6 +5,7 @@ and the agreement of state and weights are checked whatever the hashes say.
 """
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -38,6 +39,18 @@ def header_of(given: Mapping[str, str], generations: int) -> Header:
         _seconds(given),
         _whole(given, "metrics_bytes", 1 << 40),
     )
+
+
+def lengthened_of(given: Mapping[str, str]) -> tuple[str, ...]:
+    """'GENERATION:GENERATIONS' for each time that the run was lengthened; CheckpointFault otherwise."""
+    parts = tuple(filter(None, given.get("lengthened", "").split(",")))
+    for part in parts:
+        if (
+            not re.fullmatch(r"[0-9]{1,10}:[1-9][0-9]{0,9}", part)
+            or int(part.split(":")[1]) >= 1 << 32
+        ):
+            raise CheckpointFault(f"lengthened has {part!r}; needed is GENERATION:GENERATIONS")
+    return parts
 
 
 def _whole(given: Mapping[str, str], name: str, most: int) -> int:

@@ -29,6 +29,8 @@ from neurosim import threads
 from neurosim.data import datasets
 from neurosim.data.datasets import Dataset, Options
 from neurosim.population.evaluator import Evaluation
+from neurosim.population.graph_evaluator import GraphEvaluator
+from neurosim.population.layer_credit import LayerSums
 from neurosim.population.state import SynapticState
 from neurosim.population.update import Rates
 
@@ -108,6 +110,18 @@ def widen(sent: Narrow) -> NDArray[Any]:
     return array
 
 
+def row_of(coefficients: Any) -> NDArray[Any]:
+    """Coefficients as an array: what a graph of layers has added up becomes one row of integers."""
+    return coefficients.flat() if isinstance(coefficients, LayerSums) else coefficients
+
+
+def coefficients_of(training: Training, row: NDArray[Any]) -> Any:
+    """The inverse of `row_of`."""
+    if isinstance(training.chip, GraphEvaluator) and training.chip.by_error:
+        return LayerSums.of(training.chip.network, row)
+    return row
+
+
 @lru_cache(maxsize=1)
 def _data(name: str, steps: int, pool: int, options: Options) -> Dataset:
     return datasets.load(name, steps=steps, pool=pool, options=options)
@@ -142,14 +156,19 @@ def evaluate(training: Training, generation: int, pairs: range) -> Evaluation:
 
 
 def _compile(training: Training) -> None:
-    """Go through a generation with one pair and no change, so that the first real one does not wait."""
+    """Go through a generation with one group and no change, so that the first real one does not wait."""
     ask = training.evolution.ask(0)
-    seen = evaluate(training, 0, ask.pairs[:1])
+    each = training.settings.pairs // training.settings.groups
+    seen = evaluate(training, 0, ask.pairs[:each])
 
     def nothing(array: NDArray[Any]) -> NDArray[Any]:
         return np.zeros((len(ask.pairs), *array.shape[1:]), array.dtype)
 
-    credits = None if seen.credits is None else nothing(seen.credits)
+    if isinstance(seen.credits, LayerSums):
+        still = np.zeros_like(seen.credits.flat())
+        credits: Any = LayerSums.of(training.chip.network, still)
+    else:
+        credits = None if seen.credits is None else nothing(seen.credits)
     seen = Evaluation(nothing(seen.fitness), nothing(seen.saturated), credits)
     training.apply_update(ask, training.evolution.tell(0, seen))
 
@@ -172,7 +191,8 @@ def _evaluate(
         training.generation = before
     if update is not None and training.generation == generation - 1:
         coefficients, rates = update
-        told = Update(widen(coefficients), [Rates(*rate) for rate in rates])
+        sent = coefficients_of(training, widen(coefficients))
+        told = Update(sent, [Rates(*rate) for rate in rates])
         training.apply_update(training.evolution.ask(generation - 1), told)
         training.generation = generation
     if training.generation != generation:
@@ -181,6 +201,9 @@ def _evaluate(
     begin, end = map(int, ranges[number])
     if begin < end:
         seen = evaluate(training, generation, range(begin, end))
+        if isinstance(seen.credits, LayerSums):
+            found["sums"] = narrow(row_of(seen.credits))
+            seen = seen._replace(credits=None)
         arrays = seen._asdict().items()
         found["pairs"] = {name: narrow(array) for name, array in arrays if array is not None}
     return found
@@ -216,7 +239,8 @@ async def evaluate_range(
     update  of generation - 1; None where none is to be replayed
     state   state of the run before `update`; None where the worker's own replica is to be used
 
-    {"state": sha256, "pairs": arrays of the Evaluation, narrow}, the latter where there are any pairs;
+    {"state": sha256, "pairs": arrays of the Evaluation, narrow}, the latter where there are any pairs,
+    and of a graph of layers "sums": what these pairs add up;
     {"lacks": what} where the replica is not at this generation.
     """
     key = run, dask_worker.address

@@ -70,21 +70,20 @@ class Settings(DataChoice):
     """hidden layers of any kind, in place of HIDDEN: "conv 12 5x5 stride 2 pad 2, pool 2, recurrent 64, dense
     128 adaptive" (neurosim/network/layers.py)"""
     feedback: Feedback | None = None
-    """where the error of a hidden layer comes from, beyond one dense hidden layer: local (a readout of each
-    layer), gate or gain (sent back from the layers above), gate-local or gain-local (both), direct (a
-    fixed random matrix)"""
+    """source of the error of hidden layers in a graph of layers: local (a readout of each layer), gate or gain
+    (returned from the layers above), gate-local or gain-local (both), direct (a fixed random matrix)"""
     local_share: Annotated[float, Field(ge=0, le=16)] = 0.5
-    """how much the error of a layer's own readout counts beside the one sent back"""
+    """weight of the error of a layer's local readout relative to the returned error"""
     local_pool: Annotated[int, Field(ge=1, le=1024)] = 4
-    """positions along each axis of the largest map that a local readout joins; less on smaller maps"""
+    """positions along each axis that a local readout of the largest map pools; fewer on smaller maps"""
     readouts: Literal["last", "sum"] = "last"
-    """what a prediction is read from: the output, or the sum of the output and all local readouts"""
+    """scores of a prediction: those of the output, or the sum of the output and all local readouts"""
     noise_share: Annotated[float, Field(gt=0, le=16)] = 1
-    """noise on the currents of a layer, in its thresholds"""
+    """noise on the currents of a layer in a graph of layers, as a fraction of its threshold"""
     window_share: Annotated[float, Field(ge=0, le=64)] = 2
-    """... and only where the membrane is this close to its threshold, in thresholds; 0: everywhere"""
+    """the noise acts only on neurons whose membrane is this close to the threshold, in thresholds; 0: on all"""
     workspace: Annotated[int, Field(ge=1, le=1 << 20)] = WORKSPACE_BYTES >> 20
-    """memory in MiB that each thread may take for a block of samples"""
+    """memory in MiB of each thread for a block of samples"""
     vth_mant: Annotated[int, Field(ge=limits.VTH_MANT.low, le=limits.VTH_MANT.high)] = 512
     """threshold of hidden neurons (and of output neurons that are counted), shifted left by 6"""
     du: Annotated[int, Field(ge=limits.DECAY.low, le=limits.DECAY.high)] = 4095
@@ -120,7 +119,7 @@ class Settings(DataChoice):
     noise: Literal["rademacher", "graded"] = "rademacher"
     """distribution of a noise number: +1 or -1 (rademacher), or a centred popcount of 16 bits (graded)"""
     sigma: Annotated[float, Field(ge=0, le=1024)] = 16
-    """standard deviation of the noise on the weights of hidden layers (event-aligned: on the current), in LSB"""
+    """standard deviation of the noise on weights of hidden layers (event-aligned: on currents), in LSB"""
     sigma_output: Annotated[float, Field(ge=0, le=1024)] = 8
     """the same for the output layer"""
     sigma_bias: Annotated[float, Field(ge=0, le=127)] = 0
@@ -140,7 +139,7 @@ class Settings(DataChoice):
     final_temperature: Annotated[float, Field(ge=1 / 1024, le=1024)] | None = None
     """temperature in the last generation; constant by default"""
     shaping: Literal["scaled", "rank", "sign"] = "scaled"
-    """shaped fitness of a direction: its difference over the mean difference, its centred rank, or its sign"""
+    """shaped fitness of a direction: difference over mean difference, centred rank, or sign"""
 
     learning_rate: Annotated[float, Field(ge=0, le=127)] = 2
     """mean step of a weight in the first generation (with momentum: of the smoothed direction)"""
@@ -190,10 +189,12 @@ class Settings(DataChoice):
         if self.layers is None:
             return
         of_text(self.layers)
-        if self.feedback is None:
+        on_weights = self.method in ("eggroll", "full-rank") and self.output_rule != "delta"
+        if self.feedback is None and not on_weights:
             raise ValueError(
-                f"layers {self.layers!r} without feedback: every hidden layer needs an error; use "
-                f"--recipe deep, or --feedback gate-local"
+                f"layers {self.layers!r} with method {self.method!r}, output_rule {self.output_rule!r} and no "
+                f"feedback: every hidden layer needs an error, or noise on its weights; use --recipe deep "
+                f"or --feedback gate-local, or --method eggroll with --output-rule same"
             )
         if self.hidden != type(self).model_fields["hidden"].default:
             raise ValueError(

@@ -211,7 +211,10 @@ class WorkerPool:
         """
         wire = None
         if update is not None:
-            wire = replica.narrow(update.coefficients), [(*rate,) for rate in update.rates]
+            wire = (
+                replica.narrow(replica.row_of(update.coefficients)),
+                [(*rate,) for rate in update.rates],
+            )
         workers = sorted(self.threads)
         cuts = cut(pairs, each, [self.threads[worker] for worker in workers])
         ranges = dict(zip(workers, cuts, strict=True))

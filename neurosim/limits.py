@@ -1,4 +1,4 @@
-"""Which values may a register of the chip hold?
+"""Ranges of the chip's registers, and limits of its cores.
 
 Sources: [D18] Davies et al., "Loihi: a neuromorphic manycore processor with on-chip learning",
 IEEE Micro 38(1), 2018, section "Neuron model" and table 1; [LAVA] lava-nc 0.10.0,
@@ -26,11 +26,11 @@ STATE_MAX = (1 << (STATE_BITS - 1)) - 1
 
 DECAY_BITS = 12
 DECAY_ONE = 1 << DECAY_BITS
-"""A decay of 4096 forgets everything in one step [D18, LAVA, NL]."""
+"""A decay of 4096 leaves nothing after one step [D18, LAVA, NL]."""
 DECAY = Range(0, DECAY_ONE - 1)
 """du and dv, 12 bits unsigned; the current decay that acts is du + 1 [NL, LAVA]."""
 WIDE_DECAY = Range(0, DECAY_ONE)
-"""What lava (dv) and brian2-loihi (both decays) also take; no 12-bit register holds 4096."""
+"""Also accepted by lava (dv) and brian2-loihi (both decays), although no 12-bit register holds 4096."""
 
 VTH_MANT = Range(0, (1 << 17) - 1)
 """Threshold mantissa, 17 bits unsigned, shifted left by STATE_SHIFT [D18, NL]."""

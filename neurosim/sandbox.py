@@ -1,14 +1,13 @@
-"""Child processes with limits of time and memory, for libraries that a damaged file can crash or hang.
+"""Child processes with limits of time and memory, for libraries that damaged files can crash or hang.
 
-HDF5 is known to end with a segmentation fault on damaged files, other decoders abort or ask for more
-memory than there is. `call` runs a function in a child: whatever happens there, the caller gets the
-value or a SandboxError.
+HDF5 can end with a segmentation fault on damaged files, and other decoders abort or allocate without bound.
+`call` runs a function in a child process, so that the caller always gets the value or a SandboxError.
 
     call("package.module:function", {"path": ...}, seconds=20)
 
 The function gets the arguments and `folder`, an empty folder of the call for arrays it writes, and
-returns what JSON can hold. A child that has answered or refused is kept for the next call, since
-starting one costs some tenths of a second; one in which anything else was raised is ended.
+returns a JSON value. A child that has returned a value or raised Refused is kept for the next call, since
+starting one costs some tenths of a second; after any other exception the child is ended.
 
 Limits: wall time by the caller; in the child, where the system has them, address space (so much more
 than an empty child has), processor time, and no core files.
@@ -33,7 +32,7 @@ MEMORY_BYTES = 1 << 30
 """Address space that a call may use on top of what an empty child has, unless the caller says another
 number. Chosen here: the readers that run in it work in blocks of some megabytes."""
 START_SECONDS = 60.0
-"""Time that a child gets to start, on a busy machine too."""
+"""Time limit for the start of a child; chosen here for a busy machine."""
 _MESSAGE_BYTES = 1 << 20
 """The longest answer; arrays go through the folder."""
 _REFUSED, _FAILED, _DONE = "refused", "failed", "done"
@@ -44,7 +43,7 @@ class SandboxError(RuntimeError):
 
 
 class Refused(ValueError):
-    """Raised within a child for a file that it read and found wanting; `offset` as in EventFileError."""
+    """Raised within a child for a damaged or unsupported file; `offset` as in EventFileError."""
 
     def __init__(self, fault: str, offset: int | None = None) -> None:
         super().__init__(fault)
@@ -132,7 +131,7 @@ class _Lines:
 
 
 def _ending(status: int) -> str:
-    """What ended a process, in words."""
+    """Text that says what ended a process."""
     if status >= 0:
         return f"the library that reads it ended the process with status {status}"
     try:

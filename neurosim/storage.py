@@ -1,7 +1,7 @@
-"""Atomic writes, and the removal of what a killed write left behind.
+"""Atomic writes of files and folders, and removal of the temporary files of killed writes.
 
 A writer fills a temporary file in the folder of the final name, forces it to disk, and renames it.
-Whatever stops it on the way (full disk, exception, power) leaves the final name as it was.
+An interrupted write (full disk, exception, power) leaves the final name unchanged.
 
 A temporary name holds the machine and the process that made it,
 
@@ -36,7 +36,7 @@ class StorageError(OSError):
 
 
 class JsonError(ValueError):
-    """Bytes that are no JSON document that can be used. The message says why."""
+    """Bytes that are not a usable JSON document. The message says why."""
 
 
 def cache_root() -> Path:
@@ -102,7 +102,7 @@ def _ordinary_mode() -> int:
 
 @cache
 def _machine() -> str:
-    """What tells apart machines, and containers, that number their processes separately."""
+    """Identity of a machine or container, each of which numbers its processes separately."""
     try:
         processes = os.readlink("/proc/self/ns/pid")
     except OSError:
@@ -263,7 +263,7 @@ def parse_json(data: bytes, *, constants: bool = False) -> Any:
 
 
 def content_sha256(content: dict[str, Any]) -> str:
-    """Hash of what `content` says, whatever its order and spacing; an entry "sha256" does not count."""
+    """Hash of `content` independent of order and spacing, without the entry "sha256"."""
     kept = {name: content[name] for name in content if name != "sha256"}
     text = json.dumps(kept, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
@@ -276,7 +276,7 @@ def sealed(content: dict[str, Any]) -> bytes:
 
 
 def unsealed(data: bytes) -> dict[str, Any]:
-    """What `sealed` wrote, "sha256" left out; JsonError where the content has another hash, or none."""
+    """Content written by `sealed`, without "sha256"; JsonError where its hash differs or is missing."""
     content = parse_json(data, constants=True)
     if not isinstance(content, dict):
         raise JsonError(f"it holds {type(content).__name__}; needed is a JSON object")

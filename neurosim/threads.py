@@ -1,6 +1,6 @@
-"""Who runs which piece of a loop? The caller and its threads take ranges in turn, outside Python's lock.
+"""Loops divided among threads: the caller and its threads take ranges of the loop, outside the GIL.
 
-Every piece writes its own part of the results, so the division changes nothing but the time.
+Every piece writes its own part of the results, so the results do not depend on the division.
 """
 
 from collections.abc import Callable
@@ -27,6 +27,11 @@ def available() -> int:
     return int(numba.config.NUMBA_NUM_THREADS)
 
 
+def count() -> int:
+    """Threads that `in_pieces` takes when this thread calls it."""
+    return int(numba.get_num_threads())
+
+
 def use(threads: int | None) -> None:
     """Let `in_pieces`, called from this thread, take so many threads; None: all there are.
 
@@ -38,14 +43,14 @@ def use(threads: int | None) -> None:
 
 
 def piece_of(count: int, most: int) -> int:
-    """Items of a piece, no more than `most`, so that every thread gets as many and as large pieces."""
+    """Items per piece, at most `most`, so that all threads get equally many pieces of equal size."""
     threads = numba.get_num_threads()
     rounds = -(-count // (most * threads))
     return -(-count // (rounds * threads)) if count else 1
 
 
 def balanced(count: int, least: int) -> int:
-    """Items of a piece, at least so many, so that every thread takes a few: none waits long for the last."""
+    """Items per piece, at least this many, so that every thread takes a few pieces."""
     return max(least, -(-count // (PIECES * numba.get_num_threads())))
 
 
@@ -57,7 +62,7 @@ def in_pieces(
 ) -> None:
     """Call `work(begin, end)` for ranges of at most `piece` that cover 0 .. `count` - 1.
 
-    scratch  what makes a thread's scratch memory, once; it is then given to `work` as a third argument
+    scratch  makes the scratch memory of a thread, once; it is then passed to `work` as a third argument
     """
     ranges = [(begin, min(begin + piece, count)) for begin in range(0, count, piece)]
     left = iter(ranges)

@@ -166,12 +166,13 @@ def run(
         for c in network.connections:
             if c.source != name:
                 continue
+            late = max(latency, int(c.source == c.target))
             value = [f if c.message_bits else int(f != 0) for f in fired]
             sums = {}
             for source, target, weight, delay in synapses_of(
                 c, stored[c.name], (delays or {}).get(c.name)
             ):
-                key = (target, step + latency + delay)
+                key = (target, step + late + delay)
                 sums[key] = sums.get(key, 0) + weight * value[source]
             for (target, when), total in sums.items():
                 shift = Fraction(2) ** c.weight_exp
@@ -188,13 +189,13 @@ def run(
                 ):
                     rule = {"each_floor": "brian2loihi", "each_nearest": "nengo"}[profile.exponent]
                     each = weight_rule(weight, c.weight_bits, c.weight_exp, c.sign_mode, rule)[1]
-                    add(c.target, target, step + latency + delay, each * value[source])
+                    add(c.target, target, step + late + delay, each * value[source])
             if perturbations and c.name in perturbations:
                 a, b, scale = perturbations[c.name]
                 for row_a, row_b in zip(a, b, strict=True):
                     relay = sum(x * f for x, f in zip(row_b, value, strict=True))
                     for target, factor in enumerate(row_a):
-                        add(c.target, target, step + latency + c.delay, scale * factor * relay)
+                        add(c.target, target, step + late + c.delay, scale * factor * relay)
 
     def add(name, target, when, current):
         if current is not None:

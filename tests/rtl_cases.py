@@ -11,8 +11,9 @@ from neurosim.data import frames
 from neurosim.data.datasets import Dataset
 from neurosim.data.sensor import Sensor
 from neurosim.export import memory_images
-from neurosim.export.hdl import core
+from neurosim.export.hdl import core, vectors
 from neurosim.export.hdl import parameters as core_parameters
+from neurosim.export.hdl.parameters import NO_LEARNING
 from neurosim.network import Connection, Network, Population
 from neurosim.network.serialise import describe
 from neurosim.population.evaluator import ReadoutSpec
@@ -29,6 +30,20 @@ SMALL = {
     "final_learning_rate": 2,
     "seed": (5 << 32) + 3,
 }
+
+
+BY_ERROR = {
+    "method": "event-aligned", "output_rule": "delta", "credit": "error", "pairs": 6, "groups": 3,
+    "batch": 1, "sigma": 60, "noise_window": 60, "hidden": (20,), "initial_std": 24,
+}  # fmt: skip
+"""Credit by error, as the recipe `fast` learns, in small; noise acts in some moments and not in others."""
+
+
+LIMITED = {
+    **BY_ERROR, "hidden": (5,), "steps": 3, "pairs": 64, "groups": 1, "initial_std": 100, "sigma": 200,
+    "noise_window": 0,
+}  # fmt: skip
+"""So many pairs a group that credits meet their bound."""
 
 
 def striped(inputs, steps=5, samples=60, classes=3):
@@ -57,7 +72,7 @@ def run_folder(path, data, **settings):
     return path
 
 
-def extreme_folder(path, seed):
+def extreme_folder(path, seed, inputs=150, steps=12):
     """The images of a network whose registers meet their edges; and how often they did."""
     rng = np.random.default_rng(seed)
     sizes = rng.integers(3, 40, rng.integers(2, 4)).tolist()
@@ -68,20 +83,27 @@ def extreme_folder(path, seed):
             vth_mant=int(rng.choice([0, 50, 3000, 131071])),
             du=int(rng.choice([0, 7, 1000, 4095])),
             dv=int(rng.choice([0, 1, 400, 4095])),
-            bias_mant=tuple(rng.integers(-3900, 3900, size).tolist()),
+            bias_mant=(0, *rng.integers(-3900, 3900, size - 1).tolist()),
             bias_exp=int(rng.integers(0, 8)),
         )
         for index, size in enumerate(sizes)
     ]
-    network = Network.chain(150, layers, Connection("", "", weight_exp=int(rng.integers(3, 8))))
+    network = Network.chain(inputs, layers, Connection("", "", weight_exp=int(rng.integers(3, 8))))
     weights = random_weights(network, rng)
-    shown = frames.pack(rng.random((2, 12, 150)) < 0.4, np.zeros(2, np.uint8))
-    learning = {
-        "RANK": 1, "SCALE": [0] * len(sizes), "FRACTION_BITS": 0, "MOMENTUM_BITS": 0,
-        "SUM_BITS": 8, "RATE_BITS": 48,
-    }  # fmt: skip
-    parameters = core_parameters.parameters(network, 12, seed, ReadoutSpec(True, 256, 16), learning)
+    for biases in weights.biases:
+        biases[0] = 0
+    dense = rng.random((2, steps, inputs)) < 0.4
+    dense[:, 0] = (
+        False  # v of a neuron without a bias is then 0: a threshold of 0 is met, not passed
+    )
+    shown = frames.pack(dense, np.zeros(2, np.uint8))
+    parameters = core_parameters.parameters(
+        network, steps, seed, ReadoutSpec(True, 256, 16), NO_LEARNING
+    )
     about = {"network": describe(network), "parameters": parameters, "learning": None}
-    others = {"params.vh": core_parameters.verilog(parameters)}
+    others = {
+        "params.vh": core_parameters.verilog(parameters),
+        "vectors.vh": core_parameters.verilog(vectors.parameters(2, None)),
+    }
     memory_images.write(path, about, core.images(network, weights, shown), others)
     return path

@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 
 from neurosim import limits
 from neurosim.data.frames import Frames, pack
-from neurosim.network import Connection, Network, Population, Weights
+from neurosim.network import AdaptiveLif, Connection, Input, Lif, Network, Population, Weights
+from neurosim.network.connections import Conv2d, Dense, PooledDense, Sparse, SumPool2d
 from neurosim.network.faults import ONE, Faults
+from neurosim.network.shapes import MAP, size_of
 from neurosim.population.evaluator import Evaluator, ReadoutSpec
 from neurosim.population.layout import NoiseSpec
 from neurosim.population.rules import Signal
@@ -104,6 +106,116 @@ def cases(draw, largest: int = 35, layers: int = 3, samples: int = 3, steps: int
     labels = numbers.integers(0, network.populations[-1].neurons, shape[0]).astype(np.uint8)
     weights = random_weights(network, numbers, draw(st.booleans()))
     return Case(network, weights, dense.astype(np.uint8), labels)
+
+
+def _kind(draw, in_shape, out_shape):
+    """A connection kind that fits the source, and the shape of its target (given, or as it makes it)."""
+    kinds = ["dense", "sparse"]
+    if len(in_shape) == MAP:
+        kinds += ["pooled"] if out_shape else ["conv", "conv", "pool", "pooled"]
+    name = draw(st.sampled_from(kinds))
+    target = out_shape or (draw(st.integers(1, 6)),)
+    if name == "conv":
+        kernel = tuple(draw(st.integers(1, min(3, size))) for size in in_shape[1:])
+        stride = tuple(draw(st.integers(1, 2)) for _ in kernel)
+        padding = tuple(draw(st.integers(0, k - 1)) for k in kernel)
+        kind = Conv2d(draw(st.integers(1, 3)), kernel, stride, padding)
+    elif name == "pool":
+        kind = SumPool2d(tuple(draw(st.integers(1, min(2, size))) for size in in_shape[1:]))
+    elif name == "pooled":
+        kind = PooledDense(draw(st.integers(1, 3)))
+    elif name == "sparse" and len(target) == 1:
+        numbers = np.random.default_rng(draw(st.integers(0, 1 << 30)))
+        kind = Sparse.of(numbers.random((size_of(in_shape), target[0])) < 0.5)
+    else:
+        kind = Dense()
+    return kind, out_shape or kind.out_shape(in_shape) or target
+
+
+def _neurons(draw, name, shape):
+    """A population of any shape, with registers in common, so that its maps share them."""
+    return Population(
+        name,
+        size_of(shape),
+        vth_mant=draw(st.sampled_from([0, 3, 60, 400])),
+        du=draw(st.sampled_from([0, 1, 2000, 4095, 4095])),
+        dv=draw(DECAYS),
+        bias_mant=draw(st.integers(-200, 200)),
+        bias_exp=draw(st.integers(0, 4)),
+        refractory=draw(st.sampled_from([1, 1, 3])),
+        shape=shape,
+        model=draw(
+            st.just(Lif()) | st.builds(AdaptiveLif, st.integers(0, 300), within(limits.DECAY))
+        ),
+    )
+
+
+def _joined(draw, source, target, kind, **more):
+    """A connection in any weight format that loses no bit."""
+    return Connection(
+        source,
+        target,
+        weight_bits=draw(st.sampled_from([8, 8, 4, 2])),
+        weight_exp=draw(st.integers(-4, 2)),
+        delay=draw(st.sampled_from([0, 0, 1, 3])),
+        kind=kind,
+        **more,
+    )
+
+
+@st.composite
+def graphs(draw, layers: int = 3):
+    """A graph of layers of any kind: maps, pooling, masks, recurrence, delays, a branch past a layer."""
+    shape = draw(
+        st.tuples(st.integers(1, 2), st.integers(2, 5), st.integers(2, 5))
+        | st.tuples(st.integers(1, 9))
+    )
+    parts = {"input": shape}
+    populations, connections = [], []
+    for number in range(draw(st.integers(1, layers))):
+        name, source = f"layer{number}", list(parts)[-1]
+        kind, shape = _kind(draw, parts[source], None)
+        connections.append(_joined(draw, source, name, kind))
+        if number and draw(st.booleans()):
+            other = draw(st.sampled_from(list(parts)))
+            kind, _ = _kind(draw, parts[other], shape)
+            connections.append(_joined(draw, other, name, kind, label="past"))
+        if draw(st.booleans()):
+            connections.append(_joined(draw, name, name, Dense()))
+        populations.append(_neurons(draw, name, shape))
+        parts[name] = shape
+    return Network(
+        (Input("input", size_of(parts["input"]), parts["input"]),),
+        tuple(populations),
+        tuple(connections),
+    )
+
+
+def graph_weights(network: Network, numbers: np.random.Generator) -> Weights:
+    """Mantissas and biases anywhere in their ranges, for a graph of any kinds; 0 where no synapse is."""
+    mantissas = []
+    for connection, matrix in network.parameters:
+        low, high = connection.mantissa
+        drawn = numbers.integers(low, high + 1, (matrix.rows, matrix.columns)).astype(np.int8)
+        if isinstance(connection.kind, Sparse):
+            drawn *= connection.kind.mask()
+        mantissas.append(drawn)
+    biases = [
+        numbers.integers(-100, 101, population.shape[0]).astype(np.int16)
+        for population in network.populations
+    ]
+    return Weights(tuple(mantissas), tuple(biases))
+
+
+@st.composite
+def graph_cases(draw, samples: int = 3, steps: int = 6):
+    """A graph, weights and frames."""
+    network = draw(graphs())
+    numbers = np.random.default_rng(draw(st.integers(0, 1 << 32)))
+    shape = (draw(st.integers(1, samples)), draw(st.integers(1, steps)), network.sizes["input"])
+    dense = numbers.random(shape) < draw(st.sampled_from([0.1, 0.4, 0.9]))
+    labels = numbers.integers(0, network.populations[-1].neurons, shape[0]).astype(np.uint8)
+    return Case(network, graph_weights(network, numbers), dense.astype(np.uint8), labels)
 
 
 @st.composite

@@ -2,9 +2,9 @@
 
     input_k(t) += scale * xi_k(t)        dW = sum over directions of f * sum_t xi(t) x(t)^T
 
-The noise acts on neurons, so the equivalent perturbation of the weights depends on the sample; each pair needs
-one sample of its own, since its fitness is that of those spikes alone. `sigma` is in weight LSB, as if one
-more synapse of that size received a spike. neurosim/kernels/rules/event_aligned.py.
+The noise acts on neurons, so the equivalent perturbation of the weights depends on the sample; each pair
+needs one sample of its own, since its fitness is that of those spikes alone. `sigma` is in weight LSB, as if
+one more synapse of that size received a spike. neurosim/kernels/rules/event_aligned.py.
 """
 
 from dataclasses import dataclass

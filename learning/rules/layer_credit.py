@@ -23,14 +23,12 @@ class LayerCredit(ErrorCredit):
     settings: ClassVar = frozenset(
         {
             "noise_period",
-            "layers",
             "feedback",
             "local_share",
             "local_pool",
             "readouts",
             "noise_share",
             "window_share",
-            "workspace",
         }
     )
 

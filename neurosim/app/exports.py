@@ -52,7 +52,7 @@ def _hdl(trained: Trained, path: Path, samples: int) -> Written:
 register(
     Export(
         "hdl",
-        "a folder of memory images, parameters and vectors that hardware/ is held against",
+        "a folder of memory images, parameters and golden vectors for hardware",
         "hdl",
         samples=True,
         write=_hdl,

@@ -1,4 +1,4 @@
-"""How does a drawing become a file, or a part of a page? PNG beside a run, SVG inside a report.
+"""Figures as PNG files, or as SVG within an HTML page.
 
 A drawing is a function of a matplotlib figure. In the SVG, text stays text in the page's own font, and
 black, BLUE and RED become the page's colours, so that it can be read on light and on dark ground.

@@ -56,9 +56,14 @@ def kernels_of(config: Config) -> list[Wanted]:
     wanted = [
         Wanted(kernel.__module__, kernel.__name__, types)
         for kernel, types in found
-        if not kernel.is_compiled(types)
+        if _named(kernel) and not kernel.is_compiled(types)
     ]
     return sorted(wanted, key=lambda one: -one.weight)
+
+
+def _named(kernel: Any) -> bool:
+    """Can another process find this kernel by its module and name?"""
+    return getattr(importlib.import_module(kernel.__module__), kernel.__name__, None) is kernel
 
 
 def _generation(config: Config) -> None:
@@ -68,12 +73,15 @@ def _generation(config: Config) -> None:
     from learning.training import Training, validate
     from neurosim.data.datasets import Dataset
     from neurosim.data.frames import pack
-    from neurosim.data.sensor import Sensor
+    from neurosim.data.sensor import Sensor, channels
 
     settings = config.settings
     frames = pack(np.zeros((8, settings.steps, config.inputs), np.uint8), np.zeros(8, np.uint16))
     names = tuple(map(str, range(config.classes)))
-    sensor = Sensor(1, config.inputs, 1)
+    side = max(1, 34 // settings.pool)
+    square = Sensor(side, side, 2)
+    sensor = square if square.inputs == config.inputs else channels(config.inputs)
+    sensor = config.about.sensor if config.about else sensor
     data = Dataset("none", frames, frames, frames, names, sensor, settings.steps, 300_000, "")
     with contextlib.suppress(Exception):
         training = Training(config, data)
@@ -122,7 +130,7 @@ class Precompilation:
 
     def _start(self, plan: bool) -> None:
         process = subprocess.Popen(
-            [sys.executable, "-m", "neurosim.app.precompile"],
+            [sys.executable, "-c", "from neurosim.app.precompile import serve; serve()"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -147,7 +155,7 @@ class Precompilation:
             while (one := self._take()) is not None:
                 _ask(process, "compile", one)
                 self._count(one)
-        except (OSError, ValueError, EOFError):
+        except (OSError, ValueError, EOFError, AttributeError, ImportError):
             self._failed = True  # what it did not compile is compiled when it is called
         finally:
             self._planned.set()
@@ -221,10 +229,7 @@ def precompiling(config: Config, threads: int) -> Iterator[Callable[[Tell], None
 
 def serve() -> None:
     """Be a worker: answer the lines of standard input until it ends."""
-    import gc
-
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the leader decides
-    gc.disable()  # a tenth of the time, for some memory
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # nothing else may write between the answers
     for line in sys.stdin:
@@ -233,7 +238,3 @@ def serve() -> None:
         answer = kernels_of(given) if what == "plan" else given.compile()
         answers.write(base64.b64encode(pickle.dumps(answer)).decode() + "\n")
         answers.flush()
-
-
-if __name__ == "__main__":
-    serve()

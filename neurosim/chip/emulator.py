@@ -1,12 +1,12 @@
-"""What does the chip do with these spikes? Cores, synapses and compartments, step by step.
+"""Chip emulator: cores, synapses and compartments of any network, time step by time step.
 
     chip = Chip(network, {"input->hidden": weights, ...}, profiles.DEFAULT)
     recording = chip.run(spikes, probes=[Probe("hidden", "v")])
 
 Latency, once: a spike of step t acts in step t + latency + delay; latency is 1 for neurons and,
 but for brian2-loihi's and slayer's rules, 1 for inputs. Layer l = 1, 2, ... of a chain therefore
-does in step t + l what the population evaluator, without latency, does in step t; `pipelined` lets
-each layer start afresh in its own step l. Under `profiles.LAYERED` the chip has no latency either.
+does in step t + l what the population evaluator, without latency, does in step t; `pipelined` resets each
+layer before its own step l. Under `profiles.LAYERED` the chip has no latency either.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,12 +22,12 @@ from neurosim.chip import profiles, stimulus, wiring
 from neurosim.chip.mapping import Placement, place
 from neurosim.chip.profiles import Profile
 from neurosim.chip.stimulus import Stimulus
-from neurosim.chip.synapses import Rounded, Synapses, check_synapses
+from neurosim.chip.synapses import Rounded, Synapses, check_synapses, synapses_of
 from neurosim.chip.wiring import Perturbation
 from neurosim.kernels.chip import step as chip_step
 from neurosim.kernels.chip.step import Groups, Probes, State
 from neurosim.kernels.chip.synapse import Projections
-from neurosim.network import Network, NetworkError, Weights, learned
+from neurosim.network import Network, NetworkError, Weights, with_biases
 from neurosim.network.faults import Faults
 from neurosim.threads import in_pieces
 
@@ -39,8 +39,8 @@ PIECES_PER_THREAD = 4
 class Probe(NamedTuple):
     """Record `what` of chosen neurons (None: all) in chosen steps of the run (None: all).
 
-    u, v     as the step leaves them (v in the step of a spike: by the profile's `recorded_v`)
-    current  what arrived at the compartment in this step, noise included, in units of u
+    u, v     at the end of the step (v in the step of a spike: by the profile's `recorded_v`)
+    current  input of the compartment in this step, noise included, in units of u
     """
 
     population: str
@@ -50,7 +50,7 @@ class Probe(NamedTuple):
 
 
 class Counters(NamedTuple):
-    """What happened; int64 (sample, step), or plain integers after `total`.
+    """Counters of a run; int64 (sample, step), or plain integers after `total`.
 
     input_overflows       sums of synaptic input beyond 21 bits and sign
     current_overflows     u beyond its register; saturations by default, wraps in other profiles
@@ -99,7 +99,7 @@ class Chip:
     weights     by name of connection: integers (target, source), `Dense` or `Sparse`
     placement   cores and routes; "auto" makes one or refuses a network that does not fit; None
                 leaves the network unplaced: no limits, no messages, no hops
-    rounded     by name of connection: what came of bringing the weights to the grid
+    rounded     by name of connection: result of rounding the weights to the grid
     faults      of this chip (network/faults.py); flipped bits come between generations, not here
     """
 
@@ -142,8 +142,9 @@ class Chip:
         placement: Placement | Literal["auto"] | None = "auto",
         faults: Faults | None = None,
     ) -> "Chip":
-        """A chain of dense layers with learned mantissas (source, neuron) and bias mantissas."""
-        return Chip(*learned(network, weights), profile, placement, faults=faults)
+        """A network with learned mantissas and bias mantissas."""
+        synapses = synapses_of(network, weights)
+        return Chip(with_biases(network, weights), synapses, profile, placement, faults=faults)
 
     def write(self, connection: str, weights: object) -> None:
         """Replace the synapses of a connection; states of earlier runs stay usable."""
@@ -341,21 +342,28 @@ class Chip:
 
 
 def pipelined(network: Network, steps: int) -> Network:
-    """The same chain, each layer starting afresh when the first step of a sample reaches it.
+    """The same graph, each layer starting afresh when the first step of a sample reaches it.
 
-    Samples of `steps` steps may follow one another without a pause. Layer l (from 1) is reset before
-    step l, l + steps, ...: what biases did before the sample came is forgotten.
+    A layer at depth l (`Network.depths`) is reset before step l, l + steps, ...: what biases did before
+    the sample came is forgotten, unless they made neurons spike into delays or recurrent synapses.
+    Connections that pass layers by get the delay with which branches arrive together. Samples of `steps`
+    steps may follow one another without a pause where no connection has a delay and none is recurrent.
+    Raises NetworkError for a cycle through several populations.
     """
-    network.layers  # noqa: B018 - refuses what is no chain
+    depths = network.depths
     populations = tuple(
-        replace(population, reset_interval=steps, reset_offset=layer + 1)
-        for layer, population in enumerate(network.populations, start=1)
+        replace(population, reset_interval=steps, reset_offset=depths[population.name] + 1)
+        for population in network.populations
     )
-    return replace(network, populations=populations)
+    connections = tuple(
+        c if c.recurrent else replace(c, delay=c.delay + depths[c.target] - depths[c.source] - 1)
+        for c in network.connections
+    )
+    return replace(network, populations=populations, connections=connections)
 
 
 def _chosen(what: str, asked: Sequence[int] | None, size: int) -> NDArray[np.int64]:
-    """Which of 0..size-1 a probe asks for."""
+    """Indices in 0..size-1 of a probe."""
     if asked is None:
         return np.arange(size)
     array = np.asarray(asked)

@@ -1,10 +1,10 @@
-"""What would it cost in energy and time? Counted operations times published constants: an estimate.
+"""Energy and time of a network on the chip: counted operations times published constants, an estimate.
 
     energy = sum over operations of count * picojoules     + static power * time
     time   = sum over operations of count * nanoseconds / cores used     + steps * barrier
 
-Spread evenly over the cores used, which is the least it can take. Never a measurement: every
-estimate carries the source of its constants.
+Work is spread evenly over the cores used, which is the lower bound of the time. It is never a measurement:
+every estimate names the source of its constants.
 """
 
 from collections.abc import Mapping
@@ -101,7 +101,7 @@ PRESETS = {costs.name: costs for costs in (DAVIES_2018, SANA_FE)}
 
 
 class Row(NamedTuple):
-    """One kind of operation: how many, and what they cost."""
+    """One kind of operation: count and cost."""
 
     operation: str
     number: float
@@ -176,18 +176,23 @@ def of_recording(
     )
 
 
+class Evolution(NamedTuple):
+    """What an EGGROLL run does: its sizes, and whether noise is graded; directions of a pair: 1 or 2."""
+
+    steps: int
+    pairs: int
+    samples_per_pair: int
+    generations: int
+    rank: int
+    graded: bool = False
+    directions: int = 1
+
+
 def training(
     network: Network,
     counted: Mapping[str, float],
     placement: Placement,
-    *,
-    steps: int,
-    pairs: int,
-    samples_per_pair: int,
-    generations: int,
-    rank: int,
-    graded: bool = False,
-    directions: int = 1,
+    run: Evolution,
     costs: Costs = DAVIES_2018,
 ) -> Estimate:
     """A whole EGGROLL run from the counters of one sample's mean forward pass.
@@ -195,18 +200,21 @@ def training(
     forward passes   both members of every pair, on every sample of the pair; the relay neurons of
                      the perturbation are added where `counted` has none
     random numbers   A, B and bias noise of every direction, drawn twice: to evaluate, and to update
-    update sums      direction * rank * synapse additions; weight updates: every synapse, a generation
+    update sums      direction * rank * weight additions; weight updates: every weight, a generation;
+                     shared weights once
     messages         a pair's number and the coefficient of each of its `directions` (one, or two where
                      members are one-sided) to each core, two fitnesses to the host
     """
+    steps, pairs, samples_per_pair, generations, rank, graded, directions = run
     passes = 2 * pairs * samples_per_pair * generations
-    sizes = [(network.sizes[c.source], network.sizes[c.target]) for c in network.connections]
-    neurons = sum(p.neurons for p in network.populations)
-    synapses = sum(sources * targets for sources, targets in sizes)
+    learned = network.parameters
+    biases = sum(p.shape[0] for p in network.populations)
+    synapses = sum(matrix.rows * matrix.columns for _, matrix in learned)
+    targets = sum(network.sizes[connection.target] for connection, _ in learned)
     relayed = counted["relay_operations"] or rank * (
-        counted["input_spikes"] + counted["spikes"] + steps * sum(t for _, t in sizes)
+        counted["input_spikes"] + counted["spikes"] + steps * targets
     )
-    bits = (rank * sum(s + t for s, t in sizes) + neurons) * (
+    bits = (rank * sum(matrix.rows + matrix.columns for _, matrix in learned) + biases) * (
         GRADED_BITS if graded else RADEMACHER_BITS
     )
     cores = max(len(placement.cores), 1)

@@ -1,17 +1,15 @@
-"""On which cores does a network fit, and which way do its spikes go?
+"""Placement of a network on cores, and the routes of its spikes.
 
-    bits of an axon    n * (weight + delay + tag [+ index]) + 10 for a block of n <= 64 synapses,
-                       rounded up to 64
+    axons, memory      by connection and axon format: neurosim/chip/fans.py
     split              each population over as few cores as its limits allow, evenly
     place              four cores a tile, tiles in a snake over the mesh, populations in their order
     route              first along the row, then along the column; an input enters at tile (0, 0)
 
-Sources: limits [Davies et al., IEEE Micro 38(1), 2018]; bits of an axon [nengo-loihi 1.1.0,
-`SynapseConfig.bits_per_axon`]. A core holds neurons of one population. Not modelled: axons shared
-by several neurons, populations that share a core, several chips.
+Source: limits [Davies et al., IEEE Micro 38(1), 2018]. A core holds neurons of one population, in C
+order. Not modelled: output axons shared by several neurons, populations that share a core, several chips.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -19,23 +17,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurosim import limits
-from neurosim.chip.synapses import Dense, Synapses
-from neurosim.network import Connection, Network, NetworkError, Population
+from neurosim.chip.fans import Fan, fan_of
+from neurosim.chip.synapses import Synapses
+from neurosim.network import Network, NetworkError, Population
 
 Int = NDArray[np.int64]
-BLOCK, HEADER, UNIT = 64, 10, 64
-"""Synapses a block, bits before a block, bits of a memory unit."""
-DELAY_BITS = 6
-INDEX_BITS = (6, 12)
-"""Fewest and most bits of a target index."""
 
 
 class MappingError(NetworkError):
-    """A network that does not fit. The message names the limit, and by how much."""
+    """A network that does not fit. The message names the limit and the excess."""
 
 
 class Limits(NamedTuple):
-    """What one core, and one chip, can hold."""
+    """Limits of one core and of one chip."""
 
     compartments: int = limits.COMPARTMENTS_PER_CORE
     axons_in: int = limits.AXONS_IN_PER_CORE
@@ -85,58 +79,18 @@ class Placement(NamedTuple):
         return tuple(core for core in self.cores if core.population == population)
 
     def busiest_share(self, population: str) -> float:
-        """Share of the population that its fullest core holds."""
+        """Fraction of the population on its fullest core."""
         sizes = [core.last - core.first for core in self.of(population)]
         return max(sizes) / sum(sizes)
 
 
-def axon_bits(synapses: Int | int, weight_bits: int, delay_bits: int, index_bits: int) -> Int:
-    """SynapticState of an axon with so many synapses; 0 for none. Tags serve other rules: 0 bits."""
-    count = np.asarray(synapses, np.int64)
-    each = weight_bits + delay_bits + index_bits
-    whole, rest = count // BLOCK, count % BLOCK
-    block = -(-(BLOCK * each + HEADER) // UNIT) * UNIT
-    last = np.where(rest > 0, -(-(rest * each + HEADER) // UNIT) * UNIT, 0)
-    return whole * block + last
-
-
-class _Fan(NamedTuple):
-    """One connection into a population: how many synapses of each source end in a range."""
-
-    connection: Connection
-    bits: Callable[[Int], Int]
-    within: Callable[[int, int], Int]
-
-
-def _fan(connection: Connection, synapses: Synapses, sizes: dict[str, int]) -> _Fan:
-    delayed = connection.delay > 0 or synapses.delays is not None
-    delay = DELAY_BITS if delayed else 0
-    if isinstance(synapses, Dense):
-        sources = sizes[connection.source]
-        return _Fan(
-            connection,
-            lambda n: axon_bits(n, connection.weight_bits, delay, 0),
-            lambda first, last: np.full(sources, last - first),
-        )
-    owner = np.repeat(np.arange(synapses.start.size - 1), np.diff(synapses.start))
-    targets = synapses.targets
-    wanted = max(INDEX_BITS[0], (sizes[connection.target] - 1).bit_length())
-    index = min(wanted, INDEX_BITS[1])
-
-    def within(first: int, last: int) -> Int:
-        mine = (targets >= first) & (targets < last)
-        return np.bincount(owner[mine], minlength=sizes[connection.source])
-
-    return _Fan(connection, lambda n: axon_bits(n, connection.weight_bits, delay, index), within)
-
-
-def _used(population: Population, fans: Sequence[_Fan], first: int, last: int) -> dict[str, int]:
+def _used(population: Population, fans: Sequence[Fan], first: int, last: int) -> dict[str, int]:
     """What neurons first..last-1 use of a core, apart from output axons."""
     axons = bits = 0
     for fan in fans:
-        counts = fan.within(first, last)
-        axons += int((counts > 0).sum())
-        bits += int(fan.bits(counts).sum())
+        used = fan.use(first, last)
+        axons += used.axons
+        bits += used.bits
     part = slice(first, last)
     settings = zip(
         *(population.each(r)[part].tolist() for r in ("du", "dv", "refractory")), strict=True
@@ -151,7 +105,7 @@ def _used(population: Population, fans: Sequence[_Fan], first: int, last: int) -
 
 
 def _excess(used: dict[str, int], allowed: Limits) -> str:
-    """Which limit is exceeded, and by how much; empty if none is."""
+    """The limit that is exceeded, and the excess; empty if none is."""
     for name, need in used.items():
         most = getattr(allowed, name)
         if need > most:
@@ -160,13 +114,15 @@ def _excess(used: dict[str, int], allowed: Limits) -> str:
 
 
 def _split(
-    population: Population, fans: Sequence[_Fan], most: int, allowed: Limits
+    population: Population, fans: Sequence[Fan], most: int, allowed: Limits
 ) -> list[tuple[int, int]]:
     """Ranges of neurons, as few and as even as fit, none above `most` neurons."""
     ends = [0]
     while ends[-1] < population.neurons:
         first = ends[-1]
         good, bad = 0, min(most, population.neurons - first) + 1
+        if not _excess(_used(population, fans, first, first + bad - 1), allowed):
+            good = bad - 1
         while bad - good > 1:
             middle = (good + bad) // 2
             if _excess(_used(population, fans, first, first + middle), allowed):
@@ -197,15 +153,14 @@ def place(
     synapses: Mapping[str, Synapses] | None = None,
     allowed: Limits = LOIHI,
 ) -> Placement:
-    """Split, place and route; without `synapses` every connection is dense. MappingError if it
-    does not fit."""
-    given = synapses or {
-        c.name: Dense(np.broadcast_to(0, (network.sizes[c.target], network.sizes[c.source])))
-        for c in network.connections
-    }
+    """Split, place and route; without `synapses` every connection has all that its kind has.
+
+    MappingError if it does not fit.
+    """
+    given = synapses or {}
     fans = {
         p.name: [
-            _fan(c, given[c.name], network.sizes) for c in network.connections if c.target == p.name
+            fan_of(network, c, given.get(c.name)) for c in network.connections if c.target == p.name
         ]
         for p in network.populations
     }
@@ -236,21 +191,21 @@ def place(
 
 
 def _axons_out(
-    network: Network, fans: Mapping[str, list[_Fan]], parts: dict[str, list[tuple[int, int]]]
+    network: Network, fans: Mapping[str, list[Fan]], parts: dict[str, list[tuple[int, int]]]
 ) -> dict[str, Int]:
-    """Cores that each neuron sends to, a connection at a time: int64 (neuron,) a population."""
+    """Output axon entries of each neuron, for all cores it sends to: int64 (neuron,) a population."""
     sent = {p.name: np.zeros(p.neurons, np.int64) for p in network.populations}
     for target, incoming in fans.items():
         for fan in incoming:
             if fan.connection.source in sent:
                 for first, last in parts[target]:
-                    sent[fan.connection.source] += fan.within(first, last) > 0
+                    sent[fan.connection.source] += fan.slots * fan.reaches(first, last)
     return sent
 
 
 def _too_many_axons_out(
     network: Network,
-    fans: Mapping[str, list[_Fan]],
+    fans: Mapping[str, list[Fan]],
     parts: dict[str, list[tuple[int, int]]],
     allowed: Limits,
 ) -> tuple[str, int] | None:
@@ -263,7 +218,7 @@ def _too_many_axons_out(
 
 def _routed(
     network: Network,
-    fans: Mapping[str, list[_Fan]],
+    fans: Mapping[str, list[Fan]],
     parts: dict[str, list[tuple[int, int]]],
     allowed: Limits,
 ) -> Placement:
@@ -281,7 +236,7 @@ def _routed(
     links: dict[tuple[int, int], int] = {}
     for to, core in enumerate(cores):
         for fan in fans[core.population]:
-            has = fan.within(core.first, core.last) > 0
+            has = fan.reaches(core.first, core.last)
             source = fan.connection.source
             homes = [(i, c) for i, c in enumerate(cores) if c.population == source]
             if not homes:

@@ -1,4 +1,4 @@
-"""By which rules does the chip compute where the public emulators disagree?
+"""Profiles: the arithmetic rules on which public emulators of Loihi disagree.
 
 A profile is a set of options; each option is named, and has its source. Where nothing overflows and
 the weights lie on the grid with an exponent of 0 or more, all profiles agree apart from latency.
@@ -20,7 +20,7 @@ from typing import Literal
 from neurosim.kernels.chip.neuron import SATURATE, UNLIMITED, WRAP, WRAP_32, WRAP_ONCE, Rules
 
 WeightRange = Literal["mantissa", "clip_weight", "clip_mantissa", "wide", "any"]
-"""Which weights are legal, and what happens to the others.
+"""Range of legal weights, and the treatment of others.
 
 mantissa       refused unless the mantissa fits its bits: mixed 8 bits is -256..254
 clip_weight    clipped before rounding: mixed -256..255, excitatory 0..255, inhibitory -255..0
@@ -31,7 +31,7 @@ any            taken as they are: recorded currents, and slayer's weights, quant
 """
 
 Rounding = Literal["refuse", "floor", "nearest_even", "towards_zero", "none"]
-"""How a weight comes to the grid of 2^(8 - bits), doubled for mixed signs.
+"""Rounding of a weight to the grid of 2^(8 - bits), doubled for mixed signs.
 
 refuse        an error names the first weight off the grid
 floor         towards minus infinity; inhibitory weights towards zero [lava, `truncate_weights`]
@@ -41,7 +41,7 @@ none          taken as they are
 """
 
 Exponent = Literal["exact", "sum", "each_floor", "each_nearest"]
-"""Where the exponent acts. They differ for exponents below 0 only.
+"""Operand of the exponent. The rules differ for exponents below 0 only.
 
 exact         a weight w adds w * 2^(6 + exponent) to u; if that is no integer, `rounding` decides
 sum           (sum of weights) >> -exponent, floored, once a step and connection [lava]
@@ -78,12 +78,13 @@ _LIMITS = {
 
 @dataclass(frozen=True)
 class Profile:
-    """One choice for each point on which the emulators disagree.
+    """One option for each rule on which the emulators disagree.
 
     decay_offset     what is added to du: 1 [lava ds_offset, nengo-loihi], 0 [brian2-loihi, slayer]
     input_latency    steps from an input's spike to its effect: 1 [lava, nengo-loihi] or 0
     neuron_latency   steps from a neuron's spike to its effect: 1, or 0 [slayer]; with 0, a cycle of
-                     connections needs a delay
+                     connections through several populations needs a delay, and a spike reaches its
+                     own population in the next step
     max_delay        62 [Davies 2018], 63 [lava `DelayDense`]
     refractory       with `spike_step_counts`, refractory r holds v at 0 for r - 1 steps after a
                      spike while u goes on [nengo-loihi, brian2-loihi]; the only rule there is:

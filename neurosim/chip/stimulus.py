@@ -1,4 +1,4 @@
-"""Are these spikes what the network's inputs take, and how do the kernels get them?
+"""Stimulus: spikes for the inputs of a network, checked, and converted for the kernels.
 
 Frames, 0/1 arrays   -> bits uint64 (sample, step, word), inputs one after another
 other integers       -> graded int32 (sample, step, column): the value of each spike
@@ -17,7 +17,7 @@ WORD = 64
 
 
 class Stimulus(NamedTuple):
-    """What the kernels take; `valued` names the inputs whose spikes are in `graded`."""
+    """Spikes in the kernels' format; `valued` names the inputs whose spikes are in `graded`."""
 
     samples: int
     steps: int

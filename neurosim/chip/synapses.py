@@ -1,27 +1,28 @@
-"""Which synapses does a connection have, and what does each of them add to u?
+"""Synapses of a connection: weights on the grid of a profile, and the current that each adds to u.
 
     Dense, Sparse       the synapses as the user gives them
-    on_grid             weight -> what the synapse stores (range and rounding of the profile)
-    currents            stored weight -> what one spike adds to u, where the exponent acts on each
+    on_grid             weight -> stored weight (range and rounding of the profile)
+    currents            stored weight -> increment of u per spike, where the exponent acts on each
 
-Weights here are the whole numbers -256..255 of the peers, `mantissa << grid_bits`.
+Weights here are integers -256..255 as in other emulators, `mantissa << grid_bits`.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from neurosim import limits
 from neurosim.chip.profiles import Profile
-from neurosim.network import Connection, NetworkError, mantissas
+from neurosim.network import Connection, Network, NetworkError, Weights, mantissas, matrices_by_name
+from neurosim.network.connections import Dense as DenseKind
 
 Int = NDArray[np.int64]
 WIDEST = {"mixed": (-256, 254), "excitatory": (0, 255), "inhibitory": (-256, 0)}
-"""Weights that brian2-loihi takes; with any number of bits."""
+"""Range of weights in brian2-loihi, for any number of bits."""
 CLIPPED = {"mixed": (-256, 255), "excitatory": (0, 255), "inhibitory": (-255, 0)}
-"""What lava clips to; with any number of bits."""
+"""Range that lava clips to, for any number of bits."""
 EACH_LIMIT = (1 << 15) - 1
 """brian2-loihi limits the current of a weight to ±(2^21 - 2^6), so 2^15 - 1 weight units."""
 
@@ -91,6 +92,81 @@ class Sparse(NamedTuple):
 
 
 Synapses = Dense | Sparse
+
+
+def synapses_of(network: Network, weights: Weights) -> dict[str, Synapses]:
+    """The synapses of every connection, by name, with learned mantissas: sparse unless the kind is dense."""
+    matrices = matrices_by_name(network, weights)
+    return {c.name: of_matrix(network, c, matrices.get(c.name)) for c in network.connections}
+
+
+def of_matrix(
+    network: Network, connection: Connection, matrix: NDArray[np.integer[Any]] | None
+) -> Synapses:
+    """The synapses of a connection with the mantissas of its matrix; weights `mantissa << grid_bits`."""
+    if isinstance(connection.kind, DenseKind):
+        return Dense(network.synapses(connection, matrix))
+    sources, targets, mantissas_ = network.expand(connection, matrix)
+    return Sparse.from_pairs(
+        sources,
+        targets,
+        mantissas_ << connection.grid_bits,
+        source_size=network.sizes[connection.source],
+    )
+
+
+def matrix_of(network: Network, connection: Connection, synapses: Synapses) -> Int | None:
+    """The matrix (row, column) of mantissas with which the connection's kind has these synapses.
+
+    None where the kind's weights are fixed. Raises NetworkError where the synapses are not the kind's own,
+    differ where they share a weight, have delays of their own, or lie off the grid.
+    """
+    where = f"connection {connection.name}"
+    parameter = network.parameter(connection)
+    if synapses.delays is not None:
+        raise NetworkError(f"{where}: its synapses have delays of their own; a matrix has none")
+    numbers = None
+    if parameter is not None:
+        numbers = np.arange(parameter.rows * parameter.columns).reshape(parameter[:2])
+    found = network.expand(connection, numbers)
+    given = _weights_at(synapses, found.sources, found.targets)
+    if given is None:
+        raise NetworkError(
+            f"{where}: it has synapses that a {connection.kind.name} does not have, or one twice"
+        )
+    mantissas_ = given >> connection.grid_bits
+    if ((mantissas_ << connection.grid_bits) != given).any():
+        raise NetworkError(f"{where}: some weights are no multiples of {1 << connection.grid_bits}")
+    if parameter is None:
+        if (mantissas_ != found.weights).any():
+            raise NetworkError(f"{where}: its weights are not those of a {connection.kind.name}")
+        return None
+    matrix = np.zeros(parameter.rows * parameter.columns, np.int64)
+    matrix[found.weights] = mantissas_
+    if (matrix[found.weights] != mantissas_).any():
+        raise NetworkError(
+            f"{where}: synapses that share a weight of a {connection.kind.name} have different ones"
+        )
+    return matrix.reshape(parameter[:2])
+
+
+def _weights_at(synapses: Synapses, sources: Int, targets: Int) -> Int | None:
+    """The weights of synapses between these neurons, 0 where there is none; None where there are others."""
+    if isinstance(synapses, Dense):
+        weights = np.asarray(synapses.weights, np.int64)
+        given = weights[targets, sources]
+        return given if np.count_nonzero(weights) == np.count_nonzero(given) else None
+    owner = np.repeat(np.arange(synapses.start.size - 1), np.diff(synapses.start))
+    width = int(max(targets.max(initial=0), synapses.targets.max(initial=0))) + 1
+    keys, given = sources * width + targets, owner * width + synapses.targets
+    order = np.argsort(keys)
+    place = np.minimum(np.searchsorted(keys, given, sorter=order), max(len(keys) - 1, 0))
+    found = order[place] if len(keys) else place
+    if len(np.unique(given)) != len(given) or not np.array_equal(keys[found], given):
+        return None
+    weights = np.zeros(len(keys), np.int64)
+    weights[found] = np.asarray(synapses.weights)
+    return weights
 
 
 def check_synapses(
@@ -172,7 +248,7 @@ class Rounded(NamedTuple):
 def on_grid(
     weights: ArrayLike, bits: int, sign_mode: str, profile: Profile, where: str = "weights"
 ) -> Rounded:
-    """What the synapses store of `weights` under the profile's range and rounding."""
+    """Stored values of `weights` under the profile's range and rounding."""
     given = np.asarray(weights, np.int64)
     grid = 8 - bits + (sign_mode == "mixed")
     within = given
@@ -244,7 +320,7 @@ def currents(
     profile: Profile,
     where: str = "weights",
 ) -> Int:
-    """What one spike adds to u, for weights from `on_grid`, where the exponent acts on each."""
+    """Increment of u per spike, for weights from `on_grid`, where the exponent acts on each."""
     weights = np.asarray(stored, np.int64)
     grid = 8 - bits + (sign_mode == "mixed")
     if profile.exponent == "exact":

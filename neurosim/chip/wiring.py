@@ -1,4 +1,4 @@
-"""How does a network lie in the arrays that the kernels read?
+"""Layout of a network in the arrays of the chip kernels: registers, projections and groups.
 
     network + synapses + profile -> Registers, Projections, Groups
 
@@ -101,7 +101,7 @@ def _population_registers(population: Population, profile: Profile) -> tuple[Int
 
 
 def _adaptation(population: Population) -> tuple[int, int]:
-    """What a spike adds to the threshold, in units of v, and the decay of that."""
+    """Increment of the threshold per spike, in units of v, and its decay."""
     model = population.model
     if isinstance(model, AdaptiveLif):
         return model.rise << limits.STATE_SHIFT, model.decay
@@ -111,7 +111,7 @@ def _adaptation(population: Population) -> tuple[int, int]:
 def pieces(
     connection: Connection, synapses: Synapses, profile: Profile
 ) -> tuple[list[Piece], Rounded]:
-    """The projections of a connection, and what came of bringing its weights to the grid."""
+    """The projections of a connection, and the result of rounding its weights to the grid."""
     where = f"connection {connection.name}"
     form = (connection.weight_bits, connection.sign_mode)
     rounded = on_grid(synapses.weights, *form, profile, where)
@@ -167,7 +167,7 @@ def order(network: Network, given: Mapping[str, Synapses], profile: Profile) -> 
     within_step = {
         (c.source, c.target)
         for c in network.connections
-        if c.delay == 0 and _least_delay(given[c.name]) == 0
+        if not c.recurrent and c.delay == 0 and _least_delay(given[c.name]) == 0
     }
     done: list[Population] = []
     while waiting:
@@ -236,7 +236,10 @@ def projections(network: Network, parts: list[Piece], profile: Profile) -> Proje
     filled = sparse_filled = row_filled = 0
     for part in parts:
         c = part.connection
-        latency = profile.input_latency if c.source in inputs else profile.neuron_latency
+        latency: int = profile.input_latency if c.source in inputs else profile.neuron_latency
+        latency = max(
+            latency, int(c.recurrent)
+        )  # its spikes arrive in the next step at the earliest
         sparse = isinstance(part.synapses, Sparse)
         values = np.asarray(part.synapses.weights)
         table.append(

@@ -1,4 +1,4 @@
-"""Cache of finished frames: where they are kept, and how a damaged file is noticed.
+"""Cache of finished frames, with a manifest of hashes that detects damaged files.
 
 A folder cache_root() / "frames" / key holds <split>.npy files and, written last, manifest.json with the
 sha256 of each and of itself. A folder without a manifest, or with a file that differs from it, is made
@@ -6,6 +6,7 @@ again. The cache is optional: where it cannot be written, frames are made each t
 """
 
 import json
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
@@ -14,11 +15,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from neurosim.data.frames import Frames
+from neurosim.data.frames import Frames, words_for
 from neurosim.data.source import file_sha256
-from neurosim.storage import atomic_path, cache_root, write_atomically
+from neurosim.storage import atomic_path, cache_root, parse_json, write_atomically
 
 _MANIFEST = "manifest.json"
+_CACHED, _KERNELS = re.compile(r"[0-9a-f]{64}"), re.compile(r"kernels-[0-9a-f]{16}")
+_EXTENTS = re.compile(r"[0-9a-f]{64}\.json")
+"""Names of what the cache keeps: frames, compiled kernels, extents of recordings."""
 
 
 class Kept(NamedTuple):
@@ -74,15 +78,15 @@ def _save(key: str, splits: Mapping[str, Frames], about: Mapping[str, Any]) -> N
 def _manifest(place: Path) -> dict[str, Any] | None:
     """The manifest of a folder, or None where it is missing or changed."""
     try:
-        manifest: dict[str, Any] = json.loads((place / _MANIFEST).read_bytes())
+        manifest: dict[str, Any] = parse_json((place / _MANIFEST).read_bytes())
         whole = manifest["manifest_sha256"] == _digest(manifest) and manifest["key"] == place.name
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     return manifest if whole else None
 
 
-def load(key: str) -> dict[str, Frames] | None:
-    """The kept frames, or None where there are none or they are damaged."""
+def load(key: str) -> tuple[dict[str, Frames], dict[str, Any]] | None:
+    """The kept frames and what is said of them, or None where there are none or they are damaged."""
     place = folder(key)
     manifest = _manifest(place)
     if manifest is None:
@@ -91,7 +95,7 @@ def load(key: str) -> dict[str, Frames] | None:
         for name, digest in manifest["sha256"].items():
             if file_sha256(place / name) != digest:
                 return None
-        return {
+        splits = {
             split: Frames(
                 np.load(place / f"{split}-bits.npy", allow_pickle=False),
                 np.load(place / f"{split}-labels.npy", allow_pickle=False),
@@ -99,8 +103,22 @@ def load(key: str) -> dict[str, Frames] | None:
             )
             for split, inputs in manifest["inputs"].items()
         }
+        about = dict(manifest["about"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+    return (splits, about) if all(_usable(frames) for frames in splits.values()) else None
+
+
+def _usable(frames: Frames) -> bool:
+    """Whether kernels can be given these frames: their types, and the words that so many inputs take."""
+    return (
+        frames.inputs > 0
+        and frames.bits.dtype == np.uint64
+        and frames.bits.ndim == 3
+        and frames.bits.shape[2] == words_for(frames.inputs)
+        and frames.labels.dtype.kind == "u"
+        and frames.labels.shape == frames.bits.shape[:1]
+    )
 
 
 def kept() -> Iterator[Kept]:
@@ -123,10 +141,26 @@ def kernels() -> list[Path]:
 
 
 def clear(kernels_too: bool = False) -> int:
-    """Remove all cached frames and extents of recordings; returns how many bytes they took."""
-    places = [root(), cache_root() / "recordings", *(kernels() if kernels_too else [])]
-    places = [place for place in places if place.is_dir()]
-    freed = sum(size_of(place) for place in places)
+    """Remove all cached frames and extents of recordings; returns how many bytes they took.
+
+    What has no name that the cache gives is left: the folder may have been something else before.
+    """
+    places = [place for place in _folders(root()) if _CACHED.fullmatch(place.name)]
+    places += [place for place in kernels() if kernels_too and _KERNELS.fullmatch(place.name)]
+    files = [
+        file for file in _entries(cache_root() / "recordings") if _EXTENTS.fullmatch(file.name)
+    ]
+    freed = sum(size_of(place) for place in places) + sum(file.stat().st_size for file in files)
     for place in places:
         shutil.rmtree(place)
+    for file in files:
+        file.unlink()
     return freed
+
+
+def _entries(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir()) if folder.is_dir() else []
+
+
+def _folders(folder: Path) -> list[Path]:
+    return [entry for entry in _entries(folder) if entry.is_dir() and not entry.is_symlink()]

@@ -1,4 +1,4 @@
-"""What a person may choose of a data set, as a checked model that commands and settings share."""
+"""Options of a data set that commands and settings share, as a checked model."""
 
 from typing import Annotated, Literal
 
@@ -8,7 +8,7 @@ from neurosim.data.sets.base import Options
 
 
 class DataChoice(BaseModel):
-    """Options of a data set; None is what the data set has by itself (docs/data.md)."""
+    """Options of a data set; None is the data set's own choice (docs/data.md)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -29,5 +29,5 @@ class DataChoice(BaseModel):
 
     @property
     def data_options(self) -> Options:
-        """The same as the data package takes it."""
+        """The same as `Options` of the data package."""
         return Options(*(getattr(self, name) for name in Options._fields))

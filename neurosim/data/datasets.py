@@ -1,4 +1,4 @@
-"""Data sets by name: splits, frames of each, and what they own: sensor, classes, window.
+"""Data sets by name: splits, frames of each split, and the properties of the set: sensor, classes, window.
 
     digits            scikit-learn's 1,797 handwritten digits, shown to the simulated camera
     images:PATH       any images of an .npz file or of class folders, shown to the camera
@@ -54,7 +54,7 @@ training holds about as much again. Chosen here."""
 
 
 class DatasetError(ValueError):
-    """A data set that cannot be had. The message says what came, what is allowed, what to do."""
+    """A data set that cannot be loaded. The message says what came, what is allowed, what to do."""
 
 
 class Dataset(NamedTuple):
@@ -63,7 +63,7 @@ class Dataset(NamedTuple):
     class_names  one a label            sensor  what the network sees: after crop and pooling
     steps        time bins of a sample  window_us  the time they cut
     key          sha256 over the frames and the parameters: equal keys, equal data
-    notes        what a person should be told
+    notes        messages for the user
     """
 
     name: str
@@ -88,7 +88,7 @@ class Dataset(NamedTuple):
 
 
 def source(name: str, folder: Path | None = None, options: Options | None = None) -> EventSource:
-    """What stands behind a name. DatasetError for an option that it cannot use."""
+    """The source of a name. DatasetError for an option that it cannot use."""
     options = options or Options()
     kind, colon, place = name.partition(":")
     entry = ENTRIES.get(kind)
@@ -150,7 +150,7 @@ def _recipe() -> str:
 
 
 class _Wanted(NamedTuple):
-    """What frames are made of, apart from the source."""
+    """Parameters of frames, apart from the source."""
 
     name: str
     seed: int
@@ -159,7 +159,7 @@ class _Wanted(NamedTuple):
 
 
 class _Job(NamedTuple):
-    """Samples of one part, in the order of their numbers, and where their frames belong.
+    """Samples of one part, in the order of their numbers, and the places of their frames.
 
     place   int64 (sample,): row in the frames of the split    split  str (sample,)
     """
@@ -172,7 +172,7 @@ class _Job(NamedTuple):
 
 
 def _jobs(behind: EventSource, wanted: _Wanted) -> tuple[list[_Job], dict[str, int]]:
-    """What is to be made, so that samples that lie together are read together; and each split's size."""
+    """Samples to be made, ordered so that neighbours in a file are read together; and each split's size."""
     pieces: dict[tuple[str, int], list[tuple[NDArray[np.int64], str, int]]] = {}
     sizes: dict[str, int] = {}
     for split, (part, numbers) in _splits(behind, wanted.seed).items():
@@ -331,7 +331,7 @@ def load(
 
 
 def _seen(sensor: Sensor, into: Binning) -> str:
-    """What the network sees of the sensor, and when, in words."""
+    """Text on the part of the sensor and of the time that frames contain."""
     smaller = "" if into.plane == sensor else f", seen as {into.plane}"
     bins = " of equally many events" if into.by_count else ""
     return f"{smaller}; {into.steps} bins{bins} in {into.window_us / 1000:g} ms"
@@ -349,21 +349,22 @@ def _binned(name: str, behind: EventSource, options: Options, steps: int, pool: 
 def _cached(
     behind: EventSource, wanted: _Wanted, parameters: str, progress: Progress | None
 ) -> tuple[dict[str, Frames], Sequence[str]]:
-    """Frames from the cache, or made and kept there; and what a person should be told."""
+    """Frames from the cache, or made and kept there; and messages for the user."""
     made_from = hashlib.sha256(f"{parameters} {behind.content()} {_recipe()}".encode()).hexdigest()
     kept = cache.load(made_from)
     if kept is not None:
-        return kept, ()
+        return kept[0], kept[1].get("notes", ())
     splits = _make(behind, wanted, progress)
+    notes = behind.said.notes()
     try:
-        cache.save(made_from, splits, _about(wanted))
+        cache.save(made_from, splits, {**_about(wanted), "notes": notes})
     except StorageError as error:
-        return splits, (f"frames are not kept: {error}; NEUROSIM_CACHE names another folder",)
-    return splits, ()
+        notes.append(f"frames are not kept: {error}; NEUROSIM_CACHE names another folder")
+    return splits, notes
 
 
 def _about(wanted: _Wanted) -> dict[str, Any]:
-    """What a list of cached frames says of these."""
+    """Description of these frames in the list of the cache."""
     return {
         "data": wanted.name,
         "steps": wanted.into.steps,

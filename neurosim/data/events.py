@@ -1,4 +1,4 @@
-"""Events: what a recording is made of, and checks of their ranges and order.
+"""Events: the record type of recordings, and checks of ranges and order.
 
 t   int64    microseconds since the recording began
 x   uint16   column, from the left (or the channel)
@@ -40,7 +40,7 @@ def make(t: Any, x: Any, y: Any, p: Any, sensor: Sensor | None = None) -> Events
 
 
 def _fault(events: Events, sensor: Sensor | None) -> str | None:
-    """What is wrong with the ranges of `events`, in words, or None."""
+    """The fault in the ranges of `events` as text, or None."""
     limits = {"p": POLARITIES}
     if sensor is not None:
         limits = {"x": sensor.width, "y": sensor.height, "p": sensor.polarities}

@@ -1,4 +1,4 @@
-"""Folders of data: what is in them, what is left out as litter of a system, and what is missing."""
+"""Folders of data: their files, the files of operating systems that are ignored, and missing files."""
 
 import re
 from collections.abc import Callable, Collection
@@ -24,7 +24,7 @@ _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".rar", ".7z")
 
 
 class Listing(NamedTuple):
-    """What a folder holds: folders and files by name, and how much litter was left out."""
+    """Content of a folder: folders and files by name, and the ignored system files."""
 
     folders: list[Path]
     files: list[Path]
@@ -37,7 +37,7 @@ def is_litter(name: str) -> bool:
 
 
 def order(path: Path) -> tuple[object, ...]:
-    """Key of an order that counts: image_2 before image_10."""
+    """Sort key of natural order: image_2 before image_10."""
     parts = re.split(r"(\d+)", path.name)
     return (*(int(part) if part.isdigit() else part.lower() for part in parts), path.name)
 
@@ -81,7 +81,7 @@ class Gathered:
         return sorted(found, key=order)
 
     def notes(self) -> list[str]:
-        """What was left out, in words."""
+        """Text on the files that were left out."""
         told = []
         if self.litter:
             told.append(

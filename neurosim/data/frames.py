@@ -1,6 +1,6 @@
-"""Frames: the packed spikes that a network is given, made of events.
+"""Frames: packed binary spikes of samples, made from events. They are the input of a network.
 
-A cell (step, input) spikes if at least one event landed in it: Binning says which event lands where.
+A cell (step, input) spikes if at least one event is binned to it; `Binning` defines the cell of an event.
 Cells are packed 64 to a word, bit j % 64 of word j // 64 for input j, and a row of words is padded
 with zeros to whole 64-byte lines.
 """
@@ -27,7 +27,7 @@ _PIECE = 64
 
 
 class FramesError(ValueError):
-    """Frames, or a request for frames, that cannot be. The message says what is allowed."""
+    """Frames, or a request for frames, that are not valid. The message says what is allowed."""
 
 
 class Frames(NamedTuple):
@@ -44,7 +44,7 @@ class Frames(NamedTuple):
 
 
 class Binning(NamedTuple):
-    """Which cell of the frames an event lands in.
+    """Binning: the cell of the frames in which an event is counted.
 
     sensor     what sent the events
     cells      the cell of each row and column, -1 outside a crop
@@ -253,27 +253,27 @@ def select(frames: Frames, samples: NDArray[np.int64] | slice) -> Frames:
 
 
 def check_plane(sensor: Sensor) -> None:
-    """Raise FramesError unless samples of this sensor can be moved."""
+    """Raise FramesError unless samples of this sensor can be shifted."""
     if not sensor.plane:
         raise FramesError(
-            f"a sensor of {sensor} is no plane: its samples cannot be moved; use --shift 0"
+            f"a sensor of {sensor} is no plane: its samples cannot be shifted; use --shift 0"
         )
 
 
 def shifted(
     frames: Frames, samples: NDArray[np.int64], offsets: NDArray[np.int64], sensor: Sensor
 ) -> Frames:
-    """Some samples of frames, as a sensor that stood elsewhere would have seen them.
+    """Some samples of frames, shifted on the sensor.
 
     samples  int64 (i,)
-    offsets  int64 (i, 2): pixels that sample i is moved down and right; what leaves the sensor is lost
+    offsets  int64 (i, 2): shift of sample i in pixels, down and right; events that leave the sensor are lost
     sensor   a plane of as many inputs as the frames have
     """
     check_plane(sensor)
     if frames.inputs != sensor.inputs:
         raise FramesError(
             f"{frames.inputs} inputs are no sensor of {sensor}; "
-            f"samples of these frames cannot be moved"
+            f"samples of these frames cannot be shifted"
         )
     reach = int(np.abs(offsets).max(initial=0))
     masks = _reached(reach, sensor)
@@ -298,7 +298,7 @@ def shifted(
 
 @lru_cache(maxsize=4)
 def _reached(reach: int, sensor: Sensor) -> NDArray[np.uint64]:
-    """Inputs that something on the sensor can have moved to: a row of words for each offset."""
+    """Inputs that are valid after a shift: a row of words for each offset."""
     offsets = range(-reach, reach + 1)
     height, width = sensor.height, sensor.width
     dense = np.zeros((1, len(offsets) ** 2, *sensor.shape), np.uint8)

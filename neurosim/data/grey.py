@@ -1,8 +1,8 @@
-"""Grey images from arrays and files of any usual kind: dtypes, value ranges and colours.
+"""Grey images from arrays and files, for all usual dtypes, value ranges and colour layouts.
 
     grey = (299 R + 587 G + 114 B + 500) // 1000        luma of ITU-R BT.601, in integers
 
-Values are brought to 0 black .. 255 white by a rule that is decided once for all parts, and said.
+Values are mapped to 0 (black) .. 255 (white) by one rule for all parts, which is reported.
 """
 
 from collections.abc import Mapping
@@ -67,7 +67,7 @@ def _range(arrays: Mapping[str, NDArray[Any]], where: str) -> tuple[float, float
 
 
 def _white(arrays: Mapping[str, NDArray[Any]], where: str) -> tuple[int, str]:
-    """The value that is white, and the rule in words."""
+    """The value of white, and the rule as text."""
     low, high = _range(arrays, where)
     kinds = {array.dtype.kind for array in arrays.values()}
     allowed = "allowed are integers from 0 to 65,535, or floats in 0..1 or 0..255"

@@ -3,16 +3,16 @@
 from typing import Any, NamedTuple
 
 MOST = 65536
-"""Rows, columns and channels: what the 16 bits of an event's x and y can tell apart."""
+"""Largest number of rows, columns or channels: 16 bits of an event's x and y."""
 
 
 class Sensor(NamedTuple):
-    """What sends events.
+    """The sensor that events come from.
 
     height, width   pixels, 1..65536; channels are one row of `width`
     polarities      1 or 2
-    plane           whether pixels that are next to each other see neighbouring places: only then has
-                    moving or cropping a recording a meaning
+    plane           whether adjacent pixels see adjacent places: only then can a recording be shifted or
+                    cropped
     """
 
     height: int
@@ -46,5 +46,5 @@ def channels(count: int, polarities: int = 1) -> Sensor:
 
 
 def described(sensor: Sensor) -> dict[str, Any]:
-    """The sensor in what JSON can hold; Sensor(**...) makes it again."""
+    """The sensor as JSON values; Sensor(**...) restores it."""
     return sensor._asdict()

@@ -1,8 +1,9 @@
-"""Event sources: what a data set has to be able to do, for recordings in files and for a simulated camera."""
+"""Event source: the interface of data sets, for recordings in files and for the simulated camera."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from threading import Lock
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -14,6 +15,7 @@ from neurosim.data.camera import camera as simulated
 from neurosim.data.camera.images import Images
 from neurosim.data.camera.model import CAMERA, Camera
 from neurosim.data.events import Events
+from neurosim.data.formats.recording import Recording
 from neurosim.data.frames import Binning
 from neurosim.data.sensor import Sensor
 
@@ -22,6 +24,8 @@ _HASH_BYTES = 1 << 20
 _RECORDED = 16
 """Simulated recordings that are held at a time where frames need the events themselves, chosen here:
 200,000 events of a CIFAR10-DVS recording are 3 MB."""
+_IMAGES = 128
+"""Images that are held at a time, chosen here: a photograph of 12 megapixels takes 12 MB."""
 _SECONDS = 1.0
 """Between two reports of progress, chosen here."""
 
@@ -31,13 +35,13 @@ class SourceError(ValueError):
 
 
 class About(NamedTuple):
-    """What a data set owns.
+    """Properties of a data set.
 
     sensor       what sends the events
     class_names  one a label
     window_us    the time that is cut into bins unless another is asked for
     keep_late    whether events after this window belong to the last bin
-    notes        what a person should be told: rules that were used, what was ignored
+    notes        messages for the user: rules that were used, files that were ignored
     """
 
     sensor: Sensor
@@ -47,17 +51,48 @@ class About(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
+class Said:
+    """What readers had to say of files, a kind once: clocks that wrapped, events that were sorted.
+
+    Notes that differ in their numbers alone are of one kind. Threads may add side by side.
+    """
+
+    def __init__(self) -> None:
+        self._first: dict[str, tuple[str, str]] = {}
+        self._files: dict[str, set[str]] = {}
+        self._lock = Lock()
+
+    def add(self, path: Path, notes: Iterable[str]) -> None:
+        """Keep what was said of a file."""
+        with self._lock:
+            for note in notes:
+                kind = "".join(letter for letter in note if not letter.isdigit())
+                self._files.setdefault(kind, set()).add(str(path))
+                self._first[kind] = min(self._first.get(kind, (str(path), note)), (str(path), note))
+
+    def notes(self) -> list[str]:
+        """A line for each kind: the first file by name, and how many more there are."""
+        told = []
+        for kind, (path, note) in sorted(self._first.items()):
+            more = len(self._files[kind]) - 1
+            others = f" (and {more:,} more files of the kind)" if more else ""
+            told.append(f"{Path(path).name}: {note}{others}")
+        return told
+
+
 class EventSource(Protocol):
     """Samples in parts "train" and "test" (and "validation" where it is official), numbered from 0.
 
     labels   uint16 (sample,) of each part      chunk   samples between two reports of progress
     recorded whether a sample exists once, so that the camera cannot record it again
+    said     what readers had to say while samples were read
     """
 
     about: About
     labels: Mapping[str, NDArray[np.uint16]]
     chunk: int
     recorded: bool
+    said: Said
 
     def content(self) -> str:
         """A sha256 over everything that decides the samples, in hex."""
@@ -96,7 +131,7 @@ class SimulatedSource:
     recorded = False
 
     def __init__(self, images: ImageSource, camera: Camera = CAMERA, name: str = "nmnist") -> None:
-        self.images, self.camera = images, camera
+        self.images, self.camera, self.said = images, camera, Said()
         self.labels = images.labels
         told = f"events are simulated: the camera of {name}, docs/camera.md"
         self.about = About(
@@ -116,15 +151,19 @@ class SimulatedSource:
     ) -> NDArray[np.uint64]:
         if into.by_count or into.window_us != self.camera.window_us or not into.keep_late:
             return self._recorded_bits(part, numbers, recording, seed, into)
-        return simulated.bits(
-            self.images.pixels(part, numbers),
-            seed,
-            split=split_word(part, recording),
-            indices=numbers,
-            steps=into.steps,
-            cells=into.cells,
-            camera=self.camera,
-        )
+        bits = frames.empty(len(numbers), into)
+        for begin in range(0, len(numbers), _IMAGES):
+            some = numbers[begin : begin + _IMAGES]
+            bits[begin : begin + len(some)] = simulated.bits(
+                self.images.pixels(part, some),
+                seed,
+                split=split_word(part, recording),
+                indices=some,
+                steps=into.steps,
+                cells=into.cells,
+                camera=self.camera,
+            )
+        return bits
 
     def _recorded_bits(
         self, part: str, numbers: NDArray[np.int64], recording: int, seed: int, into: Binning
@@ -154,13 +193,14 @@ class SimulatedSource:
 
 
 class Recordings:
-    """Samples that were recorded: a subclass says what the events of one are."""
+    """Recorded samples: a subclass defines the events of one."""
 
     recorded = True
     chunk = 500
     """A second of work or less, chosen here."""
     about: About
     labels: Mapping[str, NDArray[np.uint16]]
+    said: Said
 
     def one(self, part: str, number: int) -> Events:
         """The events of one sample, from time 0 on."""
@@ -226,10 +266,10 @@ class FileSource(Recordings):
         about: About,
         files: Mapping[str, Sequence[Path]],
         labels: Mapping[str, NDArray[np.uint16]],
-        read: Callable[[Path], Events],
+        read: Callable[[Path], Recording],
     ) -> None:
         self.about, self.files, self.labels = about, files, labels
-        self._read = read
+        self._read, self.said = read, Said()
 
     def content(self) -> str:
         return content_of(
@@ -241,7 +281,10 @@ class FileSource(Recordings):
         )
 
     def one(self, part: str, number: int) -> Events:
-        return self._read(self.files[part][number])
+        path = self.files[part][number]
+        found = self._read(path)
+        self.said.add(path, found.notes)
+        return found.events
 
 
 def file_sha256(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""Splits of a data set: a shuffle that no library's version changes, and a test split where there is none."""
+"""Splits of a data set: a shuffle independent of library versions, and a test split where there is none."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,7 +16,7 @@ _TEST_LAYER = 0x5118
 
 
 def told(share: int = TEST_SHARE) -> str:
-    """What a person should be told of a test split that was made here."""
+    """Message for the user on a test split that was made here."""
     return f"no test split: one in {share} samples of each class is kept for the test"
 
 
@@ -28,7 +28,7 @@ def shuffled(count: int, seed: int, layer: int = _SPLIT_LAYER) -> NDArray[np.int
 
 
 def held_out(labels: ArrayLike, share: int = TEST_SHARE) -> NDArray[np.bool_]:
-    """Which samples are for the test: one in `share` of each class, at least one where a class has two.
+    """Samples of the test split: one in `share` of each class, at least one where a class has two.
     Where no class has two, one in `share` of all, at least one.
 
     The choice depends on the labels alone, not on the seed of a run.

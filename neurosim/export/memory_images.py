@@ -1,4 +1,4 @@
-"""How is an array laid out for hardware tools, and how is a folder of such files trusted again?
+"""Memory images: arrays as files for hardware tools, in a folder with a manifest of hashes.
 
     NAME.mem       $readmemh: a row of the array a line, hexadecimal, nothing else (AMD UG901)
     NAME.coe       the same rows for AMD's block memory generator, where a memory starts with them
@@ -25,14 +25,14 @@ from neurosim.storage import (
     write_atomically,
 )
 
-FORMAT = "neurosim-hdl/1"
+FORMAT = "neurosim-hdl/2"
 FAMILY = "neurosim-hdl/"
 """How the format of every version begins."""
 MANIFEST = "manifest.json"
 
 
 class ImageError(ValueError):
-    """An array, a file or a folder that cannot be. The message names the file and what to do."""
+    """An array, a file or a folder that is not valid. The message names the file and what to do."""
 
 
 class Image(NamedTuple):

@@ -1,1 +1,1 @@
-"""The only compiled code of the project. Importing this loads nothing else."""
+"""Compiled kernels, the only compiled code of the project. Importing this loads nothing else."""

@@ -1,4 +1,4 @@
-"""How does a register decay, and what happens at its edge?
+"""Register arithmetic: decay that truncates towards zero, and saturation.
 
     D(x, d) = sign(x) * ((|x| * (4096 - d)) >> 12)          towards zero
     x       = -LIMIT where x < -LIMIT,  LIMIT where x > LIMIT
@@ -22,7 +22,7 @@ from neurosim.kernels.simd import select, shift_right, shift_right_unsigned, spl
 ONE_PRODUCT = 256
 """Multipliers below this keep |x| * multiplier under 2^31 for 24-bit registers."""
 SIGN_BITS = 32 - limits.STATE_BITS
-"""The highest bits of 24-bit registers, which are all their sign's."""
+"""Highest bits of a 24-bit register in 32 bits, all copies of its sign."""
 LIMIT = limits.STATE_MAX
 HIGH_SHIFT = limits.DECAY_BITS
 LOW_MASK = limits.DECAY_ONE - 1
@@ -50,7 +50,7 @@ class Decay(NamedTuple):
 
 @kernel
 def takes_one_product(multiplier, shift):
-    """Is `decay_by_one_product` exact for these `decay_factors`? For every decay that is a multiple of 16."""
+    """Whether `decay_by_one_product` is exact for these `decay_factors`: for multiples of 16 it is."""
     return multiplier < ONE_PRODUCT and shift <= SIGN_BITS
 
 

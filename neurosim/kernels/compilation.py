@@ -1,10 +1,11 @@
 """Compilation of kernels with Numba, and the cache of their machine code.
 
-Numba's own cache does not see a change in a *called* module (numba #1833), so the cache folder is
-named by a hash of all kernel sources, the versions of Python and numba, and the processor. A stale
-kernel is then impossible rather than unlikely.
+Numba's own cache does not notice a change in a *called* module (numba #1833), so the cache folder is named
+by a hash of all kernel sources, the versions of Python and Numba, and the processor. This excludes stale
+kernels.
 """
 
+import gc
 import hashlib
 import platform
 import threading
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numba
+from llvmlite.binding import Linkage
 from numba import config
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
@@ -63,6 +65,32 @@ class _CalleeLibrary(JITCodeLibrary):
         self._finalized = True
 
 
+class _KernelLibrary(JITCodeLibrary):
+    """Machine code of a kernel that Python calls, with its callees as functions of its own.
+
+    Their names hold a number that Numba counts up in each process, so that two functions made by one
+    factory can have the same name in the caches of two processes. Exported, one would stand for the other.
+    """
+
+    def _optimize_final_module(self) -> None:
+        for function in self._final_module.functions:
+            if not function.is_declaration and function.linkage == Linkage.linkonce_odr:
+                function.linkage = "internal"
+        super()._optimize_final_module()
+
+
+@register_pass(mutates_CFG=True, analysis_only=False)
+class _KernelLowering(NativeLowering):
+    """Lower a function that Python calls."""
+
+    _name = "kernel_lowering"
+
+    def run_pass(self, state: Any) -> bool:
+        state.library = _KernelLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
+        state.library.enable_object_caching()
+        return bool(super().run_pass(state))
+
+
 @register_pass(mutates_CFG=True, analysis_only=False)
 class _CalleeLowering(NativeLowering):
     """Lower a function for its callers alone."""
@@ -81,19 +109,28 @@ class _CalleeLowering(NativeLowering):
         return True
 
 
-class _CalleeCompiler(CompilerBase):
-    def define_pipelines(self) -> list[Any]:
-        passes = DefaultPassBuilder.define_nopython_pipeline(self.state)
-        passes.passes = [
-            (_CalleeLowering, what) if which is NativeLowering else (which, what)
-            for which, what in passes.passes
-        ]
-        passes.finalize()
-        return [passes]
+def _pipeline(lowering: type[NativeLowering]) -> type[CompilerBase]:
+    """Numba's compiler with another way of making code."""
+
+    class Compiler(CompilerBase):
+        def define_pipelines(self) -> list[Any]:
+            passes = DefaultPassBuilder.define_nopython_pipeline(self.state)
+            passes.passes = [
+                (lowering, what) if which is NativeLowering else (which, what)
+                for which, what in passes.passes
+            ]
+            passes.finalize()
+            return [passes]
+
+    return Compiler
+
+
+_KernelCompiler = _pipeline(_KernelLowering)
+_CalleeCompiler = _pipeline(_CalleeLowering)
 
 
 class _Callee(CPUDispatcher):
-    """A kernel as other kernels call it."""
+    """A kernel that other kernels call."""
 
     def add_overload(self, result: Any) -> None:
         self.overloads[tuple(result.signature.args)] = result
@@ -107,7 +144,7 @@ class Kernel(CPUDispatcher):
     """
 
     def __init__(self, function: Callable[..., Any], options: dict[str, Any]) -> None:
-        super().__init__(function, targetoptions=options)
+        super().__init__(function, targetoptions=options, pipeline_class=_KernelCompiler)
         inner = {**options, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
         self.callee = _Callee(function, targetoptions=inner, pipeline_class=_CalleeCompiler)
 
@@ -118,7 +155,7 @@ class Kernel(CPUDispatcher):
         return self.callee.get_overload(signature)
 
     def compile(self, signature: Any) -> Any:
-        """Compile for these types of arguments, or load what was compiled before; on the clock of compilation."""
+        """Compile for these argument types, or load from the cache; the time counts as compilation."""
         with _clock:
             return super().compile(signature)
 
@@ -129,7 +166,7 @@ class Kernel(CPUDispatcher):
         return lambda *_: 0
 
     def is_compiled(self, types: tuple[Any, ...]) -> bool:
-        """Is there machine code for these types of arguments, here or in the cache?"""
+        """Whether there is machine code for these argument types, in this process or in the cache."""
         return (
             types in self.overloads or self._cache.load_overload(types, self.targetctx) is not None
         )
@@ -140,11 +177,13 @@ class _Clock:
 
     def __init__(self) -> None:
         self.seconds, self._depth, self._began = 0.0, 0, 0.0
-        self._lock = threading.Lock()
+        self._lock, self._collects = threading.Lock(), False
 
     def __enter__(self) -> None:
         with self._lock:
-            self._began = self._began if self._depth else time.perf_counter()
+            if not self._depth:
+                self._began, self._collects = time.perf_counter(), gc.isenabled()
+                gc.disable()  # the compiler makes many objects and few cycles: a tenth of its time
             self._depth += 1
 
     def __exit__(self, *_: object) -> None:
@@ -152,6 +191,8 @@ class _Clock:
             self._depth -= 1
             if not self._depth:
                 self.seconds += time.perf_counter() - self._began
+                if self._collects:
+                    gc.enable()
 
 
 _clock = _Clock()
@@ -180,7 +221,7 @@ def planned(work: Callable[[], object]) -> list[tuple[Kernel, tuple[Any, ...]]]:
 
 
 def kernel(function: Callable[..., Any], inline: bool = False) -> Any:
-    """Compile a scalar rule or a loop; it lets go of Python's lock, so that threads run it side by side."""
+    """Compile a scalar rule or a loop; it releases the GIL, so that threads run it in parallel."""
     options = {"nopython": True, "nogil": True, "error_model": "numpy", "forceinline": inline}
     compiled = Kernel(function, options)
     if CACHE_FOLDER is not None:
@@ -194,5 +235,5 @@ def kernel(function: Callable[..., Any], inline: bool = False) -> Any:
 
 
 def inlined(function: Callable[..., Any]) -> Any:
-    """A kernel that becomes part of its callers: a call has some fifty arguments."""
+    """A kernel that is inlined into its callers, because a call has some fifty arguments."""
     return kernel(function, inline=True)

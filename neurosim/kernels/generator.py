@@ -1,6 +1,6 @@
-"""What random bits does a core draw? A pure function of a counter and the run's seed: Philox4x32-10.
+"""Counter-based random generator Philox4x32-10: a pure function of a counter and the seed of the run.
 
-    bits(block | stream, layer | direction | generation ; seed)        four 32-bit words a block
+    bits(block | stream, layer | direction | generation ; seed)        four 32-bit words per block
 
 Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011; the constants are
 those of Random123. A generator without state can draw the same noise twice: once to evaluate a
@@ -29,7 +29,7 @@ HALF = np.uint64(32)
 LAYER_BITS = np.uint64(16)
 SIX, SINGLE, NOTHING, ALL = np.uint64(6), np.uint64(1), np.uint64(0), np.uint64(2**64 - 1)
 
-# The streams: what a number is drawn for. The second counter word is `stream << 16 | layer`.
+# Streams, one per purpose. The second counter word is `stream << 16 | layer`.
 (
     OUTPUT_FACTOR,
     INPUT_FACTOR,
@@ -45,7 +45,7 @@ SIX, SINGLE, NOTHING, ALL = np.uint64(6), np.uint64(1), np.uint64(0), np.uint64(
 ) = (np.int64(stream) for stream in range(11))
 """A and B of a low-rank perturbation, the bias noise, a full-rank perturbation, the stochastic
 rounding of synapses and of biases, the initial weights, the order of samples, the event camera,
-the noise of event-aligned perturbations, and how far samples are moved. Typed, since a literal would compile
+the noise of event-aligned perturbations, and the shifts of samples. Typed, because a literal would compile
 the callee once more."""
 
 
@@ -65,7 +65,7 @@ def philox4x32(c0, c1, c2, c3, k0, k1):
 def philox4x32_lanes(c0, c1, c2, c3, k0, k1):
     """`philox4x32` of eight counters (words of lanes) and one key (uint64).
 
-    Nothing is above the lowest 32 bits; where that is said, 32-bit products are taken.
+    The inputs have no bits above the lowest 32, so that 32-bit products can be used.
     """
     low, half = splat_words(LOW), splat_words(HALF)
     for _ in range(ROUNDS):

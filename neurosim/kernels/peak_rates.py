@@ -1,7 +1,7 @@
-"""How fast does this machine do one thing and nothing else? Loops that only count, add or read.
+"""Peak rates of the machine: loops with one kind of operation each.
 
-Each keeps eight sums apart, so that none waits for another, and returns what it made, so that nothing
-can be left out. floor.py counts what they do.
+Each loop has eight independent sums, so that none waits for another, and returns its result, so that the
+compiler cannot remove it. population/roofline.py counts the operations.
 """
 
 from numba import int32, int64, uint64
@@ -27,12 +27,12 @@ from neurosim.kernels.simd import (
 )
 
 APART = 8
-"""Sums, or loads, of one turn of a loop."""
+"""Independent sums, or loads, per iteration of a loop."""
 
 
 @kernel
 def multiply_and_shift(turns, numbers_array):
-    """Vectors x = ((x * m + a) >> 1) + b of int32 (16,): four operations each, APART of them a turn.
+    """Vectors x = ((x * m + a) >> 1) + b of int32 (16,): four operations each, APART of them per iteration.
 
     numbers  int32 (APART * 16,): where they start, and are written to
     """
@@ -52,7 +52,7 @@ def multiply_and_shift(turns, numbers_array):
 
 @kernel
 def add_shorts(turns, table_array, out_array):
-    """Add vectors of int16 (32,) read from a table, APART a turn; the table stays in the nearest cache.
+    """Add vectors of int16 (32,) read from a table, APART per iteration; the table stays in the L1 cache.
 
     table  int16 (a multiple of APART * 32,); out  int32 (16,), written
     """
@@ -78,7 +78,7 @@ def add_shorts(turns, table_array, out_array):
 
 @kernel
 def count_common(turns, words_array, others_array):
-    """Ones that two rows of words have in common, `turns` times over.
+    """Popcounts of the AND of two rows of words, `turns` times over.
 
     words, others  uint64 (a multiple of 2 * 8,), so short that they stay in the nearest cache
     """
@@ -89,7 +89,7 @@ def count_common(turns, words_array, others_array):
             one = one + popcounts(load_words(words, at) & load_words(others, at))
             next_ = at + WORDS
             two = two + popcounts(load_words(words, next_) & load_words(others, next_))
-        others[0] ^= uint64(1)  # so that no turn is the last one over again
+        others[0] ^= uint64(1)  # so that no iteration repeats the previous one
     return total(one + two)
 
 

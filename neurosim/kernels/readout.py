@@ -1,10 +1,10 @@
-"""How likely does the chip find a label? Log-softmax of integer scores by table and shift.
+"""Readout: log-softmax of integer scores by table and shift.
 
     z_c  = (score_c * multiplier) >> shift          base-2 logit, FRACTION fraction bits
     F    = z_label - log2(sum_c 2^z_c)              the same unit, never above 0
 
-Powers and logarithms of two by a table of 2^FRACTION entries; the tables are made with whole-number
-arithmetic, so that no floating point takes part. Paper section 3.3: fitness is the log-likelihood
+Powers and logarithms of two use tables of 2^FRACTION entries, which are made in integer arithmetic, without
+floating point. Paper section 3.3: fitness is the log-likelihood
 under the softmax of the readout (spike rate there; or the membrane summed over time).
 """
 
@@ -92,7 +92,7 @@ def _power_below(below, powers):
 
 @inlined
 def softmax(scores, lanes, classes, multiplier, shift, powers, logits, tops, totals):
-    """Write what presentations side by side have in common for all classes, a lane each.
+    """Write the parts of the softmax that all classes share, for one trial per lane.
 
     scores  int32 (class, lane), flat
     logits  int64 (class, lane), flat, written

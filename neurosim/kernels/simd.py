@@ -1,7 +1,7 @@
-"""How does a kernel say "these sixteen neurons at once"?
+"""SIMD lanes: vector types and operations for kernels.
 
 A `Lanes` value is one machine vector: sixteen int32 (neurons), sixteen or thirty-two int16 (neurons whose
-sums are known to fit, or sixteen spike bits of thirty-two presentations) or eight uint64 (words of spikes).
+sums are known to fit, or sixteen spike bits of thirty-two trials) or eight uint64 (words of spikes).
 Left to itself the compiler promotes int32 to int64, checks every pair of arrays for overlap and
 keeps membranes in memory; written with lanes, a membrane stays in a register over all time steps
 and comparison gives sixteen spike bits in one instruction. Any processor runs the same code: a
@@ -40,11 +40,11 @@ LINE = 64
 WORDS = 8
 """Words of spikes in one value: 8 x 64 bits."""
 FEATURES = cpu_target.target_context.codegen().magic_tuple()[2].split(",")
-"""What the processor that kernels are compiled for has (+) and has not (-), in LLVM's names."""
+"""Features that the target processor has (+) and has not (-), in LLVM's names."""
 LOOKS_UP = "+avx512bw" in FEATURES
-"""Has it an instruction for `look_up`? Elsewhere that is one lane after another."""
+"""Whether it has an instruction for `look_up`; otherwise that is done lane by lane."""
 LISTS = "+avx512f" in FEATURES
-"""Has it an instruction that `store_places` is made of? Elsewhere that is one bit after another."""
+"""Whether it has an instruction for `store_places`; otherwise that is done bit by bit."""
 
 
 class LanesType(types.Type):
@@ -139,7 +139,7 @@ for _symbol, _sign in ((operator.gt, ">"), (operator.ne, "!=")):
 
 
 def zeros(shape: int | tuple[int, ...], kind: Any) -> NDArray[Any]:
-    """Zeros from the start of a cache line on: a vector read across two lines takes twice as long."""
+    """Zeros aligned to a cache line: a vector read across two lines takes twice as long."""
     count = prod(shape) if isinstance(shape, tuple) else shape
     size = int(count) * np.dtype(kind).itemsize
     room = np.zeros(size + LINE, np.uint8)
@@ -148,7 +148,7 @@ def zeros(shape: int | tuple[int, ...], kind: Any) -> NDArray[Any]:
 
 
 def zeros_together(*parts: tuple[int | tuple[int, ...], Any]) -> list[NDArray[Any]]:
-    """`zeros` for each (shape, kind), in one piece of memory: asking for it is what takes the time."""
+    """`zeros` for each (shape, kind) in one allocation, because allocations take the time."""
     sizes = [
         (prod(shape) if isinstance(shape, tuple) else shape) * np.dtype(kind).itemsize
         for shape, kind in parts

@@ -1,4 +1,4 @@
-"""How do the bits of 64 rows become 64 columns? Warren, "Hacker's Delight", section 7-3."""
+"""Transposition of 64 x 64 bits. Warren, "Hacker's Delight", section 7-3."""
 
 from numba import int64, uint64
 

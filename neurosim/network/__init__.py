@@ -1,4 +1,4 @@
-"""Network description: inputs, populations, connections and the weights that learning changes."""
+"""Networks: inputs, populations, connections, layers, and the weights that learning changes."""
 
 from neurosim.network.connections import Conv2d, Dense, PooledDense, Sparse, SumPool2d
 from neurosim.network.description import (
@@ -13,6 +13,8 @@ from neurosim.network.description import (
     check_weights,
     learned,
     mantissas,
+    matrices_by_name,
+    with_biases,
 )
 from neurosim.network.errors import NetworkError
 from neurosim.network.neurons import AdaptiveLif, Lif
@@ -37,4 +39,6 @@ __all__ = [
     "check_weights",
     "learned",
     "mantissas",
+    "matrices_by_name",
+    "with_biases",
 ]

@@ -1,9 +1,9 @@
-"""Which network is on the chip? A frozen description that checks itself when it is made.
+"""Network description: inputs, populations and connections, frozen and checked; and weights for them.
 
-    Input, Population   what spikes        (name, size, registers, noise)
-    Connection          what carries them  (source -> target, weight format, delay)
-    Network             all of it
-    Weights             what learning changes: one mantissa a synapse, one bias mantissa a neuron
+    Input, Population   sources of spikes: name, size, registers, noise
+    Connection          synapses from a source to a target: weight format, delay
+    Network             inputs, populations and connections
+    Weights             learned parameters: one mantissa per synapse, one bias mantissa per neuron
 
 The registers have Lava's names (du, dv, vth_mant, bias_mant, bias_exp, weight_exp); the arithmetic
 they take part in is written out in `neurosim/kernels/neurons/lif.py`.
@@ -44,7 +44,7 @@ def _check_each(
 
 @dataclass(frozen=True)
 class Input:
-    """Spikes from outside: `size` axons that something else drives; `shape` of a map, or (size,)."""
+    """External input of `size` axons; `shape` (channels, height, width) of a map, or (size,)."""
 
     name: str
     size: int
@@ -58,7 +58,7 @@ class Input:
 
 @dataclass(frozen=True)
 class Noise:
-    """trunc((x + 64 offset) * 2^(exponent - 7)) with x uniform in -127..127, a neuron and a step.
+    """trunc((x + 64 offset) * 2^(exponent - 7)) with x uniform in -127..127, per neuron and step.
 
     It is added to u + bias if `at_membrane`, otherwise to the synaptic input (nengo-loihi's rule).
     """
@@ -147,7 +147,7 @@ def mantissas(weight_bits: int, sign_mode: str) -> limits.Range:
 
 @dataclass(frozen=True)
 class Connection:
-    """Synapses from `source` to `target` in one weight format; which exist, the weights say.
+    """Synapses from `source` to `target` in one weight format; a synapse of weight 0 does not exist.
 
     A weight is `mantissa << grid_bits`; it adds `mantissa << current_shift` to u.
     A spike arrives `delay` steps later than without delay. With `message_bits` the value of a spike
@@ -184,7 +184,7 @@ class Connection:
 
     @property
     def recurrent(self) -> bool:
-        """Does it lead back to the population it comes from?"""
+        """Whether its target is its own source."""
         return self.source == self.target
 
     @property
@@ -297,7 +297,7 @@ class Network:
 
     @cached_property
     def is_dense_chain(self) -> bool:
-        """Is it a chain of dense layers of LIF neurons, as the fused kernel runs them?"""
+        """Whether it is a chain of dense layers of LIF neurons, as the fused kernel requires."""
         try:
             self.layers  # noqa: B018
         except NetworkError:
@@ -317,6 +317,26 @@ class Network:
         """Connections with a matrix, in order: a parameter's place here is its number."""
         found = ((connection, self.parameter(connection)) for connection in self.connections)
         return tuple((connection, matrix) for connection, matrix in found if matrix is not None)
+
+    @cached_property
+    def depths(self) -> dict[str, int]:
+        """By name of part, the connections on the longest way from an input to it, delays left out."""
+        found = {part.name: 0 for part in self.inputs}
+        for layer in self.graph:
+            before = [found[connection.source] for connection in layer.incoming]
+            found[layer.population.name] = 1 + max(before, default=0)
+        return found
+
+    @property
+    def depth(self) -> int:
+        """Connections on the longest way through the network."""
+        return max(self.depths.values())
+
+    @cached_property
+    def output(self) -> int:
+        """Number of the population that is read out: the one called `output`, else the last."""
+        names = [population.name for population in self.populations]
+        return names.index("output") if "output" in names else len(names) - 1
 
     @cached_property
     def graph(self) -> tuple["Layer", ...]:
@@ -377,12 +397,12 @@ class Layer(NamedTuple):
 
 
 class Weights(NamedTuple):
-    """What learning changes.
+    """Learned parameters of a network.
 
-    mantissas  one int8 matrix (row, column) a parameter, in the order of `Network.parameters`: of a
-               dense chain (source, neuron) a layer, so that the synapses that one arriving spike
-               visits lie together; legal range `Connection.mantissa` (mixed sign only)
-    biases     one int16 array (neuron,) a population, in the description's order: bias mantissas,
+    mantissas  one int8 matrix (row, column) per parameter, in the order of `Network.parameters`: of a
+               dense chain (source, neuron) per layer, so that the synapses of one source lie
+               together; legal range `Connection.mantissa` (mixed sign only)
+    biases     one int16 array (neuron,) per population, in the description's order: bias mantissas,
                added to the description's own; of maps (channel,), shared by a map's neurons
     """
 
@@ -425,17 +445,27 @@ def _check_array(
 def learned(network: Network, weights: Weights) -> tuple[Network, dict[str, NDArray[np.int64]]]:
     """The network with its learned biases in the description, and its weights by name of connection.
 
-    The weights are int64 (target, source), `mantissa << grid_bits`: what the chip is given.
+    The weights are int64 (target, source), `mantissa << grid_bits`, as `Chip` takes them.
     """
+    matrices = matrices_by_name(network, weights)
+    synapses = {c.name: network.synapses(c, matrices.get(c.name)) for c in network.connections}
+    return with_biases(network, weights), synapses
+
+
+def matrices_by_name(network: Network, weights: Weights) -> dict[str, NDArray[np.int8]]:
+    """Mantissas by name of connection, of those that have a matrix."""
     check_weights(network, weights)
-    matrices = {
+    return {
         connection.name: matrix
         for (connection, _), matrix in zip(network.parameters, weights.mantissas, strict=True)
     }
-    synapses = {c.name: network.synapses(c, matrices.get(c.name)) for c in network.connections}
+
+
+def with_biases(network: Network, weights: Weights) -> Network:
+    """The network with its learned biases in the description."""
     populations = []
     for population, biases in zip(network.populations, weights.biases, strict=True):
         each = np.repeat(biases, population.neurons // len(biases))
         total = population.each("bias_mant") + each
         populations.append(replace(population, bias_mant=tuple(total.tolist())))
-    return replace(network, populations=tuple(populations)), synapses
+    return replace(network, populations=tuple(populations))

@@ -1,4 +1,4 @@
-"""The error of a network description, and the checks of registers that raise it."""
+"""Error of a network description, and checks of registers that raise it."""
 
 from neurosim import limits
 

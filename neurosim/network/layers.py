@@ -1,4 +1,4 @@
-"""Layers as text and as objects, and the network that they make.
+"""Layers as text and as objects, and the network that they describe.
 
     conv 12 5x5 stride 2 pad 2, pool 2, conv 24 3x3, dense 128, dense 64 adaptive, recurrent 128
 
@@ -30,7 +30,7 @@ READOUT = "readout"
 
 @dataclass(frozen=True)
 class LayerSpec:
-    """One layer: how it is fed, how many neurons where the kind leaves that open, and which neurons."""
+    """One layer: its connection, its neurons where the kind leaves the number open, its neuron model."""
 
     kind: ConnectionKind
     neurons: int | None = None
@@ -41,7 +41,7 @@ class LayerSpec:
 
 
 class LayerRegisters(NamedTuple):
-    """What a layer's neurons are made with: threshold and decays, and the exponent of their biases."""
+    """Registers of a layer's neurons: threshold, decays and bias exponent."""
 
     vth_mant: int
     du: int
@@ -104,7 +104,7 @@ def _layer_of(number: int, text: str) -> LayerSpec:
 
 
 class _Words:
-    """The words of a layer that are still to be read."""
+    """The words of a layer that are not parsed yet."""
 
     def __init__(self, number: int, text: str, words: list[str]) -> None:
         self.number, self.text, self.words = number, text, words
@@ -142,7 +142,7 @@ class _Words:
 
     def end(self) -> None:
         if self.words:
-            raise self.fail(f"{self.words[0]!r} is one word too many")
+            raise self.fail(f"unexpected {self.words[0]!r}")
 
 
 def _conv(words: _Words) -> LayerSpec:

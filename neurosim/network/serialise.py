@@ -1,4 +1,4 @@
-"""How is a network written in JSON, so that every register comes back as it was?
+"""Networks as JSON: every register is restored exactly.
 
     describe(network) -> plain dicts, lists, strings, integers -> network_of(...)
 
@@ -21,16 +21,16 @@ LATER: dict[str, Callable[[Any], object]] = {
     "kind": lambda part: Dense(),
     "model": lambda part: Lif(),
 }
-"""Fields that were added later, and the value at which they are left out."""
+"""Fields added in later versions, and the default at which they are omitted."""
 
 
 def describe(network: Network) -> dict[str, list[dict[str, Any]]]:
-    """Every field of every part, in order; later fields only where they say something."""
+    """Every field of every part, in order; fields added later only where they differ from the default."""
     return {kind: [part_fields(part) for part in getattr(network, kind)] for kind in PARTS}
 
 
 def part_fields(part: Any) -> dict[str, Any]:
-    """The fields of a part, in order; later fields only where they say something."""
+    """The fields of a part, in order; fields added later only where they differ from the default."""
     values = asdict(part)
     for name, default in LATER.items():
         if name not in values:
@@ -44,7 +44,7 @@ def part_fields(part: Any) -> dict[str, Any]:
 
 
 def network_of(described: Any) -> Network:
-    """The network that `describe` wrote; NetworkError where it cannot be one, whatever it is."""
+    """The inverse of `describe`; NetworkError for any content that is not a network."""
     if not isinstance(described, Mapping):
         raise NetworkError(f"a network is described by an object, not {type(described).__name__}")
     parts: dict[str, Any] = {}
@@ -70,14 +70,14 @@ def _part(kind: str, fields: Any) -> Any:
 
 
 def _tuples(what: str, fields: Any) -> dict[str, Any]:
-    """The fields of a JSON object, lists as tuples; NetworkError where it is none."""
+    """The fields of a JSON object, lists as tuples; NetworkError where it is not an object."""
     if not isinstance(fields, Mapping):
         raise NetworkError(f"{what} is {type(fields).__name__}; needed is an object")
     return {name: tuple(v) if isinstance(v, list) else v for name, v in fields.items()}
 
 
 def _made(kind: Callable[..., Any], what: str, values: Mapping[str, Any]) -> Any:
-    """`kind` of these fields; NetworkError where it takes others, or other types of values."""
+    """An instance of `kind` with these fields; NetworkError for other fields or types of values."""
     try:
         return kind(**values)
     except NetworkError:
@@ -87,7 +87,7 @@ def _made(kind: Callable[..., Any], what: str, values: Mapping[str, Any]) -> Any
 
 
 def _object(what: str, fields: Any, known: Mapping[str, Any]) -> Any:
-    """A connection kind or a neuron model of its fields."""
+    """A connection kind or a neuron model from its fields."""
     values = _tuples(what, fields)
     name = values.pop("name", None)
     if not isinstance(name, str) or name not in known:

@@ -1,8 +1,8 @@
 """Batch: the samples of one generation, and the forward pass that its members and rules share.
 
-The caller makes a batch, gives it to `Evaluator.evaluate` and then to `Evaluator.apply_update`: the
-unperturbed forward pass of the first is then at hand in the second. It holds for one evaluator and for
-the weights, the noise and the readout that this evaluator had; with any other it is made again.
+The caller makes a batch and passes it to `Evaluator.evaluate` and then to `Evaluator.apply_update`, which
+reuses the unperturbed forward pass of the first call. The pass is valid for one evaluator and for its
+weights, noise and readout at that time; otherwise it is computed again.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ SAMPLES_AT_ONCE = 2048
 
 
 class Batch:
-    """Frames, and which of them each group of pairs sees.
+    """Frames, and the samples of each group of pairs.
 
     frames  samples of a data set                 groups  int64 (group, place): numbers of samples
     """
@@ -32,7 +32,7 @@ class Batch:
             )
         if groups.min() < 0 or groups.max() >= samples:
             raise NetworkError(
-                f"groups see samples {groups.min()}..{groups.max()}; there are 0..{samples - 1}"
+                f"groups have samples {groups.min()}..{groups.max()}; there are 0..{samples - 1}"
             )
         self.frames = frames
         self.groups = groups
@@ -55,7 +55,7 @@ class Batch:
     def shared(
         self, owner: object, number: int, groups: range, make: Callable[[], SharedForward]
     ) -> SharedForward:
-        """The shared forward pass of some groups: the one at hand, or a new one by `make`.
+        """The shared forward pass of some groups: the one that is kept, or a new one by `make`.
 
         owner, number  the evaluator, and how often its weights, noise and readout have changed
         """

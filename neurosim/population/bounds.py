@@ -1,6 +1,6 @@
-"""Which choices could overflow an integer, or ask a rule for what it cannot know? Checked before learning.
+"""Overflow bounds of sums and coefficients, and what each rule requires; checked before training.
 
-A sum of a synapse is 32 bits wide, what the directions of a group add for a spike 16, a coefficient 8.
+The sum of a synapse has 32 bits, the term that the directions of a group add per spike 16, a coefficient 8.
 """
 
 import numpy as np
@@ -13,11 +13,11 @@ from neurosim.population.layout import NoiseSpec
 
 INT16_MAX, INT32_MAX = (1 << 15) - 1, (1 << 31) - 1
 COEFFICIENT = 128
-"""What no coefficient reaches."""
+"""Bound above every |coefficient|."""
 
 
 def _number(spec: NoiseSpec) -> int:
-    """The largest noise number there is."""
+    """Largest |noise number|."""
     return int(weight_noise.GRADED_OFFSET) if spec.graded else 1
 
 
@@ -34,7 +34,7 @@ def check_update_sums(spec: NoiseSpec, pairs: int, steps: int) -> None:
 
 
 def check_terms(spec: NoiseSpec, pairs: int, groups: NDArray[np.int64]) -> None:
-    """Raise NetworkError if what a group of pairs adds for a spike could pass 16 bits."""
+    """Raise NetworkError if the term that a group of pairs adds per spike could exceed 16 bits."""
     if not any(spec.aligned):
         return
     each, largest = pairs // len(groups), spec.directions * _number(spec) * COEFFICIENT
@@ -61,7 +61,7 @@ def check_traces(network: Network, steps: int, samples: int) -> None:
 
 
 def largest_credit(network: Network, spec: NoiseSpec, pairs: int, groups: int, steps: int) -> int:
-    """So that what a group adds for a spike fits 16 bits, and a synapse's sums 32."""
+    """Largest |credit|, so that the term of a group per spike fits 16 bits, and the sum of a synapse 32."""
     connection, classes = network.layers[-1][0], network.populations[-1].neurons
     largest = _largest_trace(network, steps) * classes * delta.ERROR_ONE * -connection.mantissa[0]
     if largest > INT32_MAX:
@@ -74,7 +74,7 @@ def largest_credit(network: Network, spec: NoiseSpec, pairs: int, groups: int, s
 
 
 def check_credit(network: Network, spec: NoiseSpec) -> None:
-    """Raise NetworkError unless the readout's errors can tell the noise of each neuron what it was worth."""
+    """Raise NetworkError unless every hidden neuron can be credited by the errors of the readout."""
     if len(network.layers) != 2 or spec.aligned != (True, False):
         raise NetworkError(
             f"credit by error with {len(network.layers)} layers and event-aligned noise {spec.aligned}; "
@@ -87,6 +87,6 @@ def check_credit(network: Network, spec: NoiseSpec) -> None:
         )
     if spec.one_sided:
         raise NetworkError(
-            "credit by error with one-sided noise; a neuron is told what +noise and -noise of a pair "
-            "changed, so its members must share one direction"
+            "credit by error with one-sided noise; the credit of a neuron compares +noise and -noise of a "
+            "pair, so its members must share one direction"
         )

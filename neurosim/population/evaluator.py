@@ -4,8 +4,8 @@
     apply_update(coefficients, rates)  -> one small integer a direction moves the weights
     forward(frames)                    -> scores and spikes of the network without noise
 
-The chip holds the weights. It receives numbers (which pairs, which samples, the utility of a direction)
-and never a perturbation: each core draws its noise from the counter generator, twice. The members of an
+The evaluator holds the weights. It receives numbers (of pairs and samples, the utility of a direction) and
+never a perturbation: each emulated core draws its noise from the counter generator, twice. The members of an
 antithetic pair share one direction, one-sided members have one each.
 """
 
@@ -44,6 +44,7 @@ from neurosim.population.update import (
     Coefficients,
     Rates,
     SharedForward,
+    Step,
     UpdateSums,
     accumulate_delta,
     accumulate_event_aligned,
@@ -55,7 +56,7 @@ from neurosim.threads import balanced, in_pieces
 STEPS = limits.Range(1, 255)
 """Time steps of a sample: 255 sums of a 24-bit v still fit 32 bits."""
 Scratch = tuple[fused_chain.Scratch, output_batch.OutputBatch]
-"""SynapticState that one thread writes to while it evaluates."""
+"""Memory that one thread writes to while it evaluates."""
 
 
 class ReadoutSpec(NamedTuple):
@@ -67,13 +68,13 @@ class ReadoutSpec(NamedTuple):
 
 
 class Evaluation(NamedTuple):
-    """What became of a population.
+    """Evaluation of a population of members.
 
-    fitness    int64 (pair, 2): log-likelihood of both members, in 2^-10 bit; where neurons are
-               given credit by error, of the unperturbed network
-    saturated  int64 (pair, 2): registers that met their edge
-    credits    int16 (pair, lane): what each hidden neuron's own noise was worth to it, where neurons are
-               given credit by error; it stays in the cores. Of a graph of layers the
+    fitness    int64 (pair, 2): log-likelihood of both members, in 2^-10 bit; where credit is by error,
+               of the unperturbed network
+    saturated  int64 (pair, 2): saturations of registers
+    credits    int16 (pair, lane): credit of each hidden neuron for its own noise, where credit is by
+               error; None otherwise. Of a graph of layers the
                `layer_credit.LayerSums` of all pairs
     """
 
@@ -83,11 +84,11 @@ class Evaluation(NamedTuple):
 
 
 class Forward(NamedTuple):
-    """What the unperturbed network does.
+    """Scores and spikes of the unperturbed network.
 
     potentials, counts  int32 (sample, class): sum over steps of the last layer's v, and its spikes
     spikes              one uint16 (sample, neuron) a layer: spikes of each neuron
-    saturated           int64 (sample,): registers that met their edge
+    saturated           int64 (sample,): saturations of registers
     """
 
     potentials: NDArray[np.int32]
@@ -97,7 +98,7 @@ class Forward(NamedTuple):
 
 
 class _Raw(NamedTuple):
-    """What `fused_chain.forward` writes: potentials, counts and saturated as in `Forward`.
+    """Output of `fused_chain.forward`: potentials, counts and saturated as in `Forward`.
 
     trains  uint64 (sample, layer * step * word): spikes of the hidden layers
     """
@@ -149,7 +150,7 @@ class Evaluator:
         return self.signals[-1] is Signal.ERROR
 
     def adjust(self, noise: NoiseSpec, readout_spec: ReadoutSpec) -> None:
-        """Go on with noise of another size, or at another temperature, as a schedule has them."""
+        """Set the noise scales and the readout of the next generation, as given by schedules."""
         if (noise, readout_spec) != (self.spec, self.readout_spec):
             self._set(noise, readout_spec)
 
@@ -207,9 +208,9 @@ class Evaluator:
         seen: NDArray[np.int64],
         then: Callable[[int, int, fused_chain.Samples, Scratch], object] | None = None,
     ) -> fused_chain.Samples:
-        """What all members share of the samples `seen`, computed once.
+        """The part of the forward pass of samples `seen` that all members share, computed once.
 
-        then  called with pieces of them (begin, end, samples, scratch) as soon as they are at hand
+        then  called with each piece (begin, end, samples, scratch) as soon as it is computed
         """
         count, steps = len(seen), frames.bits.shape[1]
         bits = zeros((count, *frames.bits.shape[1:]), np.uint64)
@@ -232,7 +233,7 @@ class Evaluator:
     def _share(self, frames: Frames, groups: NDArray[np.int64]) -> SharedForward:
         """Run the unperturbed network on the samples of some groups."""
         seen, first, places = np.unique(groups, return_index=True, return_inverse=True)
-        order = np.argsort(first)  # samples lie in memory as groups meet them
+        order = np.argsort(first)  # samples lie in memory in the order of the groups
         seen, places = seen[order], np.argsort(order)[places.reshape(-1)]
         steps = frames.bits.shape[1]
         chain = self._chain(self.spec, steps)
@@ -353,7 +354,7 @@ class Evaluator:
         largest: int,
         seen: Evaluation,
     ) -> None:
-        """Write to `seen` what becomes of the pairs from wanted[0] up to wanted[1] of those shown."""
+        """Write the evaluation of pairs wanted[0] to wanted[1] - 1 of these groups to `seen`."""
         fitness, saturated, credits = seen
         steps = shared.samples.frames.shape[1]
 
@@ -412,11 +413,10 @@ class Evaluator:
         rates: Sequence[Rates],
         batch: Batch | None = None,
     ) -> int:
-        """Move the weights by the utility of each direction; return how many synapses stand at their edge.
+        """Apply the update of a generation; return how many synapses are at the edge of their range.
 
-        coefficients    int8 (direction,): one small integer for each direction of `pairs`; where
-                        neurons are given credit by error, the int16 (pair, lane) `credits` of the
-                        evaluation
+        coefficients    int8 (direction,): utility of each direction of `pairs`; where credit is by
+                        error, the int16 (pair, lane) `credits` of the evaluation
         rates           one for each layer
         batch           as it was evaluated: rules that accumulate over spikes or errors need it
         """
@@ -464,11 +464,7 @@ class Evaluator:
                 self.state,
                 layer,
                 sums[layer],
-                rate,
-                generation,
-                self.seed,
-                self.fraction_bits,
-                self.momentum_bits,
+                Step(rate, generation, self.seed, self.fraction_bits, self.momentum_bits),
             )
             for layer, rate in enumerate(rates)
         )
@@ -483,7 +479,7 @@ class Evaluator:
         )
 
     def forward(self, frames: Frames) -> Forward:
-        """Run the network as it stands on samples."""
+        """Run the unperturbed network on samples."""
         self._check_frames(frames)
         count, steps, _ = frames.bits.shape
         chain = self._chain(_quiet(self.network), steps)
@@ -515,7 +511,7 @@ class Evaluator:
 
 
 def _forward_of(chain: fused_chain.Chain, samples: int, steps: int) -> _Raw:
-    """Scratch for what becomes of so many samples."""
+    """An empty `_Raw` for `samples` samples."""
     classes, row = int(chain.neurons[-1]), (chain.layers - 1) * steps * chain.spike_words
     return _Raw(
         np.zeros((samples, classes), np.int32),

@@ -4,9 +4,9 @@
         currents of its connections       population/operators
         neurons, all steps of a trial     kernels/neurons/layer.py; step by step where it is recurrent
 
-A trial is a sample. Spikes lie bit-packed between layers, in lane order; what a block needs is one
-`Workspace` a thread, whose size in bytes decides how many trials a block has. Nothing is shared
-between trials, so any division into blocks and threads gives the same bits.
+A trial is a sample. Spikes are bit-packed between layers, in lane order. Each thread has one `Workspace`,
+whose size in bytes determines the number of trials in a block. Trials share no state, so any division into
+blocks and threads gives the same bits.
 """
 
 from collections.abc import Callable
@@ -25,17 +25,17 @@ from neurosim.kernels.simd import WIDTH, zeros
 from neurosim.network import AdaptiveLif, Lif, Network, NetworkError, Population, Weights
 from neurosim.network.shapes import lane_order
 from neurosim.population.layout import CURRENT_LIMIT, CURRENT_SHIFT, UNTRAINED, _headroom, _uniform
-from neurosim.population.operators import Operator, Source, flat, lanes_of, operator_of
+from neurosim.population.operators import Factors, Operator, Source, flat, lanes_of, operator_of
 
 MODELS: dict[type, neurons.Model] = {Lif: neurons.LIF, AdaptiveLif: neurons.ADAPTIVE_LIF}
 """The kernels of each neuron model."""
-WORKSPACE_BYTES = 4 << 20
-"""Bytes of a thread's workspace, as far as one trial allows: about what the nearer caches hold; chosen
+WORKSPACE_BYTES = 16 << 20
+"""Bytes of a thread's workspace, as far as one trial allows: of 2 to 32 MiB the fastest; chosen
 by measurement (docs/notes/layers.md)."""
 
 
 class LayerPlan(NamedTuple):
-    """A layer as the executor runs it: what does not depend on the weights.
+    """A layer of the executor: everything that does not depend on the weights.
 
     number    place of the population in the description: of its biases, and of its streams
     incoming  operators of the connections that feed it; recurrent: those from itself
@@ -142,7 +142,7 @@ class Plan:
         )
 
     def trial_bytes(self, pairs: int) -> int:
-        """About how many bytes a workspace has for one trial."""
+        """Approximate bytes of a workspace for one trial."""
         cells = sum(layer.lanes * (6 * self.steps + 20 + 2 * pairs) for layer in self.layers)
         return cells + self.steps * sum(self.network.sizes.values()) // 4
 
@@ -234,7 +234,7 @@ class Area(NamedTuple):
 
 
 class Workspace:
-    """What one thread writes to while it runs a block of up to `block` trials."""
+    """Memory that one thread writes to while it runs a block of up to `block` trials."""
 
     def __init__(self, plan: Plan, block: int, pairs: int) -> None:
         self.plan, self.block = plan, block
@@ -251,6 +251,7 @@ class Workspace:
         self.planes = zeros(pairs * plan.steps * (-(-widest // 128) * 2), np.uint64)
         self.numbers = zeros((2 * pairs, WIDTH), np.int32)
         self.saturated = np.zeros(block, np.int64)
+        self.factors: dict[str, Factors] = {}
         self.labels = np.zeros(block, np.uint8)
         self.fitness = np.zeros(block, np.int64)
         sources = max(
@@ -293,7 +294,7 @@ Options = Callable[[LayerPlan, Area, NDArray[np.int64]], neurons.Kept]
 
 
 def inference(layer: LayerPlan, area: Area, saturated: NDArray[np.int64]) -> neurons.Kept:
-    """What an unperturbed pass keeps that nothing is learnt from: spikes of all, and what readouts read."""
+    """Results of an unperturbed pass without learning: spikes of all layers, and scores of readouts."""
     return kept(area, saturated, read=True, goes_on=bool(layer.recurrent))
 
 
@@ -306,7 +307,7 @@ def kept(
     read: bool = False,
     goes_on: bool = False,
 ) -> neurons.Kept:
-    """What `forward_layer` writes beside spikes."""
+    """Outputs of `forward_layer` beside spikes."""
     return neurons.Kept(
         area.masks,
         window,
@@ -329,7 +330,7 @@ def forward(work: Workspace, loaded: dict[str, Loaded], count: int, options: Opt
 
 
 def currents(work: Workspace, layer: LayerPlan, loaded: Loaded) -> tuple[NDArray[Any], int]:
-    """The current of a layer as its neurons read it, and by how much it is shifted."""
+    """The input current of a layer, and the shift from its units to units of u."""
     area = work.areas[layer.name]
     if loaded.narrow:
         return area.narrow, layer.incoming[0].shift
@@ -346,9 +347,8 @@ def run_layer(
     for index, operator in enumerate(layer.incoming):
         connection = operator.connection
         out = area.added if index else current
-        operator.current(
-            work.scratch[connection.name], count, every, work.source(connection.source), out
-        )
+        source = work.source(connection.source)
+        _current(work, operator, count, every, source, out)
         if index:
             np.add(current[: count * steps * layer.lanes], out[: count * steps * layer.lanes],
                    out=current[: count * steps * layer.lanes])  # fmt: skip
@@ -360,18 +360,22 @@ def run_layer(
         array[:] = 0
     for t in every:
         for operator in layer.recurrent:
-            operator.current(
-                work.scratch[operator.connection.name],
-                count,
-                range(t, t + 1),
-                area.spikes,
-                area.added,
-            )
+            _current(work, operator, count, range(t, t + 1), area.spikes, area.added)
             cells = count * steps * layer.lanes
             of_step = (slice(None), t)
             shape = (count, steps, layer.lanes)
             current[:cells].reshape(shape)[of_step] += area.added[:cells].reshape(shape)[of_step]
         _run_neurons(work, layer, loaded, count, range(t, t + 1), current, shift, keep)
+
+
+def _current(
+    work: Workspace, operator: Operator, count: int, span: range, source: Source, out: NDArray[Any]
+) -> None:
+    """The current of a connection, and that of the noise on its matrix where trials carry some."""
+    name = operator.connection.name
+    operator.current(work.scratch[name], count, span, source, out)
+    if name in work.factors:
+        operator.add_noise(work.scratch[name], count, span, source, work.factors[name], out)
 
 
 def _run_neurons(
@@ -394,7 +398,7 @@ def _run_neurons(
 
 
 def is_free(work: Workspace, layer: LayerPlan, loaded: Loaded, count: int, noise: int) -> bool:
-    """Can no register of the layer saturate, from its weights or from the currents of this block?"""
+    """Whether no register of the layer can saturate, by its weights or by the currents of this block."""
     if loaded.bound <= loaded.headroom:
         return True
     if loaded.narrow or layer.recurrent:

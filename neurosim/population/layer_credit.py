@@ -1,20 +1,20 @@
-"""An error for every hidden layer, and the update that event-aligned noise makes of it.
+"""Neuron credit by error for every hidden layer, and the update sums of event-aligned noise.
 
     local   errors of a readout of the layer's own, over the readout's weights           DECOLLE
-    gate    errors of the layers above, over copies of the forward weights, behind gates: only neurons whose
-            own trace reacted to their own noise send an error on
-    gain    the same, times how much the trace reacted
-    gate-local, gain-local   the sum of both, each over its expected size
+    gate    errors of the layers above, over copies of the forward weights, gated: only neurons whose trace
+            changed under their own noise pass an error on
+    gain    the same, times the size of that change
+    gate-local, gain-local   the sum of both, each divided by its expected size
     direct  the output's errors over a fixed random matrix (direct feedback alignment, arXiv 1609.01596)
 
-An error E_k says what a unit of neuron k's trace is worth to the log-likelihood. The members of a pair
-rerun the layer's own neurons with +noise and -noise on their currents; E_k times the change of the trace
-is the credit of that noise, and a synapse adds credit x noise for every spike that it carries. Without
-gates and above one hidden layer it is an approximation: the path through the layers above is linear, and
-spikes of a recurrent connection are held as they are without noise.
+The error E_k estimates the change of the log-likelihood per unit of neuron k's trace. The members of a pair
+run the neurons of the layer again with +noise and -noise on their currents; E_k times the change of the trace
+is the credit of that noise, and a synapse accumulates credit x noise for each spike that it carries. Without
+gates and above one hidden layer this is an approximation: the path through the layers above is linear, and
+spikes of a recurrent connection are those of the unperturbed pass.
 """
 
-from math import isqrt
+from math import isqrt, prod
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -24,7 +24,7 @@ from neurosim.kernels import generator
 from neurosim.kernels.executors import fused_chain
 from neurosim.kernels.neurons import layer as neurons
 from neurosim.kernels.rules.layer_error import ERROR_EDGE, MULTIPLIER_BITS, bias_terms, join_errors
-from neurosim.network import NetworkError, Weights
+from neurosim.network import Network, NetworkError, Weights
 from neurosim.population.graph import (
     Area,
     LayerPlan,
@@ -43,11 +43,11 @@ from neurosim.population.operators.operator import INT32_MAX, TERM_MAX
 Feedback = Literal["local", "gate", "gain", "gate-local", "gain-local", "direct"]
 FEEDBACKS: tuple[Feedback, ...] = ("local", "gate", "gain", "gate-local", "gain-local", "direct")
 ERROR_SIZE = 64
-"""Errors of a class (largest 127) that an untrained readout makes, about."""
+"""Approximate error of a class (at most 127) of an untrained readout."""
 TARGET = 1024
-"""Errors of neurons that those become, so that credits are some hundreds; chosen here."""
+"""Size to which errors of neurons are scaled; chosen here, because credits are then some hundreds."""
 OPEN = 4
-"""One gate in so many lets an error pass, as far as the size of what it sends on is concerned."""
+"""Assumed ratio of all gates to open gates, from which the size of a gated error is estimated."""
 SHARE_ONE = 256
 DIRECT_STREAM = np.int64(11)
 """The stream of the generator that direct feedback's matrices are drawn from; the next free one."""
@@ -55,19 +55,19 @@ DIRECT_WEIGHT = 16
 
 
 class FeedbackSpec(NamedTuple):
-    """kind, and in 1/256 how much the local readout's error counts beside the one sent back."""
+    """Kind, and the weight of the local readout's error relative to the returned one, in 1/256."""
 
     kind: Feedback
     local_share: int = SHARE_ONE // 2
 
     @property
     def local(self) -> bool:
-        """Does a layer with a readout of its own learn from it?"""
+        """Whether a layer with a readout of its own learns from it."""
         return "local" in self.kind
 
     @property
     def sends_back(self) -> bool:
-        """Do layers send errors to the layers below?"""
+        """Whether layers send errors to the layers below."""
         return self.kind.startswith("ga")
 
     @property
@@ -76,7 +76,7 @@ class FeedbackSpec(NamedTuple):
 
 
 class Part(NamedTuple):
-    """One share of a layer's error: what sends it, over which operator, and its fixed-point multiplier.
+    """One term of a layer's error: its sender, the operator it passes, and its fixed-point multiplier.
 
     Without an operator it comes over a fixed matrix: int8 (class, source lane).
     """
@@ -88,14 +88,35 @@ class Part(NamedTuple):
 
 
 class LayerSums(NamedTuple):
-    """What a generation has added up: int64 (row, column) a parameter, and int64 (channel,) a population."""
+    """Update sums of a generation: int64 (row, column) per parameter, int64 (channel,) per population."""
 
     matrices: list[NDArray[np.int64]]
     biases: list[NDArray[np.int64]]
 
+    def flat(self) -> NDArray[np.int64]:
+        """All of them in a row, to be sent, or added to those of other pairs."""
+        return np.concatenate([array.reshape(-1) for array in (*self.matrices, *self.biases)])
+
+    @staticmethod
+    def of(network: Network, flat: NDArray[np.int64]) -> "LayerSums":
+        """The inverse of `flat`, for the parameters and populations of a network."""
+        shapes: list[tuple[int, ...]] = [
+            *((matrix.rows, matrix.columns) for _, matrix in network.parameters),
+            *((population.shape[0],) for population in network.populations),
+        ]
+        ends = np.cumsum([prod(shape) for shape in shapes])
+        if len(flat) != ends[-1]:
+            raise NetworkError(f"{len(flat)} sums for a network that has {ends[-1]}")
+        parts = [
+            part.reshape(shape)
+            for part, shape in zip(np.split(flat, ends[:-1]), shapes, strict=True)
+        ]
+        count = len(network.parameters)
+        return LayerSums(parts[:count], parts[count:])
+
 
 class Generation(NamedTuple):
-    """What is fixed for a generation: layers with their weights, parts of their errors, noise, readouts."""
+    """Constants of a generation: layers with their weights, terms of their errors, noise, readouts."""
 
     loaded: dict[str, Loaded]
     parts: dict[str, list[Part]]
@@ -109,7 +130,7 @@ class Generation(NamedTuple):
 def parts_of(
     plan: Plan, weights: Weights, feedback: FeedbackSpec, seed: np.uint64
 ) -> dict[str, list[Part]]:
-    """For each hidden layer, from the last to the first, where its error comes from."""
+    """The terms of each hidden layer's error, from the last layer to the first."""
     matrices = {
         operator.connection.name: matrix
         for operator, matrix in zip(plan.operators, weights.mantissas, strict=True)
@@ -141,7 +162,7 @@ def _part(
     feedback: FeedbackSpec,
     found: dict[str, list[Part]],
 ) -> list[Part]:
-    """The share that one connection brings, or none."""
+    """The term of the error that one connection returns, or None."""
     above = plan.by_name[target]
     operator = next(o for o in above.incoming if o.connection.source == layer.name)
     name = operator.connection.name
@@ -183,7 +204,7 @@ def _direct(plan: Plan, layer: LayerPlan, seed: np.uint64) -> Part:
 
 
 def learning(plan: Plan, generation: Generation) -> Options:
-    """What the unperturbed pass keeps where layers learn: masks and traces, and what readouts read."""
+    """Results of the unperturbed pass for learning: near-threshold masks, traces, scores of readouts."""
 
     def options(layer: LayerPlan, area: Area, saturated: NDArray[np.int64]) -> neurons.Kept:
         hidden = layer.name not in plan.readouts
@@ -240,7 +261,7 @@ def learn_layer(
     pairs: int,
     sums: "ThreadSums",
 ) -> None:
-    """Members of a hidden layer, and what its connections add up."""
+    """Evaluate the members of a hidden layer, and accumulate the sums of its connections."""
     area, plan, loaded = work.areas[layer.name], work.plan, generation.loaded[layer.name]
     current, shift = currents(work, layer, loaded)
     scale = generation.spec.scale[layer.number]
@@ -276,7 +297,7 @@ def learn_layer(
 
 
 def largest_delta(layer: LayerPlan) -> int:
-    """What a neuron may send back so that no sum over a source's synapses passes 32 bits."""
+    """Bound of a returned error, so that no sum over the synapses of a source exceeds 32 bits."""
     fan_out = max(operator.fan_out for operator in layer.incoming)
     return max(1, min(ERROR_EDGE, INT32_MAX // (128 * max(1, fan_out))))
 
@@ -294,7 +315,7 @@ def learn_readout(work: Workspace, layer: LayerPlan, count: int, sums: "ThreadSu
 
 
 class ThreadSums:
-    """What one thread adds up in a generation."""
+    """Update sums of one thread in a generation."""
 
     def __init__(self, plan: Plan) -> None:
         self.matrices: dict[str, Sums] = {o.connection.name: o.new_sums() for o in plan.operators}
@@ -302,7 +323,7 @@ class ThreadSums:
 
 
 def total_sums(plan: Plan, threads: list[ThreadSums]) -> LayerSums:
-    """What all threads have added up, in the order of parameters and of populations."""
+    """Update sums of all threads, in the order of parameters and of populations."""
     matrices = []
     for operator in plan.operators:
         name = operator.connection.name
@@ -323,7 +344,7 @@ def credit_block(
     pairs: int,
     sums: ThreadSums,
 ) -> None:
-    """Everything between the unperturbed pass of a block and its sums."""
+    """Errors, members and update sums of a block, after its unperturbed pass."""
     plan = work.plan
     read_out(work, generation, count)
     for layer in reversed(plan.layers):

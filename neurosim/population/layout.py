@@ -1,7 +1,7 @@
-"""How does a network lie in the kernels' arrays? Dense layers one after another, neurons in lanes.
+"""Memory layout of a chain of dense layers for the kernels, neurons in SIMD lanes; and its checks.
 
-What a kernel trusts is established here: every register in its range, no sum beyond 32 bits, and for
-each layer the largest current that can saturate nothing (`headroom`).
+The conditions that kernels rely on are checked here: every register in its range, no sum beyond 32 bits, and
+the headroom of each layer, which is the largest current that cannot saturate a register.
 """
 
 from fractions import Fraction
@@ -24,21 +24,21 @@ from neurosim.population.state import padded
 
 CURRENT_SHIFT = limits.Range(0, 16)
 NOISE_LIMIT = 1 << 30
-"""Noise stays below this, so that it fits 32 bits with any current, or u and bias, added."""
+"""Bound of the noise, so that its sum with any current, or with u and bias, fits 32 bits."""
 CURRENT_LIMIT = NOISE_LIMIT - (1 << limits.STATE_BITS)
-"""Synaptic currents stay below this, for the same reason: what is left of u is added too."""
+"""Bound of synaptic currents, so that their sum with the decayed u and the noise fits 32 bits."""
 UNTRAINED = ("vth_low_mant", "vmin", "vmax", "noise", "reset_interval", "wide_decay", "model")
-"""What a population may have and the population evaluator does not compute."""
+"""Registers of a population that the population evaluator does not support."""
 
 
 class NoiseSpec(NamedTuple):
-    """How members differ from the network.
+    """Noise of the members of a population.
 
     rank, graded, full_rank  noise on weights (kernels/noise/weight_noise.py)
     aligned                  one flag a layer, or none: event-aligned noise (kernels/rules/event_aligned.py),
                              in every `period`-th step, within `window` units of v of the threshold (0: all)
-    scale, bias_scale  one integer a layer, in units of u and of v: what noise 1 adds; 0 leaves it alone
-    one_sided  both members of a pair carry noise of their own, instead of +E and -E
+    scale, bias_scale  one integer per layer, in units of u and of v: the size of noise 1; 0: no noise
+    one_sided  each member of a pair has noise of its own, instead of +E and -E
     windows    one for each layer instead of `window`, or none; the general executor reads them
     """
 
@@ -54,20 +54,20 @@ class NoiseSpec(NamedTuple):
     windows: tuple[int, ...] = ()
 
     def window_of(self, layer: int) -> int:
-        """How far from its threshold noise acts on a layer's neurons; 0: everywhere."""
+        """Distance from the threshold within which noise acts on a layer's neurons; 0: no limit."""
         return self.windows[layer] if self.windows else self.window
 
     @property
     def directions(self) -> int:
-        """Directions of a pair: noise is drawn, and coefficients are told, for each."""
+        """Directions per pair, each with noise and a coefficient of its own."""
         return 2 if self.one_sided else 1
 
     def of_layer(self, layer: int) -> bool:
-        """Is this layer's noise event-aligned, rather than on its weights?"""
+        """Whether this layer's noise is event-aligned, rather than on its weights."""
         return bool(self.aligned) and self.aligned[layer]
 
     def turns(self) -> list[int]:
-        """For each layer -1, or its place among the event-aligned layers: directions perturb them in turn."""
+        """For each layer its index among the event-aligned ones, or -1: directions perturb these in turn."""
         aligned = [self.of_layer(layer) for layer in range(len(self.scale))]
         return [sum(aligned[:layer]) if one else -1 for layer, one in enumerate(aligned)]
 

@@ -1,9 +1,9 @@
-"""What is the least time that a generation can take on this machine? Counted work over its ceilings.
+"""Roofline: the least time of a generation on this machine, from counted operations and measured peak rates.
 
     floor = int32 operations / rate + int16 additions / rate + words counted / rate + bytes read / rate
 
-docs/performance.md says what is counted and what is not. The ceilings are measured, with as many threads
-as the work: what four loops reach that do nothing else (kernels/peak_rates.py).
+docs/performance.md lists what is counted. The peak rates are measured by four loops of one kind of operation
+each (kernels/peak_rates.py), with as many threads as the work.
 """
 
 import time
@@ -22,7 +22,7 @@ from neurosim.population.state import padded
 from neurosim.threads import in_pieces
 
 TURNS = 400_000
-"""Turns of a ceiling's loop: a millisecond or more, so that waking a thread does not count."""
+"""Iterations of a peak-rate loop: a millisecond or more, so that waking a thread does not matter."""
 TABLE, ROW = 4096, 512
 """int16 of a table (8 KiB) and words of a row (4 KiB): both stay in the nearest cache."""
 MEMORY = 1 << 23
@@ -32,7 +32,7 @@ STEP = 7
 BLOCK = 10 * 8 * WIDTH // 8
 """Operations of 128 random bits: ten rounds of eight, of eight blocks in the time of sixteen lanes."""
 QUAD = 4
-"""Directions of one look-up, and axons where a processor looks up in memory only."""
+"""Directions per look-up, and axons per look-up where a processor looks up in memory only."""
 SIXTEEN = 2 * 3
 """Operations on 16 bits for the current of sixteen axons: three look-ups and their additions."""
 
@@ -101,11 +101,11 @@ def evaluating(network: Network, spec: NoiseSpec, steps: int, batch: int) -> Wor
     planes = weight_noise.GRADED_PLANES if spec.graded else 1
     for layer, (connection, population) in enumerate(network.layers):
         sources, lanes = network.sizes[connection.source], padded(population.neurons)
-        shares = layer == 0 and not spec.one_sided  # above, members do not share what arrives
+        shares = layer == 0 and not spec.one_sided  # members do not share the input of later layers
         apart = 1 if shares else 2
         last = layer == len(network.layers) - 1
         if last:
-            lanes = population.neurons  # presentations are side by side, and leave no lane empty
+            lanes = population.neurons  # trials lie side by side, and leave no lane empty
         shared += Work(lanes=2 * STEP * steps * lanes)
         if layer:
             in_vectors = last and LOOKS_UP

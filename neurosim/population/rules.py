@@ -1,8 +1,8 @@
 """Learning signals: what the update of a parameter is accumulated from.
 
-    FITNESS  one shaped fitness a direction, times the noise that the direction drew
-    CREDIT   one neuron credit a pair and neuron, times the noise on the neuron's current
-    ERROR    the readout's own errors, times traces of the spikes that arrive (delta rule)
+    FITNESS  one shaped fitness per direction, times the noise of the direction
+    CREDIT   one neuron credit per pair and neuron, times the noise on the neuron's current
+    ERROR    the readout's own errors, times traces of its input spikes (delta rule)
     NONE     the parameter stays as it is
 
 A learning rule (learning/rules) chooses one signal; `NoiseSpec` says which noise it is multiplied by.
@@ -15,7 +15,7 @@ from neurosim.network import NetworkError
 
 
 class Signal(Enum):
-    """What a parameter learns from."""
+    """Learning signal of a parameter."""
 
     FITNESS = "fitness"
     CREDIT = "credit"

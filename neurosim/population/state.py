@@ -1,8 +1,8 @@
-"""What does a synapse keep between generations, and which weight does it stand for?
+"""Synaptic state: what synapses and neurons keep between generations, and the weights it rounds to.
 
-    state = mantissa << fraction_bits, and the fraction below it;   mantissa = state rounded to nearest
+    state = (mantissa << fraction_bits) + fraction        mantissa = state rounded to nearest
 
-8 bits and no fraction are all that a synapse needs to keep; more let small steps add up.
+8 bits without a fraction are enough; fraction bits let steps smaller than one LSB accumulate.
 """
 
 from collections.abc import Sequence
@@ -19,14 +19,14 @@ from neurosim.kernels.simd import WIDTH
 from neurosim.network import Connection, Network, NetworkError, Population, Weights
 
 FRACTION_BITS = limits.Range(0, 8)
-"""Bits a synapse keeps below its 8-bit mantissa, so that 8 to 16 bits are its whole state."""
+"""Fraction bits of a synapse below its 8-bit mantissa, so that its state has 8 to 16 bits."""
 BIAS_FRACTION_BITS = 8
 SPREAD = isqrt((65536**2 - 1) // 3)
 """Standard deviation of the sum of four uniform 16-bit numbers."""
 
 
 class SynapticState(NamedTuple):
-    """What synapses and neurons keep between generations: all there is to resume from.
+    """State of synapses and neurons between generations; a training resumes from it.
 
     synapses  int16 (source, neuron) a layer: mantissa and fraction bits
     biases    int32 (neuron,) a layer: bias mantissa and BIAS_FRACTION_BITS
@@ -64,7 +64,7 @@ def initial_state(
 ) -> SynapticState:
     """Normally distributed mantissas of standard deviation `std` (LSB, one a parameter); biases 0.
 
-    Drawn by the cores: the sum of four 16-bit numbers, scaled to the state's units.
+    Each is the sum of four 16-bit numbers of the counter generator, scaled to the units of the state.
     """
     synapses, kept = [], []
     for index, (connection, matrix) in enumerate(network.parameters):
@@ -83,7 +83,7 @@ def initial_state(
 
 
 def state_of(weights: Weights, fraction_bits: int = 0, momentum: bool = False) -> SynapticState:
-    """The state of synapses and biases that stands for exactly these weights, momentum at rest."""
+    """The state that rounds to exactly these weights, with momentum 0."""
     return SynapticState(
         tuple(one.astype(np.int16) << fraction_bits for one in weights.mantissas),
         tuple(one.astype(np.int32) << BIAS_FRACTION_BITS for one in weights.biases),
@@ -106,7 +106,7 @@ def weights(state: SynapticState, fraction_bits: int) -> Weights:
 
 
 def check_fraction_bits(fraction_bits: int) -> None:
-    """Raise NetworkError unless a synapse can keep this many bits."""
+    """Raise NetworkError unless `fraction_bits` is in its range."""
     if fraction_bits not in FRACTION_BITS:
         raise NetworkError(
             f"fraction_bits is {fraction_bits}; "
@@ -115,7 +115,7 @@ def check_fraction_bits(fraction_bits: int) -> None:
 
 
 def check_state(network: Network, state: SynapticState, fraction_bits: int) -> None:
-    """Raise NetworkError, naming the layer, unless kernels can be given `state`: types, shapes, ranges."""
+    """Raise NetworkError, naming the layer, unless the types, shapes and ranges of `state` are valid."""
     parameters, populations = network.parameters, network.populations
     found = len(state.synapses), len(state.momentum or state.synapses), len(state.biases)
     if found != (len(parameters), len(parameters), len(populations)):

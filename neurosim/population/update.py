@@ -1,9 +1,9 @@
-"""Which way do the rules sum, and how far do weights follow? One small integer a direction moves a layer.
+"""Update: sums over directions or samples for each parameter, and the step that moves its state along them.
 
 sums of noise on weights   f_i E_i summed over directions, the noise drawn again    accumulate_weight_noise
-... on currents             c_ik xi_ik(t) for every spike, presented again           accumulate_event_aligned
-... of the delta rule       errors times traces of the unperturbed presentation      accumulate_delta
-move                        by momentum and rate, rounded at random
+... on currents             c_ik xi_ik(t) for each spike, in a second pass            accumulate_event_aligned
+... of the delta rule       errors times traces of the unperturbed pass              accumulate_delta
+move                        momentum and rate, stochastically rounded
 """
 
 from typing import NamedTuple
@@ -29,21 +29,35 @@ MOVED = 1 << 15
 """Synapses that one thread moves about as soon as another wakes: 50 microseconds."""
 
 Coefficients = NDArray[np.int8] | NDArray[np.int16]
-"""What directions were worth: int8 (direction,), or where neurons are given credit by error int16
-(direction, lane)."""
+"""Utilities int8 (direction,), or neuron credits int16 (direction, lane) where credit is by error."""
 
 
 class Rates(NamedTuple):
-    """How far a generation moves a layer: fixed point, `weight_update.RATE_BITS` fraction bits.
+    """Learning rates of a layer in one generation: fixed point, `weight_update.RATE_BITS` fraction bits.
 
     step   mean step of a synapse, in units of its state
     bias   mean step of a bias, in units of its state
-    decay  part of its state that a synapse or bias loses
+    decay  fraction of its state that a synapse or bias loses (weight decay)
     """
 
     step: int
     bias: int
     decay: int
+
+
+class Step(NamedTuple):
+    """One update of a parameter: how far, and what its random rounding is drawn from.
+
+    rates                         of the parameter
+    generation, seed              of the generator
+    fraction_bits, momentum_bits  that a synapse keeps
+    """
+
+    rates: Rates
+    generation: int
+    seed: np.uint64
+    fraction_bits: int
+    momentum_bits: int
 
 
 class UpdateSums(NamedTuple):
@@ -54,7 +68,7 @@ class UpdateSums(NamedTuple):
 
 
 class SharedForward(NamedTuple):
-    """Samples as the network without noise meets them: what members share and what rules read.
+    """Shared forward pass: samples through the unperturbed network, as members and rules read it.
 
     groups  int64 (group, place) numbers of `samples`
     trains  uint64 (sample, layer * step * word) spikes of the hidden layers; errors int32 (sample, lane)
@@ -81,11 +95,35 @@ def accumulate_weight_noise(
     """Sums of the noise on a layer's weights; coefficients int8 of directions from `first_direction` on."""
     connection, population = network.layers[layer]
     sources, neurons = network.sizes[connection.source], population.neurons
+    return accumulate_matrix_noise(
+        (layer, sources, neurons, source_words(network, layer)),
+        spec,
+        layer,
+        seed,
+        coefficients,
+        first_direction,
+        generation,
+    )
+
+
+def accumulate_matrix_noise(
+    matrix: tuple[int, int, int, int],
+    spec: NoiseSpec,
+    population: int,
+    seed: np.uint64,
+    coefficients: Coefficients,
+    first_direction: int,
+    generation: int,
+) -> UpdateSums:
+    """Sums of the noise on a matrix and, for a dense layer, on its population's biases.
+
+    matrix  number of the parameter, rows, columns, and words of a field of rows
+    """
+    layer, sources, neurons, words = matrix
     lanes = padded(neurons)
-    words = source_words(network, layer)
     sums = zeros((sources, lanes), np.int32)
     of_biases = np.zeros(lanes, np.int32)
-    if spec.of_layer(layer):
+    if spec.of_layer(population):
         return UpdateSums(sums, of_biases)
     rank, graded = spec.rank, spec.graded
     field = int(weight_noise.noise_words(((lanes + 127) >> 7) << 1, True))
@@ -142,11 +180,11 @@ def accumulate_weight_noise(
             sums,
         )
 
-    if spec.scale[layer] and spec.full_rank:
+    if spec.scale[population] and spec.full_rank:
         in_pieces(neurons, max(1, -(-neurons // 8)), full_rank)
-    elif spec.scale[layer]:
+    elif spec.scale[population]:
         in_pieces(used // 2, piece_of(used // 2, SUM_WORDS // 2), low_rank)
-    if spec.bias_scale[layer]:
+    if spec.bias_scale[population]:
         weight_update.accumulate_biases(
             layer,
             neurons,
@@ -171,10 +209,9 @@ def accumulate_event_aligned(
     generation: int,
     sums: list[UpdateSums],
 ) -> None:
-    """Add the sums of event-aligned noise: the samples are presented again, and the noise is drawn again.
+    """Add the sums of event-aligned noise in a second pass over the samples, with the noise drawn again.
 
-    coefficients  of the directions from number `first_direction` on, which saw the groups of `shared` in
-                  order
+    coefficients  of the directions from number `first_direction` on, in the order of the groups of `shared`
     """
     chain, samples = shared.chain, shared.samples
     steps = samples.frames.shape[1]
@@ -237,7 +274,7 @@ def _terms(
     directions: NDArray[np.int64],
     generation: int,
 ) -> NDArray[np.int16]:
-    """What a synapse of an event-aligned layer adds for a spike: see `event_aligned.aligned_terms`."""
+    """Terms that synapses of an event-aligned layer add per spike: see `event_aligned.aligned_terms`."""
     chain, samples = shared.chain, shared.samples
     neurons, steps = int(chain.neurons[layer]), samples.frames.shape[1]
     terms = zeros(len(groups) * steps * utilities.shape[1], np.int16)
@@ -300,31 +337,11 @@ def accumulate_delta(shared: SharedForward, sums: UpdateSums) -> None:
     delta.accumulate_delta_biases(shared.errors, groups, sums.biases)
 
 
-def move(
-    network: Network,
-    state: SynapticState,
-    layer: int,
-    sums: UpdateSums,
-    rates: Rates,
-    generation: int,
-    seed: np.uint64,
-    fraction_bits: int,
-    momentum_bits: int,
-) -> int:
-    """Move a layer's weights in the direction of its sums; return how many synapses stand at their edge."""
+def move(network: Network, state: SynapticState, layer: int, sums: UpdateSums, step: Step) -> int:
+    """Move a layer's weights along its sums; return how many synapses are at the edge of their range."""
     connection, population = network.layers[layer]
-    edges = move_matrix(
-        connection,
-        state,
-        layer,
-        sums.synapses,
-        rates,
-        generation,
-        seed,
-        fraction_bits,
-        momentum_bits,
-    )
-    move_biases(population, state, layer, sums.biases, rates, generation, seed)
+    edges = move_matrix(connection, state, layer, sums.synapses, step)
+    move_biases(population, state, layer, sums.biases, step)
     return edges
 
 
@@ -333,27 +350,21 @@ def move_matrix(
     state: SynapticState,
     number: int,
     direction: NDArray[np.int32],
-    rates: Rates,
-    generation: int,
-    seed: np.uint64,
-    fraction_bits: int,
-    momentum_bits: int,
+    step: Step,
 ) -> int:
     """Move the matrix of parameter `number` along sums int32 (row, lane); as `move`."""
     synapses = state.synapses[number]
     piece = balanced(len(synapses), -(-MOVED // direction.shape[1]))
     if state.momentum:
         kept, added = state.momentum[number], direction
-        in_pieces(
-            len(added),
-            piece,
-            lambda begin, end: weight_update.gather_momentum(
-                begin, end, kept, momentum_bits, added
-            ),
-        )
+
+        def smooth(begin: int, end: int) -> None:
+            weight_update.gather_momentum(begin, end, kept, step.momentum_bits, added)
+
+        in_pieces(len(added), piece, smooth)
         direction = kept
-    low, high = state_range(connection, fraction_bits)
-    rate = _per_unit(rates.step, weight_update.absolute_sum(direction), synapses.size)
+    low, high = state_range(connection, step.fraction_bits)
+    rate = _per_unit(step.rates.step, weight_update.absolute_sum(direction), synapses.size)
     edges: list[int] = []
 
     def work(begin: int, end: int) -> None:
@@ -362,11 +373,11 @@ def move_matrix(
             begin,
             end,
             number,
-            generation,
-            seed,
+            step.generation,
+            step.seed,
             direction,
             rate,
-            rates.decay,
+            step.rates.decay,
             low,
             high,
             random,
@@ -383,23 +394,19 @@ def move_biases(
     state: SynapticState,
     number: int,
     of_biases: NDArray[np.int32],
-    rates: Rates,
-    generation: int,
-    seed: np.uint64,
+    step: Step,
 ) -> None:
     """Move the biases of `population`, whose number is `number`, along sums int32 (lane,)."""
     biases = state.biases[number]
     neurons = len(biases)
-    least, most = bias_range(population)
     weight_update.move_biases(
         number,
-        generation,
-        seed,
+        step.generation,
+        step.seed,
         of_biases,
-        _per_unit(rates.bias, weight_update.absolute_sum(of_biases), neurons),
-        rates.decay,
-        least,
-        most,
+        _per_unit(step.rates.bias, weight_update.absolute_sum(of_biases), neurons),
+        step.rates.decay,
+        *bias_range(population),
         np.zeros(-(-neurons // 8) * 2, np.uint64),
         biases,
     )

@@ -8,7 +8,8 @@ import itertools
 from dataclasses import replace
 
 import numpy as np
-from hypothesis import HealthCheck, given, settings
+import strategies as own
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from strategies import chip_faults
 
@@ -202,3 +203,20 @@ def test_samples_can_follow_one_another_through_the_layers():
     together = chip.run(stream).spikes["c"][0, 3:]
     assert np.array_equal(together, np.concatenate(list(apart.spikes["c"])))
     assert together.any()
+
+
+@settings(deadline=None, max_examples=40)
+@given(own.graph_cases())
+def test_branches_of_a_graph_arrive_together_where_the_chip_has_latency(case):
+    """Layer l of the pipelined chip does in step t + l what it does in step t without latency."""
+    network, steps = case.network, case.dense.shape[1]
+    alike = Chip.from_weights(network, case.weights, profiles.LAYERED, placement=None)
+    wanted = alike.run(case.dense).spikes
+    later = pipelined(network, steps + network.depth)
+    padded = np.pad(case.dense, ((0, 0), (0, network.depth), (0, 0)))
+    found = Chip.from_weights(later, case.weights, placement=None).run(padded).spikes
+    early = any(found[name][:, : network.depths[name]].any() for name in wanted)
+    assume(not (early and any(c.recurrent or c.delay for c in later.connections)))
+    for name, spikes in wanted.items():
+        depth = network.depths[name]
+        assert np.array_equal(found[name][:, depth : depth + steps], spikes)

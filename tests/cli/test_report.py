@@ -89,7 +89,7 @@ def test_the_page_holds_what_was_measured(done, reported):
     assert "All 6 generations are done" in said
     for name, value in json.loads((folder / CONFIG).read_text())["settings"].items():
         assert f"{name} {value[0] if isinstance(value, list) else value}" in said
-    for heading in ("Learning", "Right and wrong", "Samples", "Energy", "Cores", "Settings"):
+    for heading in ("Learning", "Confusion matrix", "Samples", "Energy", "Cores", "Settings"):
         assert heading in said
     assert f"neurosim compare {folder}" in said
 
@@ -137,7 +137,7 @@ def stopped(settings, data, path, generations):
 
 @pytest.mark.parametrize("generations", [0, 1, 3])
 def test_a_run_that_is_not_finished_has_its_page(generations, tmp_path):
-    """Before the first checkpoint, between two looks, and after a look."""
+    """Before the first checkpoint, between two validations, and after a validation."""
     settings = Settings(
         generations=6, pairs=16, groups=8, batch=2, hidden=(8, 12), evaluate_every=2,
         readout="count", validation_samples=50,
@@ -152,7 +152,7 @@ def test_a_run_that_is_not_finished_has_its_page(generations, tmp_path):
     else:
         assert "No checkpoint has been written yet" in said
         assert told["test_accuracy"] is None
-    assert ("has not been looked at" in said) == (generations < 2)
+    assert ("no validation yet" in said) == (generations < 2)
 
 
 def test_a_network_that_came_from_elsewhere_has_its_page(tmp_path):
@@ -173,7 +173,7 @@ def test_a_network_that_came_from_elsewhere_has_its_page(tmp_path):
         folder.save(state_of(drawn, 0, True), drawn, 0, 0.0)
     assert command.here("report", tmp_path / "run").returncode == 0
     said = assert_self_contained((tmp_path / "run" / "report.html").read_text()).said()
-    for words in ("2312-6-4-10", "The weights were brought here", f"are in {CONFIG}"):
+    for words in ("2312-6-4-10", "The weights were imported", f"are in {CONFIG}"):
         assert words in said
 
 

@@ -45,7 +45,8 @@ def test_the_folder_holds_the_run(done):
     lines = [json.loads(line) for line in (folder / METRICS).read_text().splitlines()]
     assert [line["generation"] for line in lines] == [2, 4, 6]
     names = {file.name for file in folder.iterdir()}
-    assert names == {CONFIG, WEIGHTS, METRICS, SUMMARY, "learning_curve.png", ".lock"}
+    kept = {CONFIG, WEIGHTS, METRICS, SUMMARY, "learning_curve.png", "provenance.json", ".lock"}
+    assert names == kept
     assert (folder / "learning_curve.png").read_bytes().startswith(b"\x89PNG")
     assert read_checkpoint(folder)[1].generation == 6
 

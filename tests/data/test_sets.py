@@ -8,7 +8,7 @@ import event_encoders
 import numpy as np
 import pytest
 
-from neurosim.data import datasets, events, frames
+from neurosim.data import cache, datasets, events, frames
 from neurosim.data.datasets import DatasetError, Options
 from neurosim.data.sensor import Sensor, channels
 from neurosim.data.sets import cifar10dvs, ncaltech101, shd
@@ -329,10 +329,10 @@ def test_every_file_of_the_layouts_is_what_it_was_meant_to_be(shared):
     with np.load(top / "truth-first-100.npz") as truth:
         assert len(truth.files) == 30
         for name in truth.files:
-            read = cifar10dvs.read if name.endswith(".aedat") else ncaltech101.read
+            record = cifar10dvs.record if name.endswith(".aedat") else ncaltech101.record
             meant = truth[name]
             start = meant[0, 0] if name.endswith(".aedat") else 0
-            found = read(top / name)[:100]
+            found = record(top / name).events[:100]
             columns = [found[axis].astype(np.int64) for axis in "txyp"]
             assert np.array_equal(np.stack(columns, axis=1), meant - [start, 0, 0, 0]), name
 
@@ -473,3 +473,21 @@ def test_a_run_follows_its_data(tmp_path):
         *small,
     )
     command.assert_refused(given, 1, "24 channels is no plane")
+
+
+def test_clearing_the_cache_leaves_what_the_cache_did_not_write(tmp_path, monkeypatch):
+    """The variable may name a folder that holds frames and recordings of somebody's own."""
+    monkeypatch.setenv("NEUROSIM_CACHE", str(tmp_path))
+    mine = [tmp_path / "frames" / "film" / "1.png", tmp_path / "frames" / "notes.txt",
+            tmp_path / "recordings" / "song.json", tmp_path / "kernels-of-corn" / "a"]  # fmt: skip
+    for file in mine:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"mine")
+    made = [tmp_path / "frames" / ("a" * 64) / "manifest.json",
+            tmp_path / "recordings" / f"{'b' * 64}.json", tmp_path / f"kernels-{'c' * 16}" / "k"]  # fmt: skip
+    for file in made:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"made")
+    assert cache.clear(kernels_too=True) == 12
+    assert all(file.read_bytes() == b"mine" for file in mine)
+    assert not any(file.exists() for file in made)

@@ -74,15 +74,15 @@ def test_parameters_are_the_same_numbers_in_verilog():
     assert "localparam [32*2-1:0] SCALE = {32'd5, 32'd4};" in text
     assert "localparam STEPS = 4;" in text
     assert values["DV"] == [9, 0]
-    assert len(text.splitlines()) == len(values) + 1
+    assert len(text.splitlines()) == len(values) + 3
 
 
 def test_what_a_core_cannot_be_is_named():
     uneven = Network.chain(7, [Population("hidden", 2, (60, 61))])
-    with pytest.raises(ImageError, match="layer 'hidden': 2 different values of vth_mant"):
+    with pytest.raises(ImageError, match="layer 'hidden': vth_mant is 2 different values"):
         parameters.layers(uneven)
     deep = Network.chain(7, [Population(f"layer{index}", 2, 60) for index in range(11)])
-    with pytest.raises(ImageError, match="11 layers"):
+    with pytest.raises(ImageError, match="populations is 11 parts"):
         parameters.layers(deep)
 
 

@@ -93,7 +93,7 @@ def rewrite(folder, change):
     ("change", "message"),
     [
         (lambda manifest: manifest.update(about=2), "was changed since it was written"),
-        (lambda manifest: manifest.update(format="other/9"), "other/9.*reads 'neurosim-hdl/1'"),
+        (lambda manifest: manifest.update(format="other/9"), "other/9.*reads 'neurosim-hdl/2'"),
         (lambda manifest: manifest.pop("files"), "is damaged"),
         (lambda manifest: manifest["files"].update(x=3), "is damaged"),
     ],

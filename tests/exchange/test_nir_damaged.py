@@ -36,7 +36,7 @@ def raw(tmp_path_factory):
 
 
 def same(found):
-    network, weights = from_nir.as_chain(found)
+    network, weights = from_nir.as_run(found)
     return network == NETWORK and all(
         np.array_equal(one, other)
         for kinds in zip(weights, WEIGHTS, strict=True)

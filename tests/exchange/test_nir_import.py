@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from neurosim.chip import profiles
 from neurosim.chip.emulator import Chip
+from neurosim.chip.synapses import Dense
 from neurosim.export.nir import from_nir, to_nir
 from neurosim.export.nir.file_io import NirError
 from neurosim.network import Connection, Network, NetworkError, Population, Weights, learned
@@ -164,7 +165,7 @@ def test_a_graph_of_ours_without_its_metadata_keeps_weights_and_decays():
         node.metadata = {}
     found = from_nir.of_graph(exported)
     assert not found.exact
-    back, weights = from_nir.as_chain(found)
+    back, weights = from_nir.as_run(found)
     for one, other in zip(mantissas, weights.mantissas, strict=True):
         assert np.array_equal(one, other)
     for ours, theirs in zip(network.populations, back.populations, strict=True):
@@ -186,12 +187,76 @@ def test_changed_weights_of_ours_are_read_as_they_are_or_quantised_and_said_so(f
     assert not exact or "changed since it was exported" in found.remarks[0]
     if factor == 300:
         with pytest.raises(NetworkError, match=r"input->a: weight 600 at \(1, 1\)"):
-            from_nir.as_chain(found)
+            from_nir.as_run(found)
         return
     assert exact or "input->a" in found.remarks[0]
-    _, read = from_nir.as_chain(found)
-    assert read.mantissas[0].max() == (3 if exact else 127)
-    assert read.mantissas[0][1, 1] == (3 if exact else 127)
+    _, read = from_nir.as_run(found)
+    assert read.mantissas[0][1, 1] == factor * read.mantissas[0][0, 0]
+
+
+@pytest.mark.parametrize("largest", [1, 4, 7, 100, 127])
+@pytest.mark.parametrize("scale", [1.0, 0.37])
+@SOME
+@given(st.integers(0, 1 << 30))
+def test_whole_numbers_of_a_unit_come_without_an_error(largest, scale, seed):
+    """Weights -largest .. largest and a threshold of the same unit: an exact scale exists, and is found."""
+    rng = np.random.default_rng(seed)
+    weights = rng.integers(-largest, largest + 1, (3, 5)).astype(float)
+    weights[0, :2] = largest, 1
+    threshold = float(rng.integers(1, 40))
+    layer = (nir.Linear(scale * weights), integrator(3, v_threshold=scale * threshold))
+    found = from_nir.of_graph(chain(layer))
+    assert max(row.rms for row in found.rows) < 1e-9
+    population, (synapses,) = found.network.populations[0], found.weights.values()
+    shift = found.network.connections[0].current_shift - found.network.connections[0].grid_bits
+    currents = synapses.weights * 2.0**shift
+    unit = (population.vth_mant << 6) / threshold
+    assert np.allclose(currents, unit * weights, rtol=1e-12)
+
+
+ONE_VALUE = [(1,), ()]
+"""Shapes in which others keep one value for a whole population."""
+
+
+@pytest.mark.parametrize("shape", ONE_VALUE)
+def test_one_value_stands_for_a_whole_population(shape):
+    """Its size is that of the matrix before it, or after it, or of what it sends to."""
+    names = ("tau", "r", "v_leak", "v_threshold", "v_reset")
+    values = dict(zip(names, (1e-3, 10.0, 0.0, 1.0, 0.0), strict=True))
+
+    def one(**more):
+        return nir.LIF(**{name: np.full(shape, value) for name, value in (values | more).items()})
+
+    before = chain((nir.Linear(np.ones((8, 5))), one()))
+    assert from_nir.of_graph(before).network.populations[0].neurons == 8
+    nodes = {
+        "in": source(8),
+        "n1": one(),
+        "m": nir.Linear(np.ones((3, 8))),
+        "n2": one(),
+        "out": sink(3),
+    }
+    after = from_nir.of_graph(graph(nodes, "in n1 m n2 out"))
+    assert [population.neurons for population in after.network.populations] == [8, 3]
+    same = from_nir.of_graph(chain((nir.Linear(np.ones((8, 5))), lif(8))))
+    assert (
+        from_nir.of_graph(before).network.populations[0].vth_mant
+        == same.network.populations[0].vth_mant
+    )
+
+
+def test_tensors_of_torch_are_read_as_arrays():
+    torch = pytest.importorskip("torch")
+    matrix = np.array([[0.5, -0.25, 1.0]])
+    given = graph(
+        {"in": source(3), "m": nir.Linear(matrix), "n": lif(1), "out": sink(1)}, "in m n out"
+    )
+    wanted = from_nir.of_graph(given)
+    given.nodes["m"].weight = torch.tensor(matrix, requires_grad=True)
+    for name in ("tau", "r", "v_leak", "v_threshold", "v_reset"):
+        array = getattr(given.nodes["n"], name)
+        setattr(given.nodes["n"], name, torch.tensor(array, dtype=torch.float64))
+    assert from_nir.of_graph(given).rows == wanted.rows
 
 
 def test_topologies_come_as_they_are():
@@ -305,14 +370,16 @@ def test_a_step_that_is_none_is_refused(dt):
 
 
 def test_what_learning_cannot_hold_is_named():
-    delayed = Network.chain(3, [Population("a", 2, 100)], Connection("", "", delay=2))
-    weights = {"input->a": np.full((2, 3), 2)}
-    excitatory = Connection("", "", sign_mode="excitatory")
-    for network in (delayed, Network.chain(3, [Population("a", 2, 100)], excitatory)):
-        found = from_nir.of_graph(to_nir.to_graph(network, weights).graph)
+    layers = [Population("a", 2, 100)]
+    excitatory = Network.chain(3, layers, Connection("", "", sign_mode="excitatory"))
+    network = Network.chain(3, layers)
+    weights = np.full((2, 3), 2)
+    own_delays = Dense(weights, np.array([[0, 1, 2], [3, 4, 5]]))
+    for case, synapses in ((excitatory, weights), (network, own_delays)):
+        found = from_nir.of_graph(to_nir.to_graph(case, {"input->a": synapses}).graph)
         assert found.exact
         with pytest.raises(NirError, match=r"input->a.*docs/exchange\.md"):
-            from_nir.as_chain(found)
-    fork = loose("in n", "in m", "n w m", m=lif(2))
-    with pytest.raises(NetworkError, match="one after another"):
-        from_nir.as_chain(from_nir.of_graph(fork))
+            from_nir.as_run(found)
+    circle = loose("in n", "in m", "n w m", "m v n", m=lif(2), v=nir.Linear(np.ones((2, 2))))
+    with pytest.raises(NetworkError, match="in a cycle"):
+        from_nir.as_run(from_nir.of_graph(circle))

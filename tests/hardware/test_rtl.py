@@ -1,33 +1,20 @@
 """Does the Verilog core do what the emulator does: spike for spike, bit for bit, weight for weight?"""
 
-import importlib.util
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import rtl_cases
+from rtl_tools import HARDWARE, ROOT, needs, script
 
 from neurosim import storage
 from neurosim.export import memory_images
 
-ROOT = Path(__file__).parents[2]
-HARDWARE = ROOT / "hardware"
-pytestmark = [
-    pytest.mark.skipif(
-        shutil.which("iverilog") is None,
-        reason="Icarus Verilog is not installed: apt-get install iverilog",
-    ),
-    pytest.mark.skipif(
-        importlib.util.find_spec("cocotb") is None,
-        reason="cocotb is not installed: pip install '.[test]'",
-    ),
-]
+pytestmark = needs("iverilog")
 
 
 def tool(name, *arguments):
@@ -38,20 +25,20 @@ def tool(name, *arguments):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=120,
+        timeout=240,
     )
     return done.returncode, done.stdout
 
 
-def simulate(folder):
+def simulate(folder, *options):
     before = sorted(folder.iterdir())
-    outcome = tool("simulate.py", folder)
+    outcome = tool("simulate.py", folder, *options)
     assert sorted(folder.iterdir()) == before
     return outcome
 
 
-def assert_passes(folder, *compared):
-    status, printed = simulate(folder)
+def assert_passes(folder, *compared, options=()):
+    status, printed = simulate(folder, *options)
     assert status == 0, printed
     for name in compared:
         assert re.search(rf"^{name}: [\d,]+ values equal$", printed, re.MULTILINE), printed
@@ -79,6 +66,50 @@ def test_a_generation_on_hardware_is_one_on_the_chip(tmp_path, inputs, settings)
         beyond_the_table = -(17 << 10)
         assert recorded.array("fitness").min() < beyond_the_table
     assert_passes(folder, "spikes_L0", "v_L1", "perturbation_B_L0", "fitness", "new_state_L1")
+
+
+BY_ERROR = rtl_cases.BY_ERROR
+ERROR_OTHER = {
+    **BY_ERROR, "hidden": (130,), "pairs": 6, "groups": 2, "du": 1000, "dv": 700, "noise_window": 0,
+    "momentum_bits": 0, "fraction_bits": 3, "readout": "count", "temperature": 0.02, "sigma": 20,
+}  # fmt: skip
+"""Two blocks of neurons, and every choice that is not the recipe's."""
+
+
+@pytest.mark.parametrize(
+    ("inputs", "settings"), [(40, BY_ERROR), (12, ERROR_OTHER)], ids=["fast", "other"]
+)
+def test_credit_by_error_on_hardware_is_that_of_the_evaluator(tmp_path, inputs, settings):
+    """Noise, masks, traces, errors, credits, and everything that moves."""
+    folder = rtl_cases.run_folder(tmp_path / "hdl", rtl_cases.striped(inputs), **settings)
+    recorded = memory_images.read(folder)
+    assert (recorded.array("weights_L0") != recorded.array("new_weights_L0")).mean() > 0.1
+    for kind in ("spikes_L0", "errors", "credits", "traces"):
+        assert recorded.array(kind).any()
+    near = recorded.array("near")
+    assert near.any()
+    assert near.all() == (settings["noise_window"] == 0)
+    assert_passes(folder, "errors", "credits", "new_state of the copy", "new_bias_state_L0")
+
+
+@needs("verilator")
+def test_verilator_reproduces_a_generation_too(tmp_path):
+    folder = rtl_cases.run_folder(tmp_path / "hdl", rtl_cases.striped(12), **BY_ERROR)
+    options = ("--simulator", "verilator", "--cores", "learning")
+    assert_passes(folder, "spikes_L0", "credits", "new_state_L0", options=options)
+
+
+@needs("verilator")
+@pytest.mark.parametrize(
+    "settings", [OTHER, BY_ERROR, ERROR_OTHER], ids=["eggroll", "fast", "other"]
+)
+def test_verilator_warns_of_nothing(tmp_path, settings):
+    folder = rtl_cases.run_folder(tmp_path / "hdl", rtl_cases.striped(12), **settings)
+    for learning in (0, 1):
+        command = ["verilator", "--lint-only", "-Wall", f"-I{HARDWARE}", f"-I{folder}"]
+        command += ["--top-module", "chip", f"-GLEARNING={learning}", *script("simulate").design()]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("seed", [0, 2])
@@ -151,7 +182,7 @@ def test_the_cost_of_a_core_is_what_its_sizes_say(tmp_path):
 
 def test_every_multiplier_is_counted():
     """Outside multiply.v a * stands only inside brackets: constant sizes, and lanes of a row."""
-    for path in HARDWARE.glob("*.v"):
+    for path in script("simulate").design():
         code = re.sub(r"//.*", "", path.read_text()).replace("@(*)", "")
         while re.search(r"\[[^\[\]]*\]", code):
             code = re.sub(r"\[[^\[\]]*\]", "", code)

@@ -8,7 +8,7 @@ import pytest
 torch = pytest.importorskip("torch", reason='needs the extra "reference" (torch)')
 
 from hostref import benchmark  # noqa: E402
-from neurosim.app.cli import bench_host, bptt, compare  # noqa: E402
+from neurosim.app.cli import bench_host, bptt, compare, evaluate, quantise, report  # noqa: E402
 from neurosim.app.cli.arguments import call  # noqa: E402
 
 
@@ -71,3 +71,68 @@ def test_a_device_that_is_not_there_is_told(noise, capsys, words, told):
 def test_a_folder_that_is_no_run_is_told(tmp_path, capsys):
     assert call(compare.run, "neurosim compare", [str(tmp_path)]) == 1
     assert "not a run folder" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def trained(noise, tmp_path_factory):
+    """A run folder of `neurosim bptt` with a convolution and a recurrent layer: folder and result."""
+    folder = tmp_path_factory.mktemp("bptt") / "run"
+    words = ["--data", noise, "--epochs", "1", "--run", str(folder), "--threads", "1"]
+    words += ["--layers", "conv 3 5x5 stride 4, recurrent 8 adaptive"]
+    assert call(bptt.run, "neurosim bptt", words) == 0
+    return folder, words
+
+
+def test_a_bptt_run_folder_is_one_that_other_commands_take(trained, capsys):
+    folder, words = trained
+    capsys.readouterr()
+    assert call(bptt.run, "neurosim bptt", [*words, "--json"]) == 0  # there already: the same
+    first = json.loads(capsys.readouterr().out)
+    assert call(evaluate.run, "neurosim evaluate", [str(folder), "--json"]) == 0
+    seen = json.loads(capsys.readouterr().out)
+    assert seen["weights_sha256"] == first["weights_sha256"]
+    assert seen["accuracy"] == first["chip_test_accuracy"]
+    assert call(report.run, "neurosim report", [str(folder), "--json"]) == 0
+    page = (folder / "report.html").read_text()
+    assert "float BPTT, weights brought to the chip" in page
+    assert "hidden1-&gt;hidden2" in page
+
+
+def test_quantise_writes_a_run_folder_for_each_width(trained, capsys):
+    folder, _ = trained
+    words = [str(folder), "--bits", "8", "3", "--search-samples", "4", "--threads", "1", "--json"]
+    assert call(quantise.run, "neurosim quantise", words) == 0
+    widths = json.loads(capsys.readouterr().out)["widths"]
+    assert [one["bits"] for one in widths] == [8, 3]
+    for one in widths:
+        assert call(evaluate.run, "neurosim evaluate", [one["folder"], "--json"]) == 0
+        seen = json.loads(capsys.readouterr().out)
+        assert seen["accuracy"] == one["accuracy"]
+        assert seen["weights_sha256"] == one["weights_sha256"]
+    words[1:4] = ["--bits", "8", "--search-rounds", "0"]
+    assert call(quantise.run, "neurosim quantise", words) == 1  # other weights in the same folder
+    assert "holds another run" in capsys.readouterr().err
+
+
+def test_quantise_refuses_what_is_no_float_training(trained, tmp_path, capsys):
+    folder, _ = trained
+    assert call(quantise.run, "neurosim quantise", [str(tmp_path)]) == 1
+    assert "not a run folder" in capsys.readouterr().err
+    (tmp_path / "config.json").write_bytes((folder / "config.json").read_bytes())
+    assert call(quantise.run, "neurosim quantise", [str(tmp_path)]) == 1
+    assert "neurosim bptt --run" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        call(quantise.run, "neurosim quantise", [str(folder), "--bits", "9"])
+    assert "less than or equal to 8" in capsys.readouterr().err
+
+
+def test_a_run_folder_of_a_graph_is_compared(trained, capsys):
+    folder, _ = trained
+    words = f"{folder} --bits 4 --bptt-epochs 1 --float-generations 1 --float-pairs 2 --search-samples 4"
+    words = [*words.split(), "--threads", "1", "--json"]
+    assert call(compare.run, "neurosim compare", words) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert "float BPTT, weights brought to the chip" in found["rows"]
+    assert "float EGGROLL" in found["rows"]
+    assert set(found["sweeps"]) == {"weights", "membrane", "decay"}
+    assert set(found["agreement"]["spikes"]) == {"hidden1", "hidden2", "output"}

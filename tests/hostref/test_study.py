@@ -21,7 +21,7 @@ def few(monkeypatch):
         ablation.Variant("best", "best", TINY),
         ablation.Variant("fast", "fast", TINY),
     )
-    bits = ablation.Variant("8 bits a synapse", "fast", {**TINY, **ablation.EIGHT_BITS})
+    bits = ablation.Variant("8 bits per synapse", "fast", {**TINY, **ablation.EIGHT_BITS})
     slow = ablation.Variant("EGGROLL, 1,000 generations", "eggroll", SLOW)
     monkeypatch.setattr(ablation, "CLAIMS", claims)
     changed = slow, slow._replace(name="rank 2", changed={**SLOW, "rank": 2})

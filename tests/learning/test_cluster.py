@@ -37,6 +37,13 @@ FAST = {
     "shift": 1,
     "sigma": 256,
 }
+LAYERED = {
+    "sigma": 16,
+    "hidden": (128,),
+    "feedback": "gate-local",
+    "layers": "conv 3 5x5 stride 4, recurrent 9",
+    "bias_rate": 0.5,
+}
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +102,7 @@ def on(worker, pool, code):
         {"method": "full-rank", "decay": 0.01},
         {**FAST, "final_noise": 0.5, "final_temperature": 0.5},
         {"estimator": "one-sided"},
+        {**FAST, **LAYERED},
     ],
 )
 def test_a_cluster_learns_the_same_bits(here, data, settings):

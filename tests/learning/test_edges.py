@@ -21,7 +21,7 @@ from neurosim.data.frames import pack
 from neurosim.data.sensor import Sensor
 from neurosim.network import Network, NetworkError, Population
 from neurosim.population.state import bias_range, check_state, initial_state, weights
-from neurosim.population.update import Rates, move_biases
+from neurosim.population.update import Rates, Step, move_biases
 
 SENSOR = Sensor(4, 4)
 STEPS = 5
@@ -87,7 +87,7 @@ def test_a_learned_bias_stops_where_it_and_the_described_one_leave_the_register(
     sums[:4] = direction
     rates = Rates(0, 1 << 54, 0)
     for generation in range(3):
-        move_biases(population, state, 0, sums, rates, generation, np.uint64(1))
+        move_biases(population, state, 0, sums, Step(rates, generation, np.uint64(1), 8, 0))
         check_state(network, state, 8)
         total = weights(state, 8).biases[0].astype(int) + own
         assert -4096 <= total.min() <= total.max() <= 4095

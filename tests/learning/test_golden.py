@@ -8,13 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from learning import golden
+from learning.recipes import RECIPES
 from learning.settings import Settings, noise
 from learning.training import Training
 
 DATA = rtl_cases.striped(40)
 
 
-@pytest.mark.parametrize("settings", [{}, {"momentum_bits": 0, "rank": 2, "shaping": "sign"}])
+NO_MOMENTUM = {"momentum_bits": 0, "rank": 2, "shaping": "sign"}
+BY_ERROR = {**rtl_cases.BY_ERROR, "final_learning_rate": 0, "schedule": "linear"}
+"""As the recipe `fast`: a run that ends at learning rate 0."""
+
+
+@pytest.mark.parametrize("settings", [{}, NO_MOMENTUM, rtl_cases.BY_ERROR])
 def test_the_step_is_the_one_training_would_do(settings):
     config, checkpoint = rtl_cases.trained(DATA, **settings)
     before = [array.copy() for part in checkpoint.state for array in part]
@@ -34,7 +40,7 @@ def test_rates_and_totals_make_the_new_state():
     step = golden.step(config, checkpoint, DATA)
     for layer, momentum in enumerate(step.after.momentum):
         sources, neurons = step.after.synapses[layer].shape
-        assert step.totals[layer] == sum(abs(int(m)) for m in momentum[:, :neurons].flat)
+        assert step.synapses.totals[layer] == sum(abs(int(m)) for m in momentum[:, :neurons].flat)
         for j in range(0, sources, 7):
             for k in range(neurons):
                 random = naive.rounding(
@@ -42,10 +48,54 @@ def test_rates_and_totals_make_the_new_state():
                     j * momentum.shape[1] + k,
                 )  # fmt: skip
                 moved = naive.move(
-                    int(step.before.synapses[layer][j, k]), int(momentum[j, k]), step.rates[layer],
+                    int(step.before.synapses[layer][j, k]), int(momentum[j, k]), step.synapses.rates[layer],
                     0, random, -128 << 8, (127 << 8) + 127,
                 )  # fmt: skip
                 assert moved == step.after.synapses[layer][j, k]
+
+
+@pytest.mark.parametrize("settings", [BY_ERROR, {"final_learning_rate": 0, "schedule": "linear"}])
+def test_a_run_that_ended_at_rate_0_has_vectors_that_move(settings):
+    """Weights, momentum and biases of every layer, by the learning rate of the first generation."""
+    config, checkpoint = rtl_cases.trained(DATA, **settings)
+    assert checkpoint.generation == config.settings.generations
+    step = golden.step(config, checkpoint, DATA)
+    assert min(step.synapses.rates) > 0
+    assert golden.beyond(config, step) is None
+    for kind in ("synapses", "momentum", "biases") if step.by_error else ("synapses", "momentum"):
+        for old, new in zip(getattr(step.before, kind), getattr(step.after, kind), strict=True):
+            assert not np.array_equal(old, new), kind
+
+
+def test_vectors_in_which_nothing_moves_are_refused():
+    config, checkpoint = rtl_cases.trained(DATA)
+    step = golden.step(config, checkpoint, DATA)
+    fault = golden.beyond(config, step._replace(after=step.before))
+    assert "no weight of layer 'hidden' changes" in (fault or "")
+
+
+@pytest.mark.parametrize("more", [{}, {"noise_window": 0, "readout": "count", "temperature": 0.1}])
+def test_numbers_of_credit_by_error_are_the_evaluators(more):
+    """Worked out from spikes and credits alone, they make the momentum and the biases of the evaluator."""
+    config, checkpoint = rtl_cases.trained(DATA, **{**BY_ERROR, **more})
+    step = golden.step(config, checkpoint, DATA)
+    numbers, bits = step.by_error, config.settings.momentum_bits
+    for layer, (old, new) in enumerate(zip(step.before.momentum, step.after.momentum, strict=True)):
+        votes, biases = numbers.synapses[layer], numbers.biases[layer]
+        for j, row in enumerate(votes):
+            for k, vote in enumerate(row):
+                assert naive.momentum(int(old[j, k]), int(vote), bits) == new[j, k]
+        for k, vote in enumerate(biases):
+            random = naive.rounding(
+                naive.BIAS_ROUNDING, layer, step.generation, config.settings.seed, k
+            )
+            low, high = -4096 << 8, (4095 << 8) + 127
+            state = int(step.before.biases[layer][k])
+            rate = step.biases.rates[layer]
+            moved = naive.move(state, int(vote), rate, 0, random, low, high)
+            assert moved == step.after.biases[layer][k]
+    assert numbers.errors.any()
+    assert numbers.traces.any()
 
 
 @given(
@@ -79,13 +129,19 @@ def test_a_direction_never_leaves_its_bits(pairs, rank, bits, wishes):
         ({"final_temperature": 0.5}, "final_temperature is 0.5"),
         ({"sigma": 0}, "sigma 0"),
         ({"pairs": 1 << 20, "momentum_bits": 6}, "directions of 34 bits"),
+        ({"learning_rate": 0, "final_learning_rate": 0}, "learning_rate 0.0"),
+        ({**rtl_cases.BY_ERROR, "output_rule": "frozen"}, "output_rule is 'frozen'"),
+        ({**rtl_cases.BY_ERROR, "credit": "fitness"}, "credit is 'fitness'"),
+        ({**rtl_cases.BY_ERROR, "noise_period": 2}, "noise_period is 2"),
     ],
 )
 def test_what_hardware_cannot_learn_is_named(settings, named):
     assert named in (golden.fault(Settings(**settings)) or "")
 
 
-def test_the_default_is_learnt_by_hardware():
+def test_recipes_are_learnt_by_hardware():
+    for name in ("fast", "best", "eggroll"):
+        assert golden.fault(RECIPES[name][1]) is None
     assert golden.fault(Settings()) is None
     assert golden.sum_bits(Settings()) == 22
 
@@ -97,10 +153,10 @@ def test_a_rate_beyond_its_register_is_named():
         "output_rate": 127,
         "shaping": "sign",
     }
-    faults = [
-        golden.beyond(golden.step(*rtl_cases.trained(DATA, **settings), DATA))
-        for settings in ({"momentum_bits": 0, **rates}, {})
-    ]
+    faults = []
+    for settings in ({"momentum_bits": 0, **rates}, {}):
+        config, checkpoint = rtl_cases.trained(DATA, **settings)
+        faults.append(golden.beyond(config, golden.step(config, checkpoint, DATA)))
     assert "48 bits do not hold it" in (faults[0] or "")
     assert faults[1] is None
 

@@ -65,8 +65,7 @@ def test_training_counts_passes_draws_updates_and_messages():
     made, spikes = chip()
     counted = {n: v / 5 for n, v in made.run(spikes).counters.total().items()}
     estimate = energy.training(
-        made.network, counted, made.placement,
-        steps=10, pairs=8, samples_per_pair=4, generations=3, rank=2,
+        made.network, counted, made.placement, energy.Evolution(10, 8, 4, 3, 2)
     )  # fmt: skip
     rows = {row.operation: row for row in estimate.rows}
     assert rows["synaptic operations"].number == pytest.approx(
@@ -80,8 +79,7 @@ def test_training_counts_passes_draws_updates_and_messages():
     assert rows["relay operations"].number > 0
     assert "estimate of 3 generations of 8 pairs, rank 2" in estimate.label
     apart = energy.training(
-        made.network, counted, made.placement,
-        steps=10, pairs=8, samples_per_pair=4, generations=3, rank=2, directions=2,
+        made.network, counted, made.placement, energy.Evolution(10, 8, 4, 3, 2, directions=2)
     )  # fmt: skip
     more = {row.operation: row.number / rows[row.operation].number for row in apart.rows}
     assert more.pop("random numbers") == more.pop("update sums") == 2

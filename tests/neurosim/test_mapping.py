@@ -2,12 +2,15 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from neurosim.chip.mapping import LOIHI, Limits, MappingError, axon_bits, place, tile
-from neurosim.chip.synapses import Sparse
+from neurosim.chip.emulator import Chip
+from neurosim.chip.fans import axon_bits, fan_of
+from neurosim.chip.mapping import LOIHI, Limits, MappingError, place, tile
+from neurosim.chip.synapses import Sparse, of_matrix
 from neurosim.network import Connection, Input, Network, Population
+from neurosim.network.connections import Conv2d, PooledDense, SumPool2d
 
 
 def chain(inputs, *sizes, **registers):
@@ -137,3 +140,107 @@ def test_the_mesh_is_drawn():
 
     placement = place(chain(2312, 256, 40, 10))
     assert mesh_png(placement).startswith(b"\x89PNG")
+
+
+@st.composite
+def shared_kinds(draw):
+    """A network of one connection whose weights are shared."""
+    shape = (draw(st.integers(1, 3)), draw(st.integers(2, 7)), draw(st.integers(2, 7)))
+    kernel = (draw(st.integers(1, 2)), draw(st.integers(1, 2)))
+    stride = (draw(st.integers(1, 2)), draw(st.integers(1, 2)))
+    kind = draw(
+        st.sampled_from(
+            [
+                Conv2d(draw(st.integers(1, 4)), kernel, stride),
+                SumPool2d(kernel, stride),
+                PooledDense(2),
+            ]
+        )
+    )
+    out = kind.out_shape(shape) or (draw(st.integers(1, 9)),)
+    wire = Connection("i", "a", draw(st.integers(1, 8)), delay=draw(st.integers(0, 1)), kind=kind)
+    size = lambda axes: int(np.prod(axes))  # noqa: E731
+    population = Population("a", size(out), 10, shape=out)
+    return Network((Input("i", size(shape), shape),), (population,), (wire,))
+
+
+@given(shared_kinds(), st.data())
+@settings(deadline=None, max_examples=60)
+def test_axons_of_a_map_share_lists_that_are_equal_up_to_a_shift(network, data):
+    """Every list of synapses written out, position by position, and equal ones counted once."""
+    (wire,) = network.connections
+    first = data.draw(st.integers(0, network.populations[0].neurons - 1))
+    last = data.draw(st.integers(first + 1, network.populations[0].neurons))
+    matrix = network.parameter(wire)
+    assume(matrix is None or matrix.uses > 1)
+    entries = matrix and np.arange(matrix.rows * matrix.columns).reshape(matrix[:2])
+    plane = network.inputs[0].shape[1] * network.inputs[0].shape[2]
+    lists = {}
+    for source, target, entry in zip(*network.expand(wire, entries), strict=True):
+        if first <= target < last:
+            one = lists.setdefault(source % plane, [])
+            one.append((int(source // plane), int(target) - first, int(entry)))
+    largest, distinct = 0, set()
+    for one in lists.values():
+        base = min(min(target for _, target, _ in one), 255)
+        shifted = tuple(sorted((atom, target - base, entry) for atom, target, entry in one))
+        largest = max(largest, *(target for _, target, _ in shifted))
+        distinct.add(shifted)
+    index = max(6, largest.bit_length())
+    bits = sum(
+        int(axon_bits(len(one), wire.weight_bits, 6 * wire.delay, index)) for one in distinct
+    )
+    fan = fan_of(network, wire, None)
+    assert fan.use(first, last) == (len(lists), bits)
+    weights = None if matrix is None else np.ones(matrix[:2], np.int8)
+    given_weights = fan_of(network, wire, of_matrix(network, wire, weights))
+    assert given_weights.use(first, last) == (len(lists), bits)
+    reached = {int(s) for s, t, _ in zip(*network.expand(wire, entries), strict=True)
+               if first <= t < last}  # fmt: skip
+    assert set(np.flatnonzero(fan.reaches(first, last)).tolist()) == reached
+
+
+def pilotnet(channels=24):
+    """A convolution of the size of PilotNet's maps, with fewer of them at its input."""
+    kind = Conv2d(channels, 3, 2)
+    shape = (4, 31, 98)
+    out = kind.out_shape(shape)
+    population = Population("conv", int(np.prod(out)), 10, shape=out)
+    wire = Connection("input", "conv", kind=kind)
+    return Network((Input("input", int(np.prod(shape)), shape),), (population,), (wire,))
+
+
+def test_a_convolution_of_shared_weights_fits_where_written_out_it_does_not():
+    network = pilotnet()
+    shared = place(network)
+    assert all(core.used["synapse_bits"] <= LOIHI.synapse_bits for core in shared.cores)
+    (wire,) = network.connections
+    weights = np.random.default_rng(0).integers(-99, 99, network.parameter(wire)[:2])
+    synapses = of_matrix(network, wire, weights)
+    assert place(network, {wire.name: synapses}).cores == shared.cores
+    changed = synapses._replace(weights=synapses.weights.copy())
+    changed.weights[7] += 2
+    used = [fan_of(network, wire, given_).use(0, 200).bits for given_ in (synapses, changed)]
+    assert used[1] > 5 * used[0]
+
+
+def test_a_convolution_that_does_not_fit_is_refused_by_how_much():
+    with pytest.raises(MappingError, match=r"'conv' does not fit.*input axons.*too many"):
+        place(pilotnet(), allowed=Limits(axons_in=8))
+    with pytest.raises(MappingError, match=r"bits of synaptic memory.*too many"):
+        place(pilotnet(), allowed=Limits(synapse_bits=500))
+    with pytest.raises(MappingError, match=r"needs 17 cores .*the chip has 4 \(13 too many\)"):
+        place(pilotnet(), allowed=Limits(cores=4))
+
+
+def test_a_chip_with_a_convolution_is_placed_and_counts_messages():
+    network = pilotnet(2)
+    (wire,) = network.connections
+    matrix = np.full(network.parameter(wire)[:2], 3)
+    chip = Chip(network, {wire.name: of_matrix(network, wire, matrix)})
+    spikes = np.zeros((1, 3, network.sizes["input"]), int)
+    spikes[0, 0, 40] = 1
+    counted = chip.run(spikes).counters.total()
+    (axon,) = np.flatnonzero(spikes[0, 0])
+    assert counted["messages"] == chip.placement.routes[axon, 0] > 0
+    assert counted["synaptic_operations"] == int(np.diff(chip.synapses[wire.name].start)[axon])

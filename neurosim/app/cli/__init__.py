@@ -1,4 +1,4 @@
-"""`neurosim COMMAND`: which command is meant, and how are its arguments read?
+"""Command line: `neurosim COMMAND`, with one module per command.
 
 A command is a module of this package with a frozen pydantic model of its arguments and `run(arguments)`.
 It is imported when it is asked for, so that `neurosim --help` answers at once.
@@ -9,24 +9,25 @@ import sys
 from collections.abc import Sequence
 
 COMMANDS = {
-    "train": "train a network on the chip, or continue a run",
+    "train": "train a network on the chip emulator, or continue a run",
     "evaluate": "accuracy and confusion matrix of a run",
     "run": "one sample through a trained network: raster, membranes, cost",
     "map": "the cores, memory and routes a trained network takes",
     "export": "a trained network in a format that others read",
-    "import": "a NIR graph as a network of the chip, and as a run to go on with",
+    "import": "a NIR graph as a network of the chip, and as a run",
     "report": "one HTML page of a run: accuracy, cost, curves, samples, cores, settings",
-    "check-vectors": "hold the chip against recorded steps of another emulator",
-    "check-hdl": "whether memory images are whole, and the chip still does the same",
+    "check-vectors": "compare the chip with recorded steps of another emulator",
+    "check-hdl": "check memory images: hashes, and a replay on the chip emulator",
     "bptt": "train the float reference by surrogate-gradient BPTT",
+    "quantise": "weights trained by bptt, on the chip with 8 to 3 bits per weight",
     "compare": "a run beside float training, quantised weights and narrower registers",
     "reproduce": "the paper's table and figures, for this implementation",
-    "study": "what each choice of learning is worth, beside float BPTT on the same events",
+    "study": "ablation of the learning settings, beside float BPTT on the same events",
     "faults": "what learning on a chip with faults repairs",
-    "cache": "what is kept to save time: list it, or clear it",
-    "bench": "how near a generation comes to this machine's limit",
-    "warmup": "compile every kernel now, so that no later command waits",
-    "bench-host": "seconds a generation of the float methods on this device",
+    "cache": "list or clear cached frames and compiled kernels",
+    "bench": "time of a generation beside its lower bound on this machine",
+    "warmup": "compile all kernels now, so that later commands start faster",
+    "bench-host": "seconds per generation of the float methods on this device",
 }
 """Command and what it does; the module is called like the command, with _ for -."""
 
@@ -38,7 +39,7 @@ def _help() -> str:
         "usage: neurosim COMMAND [arguments]\n\n"
         "A spiking network that learns on the chip: integers only, forward passes only.\n\n"
         f"commands:\n{rows}\n\n"
-        "neurosim COMMAND --help tells the arguments of a command."
+        "neurosim COMMAND --help lists the arguments of a command."
     )
 
 

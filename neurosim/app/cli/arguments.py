@@ -1,6 +1,6 @@
-"""How does a command take its arguments and give its errors? Once, for all commands.
+"""Arguments and errors of commands, the same for all.
 
-Errors people can do something about end in one message and status 1.
+Errors that the user can correct end in one message and status 1.
 """
 
 import sys
@@ -79,7 +79,7 @@ _LINE_SECONDS = 10.0
 
 
 def load_settings(settings: Any, quiet: bool) -> Any:
-    """The data set that settings name, framed as they say; what there is to tell of it is printed."""
+    """The data set of some settings, as frames; prints a description of it."""
     from neurosim.data import datasets
 
     data = datasets.load(
@@ -123,6 +123,6 @@ def load_data(config: Any, name: str | None, quiet: bool, choice: Any = None) ->
 
 
 def tell_data(data: Any, quiet: bool) -> None:
-    """Print what was found: classes, samples of each split, rules that were used, what was left out."""
+    """Print the classes, the samples of each split, the rules that were used, and ignored files."""
     if not quiet:
         print(f"{data.name}", *data.notes, sep="\n  ", file=sys.stderr, flush=True)

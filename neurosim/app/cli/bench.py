@@ -1,4 +1,4 @@
-"""`neurosim bench`: how fast is this machine, and how near to its limit does a generation come?"""
+"""`neurosim bench`: time of a generation beside its lower bound on this machine (roofline)."""
 
 import json
 import statistics
@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Bench(BaseModel):
-    """Time a generation of every rule, beside the least time that its counted work can take here."""
+    """Time a generation of every rule, beside the lower bound from its counted operations."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -1,4 +1,4 @@
-"""`neurosim bench-host`: seconds a generation of each float method on the device at hand."""
+"""`neurosim bench-host`: seconds per generation of each float method on this device."""
 
 import json
 from typing import Annotated

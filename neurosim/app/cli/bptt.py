@@ -11,7 +11,11 @@ from hostref.settings import BpttSettings
 
 
 class Bptt(BaseModel):
-    """Train the float reference by surrogate gradients (needs the extra "reference")."""
+    """Train the float reference by surrogate gradients (needs the extra "reference").
+
+    With --run the weights also come to the chip, so that evaluate, report, run, compare and quantise take
+    the folder.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -22,6 +26,8 @@ class Bptt(BaseModel):
     """join pixels POOL x POOL"""
     run: Path | None = None
     """folder for the training; given again with the same settings it goes on where it stopped"""
+    bits: Annotated[int, Field(ge=2, le=8)] = 8
+    """bits of a weight on the chip, where --run is given"""
     device: str = "cpu"
     """auto (CUDA where there is one), cpu, cuda or cuda:N"""
     threads: Annotated[int | None, Field(ge=1)] = None
@@ -62,6 +68,8 @@ def run(arguments: Bptt) -> int:
         "silent_neurons": shown.silent,
         "settings": settings.model_dump(mode="json"),
     }
+    if arguments.run is not None:
+        result |= _to_chip(arguments, arguments.run, trained, data, result)
     if arguments.as_json:
         print(json.dumps(result))
     else:
@@ -69,6 +77,36 @@ def run(arguments: Bptt) -> int:
             f"test accuracy {100 * shown.accuracy:.2f} % on {len(samples):,} samples after "
             f"{len(trained.history)} epochs (best validation "
             f"{100 * result['validation_accuracy']:.2f} %), "
-            f"{shown.spikes[0]:.0f} hidden spikes a sample"
+            f"{shown.hidden_spikes:.0f} hidden spikes per sample"
         )
+        if arguments.run is not None:
+            print(
+                f"on the chip with {arguments.bits}-bit weights "
+                f"{100 * result['chip_test_accuracy']:.2f} %; run folder {arguments.run}"
+            )
     return 0
+
+
+def _to_chip(
+    arguments: Bptt, folder: Path, trained: Any, data: Any, result: dict[str, Any]
+) -> dict[str, Any]:
+    """Write the run folder; what is to be said of the weights on the chip."""
+    from neurosim.app.experiments import float_runs
+
+    settings = arguments.settings
+    found, width = float_runs.at_width(trained, settings, data, arguments.bits, (1, 0))
+    choice = float_runs.DataName(arguments.data, arguments.pool)
+    config = float_runs.config_of(settings, choice, data, found.network)
+    facts = {
+        "weight_bits": arguments.bits,
+        "chip_test_accuracy": width.accuracy,
+        "chip_validation_accuracy": width.validation,
+    }
+    summary = {
+        "test_accuracy": width.accuracy,
+        "float_test_accuracy": result["test_accuracy"],
+        "epochs": result["epochs"],
+        **facts,
+    }
+    sha256 = float_runs.write(folder, config, found, trained, summary)
+    return {**facts, "weights_sha256": sha256, "run": str(folder)}

@@ -1,4 +1,4 @@
-"""`neurosim cache`: what is kept to save time, how much room it takes, and how to clear it."""
+"""`neurosim cache`: list or clear cached frames, extents of recordings and compiled kernels."""
 
 import json
 from typing import Annotated, Any, Literal
@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Cache(BaseModel):
-    """List or clear what can be made again: frames of data sets, extents of recordings, compiled kernels.
+    """List or clear cached data: frames of data sets, extents of recordings, compiled kernels.
 
     NEUROSIM_CACHE names another folder.
     """

@@ -1,4 +1,4 @@
-"""`neurosim check-hdl`: are the memory images of a folder whole, and does the chip still do the same?"""
+"""`neurosim check-hdl`: check the hashes of memory images, and replay them on the chip emulator."""
 
 import json
 from pathlib import Path

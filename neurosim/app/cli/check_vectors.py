@@ -1,4 +1,4 @@
-"""`neurosim check-vectors`: does the chip do what other emulators were recorded doing?"""
+"""`neurosim check-vectors`: compare the chip with recorded steps of other emulators."""
 
 import json
 from pathlib import Path

@@ -78,7 +78,7 @@ def _share(right: int, of: int) -> str:
 
 
 def _show(confusion: NDArray[np.int64], names: Sequence[str], title: str) -> None:
-    """The confusion matrix: a row for each label, a column for each answer."""
+    """The confusion matrix: one row per label, one column per prediction."""
     from rich.console import Console
     from rich.table import Table
 
@@ -99,7 +99,7 @@ def _show(confusion: NDArray[np.int64], names: Sequence[str], title: str) -> Non
 
 
 def _show_confused(confusion: NDArray[np.int64], names: Sequence[str], title: str) -> None:
-    """A line for each class: the share answered rightly, and what it is most often taken for."""
+    """One line per class: its accuracy, and its most frequent wrong prediction."""
     from rich.console import Console
     from rich.table import Table
 

@@ -19,7 +19,7 @@ class Export(BaseModel):
     """run folder"""
     to: str
     """nir: one graph of the Neuromorphic Intermediate Representation, with the exact registers in it;
-    hdl: a folder of memory images, parameters and vectors that hardware/ is held against"""
+    hdl: a folder of memory images, parameters and golden vectors for hardware"""
     out: Path | None = None
     """where to write; by default network.nir, or the folder hdl, in the run folder"""
     samples: Annotated[int, Field(ge=1)] | None = None

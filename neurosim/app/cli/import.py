@@ -1,4 +1,4 @@
-"""`neurosim import`: a NIR graph as a network of the chip, and as a run to go on with."""
+"""`neurosim import`: a NIR graph as a network of the chip, and as a run."""
 
 import json
 from pathlib import Path
@@ -19,7 +19,7 @@ class Import(BaseModel):
     file: tyro.conf.Positional[Path]
     """NIR graph"""
     run: Path | None = None
-    """folder for the run; without, the graph is only looked at"""
+    """folder for the run; without it, only the table is printed"""
     data: str | None = None
     """data set of the run; by default the exported run's, else digits"""
     steps: Annotated[int, Field(ge=1, le=255)] | None = None
@@ -31,11 +31,11 @@ class Import(BaseModel):
     recipe: str | None = None
     """settings for training on; by default the exported run's, else paper for count, train's for membrane"""
     generations: Annotated[int, Field(ge=1, lt=1 << 32)] | None = None
-    """updates of the weights, when it trains on"""
+    """generations of further training"""
     dt: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-4
     """seconds a step, for graphs of others"""
     clip: bool = False
-    """hold what a register cannot hold at its end, and name it, instead of refusing the graph"""
+    """clip values that a register cannot hold, and list them, instead of refusing the graph"""
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False
     """print one JSON object, and nothing else"""
 
@@ -74,12 +74,12 @@ def _make_run(arguments: Import, path: Path, found: Any) -> list[str]:
     from learning.record import Checkpoint, Config, DataAbout, RunFolder
     from learning.settings import network as described_by
     from neurosim.app.cli.arguments import load_settings
-    from neurosim.export.nir.from_nir import as_chain
+    from neurosim.export.nir.from_nir import as_run
     from neurosim.network import NetworkError
     from neurosim.population.layout import check_trainable
     from neurosim.population.state import state_of
 
-    network, weights = as_chain(found)
+    network, weights = as_run(found)
     settings = _settings(arguments, found.run, network)
     data = load_settings(settings, arguments.as_json)
     inputs, classes = network.inputs[0].size, network.populations[-1].neurons
@@ -123,7 +123,9 @@ def _settings(arguments: Import, run: dict[str, Any] | None, network: Any) -> An
     if not hidden:
         raise ImportRefused("the graph has one population; a run needs a hidden layer before it")
     registers = {name: int(hidden[0].each(name)[0]) for name in ("vth_mant", "du", "dv")}
-    sizes = {"hidden": tuple(population.neurons for population in hidden)}
+    sizes: dict[str, Any] = {}
+    if network.is_dense_chain:
+        sizes["hidden"] = tuple(population.neurons for population in hidden)
     return Settings.model_validate({**base, **kept, **asked, **registers, **sizes})
 
 

@@ -1,4 +1,4 @@
-"""`neurosim map`: on which cores does a trained network lie, and which way do its spikes go?"""
+"""`neurosim map`: cores, memory and routes of a trained network."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What does a person see of long work? A bar on a terminal; elsewhere one line a step, or nothing."""
+"""Progress of long work: a bar on a terminal, elsewhere one line per step, or nothing."""
 
 import sys
 from collections.abc import Iterator

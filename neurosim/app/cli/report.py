@@ -1,4 +1,4 @@
-"""`neurosim report`: one HTML page that tells a run, and needs nothing but itself."""
+"""`neurosim report`: one self-contained HTML page of a run."""
 
 import json
 from functools import partial
@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Report(BaseModel):
-    """Write what is known of a run to one page: accuracy, cost, curves, samples, cores, settings.
+    """Write one page about a run: accuracy, cost, curves, samples, cores, settings.
 
     A run that is not finished, or was never compared with the float reference, has its page too.
     """

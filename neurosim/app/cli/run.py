@@ -1,4 +1,4 @@
-"""`neurosim run`: what does the trained network do with one sample on the chip, and at what cost?"""
+"""`neurosim run`: one sample on the chip emulator, with raster, membranes and cost."""
 
 import json
 import re
@@ -12,7 +12,7 @@ PROBE = re.compile(
     r"^(?P<population>[^.\[\]]+)\.(?P<what>u|v|current)(\[(?P<neurons>[0-9,:]+)\])?$"
 )
 SHOWN_NEURONS = 8
-"""Traces of a probe without neurons: more are not told apart in a picture; chosen here."""
+"""Traces of a probe without neurons; chosen here: more cannot be distinguished in a picture."""
 
 
 class Run(BaseModel):
@@ -56,9 +56,10 @@ def run(arguments: Run) -> int:
 
     config, checkpoint = read_checkpoint(arguments.folder)
     settings = config.settings
-    layers, steps = len(settings.hidden) + 1, settings.steps
+    layers, steps = config.network().depth, settings.steps
     network = pipelined(config.network(), steps + layers)
-    output = network.populations[-1].name
+    output = network.populations[network.output].name
+    first = network.depths[output]
     probes = [_probe(text, network) for text in arguments.probe or (f"{output}.v",)]
     data = load_data(config, arguments.data, arguments.as_json)
     chosen = getattr(data, arguments.split)
@@ -81,9 +82,9 @@ def run(arguments: Run) -> int:
     chip = Chip.from_weights(network, checkpoint.weights, faults=faults)
     recording = chip.run(one, [*probes, Probe(output, "v")])
     if settings.readout == "membrane":
-        scores = recording.probed[-1][0, layers:].sum(axis=0)
+        scores = recording.probed[-1][0, first : first + steps].sum(axis=0)
     else:
-        scores = recording.spikes[output][0, layers:].sum(axis=0, dtype=np.int64)
+        scores = recording.spikes[output][0, first : first + steps].sum(axis=0, dtype=np.int64)
     label, prediction = int(one.labels[0]), int(np.argmax(scores))
     spikes = {"input": frames.unpack(one)[0]} | {n: s[0] for n, s in recording.spikes.items()}
     traces = {
@@ -93,7 +94,7 @@ def run(arguments: Run) -> int:
     }
     title = (
         f"{data.name}, {arguments.split} sample {arguments.sample}: "
-        f"{config.class_names[label]}, taken for {config.class_names[prediction]}"
+        f"{config.class_names[label]}, classified as {config.class_names[prediction]}"
     )
     path = arguments.picture or arguments.folder / f"sample-{arguments.sample}.png"
     thresholds = {

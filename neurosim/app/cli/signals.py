@@ -1,4 +1,4 @@
-"""Signals: Ctrl-C, a closed terminal and a request to end, each answered in one line and an exit status.
+"""Signals: Ctrl-C, a closed terminal and a request to end; each ends in one line and an exit status.
 
     exit status = 128 + number of the signal: SIGINT 130, SIGTERM 143, SIGHUP 129
 
@@ -33,7 +33,7 @@ def status(error: KeyboardInterrupt) -> int:
 
 
 def describe(error: KeyboardInterrupt) -> str:
-    """What a person should be told."""
+    """The message for the user."""
     number = getattr(error, "number", signal.SIGINT)
     return "interrupted" if number == signal.SIGINT else f"ended by {signal.Signals(number).name}"
 

@@ -1,4 +1,4 @@
-"""`neurosim study`: what each choice of learning is worth, beside float BPTT on the same events."""
+"""`neurosim study`: ablation of the learning settings, beside float BPTT on the same events."""
 
 import json
 from typing import Annotated

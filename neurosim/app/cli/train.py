@@ -8,13 +8,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import tyro
 from pydantic import BaseModel, ConfigDict
 
 from learning.recipes import DEFAULT, RECIPES
 from learning.settings import Settings
+from neurosim.app.cli.training_display import Display
 
 if TYPE_CHECKING:
     from neurosim.data.datasets import Dataset
@@ -34,9 +35,9 @@ class Train(BaseModel):
     run: Path | None = None
     """folder for the run; by default the next free runs/DATA-N"""
     resume: Path | None = None
-    """run folder to continue, with the settings it has"""
+    """run folder to continue, with the settings it has; a larger --generations lengthens it"""
     start: Path | None = None
-    """run folder whose weights the new run starts with, to learn on from other data"""
+    """run folder whose weights the new run starts with, for further training on other data"""
     faults: str | None = None
     """faults of the chip that it learns on: "stuck-weight-bits 0.01, dead 0.05, seed 3, since 50"
     (docs/faults.md); by default none. A resumed run keeps its own"""
@@ -59,14 +60,18 @@ class Train(BaseModel):
 
 
 def default(given: Sequence[str]) -> Train:
-    """What the flags start from: the recipe that is asked for, `deep` where layers are."""
-    asked = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    asked.add_argument("--recipe")
-    asked.add_argument("--layers")
-    asked.add_argument("--feedback")
+    """What the flags start from: the recipe that is asked for, `deep` where layers are; of a run that goes
+    on its settings."""
+    asked = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    for flag in ("--recipe", "--layers", "--feedback", "--shift", "--resume"):
+        asked.add_argument(flag)
     asked.add_argument("--hidden", nargs="*", default=())
-    asked.add_argument("--shift")
-    found = asked.parse_known_args(list(given))[0]
+    try:
+        found = asked.parse_known_args(list(given))[0]
+    except argparse.ArgumentError:
+        return Train()  # errors are reported when all flags are read
+    if found.resume is not None:
+        return Train(settings=_settings_of(Path(found.resume)))
     deep = found.layers is not None or found.feedback is not None or len(found.hidden) > 1
     name = found.recipe or ("deep" if deep else DEFAULT)
     if name not in RECIPES:
@@ -78,6 +83,16 @@ def default(given: Sequence[str]) -> Train:
             "shift_given": found.shift is not None,
         }
     )
+
+
+def _settings_of(run: Path) -> Settings:
+    """Settings of a run; the defaults where it cannot be read, which is reported when it is opened."""
+    from learning.record import RunError, read_run
+
+    try:
+        return read_run(run)[0].settings
+    except RunError:
+        return Train().settings
 
 
 def fitted(arguments: Train, data: "Dataset") -> Settings:
@@ -137,123 +152,201 @@ def _tls(arguments: Train) -> Any:
     return Tls(**files)
 
 
-class Screen:
-    """What a person watching sees: a bar on a terminal, a line a look elsewhere, or nothing."""
-
-    def __init__(self, generations: int, done: int, quiet: bool) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-        self._console = Console(stderr=True)
-        self._quiet = quiet
-        self._bar = Progress(
-            TextColumn("generation {task.completed:.0f}/{task.total:.0f}"),
-            BarColumn(bar_width=None),
-            TextColumn("{task.fields[line]}"),
-            TimeRemainingColumn(),
-            console=self._console,
-            disable=quiet or not self._console.is_terminal,
-        )
-        self._task = self._bar.add_task("", total=generations, completed=done, line="compiling")
-        self._passes, self._clock = 0, time.perf_counter()
-
-    def __enter__(self) -> "Screen":
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-
-    def show(self, generation: int, record: dict[str, Any] | None) -> None:
-        if record is not None:
-            now = time.perf_counter()
-            speed = (record["member_samples"] - self._passes) / (now - self._clock) / 1e6
-            self._passes, self._clock = record["member_samples"], now
-            line = (
-                f"accuracy {100 * record['validation_accuracy']:.1f} %  "
-                f"fitness {record['fitness_bits']:.3f} bits  "
-                f"dead classes {record['dead_classes']}, neurons {record['dead_neurons']}  "
-                f"saturated {record['saturated_registers']}  {speed:.2f} M member-samples/s"
-            )
-            self._bar.update(self._task, line=line)
-            for one in record.get("advice", ()) if not self._quiet else ():
-                self._console.print(f"[yellow]{one}[/yellow]")
-            if not self._quiet and not self._console.is_terminal:
-                print(f"generation {generation}: {line}", file=sys.stderr, flush=True)
-        self._bar.update(self._task, completed=generation)
-
-
 def run(arguments: Train) -> int:
-    from learning.record import SUMMARY, RunError, RunFolder
-    from learning.training import start, started_from
     from neurosim import threads
-    from neurosim.app.cli.arguments import load_settings
-    from neurosim.app.cli.signals import noted
-    from neurosim.app.report.learning_picture import learning_curve
-    from neurosim.app.report.tensorboard import Scalars, writer_class
-    from neurosim.network.faults import Faults
+    from neurosim.app.precompile import precompiling
+    from neurosim.app.report.tensorboard import writer_class
 
     threads.use(arguments.threads)
     if arguments.tensorboard:
         writer_class()
-    if arguments.resume is not None:
-        given = arguments.run, arguments.start, arguments.faults
-        if given != (None, None, None) or arguments.settings != Train().settings:
-            raise RunError(
-                f"--resume {arguments.resume} continues with the settings of the run; "
-                f"leave out --run, --start, --faults and all settings"
-            )
-        folder, checkpoint = RunFolder.resume(arguments.resume)
-        settings = folder.config.settings
-    else:
-        settings, checkpoint = arguments.settings, None
-    data = load_settings(settings, arguments.as_json)
+    opened = _open(arguments)
+    workers = 1 if arguments.cluster else threads.count()
+    with precompiling(opened.kinds(), workers) as compiled:
+        return _train(arguments, opened, compiled)
+
+
+class _Opened(NamedTuple):
+    """What is to be trained: settings, and the run that goes on, if any."""
+
+    settings: Settings
+    folder: Any = None
+    checkpoint: Any = None
+
+    def kinds(self) -> Any:
+        """A configuration that compiles the same kernels."""
+        from neurosim.app.precompile import placeholder
+
+        return placeholder(self.settings) if self.folder is None else self.folder.config
+
+
+def _open(arguments: Train) -> _Opened:
+    """The settings of the run; where it goes on, its folder, lengthened if so asked."""
+    from learning.record import RunError, RunFolder
+
     if arguments.resume is None:
+        return _Opened(arguments.settings)
+    if (arguments.run, arguments.start, arguments.faults) != (None, None, None):
+        raise RunError(
+            f"--resume {arguments.resume} continues that run; leave out --run, --start and --faults"
+        )
+    folder, checkpoint = RunFolder.resume(arguments.resume)
+    try:
+        _check_resumed(arguments, folder.config.settings)
+        before, generations = folder.config.settings, arguments.settings.generations
+        if generations != before.generations:
+            if checkpoint is None:
+                raise RunError(f"{folder.path} has no checkpoint yet; resume it, then lengthen it")
+            folder.lengthen(checkpoint, generations)
+            if not arguments.as_json:
+                print(_lengthened(before, folder.config.settings, checkpoint), file=sys.stderr)
+    except BaseException:
+        folder.close()
+        raise
+    return _Opened(folder.config.settings, folder, checkpoint)
+
+
+def _check_resumed(arguments: Train, settings: Settings) -> None:
+    """Raise RunError where flags ask for settings that the run has not; more generations are allowed."""
+    from learning.record import RunError
+
+    asked, has = arguments.settings.model_dump(), settings.model_dump()
+    other = [name for name in has if asked[name] != has[name] and name != "generations"]
+    if other:
+        raise RunError(
+            f"--resume {arguments.resume} continues with the settings of the run; leave out "
+            f"{', '.join('--' + name.replace('_', '-') for name in other)} (--generations alone may grow)"
+        )
+
+
+def _lengthened(before: Settings, after: Settings, checkpoint: Any) -> str:
+    """What becomes of the schedules of a run that is lengthened."""
+    from learning.settings import RATE_BITS, Schedule
+
+    def rate(settings: Settings) -> float:
+        schedule = Schedule(settings.learning_rate, settings.final_learning_rate, settings)
+        return schedule.at(min(checkpoint.generation, settings.generations)) / (1 << RATE_BITS)
+
+    return (
+        f"lengthened from {before.generations:,} to {after.generations:,} generations: from generation "
+        f"{checkpoint.generation:,} on\nlearning rate, noise and temperature follow the schedule of "
+        f"{after.generations:,} generations;\nthe learning rate goes on at {rate(after):.4g} "
+        f"(it stood at {rate(before):.4g})"
+    )
+
+
+def _train(arguments: Train, opened: _Opened, compiled: Callable[[Any], None]) -> int:
+    from learning.record import RunError, RunFolder
+    from learning.training import start, started_from
+    from neurosim.app.cli.arguments import load_settings
+    from neurosim.app.cli.signals import noted
+    from neurosim.network.faults import Faults
+
+    settings, folder, checkpoint = opened
+    data = load_settings(settings, arguments.as_json)
+    if folder is None:
         settings = fitted(arguments, data)
-    faults = Faults.of_text(arguments.faults) if arguments.faults is not None else None
-    config = start(settings, data, faults) if arguments.resume is None else folder.config
+    faults = None if arguments.faults is None else Faults.of_text(arguments.faults)
+    config = start(settings, data, faults) if folder is None else folder.config
     if arguments.start is not None:
         checkpoint = started_from(arguments.start, config)
-    if arguments.resume is not None and data.key != folder.config.dataset_key:
+    if folder is not None and data.key != config.dataset_key:
         raise RunError(
             f"{settings.data} is not the data that {folder.path} was started with "
-            f"(key {data.key[:12]}, then {folder.config.dataset_key[:12]}); restore the data"
+            f"(key {data.key[:12]}, then {config.dataset_key[:12]}); restore the data"
         )
+    display = Display(settings.generations, arguments.as_json)
     interrupted: list[int] = []
-    with trainer(arguments, config) as make, noted(interrupted):
-        if arguments.resume is None:
-            path = arguments.run or _free_folder(settings.data)
-            folder = RunFolder.create(path, config, checkpoint)
-        with folder:
-            training = make(config, data, folder, checkpoint)
-            scalars = Scalars(folder.path, folder.metrics()) if arguments.tensorboard else None
-            screen = Screen(settings.generations, training.generation, arguments.as_json)
-
-            def report(generation: int, record: dict[str, Any] | None) -> None:
-                screen.show(generation, record)
-                if scalars is not None and record is not None:
-                    scalars.add(record)
-
-            with screen, scalars or contextlib.nullcontext():
-                ended = training.run(report, lambda: bool(interrupted))
-            folder.write("learning_curve.png", learning_curve(folder.metrics(), f"{folder.path}"))
-            if not ended:
-                print(
-                    f"stopped after generation {training.generation}; continue with\n"
-                    f"  neurosim train --resume {folder.path}",
-                    file=sys.stderr,
-                )
-                return 128 + interrupted[0]
-            summary = training.summary()
-            folder.write(SUMMARY, json.dumps(summary, indent=1).encode())
-    if arguments.as_json:
-        print(json.dumps({**summary, "run": str(folder.path)}))
-    else:
-        print(
-            f"test accuracy {100 * summary['test_accuracy']:.2f} % on {summary['test_samples']:,} samples "
-            f"after {summary['generations']:,} generations, {summary['seconds']:.1f} s, "
-            f"{summary['member_samples']:,} member-samples\n"
-            f"weights sha256 {summary['weights_sha256']}\n"
-            f"run folder {folder.path}"
-        )
+    with trainer(arguments, config) as make, display:
+        clock = _compile(compiled, display)
+        with noted(interrupted):
+            if folder is None:
+                path = arguments.run or _free_folder(settings.data)
+                folder = RunFolder.create(path, config, checkpoint)
+            with folder:
+                training = make(config, data, folder, checkpoint)
+                ended = _run(arguments, training, display, interrupted, clock)
+                if not ended:
+                    print(
+                        f"stopped after generation {training.generation}; continue with\n"
+                        f"  neurosim train --resume {folder.path}",
+                        file=sys.stderr,
+                    )
+                    return 128 + interrupted[0]
+                summary = _finish(training, clock)
+    _print(summary, folder.path, arguments.as_json)
     return 0
+
+
+def _compile(compiled: Callable[[Any], None], display: Display) -> Callable[[], float]:
+    """Wait for the kernels that are compiled ahead; returns a clock of the seconds spent on compilation."""
+    from neurosim.kernels.compilation import compile_seconds
+
+    before, began = compile_seconds(), time.perf_counter()
+    compiled(display.compiling)
+    waited = time.perf_counter() - began - (compile_seconds() - before)
+    return lambda: compile_seconds() + waited
+
+
+def _run(
+    arguments: Train,
+    training: Any,
+    display: Display,
+    interrupted: list[int],
+    compile_clock: Callable[[], float],
+) -> bool:
+    """Run to the end, or until interrupted; what is known of how it came about is kept beside the run."""
+    from neurosim import threads
+    from neurosim.app import provenance
+    from neurosim.app.report.learning_picture import learning_curve
+    from neurosim.app.report.tensorboard import Scalars
+
+    folder = training.folder
+    scalars = Scalars(folder.path, folder.metrics()) if arguments.tensorboard else None
+    earlier = provenance.read(folder.path)
+    entry = provenance.started(provenance.command_line(), threads.count(), training.generation)
+    provenance.write(folder.path, [*earlier, entry])
+    trained = training.seconds
+    display.begin(training.generation, training.member_samples, trained)
+
+    def report(generation: int, record: dict[str, Any] | None) -> None:
+        display.show(generation, record)
+        if scalars is not None and record is not None:
+            scalars.add(record)
+
+    with scalars or contextlib.nullcontext():
+        ended = bool(training.run(report, lambda: bool(interrupted)))
+    clocks = {
+        "to_generation": training.generation,
+        "train_seconds": round(training.seconds - trained, 3),
+        "compile_seconds": round(compile_clock(), 3),
+    }
+    provenance.write(folder.path, [*earlier, {**entry, **clocks}])
+    folder.write("learning_curve.png", learning_curve(folder.metrics(), f"{folder.path}"))
+    return ended
+
+
+def _finish(training: Any, compile_clock: Callable[[], float]) -> dict[str, Any]:
+    """Results of a run that has ended, written to its folder."""
+    from learning.record import SUMMARY
+
+    summary = {**training.summary(), "compile_seconds": round(compile_clock(), 3)}
+    training.folder.write(SUMMARY, json.dumps(summary, indent=1).encode())
+    return summary
+
+
+def _print(summary: dict[str, Any], path: Path, as_json: bool) -> None:
+    from learning import intervals
+
+    if as_json:
+        print(json.dumps({**summary, "run": str(path)}))
+        return
+    accuracy = intervals.text(summary["test_accuracy"], summary["test_samples"])
+    print(
+        f"test accuracy {accuracy} on {summary['test_samples']:,} samples\n"
+        f"{summary['generations']:,} generations, {summary['seconds']:.1f} s of training"
+        f" and {summary['compile_seconds']:.1f} s of compilation,"
+        f" {summary['member_samples']:,} evaluations\n"
+        f"weights sha256 {summary['weights_sha256']}\n"
+        f"run folder {path}"
+    )

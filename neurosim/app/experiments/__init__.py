@@ -1,1 +1,1 @@
-"""Chip beside float reference: what spans all three packages. Importing this loads nothing else."""
+"""Experiments that span chip, learning and float reference. Importing this loads nothing else."""

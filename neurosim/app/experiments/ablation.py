@@ -1,8 +1,8 @@
-"""Which trainings tell what each choice of learning is worth?
+"""Ablation: trainings by each recipe, and with one setting changed at a time.
 
 claims    the recipes, and variants of them, several seeds each
-choices   one setting of a base changed in turn, one seed: what it is worth
-real      the best networks on real recordings, as they are and after learning on
+choices   one setting of a base changed in turn, one seed
+real      the best networks on real recordings, before and after further training
 """
 
 from collections.abc import Iterator
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 BPTT, BPTT_STILL = "float BPTT, samples moved", "float BPTT, samples as they are"
 REAL = "on real recordings"
 LEARNING_ON = 100
-"""Generations of learning on; chosen here."""
+"""Generations of further training; chosen here."""
 LOOKS = 40
-"""Looks at the validation set in a training."""
+"""Validations in a training."""
 
 
 class Variant(NamedTuple):
@@ -46,18 +46,18 @@ COUNTED = {
 """The paper's spike count, whose classes die where noise cannot reach a threshold, or a class asks for more
 spikes than ten steps hold: a low threshold and a sharp softmax keep them."""
 EIGHT_BITS = {"fraction_bits": 0, "momentum_bits": 0}
-"""All that a synapse keeps is its weight, rounded at random in every step."""
+"""A synapse keeps only its weight, stochastically rounded in every step."""
 CLAIMS = (
     Variant("best", "best", {}),
     Variant("fast", "fast", {}),
-    Variant("8 bits a synapse", "fast", {**EIGHT_BITS, "generations": 3000}),
+    Variant("8 bits per synapse", "fast", {**EIGHT_BITS, "generations": 3000}),
     Variant("event-aligned, credit by fitness", "fast", BY_FITNESS),
     Variant("EGGROLL alone", "eggroll", {}),
     Variant("EGGROLL alone, spike count", "eggroll", COUNTED),
 )
-"""What the README and docs claim."""
+"""Methods whose accuracy the README and docs state."""
 FAST_CHOICES = (
-    Variant("credit by fitness, 4 pairs a sample", "fast", BY_FITNESS),
+    Variant("credit by fitness, 4 pairs per sample", "fast", BY_FITNESS),
     Variant(
         "credit by fitness, one-sided members", "fast", {**BY_FITNESS, "estimator": "one-sided"}
     ),
@@ -68,8 +68,8 @@ FAST_CHOICES = (
     ),
     Variant("readout not trained", "fast", {"output_rule": "frozen"}),
     Variant("samples not moved", "fast", {"shift": 0}),
-    Variant("1 pair a sample", "fast", {"pairs": 1024}),
-    Variant("4 pairs a sample", "fast", {"pairs": 4096}),
+    Variant("1 pair per sample", "fast", {"pairs": 1024}),
+    Variant("4 pairs per sample", "fast", {"pairs": 4096}),
     Variant("noise everywhere, not only near threshold", "fast", {"noise_window": 0}),
     Variant("noise half as near threshold", "fast", {"noise_window": 1024}),
     Variant("noise in every second step", "fast", {"noise_period": 2}),
@@ -90,11 +90,11 @@ FAST_CHOICES = (
     Variant("spike-count readout", "fast", {"readout": "count"}),
     Variant("64 hidden neurons", "fast", {"hidden": (64,)}),
     Variant("256 hidden neurons", "fast", {"hidden": (256,)}),
-    Variant("8 bits a synapse, and momentum", "fast", {"fraction_bits": 0}),
-    Variant("12 bits a synapse, and momentum", "fast", {"fraction_bits": 4}),
-    Variant("8 bits a synapse", "fast", EIGHT_BITS),
-    Variant("12 bits a synapse", "fast", {"fraction_bits": 4, "momentum_bits": 0}),
-    Variant("16 bits a synapse", "fast", {"momentum_bits": 0}),
+    Variant("8 bits per synapse, and momentum", "fast", {"fraction_bits": 0}),
+    Variant("12 bits per synapse, and momentum", "fast", {"fraction_bits": 4}),
+    Variant("8 bits per synapse", "fast", EIGHT_BITS),
+    Variant("12 bits per synapse", "fast", {"fraction_bits": 4, "momentum_bits": 0}),
+    Variant("16 bits per synapse", "fast", {"momentum_bits": 0}),
 )
 SHORT = {"generations": 1000, "learning_rate": 0.7}
 """A tenth of the recipe's generations need larger steps."""
@@ -133,7 +133,7 @@ COUNT_CHOICES = (
 
 
 class Family(NamedTuple):
-    """Choices of which one at a time is changed, and the method that they are held against."""
+    """Families of changes, one setting each, and the method that is their base."""
 
     base: str
     choices: tuple[Variant, ...]
@@ -158,7 +158,7 @@ class AblationExperiment(BaseModel):
     data: str = "digits"
     """data set, as for `neurosim train`"""
     real: str | None = None
-    """recordings, nmnist:FOLDER: the best networks are tried on them, and learn on from its training set"""
+    """recordings, nmnist:FOLDER: the best networks are tested on them, before and after further training"""
     out: Path = Path("runs/accuracy")
     """folder for trainings, page and pictures"""
     seeds: Annotated[int, Field(ge=1)] = 5
@@ -197,7 +197,7 @@ def plan(
 
 
 def settings_of(variant: Variant, data: str, seed: int) -> "Settings":
-    """Settings of a variant; a recipe's validation looks are made `LOOKS`."""
+    """Settings of a variant, with `LOOKS` validations per training."""
     from learning.recipes import RECIPES
     from learning.settings import Settings
 
@@ -221,7 +221,7 @@ def _bptt(arguments: AblationExperiment, data: Dataset, store: Store, seed: int)
 
 
 def _on_real(part: Part, trained: "Settings", real: Dataset, store: Store) -> Part:
-    """What a trained network makes of real recordings, and after it has learnt on from some of them."""
+    """Accuracy of a trained network on real recordings, before and after further training on some of them."""
     settings = learning_on(trained)
     recipe = {
         "trained": part.recipe,

@@ -1,4 +1,4 @@
-"""How is it told what each choice is worth? Tables, pictures, and what they cannot say."""
+"""Page of the ablation: tables, pictures and limits of the results."""
 
 from pathlib import Path
 from typing import Any
@@ -89,24 +89,24 @@ def _sections(
     trained: Grouped,
 ) -> list[str]:
     told = [
-        "# What each choice of learning is worth",
+        "# Ablation of the learning settings",
         f"    {command(arguments)}",
         f"Data: {data.name} ({len(data.train.labels):,} training, {len(data.validation.labels):,} "
         f"validation, {len(data.test.labels):,} test samples, {data.steps} steps). Network "
         f"{data.train.inputs}-128-{data.classes} unless said otherwise. Everything but BPTT learns in "
         "integers on the emulated chip. Settings were chosen by validation and test accuracy of seed 0 in "
-        "shorter trials, so seed 0 is somewhat optimistic. Seconds are of training alone, looks at the "
-        "validation set included, on a shared two-core machine: compare orders, not digits.",
+        "shorter trials, so seed 0 is somewhat optimistic. Seconds are of training alone, validations "
+        "included, on a shared two-core machine: compare orders of magnitude, not digits.",
         "## What is reached",
         _claims(trained),
-        "A sample pass is one presentation of a training sample, whatever the number of perturbed "
-        "networks that saw it. Bits a synapse: all that is kept between generations, momentum included.",
+        "A sample pass is one training sample in one generation, whatever the number of perturbed "
+        "networks evaluated on it. Bits per synapse: all state between generations, momentum included.",
         "![accuracy over seconds of training](pareto.png)",
         "![validation accuracy over seconds, mean and range of the seeds](curves.png)",
     ]
     bits = _bits(trained)
     if bits:
-        told += ["## Bits a synapse", bits, "![accuracy over bits a synapse](bits.png)"]
+        told += ["## Bits per synapse", bits, "![accuracy over bits per synapse](bits.png)"]
     for family, (base, _) in ablation.FAMILIES.items():
         table = _choices(trained, family, base)
         if table:
@@ -148,10 +148,10 @@ def _claims(methods: Grouped) -> str:
         "s",
         "sample passes",
         "member-samples",
-        "bits a synapse",
+        "bits per synapse",
         "dead classes (most)",
         "dead neurons",
-        "hidden spikes a sample",
+        "hidden spikes per sample",
     )
     return markdown(header, rows)
 
@@ -180,7 +180,7 @@ def _choices(methods: Grouped, family: str, base: str) -> str | None:
         "test acc. %",
         "gain",
         "s",
-        "bits a synapse",
+        "bits per synapse",
         "dead classes",
         "dead neurons",
     )
@@ -201,7 +201,7 @@ def _gain(result: Result, kept: Result) -> str:
 
 def _by_bits(methods: Grouped) -> dict[str, list[tuple[int, float]]]:
     """(bits, accuracy) of the trainings that differ in nothing else."""
-    names = {"with momentum": ("and momentum",), "without momentum": ("bits a synapse",)}
+    names = {"with momentum": ("and momentum",), "without momentum": ("bits per synapse",)}
     found: dict[str, list[tuple[int, float]]] = {}
     for line, endings in names.items():
         for name, some in methods.items():
@@ -221,7 +221,7 @@ def _bits(methods: Grouped) -> str | None:
         for line, points in lines.items()
         for bits, reached in points
     ]
-    return markdown(("fast", "bits kept a synapse", "test acc. %"), rows) if rows else None
+    return markdown(("fast", "state bits per synapse", "test acc. %"), rows) if rows else None
 
 
 def _real(methods: Grouped, names: list[str], real: Dataset) -> str:
@@ -289,7 +289,7 @@ def pictures(folder: Path, methods: Grouped) -> None:
     draw(folder / "curves.png", lambda axes: _curves(axes, methods), (7.2, 4.6))
     lines = _by_bits(methods)
     if lines:
-        draw(folder / "bits.png", lambda axes: draw_bits(axes, lines, "bits kept a synapse"))
+        draw(folder / "bits.png", lambda axes: draw_bits(axes, lines, "state bits per synapse"))
 
 
 def _error_axis(axes: Any, limits: tuple[float, float]) -> None:

@@ -1,4 +1,4 @@
-"""Answers of the chip emulator: predictions, confusion matrix and spikes of a run's network."""
+"""Predictions, confusion matrix and spikes of a run's network on the chip emulator."""
 
 from typing import NamedTuple
 
@@ -7,8 +7,7 @@ from numpy.typing import NDArray
 
 from learning.record import Config
 from learning.training import Metrics, metrics_of
-from neurosim.chip.emulator import Chip, Probe
-from neurosim.chip.profiles import LAYERED
+from neurosim.app.experiments import emulated
 from neurosim.data.frames import Frames
 from neurosim.network import Weights
 from neurosim.network.faults import Faults
@@ -43,14 +42,11 @@ def answer(
 ) -> Answers:
     """Run the network on the chip emulator, step by step, with the latency of training (none)."""
     network = config.network()
-    chip = Chip.from_weights(network, weights, LAYERED, placement=None, faults=faults)
-    recording = chip.run(frames, [Probe(network.populations[-1].name, "v")])
-    counts = [recording.spikes[layer.name].sum(axis=1) for layer in network.populations]
-    potentials = recording.probed[0].sum(axis=1)
-    scores = potentials if config.settings.readout == "membrane" else counts[-1]
-    total = recording.counters.total()
-    saturated = total["current_overflows"] + total["voltage_saturations"]
-    seen = metrics_of(frames, scores, counts[:-1], saturated)
+    done = emulated.forward(network, weights, frames, faults)
+    output = network.populations[network.output].name
+    hidden = [spikes.sum(axis=1) for name, spikes in done.spikes.items() if name != output]
+    scores = done.scores(config.settings.readout == "membrane")
+    seen = metrics_of(frames, scores, hidden, done.saturated)
     confusion = np.zeros((config.classes, config.classes), np.int64)
     np.add.at(confusion, (frames.labels, seen.predictions), 1)
-    return Answers(seen, confusion, recording.spikes)
+    return Answers(seen, confusion, done.spikes)

@@ -1,7 +1,7 @@
-"""Which ways of training are compared, and how is each part of the work done once?"""
+"""Comparison of runs with float training, quantised weights and narrower registers."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,8 +15,7 @@ from neurosim.data.datasets import Dataset
 from neurosim.data.frames import Frames, select
 from neurosim.network import Network, NetworkError, Weights
 from neurosim.network.faults import Faults
-from neurosim.population.faulty import check_faults
-from neurosim.population.layout import NoiseSpec
+from neurosim.network.serialise import describe
 from neurosim.storage import sealed, write_atomically
 
 if TYPE_CHECKING:
@@ -67,7 +66,7 @@ class Comparison(BaseModel):
     float_pairs: Annotated[int, Field(ge=1)] = 256
     """pairs of float EGGROLL"""
     search_samples: Annotated[int, Field(ge=1)] = 2000
-    """validation samples that the scale search looks at"""
+    """validation samples for the scale search"""
     sweeps: bool = True
     """sweep the widths of weights, membranes and decays"""
     faults: str | None = None
@@ -91,8 +90,14 @@ class Part:
         return rows
 
 
-def way_of_training(settings: "Settings") -> str:
-    """How a run learned, in a few words."""
+ORIGINS = {"bptt": "float BPTT, weights brought to the chip"}
+"""Where a run's weights come from, if not from learning on the chip."""
+
+
+def way_of_training(settings: "Settings", origin: str = "") -> str:
+    """How a run learned, in a few words; `origin` as its configuration has it."""
+    if origin:
+        return ORIGINS.get(origin, origin)
     words = [CHIP[settings.method]]
     if settings.credit == "error":
         words.append("credit by error")
@@ -108,7 +113,16 @@ def network_settings(config: "Config") -> "NetworkSettings":
     from hostref.settings import NetworkSettings
 
     s = config.settings
+    if config.given is not None and not config.given.is_dense_chain:
+        return NetworkSettings(described=describe(_firing(config.given, max(1, s.vth_mant))))
     return NetworkSettings(hidden=s.hidden, du=s.du, dv=s.dv, vth_mant=max(1, s.vth_mant))
+
+
+def _firing(network: Network, vth_mant: int) -> Network:
+    """The network with an output of this threshold, which float models take as their unit."""
+    populations = list(network.populations)
+    populations[network.output] = replace(populations[network.output], vth_mant=vth_mant)
+    return replace(network, populations=tuple(populations))
 
 
 def bptt_settings(arguments: Comparison, config: "Config", seed: int) -> "BpttSettings":
@@ -132,8 +146,6 @@ def plan(arguments: Comparison, config: "Config", data: Dataset, store: Store) -
     common = {"data": data.key, "measure": MEASURE}
     given = _faults(arguments)
     if given is not None:
-        still = (0,) * len(config.network().layers)
-        check_faults(config.network(), given, NoiseSpec(still, still))
         common["faults"] = str(given)
     parts = [
         _run_part(folder, config, data, store, common, arguments.faults)
@@ -185,13 +197,12 @@ def _run_part(
         )
     s = own.settings
     cost = checkpoint.generation * s.pairs * 2 * s.batch
-    faults = faults_of(own, checkpoint.generation, text)
 
     def make() -> list[Row]:
         membrane = s.readout == "membrane"
         return [
             chip_row(
-                way_of_training(s),
+                way_of_training(s, own.origin),
                 s.seed,
                 own.network(),
                 checkpoint.weights,
@@ -204,6 +215,7 @@ def _run_part(
         ]
 
     recipe = {**common, "weights": weights_sha256(checkpoint.weights)}
+    faults = faults_of(own, checkpoint.generation, text)
     if faults is not None:
         recipe["faults"] = str(faults)
     return Part(f"run-{folder.resolve().name}", recipe, make, store)
@@ -265,7 +277,7 @@ def _bptt_rows(
 def scale_score(
     trained: "Trained", settings: "BpttSettings", search: Frames
 ) -> Callable[[Network, Weights], float]:
-    """What the scale search maximises: the chip's mean log-likelihood on samples of the validation set.
+    """Objective of the scale search: the chip's mean log-likelihood on samples of the validation set.
 
     It is smoother than accuracy, so that few samples do. The chip's scores have a scale of their own;
     they are brought to the spread that the float network's logits have.
@@ -345,11 +357,15 @@ def agreement(
     }
 
     def make() -> dict[str, Any]:
-        layers = cycle.spike_agreement(config.network(), checkpoint.weights, data.test)
-        chip = make_chip(config, checkpoint.state)
-        pairs = range(min(64, config.settings.pairs))
+        network = config.network()
+        layers = cycle.spike_agreement(network, checkpoint.weights, data.test)
         fitness = None
-        unlike = any(chip.spec.aligned) or chip.spec.one_sided or config.faults is not None
+        if (
+            network.is_dense_chain
+        ):  # members of other graphs have no noise that a float twin is given
+            chip = make_chip(config, checkpoint.state)
+            pairs = range(min(64, config.settings.pairs))
+            unlike = any(chip.spec.aligned) or chip.spec.one_sided or config.faults is not None
         if not unlike:  # the twin has members of that kind only, and no faults
             few = select(data.train, slice(32))
             compared = members.member_fitness(chip, few, pairs, checkpoint.generation)
@@ -357,7 +373,7 @@ def agreement(
         return {
             "spikes": {
                 population.name: layer._asdict()
-                for (_, population), layer in zip(config.network().layers, layers, strict=True)
+                for population, layer in zip(network.populations, layers, strict=True)
             },
             "fitness": fitness,
         }

@@ -1,4 +1,4 @@
-"""What do the chip's own steps show: what a sample costs, and whether the float twin spikes alike?
+"""Step-by-step runs on the chip emulator: cost of a sample, and agreement of spikes with the float twin.
 
 The chip emulator moves spikes step by step, as the cores do, and counts every operation; it is slower
 than the population evaluator, so it is given some samples only.
@@ -24,7 +24,7 @@ AGREEMENT_SAMPLES = 200
 
 def with_time_to_arrive(network: Network, frames: Frames, count: int) -> Frames:
     """The first samples, followed by the steps that the last spikes need to reach the last layer."""
-    more = len(network.layers)
+    more = network.depth
     bits = np.pad(frames.bits[:count], ((0, 0), (0, more), (0, 0)))
     return Frames(bits, frames.labels[:count], frames.inputs)
 
@@ -74,6 +74,6 @@ def spike_agreement(network: Network, weights: Weights, frames: Frames) -> "list
     with torch.no_grad():
         trace = model.run(parameters_from_chip(model, weights), x)
     return agree(
-        [recording.spikes[population.name] for _, population in network.layers],
+        [recording.spikes[population.name] for population in network.populations],
         [spk.numpy() for spk in trace.spk],
     )

@@ -1,7 +1,7 @@
-"""Do chip and float twin see the same members, spike by spike and score by score?
+"""Agreement of population members on the chip and in the float twin, by spikes and by fitness.
 
-The chip's noise is taken from the chip: `sums` for a coefficient of 1 on one pair alone is that pair's
-perturbation, synapse by synapse. The twin is handed the array and knows nothing of generators.
+The noise is read from the evaluator: the update sums for a coefficient of 1 on one pair alone are the
+perturbation of that pair, synapse by synapse. The float twin takes it as an array.
 """
 
 import math
@@ -85,7 +85,7 @@ def member_fitness(
     """Fitness of the members of `pairs` on all of `frames`, on the chip and on the float twin."""
     if any(chip.spec.aligned):
         raise NetworkError(
-            "this chip draws noise along the events, not on its weights; the twin has no such noise"
+            "this run has event-aligned noise, not noise on weights; the float twin has no such noise"
         )
     if chip.spec.one_sided:
         raise NetworkError(

@@ -1,4 +1,4 @@
-"""Which trainings does the paper's evaluation need?"""
+"""Trainings of the paper's evaluation."""
 
 import time
 from pathlib import Path
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from learning.settings import Settings
 
 LOOKS = 20
-"""Looks at the validation set in a training."""
+"""Validations in a training."""
 LEARNING_RATE = 4.0
 """LSB a generation: chosen here, since 100 generations are few (2 and 4 reach 61.5 and 67.0 % on
 simulated MNIST at rank 1, 2,048 pairs, scaled shaping)."""
 BPTT, SAME_START, VANILLA = "surrogate BPTT", "surrogate BPTT, the chip's start", "vanilla ES"
 SAME_START_SAMPLES = 1024
-"""Samples between two looks of the BPTT that starts like the chip, so that its path is resolved."""
+"""Samples between two validations of the BPTT with the chip's initial weights, to resolve its curve."""
 SAME_START_LOOKS = 40
 
 

@@ -1,4 +1,4 @@
-"""How are the paper's table and figures told, beside the paper's own numbers?"""
+"""Page of the paper's table and figures, beside the paper's own numbers."""
 
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ PAPER = {
     paper.eggroll(4): ("79.21 ± 0.64", "5.82", "2.23"),
     paper.eggroll(8): ("72.80 ± 6.08", "5.88", "2.21"),
 }
-"""Test accuracy %, seconds a generation, speedup: the paper's table 1 (ranks as they fit its text)."""
+"""Test accuracy %, seconds per generation, speedup: the paper's table 1 (ranks as they fit its text)."""
 Grouped = dict[str, list[paper.Result]]
 
 
@@ -89,16 +89,16 @@ def _sections(arguments: PaperExperiment, data: Dataset, methods: Grouped) -> li
         f"N-MNIST. Evolution strategies learn in integers on the emulated chip: {a.generations} "
         f"generations, {a.pairs:,} antithetic pairs, {a.groups} groups x {a.batch} samples, "
         f"{a.readout} readout. The paper gives neither population, batch, sigma nor learning rate, so "
-        f"seconds a generation compare methods, not machines; its times are an RTX 3070 Ti's. BPTT is "
+        f"seconds per generation compare methods, not machines; its times are an RTX 3070 Ti's. BPTT is "
         f"float, {a.bptt_epochs} epochs, and its time is an epoch's.",
         "Population, batch, shaping and learning rate of evolution strategies were chosen among 19 "
-        "trials on simulated MNIST by their test accuracy, 18 of them with seed 0 (docs/hostref.md), so "
-        "those accuracies are somewhat optimistic. A single seed's time depends on what else the "
-        "machine did: compare the seeds below before reading a speedup.",
+        "trials on simulated MNIST by their test accuracy, 18 of them with seed 0 "
+        "(docs/notes/hostref.md), so those accuracies are somewhat optimistic. A single seed's time "
+        "depends on the other load of the machine: compare the seeds below before reading a speedup.",
         "## Table 1",
         _table(methods),
         "## Figure 1: rank",
-        "![accuracy and seconds a generation over rank](figure1.png)",
+        "![accuracy and seconds per generation over rank](figure1.png)",
         "## Figure 2: convergence",
         "![validation accuracy over generations](figure2.png)",
         "## Figure 3: wall-clock",
@@ -128,7 +128,7 @@ def _table(methods: Grouped) -> str:
                 *PAPER.get(name, ("-", "-", "-")),
             ]
         )
-    header = ["method", "test acc. %", "s a generation", "speedup", "hidden spikes a sample"]
+    header = ["method", "test acc. %", "s per generation", "speedup", "hidden spikes per sample"]
     return markdown([*header, "paper: acc. %", "paper: s", "paper: speedup"], rows)
 
 
@@ -146,7 +146,7 @@ def _each(methods: Grouped) -> str:
         for name, some in methods.items()
         for r in some
     ]
-    header = ["method", "seed", "test acc. %", "s a generation", "dead classes", "dead neurons"]
+    header = ["method", "seed", "test acc. %", "s per generation", "dead classes", "dead neurons"]
     return markdown([*header, "sample passes"], rows)
 
 
@@ -182,7 +182,7 @@ def _ranks(axes: Any, methods: Grouped) -> None:
         label="paper (N-MNIST)",
     )
     axes.set_xticks(places, [f"{k}\n{s:.3f} s" for k, s in zip(ranks, seconds, strict=True)])
-    axes.set_xlabel("rank, and seconds a generation here")
+    axes.set_xlabel("rank, and seconds per generation here")
     axes.set_ylabel("test accuracy, %")
     axes.legend()
 

@@ -1,4 +1,4 @@
-"""How do results look? Drawings with matplotlib, each a function from rows to axes, and their files."""
+"""Pictures of results with matplotlib: functions from rows to axes, and their files."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -37,7 +37,7 @@ def draw_accuracy(axes: Any, rows: dict[str, list[Row]]) -> None:
 
 
 def draw_spikes(axes: Any, rows: dict[str, list[Row]]) -> None:
-    """Accuracy over hidden spikes a sample, a point a training."""
+    """Accuracy over hidden spikes per sample, a point a training."""
     for name, some in rows.items():
         axes.plot(
             [sum(row["spikes"][:-1]) for row in some],
@@ -45,7 +45,7 @@ def draw_spikes(axes: Any, rows: dict[str, list[Row]]) -> None:
             "o",
             label=name,
         )
-    axes.set_xlabel("hidden spikes a sample")
+    axes.set_xlabel("hidden spikes per sample")
     axes.set_ylabel("test accuracy, %")
     axes.legend(fontsize="x-small")
 

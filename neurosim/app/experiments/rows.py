@@ -1,4 +1,4 @@
-"""What is a row of the comparison, on the chip and in float?
+"""Rows of the comparison, measured on the chip and in float.
 
 A row is a plain dictionary (it goes into a JSON file): method, seed, and what `OnChip` counted; float
 rows hold what has a meaning there.
@@ -64,11 +64,11 @@ def float_row(
     samples = inputs.load(data.test, model.like.device)
     seen = evaluate(model, parameters, samples, readout, gain)
     confusion = seen.confusion.numpy()
-    hidden = [layer.beta.numel() for layer in model.layers]
-    counted = seen.spikes if model.spiking_output else seen.spikes[:-1]
-    neurons = sum(hidden if model.spiking_output else hidden[:-1])
+    sizes = [layer.beta.numel() for layer in model.layers]
+    every = range(len(sizes))
+    counted = [k for k in every if model.spiking_output or k != model.output]
+    neurons = sum(sizes[k] for k in counted)
     steps = data.test.bits.shape[1]
-    reaching = [on_chip.spikes_of_inputs(data.test).sum() / len(samples), *seen.spikes[:-1]]
     return {
         "method": method,
         "seed": seed,
@@ -76,11 +76,23 @@ def float_row(
         "accuracy": seen.accuracy,
         "by_class": (confusion.diagonal() / np.maximum(confusion.sum(1), 1)).tolist(),
         "spikes": list(seen.spikes),
-        "silent": list(seen.silent[:-1]),
+        "silent": [seen.silent[k] for k in every if k != model.output],
         "dead_classes": int((confusion.sum(0) == 0).sum()),
-        "activation_sparsity": 1 - sum(counted) / (neurons * steps),
-        "all_operations": float(
-            sum(r * w.shape[1] for r, w in zip(reaching, parameters.weights, strict=True))
-        ),
+        "activation_sparsity": 1 - sum(seen.spikes[k] for k in counted) / (neurons * steps),
+        "all_operations": _all_operations(model, seen.spikes, data, len(samples)),
         **more,
     }
+
+
+def _all_operations(
+    model: "Model", spikes: tuple[float, ...], data: Dataset, samples: int
+) -> float:
+    """Synapses that spikes reach, a sample, where each source reaches as many as the mean of them."""
+    network = model.network
+    sent = {network.inputs[0].name: on_chip.spikes_of_inputs(data.test).sum() / samples}
+    sent |= {p.name: count for p, count in zip(network.populations, spikes, strict=True)}
+    total = 0.0
+    for connection in network.connections:
+        fan_out = on_chip.synapse_count(network, connection) / network.sizes[connection.source]
+        total += sent[connection.source] * fan_out
+    return float(total)

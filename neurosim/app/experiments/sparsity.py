@@ -1,7 +1,7 @@
-"""Do networks trained by evolution spike more sparsely than those trained by gradients?
+"""Spikes of networks trained by evolution and by gradients, at equal validation accuracy.
 
-Spikes are compared at equal validation accuracy (the highest that both reach), along the way of each
-training, since a network that knows more may need to spike more.
+Spikes are compared during training, at the highest validation accuracy that both methods reach, since a more
+accurate network may need more spikes.
 """
 
 from typing import Any
@@ -15,12 +15,12 @@ Grouped = dict[str, list[paper.Result]]
 
 
 def metrics_of(curve: list[dict[str, Any]], accuracy: float) -> dict[str, Any]:
-    """The first look that reaches `accuracy`, or the last one."""
+    """The first validation that reaches `accuracy`, or the last one."""
     return next((e for e in curve if e["validation_accuracy"] >= accuracy), curve[-1])
 
 
 def spikes_at(curve: list[dict[str, Any]], accuracy: float) -> float:
-    """Hidden spikes a sample at that look."""
+    """Hidden spikes per sample at that validation."""
     return float(metrics_of(curve, accuracy)["spikes_per_sample"])
 
 
@@ -34,7 +34,7 @@ def common_accuracy(methods: Grouped) -> float:
 
 
 def answer(methods: Grouped) -> list[str]:
-    """Paragraphs: the evidence as a table, what it says, and what it cannot say."""
+    """Paragraphs: the results as a table, their meaning, and their limits."""
     grown = {name: some for name, some in methods.items() if name.startswith("EGGROLL")}
     trained = {
         name: some for name, some in methods.items() if name in (paper.BPTT, paper.SAME_START)
@@ -56,8 +56,8 @@ def answer(methods: Grouped) -> list[str]:
         )
     header = [
         "method",
-        f"hidden spikes a sample, first look at {100 * level:.1f} % or more",
-        "validation acc. % of that look",
+        f"hidden spikes per sample, first validation at {100 * level:.1f} % or more",
+        "validation acc. % there",
         "spikes at the end",
         "test acc. %",
     ]
@@ -69,13 +69,13 @@ def answer(methods: Grouped) -> list[str]:
 
 
 LIMITS = (
-    "What this cannot say: BPTT and evolution scale the same scores differently before the softmax, "
-    "and that scale alone moved BPTT from 76 to 246 hidden spikes a sample at the same accuracy "
-    "(docs/hostref.md). Learning rates, too, were chosen for accuracy, not made equal. So a difference "
+    "Limits: BPTT and evolution scale the same scores differently before the softmax, "
+    "and that scale alone moved BPTT from 76 to 246 hidden spikes per sample at the same accuracy "
+    "(docs/notes/hostref.md). Learning rates, too, were chosen for accuracy, not made equal. So a difference "
     "here is one between these settings; it is not shown to be one between the ways of training."
 )
 NEAR = 0.05
-"""Accuracy a look may lie above the common one and still count as equal: chosen here."""
+"""Excess of a validation accuracy over the common one that still counts as equal; chosen here."""
 
 
 def verdict(grown: Grouped, some: list[paper.Result], name: str, level: float) -> str:
@@ -83,7 +83,7 @@ def verdict(grown: Grouped, some: list[paper.Result], name: str, level: float) -
     looks = {r["seed"]: metrics_of(r["curve"], level) for r in some}
     if min(validate["validation_accuracy"] for validate in looks.values()) > level + NEAR:
         return (
-            f"Against {name}: no comparison at equal accuracy, since its first look is already more "
+            f"Against {name}: no comparison at equal accuracy, since its first validation is already more "
             f"than {100 * NEAR:.0f} points above the {100 * level:.1f} % that all reach."
         )
     differences = []
@@ -127,5 +127,5 @@ def plot(axes: Any, methods: Grouped) -> None:
             )
     axes.set_ylim(bottom=0)
     axes.set_xlabel("validation accuracy, %")
-    axes.set_ylabel("hidden spikes a sample")
+    axes.set_ylabel("hidden spikes per sample")
     axes.legend(fontsize="small")

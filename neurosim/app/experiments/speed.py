@@ -1,4 +1,4 @@
-"""What is timed, and how? Generations at 2312-128-10, case by case in turn, so that all meet the same noise.
+"""Timings of generations at 2312-128-10, all cases in turn so that all have the same background load.
 
 The spikes are random, of the density of N-MNIST's frames: time does not depend on what is learned.
 """
@@ -53,7 +53,7 @@ class Timing(NamedTuple):
 
 
 class Case:
-    """A chip that evaluates and learns, one generation after another."""
+    """An evaluator that evaluates and updates, one generation after another."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Store of finished parts of long work: a folder with one small JSON file a part, kept with its recipe.
+"""Store of finished parts of long work: a folder with one small JSON file per part, kept with its recipe.
 
 A part is done again where its recipe (the settings, the data's key, the version of the measure) is no
 longer the one it was made with, or where its file does not agree with the hash it holds. Files appear

@@ -1,4 +1,4 @@
-"""How are results told? Markdown tables."""
+"""Tables of results in Markdown."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -47,12 +47,12 @@ COLUMNS: tuple[Column, ...] = (
     ("silent neurons", _sum("silent"), ".1f"),
     ("clipped weights", _plain("clipped"), ".0f"),
     ("saturated registers", _plain("saturated"), ".0f"),
-    ("hidden spikes a sample", lambda row: float(sum(row["spikes"][:-1])), ".0f"),
+    ("hidden spikes per sample", lambda row: float(sum(row["spikes"][:-1])), ".0f"),
     ("activation sparsity %", _percent("activation_sparsity"), ".2f"),
     ("connection sparsity %", _percent("connection_sparsity"), ".2f"),
     ("effective synaptic operations", _plain("synaptic_operations"), ",.0f"),
     ("all synaptic operations", _plain("all_operations"), ",.0f"),
-    ("estimated µJ a sample", _plain("energy_uj"), ".2f"),
+    ("estimated µJ per sample", _plain("energy_uj"), ".2f"),
     ("sample passes in training", _plain("sample_passes"), ",.0f"),
 )
 
@@ -101,7 +101,7 @@ def comparison(
 
 
 def _agreement(agreed: dict[str, Any]) -> list[str]:
-    """What chip and float twin make of the same weights and the same perturbations."""
+    """Agreement of chip and float twin for the same weights and perturbations."""
     spikes = markdown(
         ["layer", "neuron steps", "spikes", "differing", "first step that differs"],
         [

@@ -1,7 +1,7 @@
-"""One training of a study: what it takes, what is kept of it, and where it is kept.
+"""One training of an experiment: its settings, its results, and the store that keeps them.
 
-A result is a plain dictionary: method, seed, accuracies, seconds, spikes, and a curve with one entry a
-look at the validation set: step, validation_accuracy, spikes_per_sample, seconds so far.
+A result is a plain dictionary: method, seed, accuracies, seconds, spikes, and a curve with one entry per
+validation: step, validation_accuracy, spikes_per_sample, seconds so far.
 """
 
 import re
@@ -128,7 +128,7 @@ def in_float(
     start: Callable[[], Any] | None = None,
     started: Any = None,
 ) -> Part:
-    """A surrogate-gradient training; `start` makes the parameters it starts from, `started` tells them."""
+    """A surrogate-gradient training; `start` makes its initial parameters, `started` names them."""
     recipe = {
         "data": data.key,
         "measure": MEASURE,

@@ -1,4 +1,4 @@
-"""How narrow may the registers be? Accuracy of one float-trained network over their widths.
+"""Register widths: accuracy of one float-trained network with narrower weights, membranes and decays.
 
 weights    on the chip, best scale at each width
 membrane   float64 with truncating, saturating registers over the 8-bit weights (hostref.registers)

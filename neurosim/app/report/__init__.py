@@ -1,1 +1,1 @@
-"""A run as one page: what there is to tell, how it is drawn, how it is set. Importing this loads nothing."""
+"""Report of a run as one HTML page. Importing this loads nothing else."""

@@ -1,4 +1,4 @@
-"""What does the network take on the chip, and how does it stand beside float?"""
+"""Sections on the cost of the network on the chip, and on the comparison with the float reference."""
 
 from typing import Any
 
@@ -13,8 +13,8 @@ COMPARED = (
     "silent neurons",
     "clipped weights",
     "saturated registers",
-    "hidden spikes a sample",
-    "estimated µJ a sample",
+    "hidden spikes per sample",
+    "estimated µJ per sample",
 )
 """Columns of `neurosim compare` that the page has room for; compare.md has all."""
 
@@ -116,7 +116,7 @@ def comparison(facts: Facts) -> Html:
 
 
 def _stands(facts: Facts, found: dict[str, Any]) -> str:
-    """Is the comparison of these weights?"""
+    """Whether the comparison is of these weights."""
     trained = facts.trained
     same = (
         trained is not None

@@ -1,4 +1,4 @@
-"""How is what a run did drawn? SVG for a page of any width; text is legible from a phone's width on."""
+"""Drawings of a run as SVG for any width of the page, legible on a phone."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -32,15 +32,17 @@ def learning(metrics: list[dict[str, Any]]) -> str:
 
 def upkeep(metrics: list[dict[str, Any]]) -> str:
     """Spikes, dead neurons and weights at their edge over generations."""
-    rows = (
+    every = (
         ("spikes_per_sample", "spikes\na sample"),
         ("dead_neurons", "dead\nneurons"),
         ("weights_at_edge", "weights\nat edge"),
     )
+    rows = tuple(row for row in every if row[0] in metrics[0])
     generations = [line["generation"] for line in metrics]
 
     def draw(figure: "Figure") -> None:
-        for axes, (key, name) in zip(figure.subplots(len(rows), 1, sharex=True), rows, strict=True):
+        of_rows = figure.subplots(len(rows), 1, sharex=True, squeeze=False)[:, 0]
+        for axes, (key, name) in zip(of_rows, rows, strict=True):
             axes.plot(generations, [line[key] for line in metrics], color=BLUE)
             axes.set_ylim(bottom=0)
             plain(axes)
@@ -60,25 +62,30 @@ def plain(axes: "Axes") -> None:
 
 
 def weights(network: "Network", found: "Weights") -> str:
-    """A histogram of mantissas a layer."""
+    """A histogram of mantissas a matrix, called like its layer where that has one."""
+    targets = [connection.target for connection, _ in network.parameters]
+    named = {
+        c.target if targets.count(c.target) == 1 else c.name: (c, matrix)
+        for c, matrix in network.parameters
+    }
 
     def draw(figure: "Figure") -> None:
-        rows = figure.subplots(len(network.layers), 1, squeeze=False, sharex=True)[:, 0]
-        for axes, (connection, population), mantissas in zip(
-            rows, network.layers, found.mantissas, strict=True
+        rows = figure.subplots(len(named), 1, squeeze=False, sharex=True)[:, 0]
+        for axes, (name, (connection, _)), mantissas in zip(
+            rows, named.items(), found.mantissas, strict=True
         ):
             low, high = connection.mantissa
             edges = np.linspace(low - 0.5, high + 0.5, min(high - low + 1, 64) + 1)
             axes.hist(mantissas.ravel(), edges, color=BLUE)
-            axes.set_ylabel(f"{population.name}\nsynapses")
+            axes.set_ylabel(f"{name}\nweights")
             plain(axes)
         rows[-1].set_xlabel("weight, LSB")
 
     alt = "Histograms of the weights: " + "; ".join(
-        f"{population.name} mean {m.mean():.1f}, standard deviation {m.std():.1f}"
-        for (_, population), m in zip(network.layers, found.mantissas, strict=True)
+        f"{name} mean {m.mean():.1f}, standard deviation {m.std():.1f}"
+        for name, m in zip(named, found.mantissas, strict=True)
     )
-    return svg(draw, (WIDTH, 0.6 + 1.2 * len(network.layers)), "weights", f"{alt}.")
+    return svg(draw, (WIDTH, 0.6 + 1.2 * len(named)), "weights", f"{alt}.")
 
 
 def rates(layers: list[Health]) -> str:
@@ -94,10 +101,10 @@ def rates(layers: list[Health]) -> str:
                 axes.bar(-0.0125, layer.dead, 0.025, color=RED)
             axes.set_ylabel(f"{layer.layer}\nneurons")
             plain(axes)
-        rows[-1].set_xlabel("spikes a step, mean over the test samples (red: never)")
+        rows[-1].set_xlabel("spikes per step, mean over the test samples (red: never)")
 
     alt = "Histograms of firing rates: " + "; ".join(
-        f"{layer.layer} mean {layer.rates.mean():.3f} spikes a step, {layer.dead} dead"
+        f"{layer.layer} mean {layer.rates.mean():.3f} spikes per step, {layer.dead} dead"
         for layer in told
         if layer.rates is not None
     )

@@ -1,4 +1,4 @@
-"""What is there to tell of a run? Everything the report shows, looked up or measured once.
+"""Facts of a run for the report: everything that it shows, read or measured once.
 
 Answers, spikes and membranes are those of the chip without latency, as in training; the cost is that of
 the network as it lies on the cores, with latency, mean of some test samples.
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from neurosim.chip.energy import Estimate
 
 SHOWN = 3
-"""Samples shown where none are asked for, one of them answered wrongly, if any."""
+"""Number of samples shown by default, one of them misclassified, if there is one."""
 
 
 class Sample(NamedTuple):
     """One sample on the chip.
 
-    seen      uint8 (step, polarity, row, column): events of each polarity, as the sensor saw them
+    seen      uint8 (step, polarity, row, column): events of each polarity on the sensor
     spikes    int8 (step, neuron) of the inputs and of each population
     membranes int64 (step, neuron) of each population, after the reset
     """
@@ -47,9 +47,9 @@ class Sample(NamedTuple):
 
 
 class Health(NamedTuple):
-    """What is wrong with a layer, if anything.
+    """Health of a layer.
 
-    rates    float (neuron,): spikes a step, mean over the test samples; None where the layer is read by
+    rates    float (neuron,): spikes per step, mean over the test samples; None where the layer is read by
              its membrane and never to spike
     dead     neurons that never spiked;  always: neurons that spiked in every step of every sample
     at_edge  weights at the smallest or largest mantissa;  zero: weights that are 0;  synapses: of all
@@ -83,7 +83,7 @@ class Defects(NamedTuple):
 
 
 class Trained(NamedTuple):
-    """What needs weights: there from the first checkpoint on."""
+    """Facts that need weights, available from the first checkpoint on."""
 
     checkpoint: Checkpoint
     data: str
@@ -127,7 +127,7 @@ def gather(folder: Path, load: Callable[[Config], Dataset], samples: Sequence[in
 
 
 def _comparison(folder: Path) -> dict[str, Any] | None:
-    """What `neurosim compare` left in the run folder, if it was run."""
+    """The results of `neurosim compare` in the run folder, if it was run."""
     file = folder / FOLDER / RESULT
     try:
         kept = unsealed(file.read_bytes())
@@ -167,7 +167,7 @@ def _measure(
 
 
 def _telling(labels: NDArray[np.uint16], right: NDArray[np.bool_]) -> list[int]:
-    """The first sample answered wrongly, if any, and the first of some classes answered rightly."""
+    """The first misclassified sample, if any, and the first correct one of some classes."""
     wrong = np.flatnonzero(~right)[:1].tolist()
     numbers = np.flatnonzero(right)
     _, firsts = np.unique(labels[numbers], return_index=True)
@@ -214,21 +214,28 @@ def _seen(inputs: NDArray[np.uint8], sensor: Sensor) -> NDArray[np.uint8]:
 
 def _health(network: Network, weights: Weights, found: Answers, silent: bool) -> list[Health]:
     told = []
-    last = network.populations[-1].name
-    for (connection, population), mantissas in zip(network.layers, weights.mantissas, strict=True):
+    last = network.populations[network.output].name
+    for population in network.populations:
         fired = found.spikes[population.name] != 0
         rates = fired.mean(axis=(0, 1))
         unread = silent and population.name == last
-        edges = (mantissas == connection.mantissa.low) | (mantissas == connection.mantissa.high)
+        mine = [
+            (connection.mantissa, mantissas.ravel())
+            for (connection, _), mantissas in zip(
+                network.parameters, weights.mantissas, strict=True
+            )
+            if connection.target == population.name
+        ]
+        edges = [(m == allowed.low) | (m == allowed.high) for allowed, m in mine]
         told.append(
             Health(
                 population.name,
                 None if unread else rates,
                 0 if unread else int((rates == 0).sum()),
                 0 if unread else int(fired.all(axis=(0, 1)).sum()),
-                int(edges.sum()),
-                int((mantissas == 0).sum()),
-                mantissas.size,
+                sum(int(edge.sum()) for edge in edges),
+                sum(int((m == 0).sum()) for _, m in mine),
+                sum(m.size for _, m in mine),
             )
         )
     return told

@@ -1,4 +1,4 @@
-"""What does a run look like? Its learning curve."""
+"""Learning curve of a run as a picture."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any

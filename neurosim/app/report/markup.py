@@ -1,4 +1,4 @@
-"""How does text become HTML that cannot be broken out of? Whatever is not `Html` is escaped."""
+"""Safe HTML: everything that is not `Html` is escaped."""
 
 from collections.abc import Iterable, Sequence
 from html import escape
@@ -38,7 +38,7 @@ def table(
 
 
 def scrolling(name: str, whole: Html) -> Html:
-    """What may be too wide, in a box that scrolls; `name` tells it to those who do not see it."""
+    """Content that may be too wide, in a box that scrolls; `name` is its label for screen readers."""
     return element("div", whole, class_="wide", tabindex="0", role="group", aria_label=name)
 
 

@@ -1,4 +1,4 @@
-"""What does the occupied mesh look like? Tiles of four cores, coloured by population."""
+"""Picture of the occupied mesh: tiles of four cores, coloured by population."""
 
 from typing import TYPE_CHECKING, Any
 

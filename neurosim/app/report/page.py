@@ -1,4 +1,4 @@
-"""What is around the text? The page that takes title and body, kept beside this module as HTML."""
+"""HTML page around title and body; the frame is kept beside this module."""
 
 from html import escape
 from importlib.resources import files

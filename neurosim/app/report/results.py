@@ -1,4 +1,4 @@
-"""What did the network learn, what does it get wrong, and what is it like inside?"""
+"""Sections on results: accuracy, errors, weights and firing rates."""
 
 from learning.record import weights_sha256
 from neurosim.app.report import drawings, sample_drawing
@@ -13,12 +13,15 @@ def numbers(facts: Facts, trained: Trained) -> Html:
     if trained.cost is not None:
         source, estimate = next(iter(trained.cost.estimates.items()))
         told += [
-            (f"energy a sample, estimate ({source})", f"{estimate.total_pj * 1e-6:.2f} µJ"),
+            (f"energy per sample, estimate ({source})", f"{estimate.total_pj * 1e-6:.2f} µJ"),
             ("of it without static power", f"{estimate.dynamic_pj * 1e-6:.2f} µJ"),
-            (f"time a sample, estimate ({source})", f"{estimate.time_ns * 1e-3:.0f} µs"),
-            ("synaptic operations a sample", f"{trained.cost.counted['synaptic_operations']:,.0f}"),
+            (f"time per sample, estimate ({source})", f"{estimate.time_ns * 1e-3:.0f} µs"),
+            (
+                "synaptic operations per sample",
+                f"{trained.cost.counted['synaptic_operations']:,.0f}",
+            ),
         ]
-    told += [("hidden spikes a sample", f"{seen.spikes_per_sample:,.0f}")]
+    told += [("hidden spikes per sample", f"{seen.spikes_per_sample:,.0f}")]
     if isinstance(facts.placement, Placement):
         placed = facts.placement
         told += [("cores", f"{len(placed.cores)} of {placed.limits.cores}")]
@@ -38,16 +41,19 @@ def numbers(facts: Facts, trained: Trained) -> Html:
 
 def learning(facts: Facts) -> Html:
     if not facts.metrics:
-        return section("Learning", element("p", "The validation set has not been looked at yet."))
+        return section("Learning", element("p", "There has been no validation yet."))
     last = facts.metrics[-1]
     told = (
-        f"Last look, generation {last['generation']:,}: {100 * last['validation_accuracy']:.2f} % of "
-        f"the validation samples, {last['dead_classes']} classes never answered, "
-        f"{last['saturated_registers']:,} saturations in the generation's evaluations."
+        f"Last validation, generation {last['generation']:,}: {100 * last['validation_accuracy']:.2f} % of "
+        f"the validation samples, {last['dead_classes']} classes never predicted, "
+        f"{last.get('saturated_registers', 0):,} saturations in the generation's evaluations."
     )
     figures = (
         drawing(drawings.learning(facts.metrics), "Validation accuracy (blue) and fitness (red)."),
-        drawing(drawings.upkeep(facts.metrics), "What the network spends, and what it wastes."),
+        drawing(
+            drawings.upkeep(facts.metrics),
+            "Spikes, dead neurons, and weights at the edge of their range.",
+        ),
     )
     return section("Learning", element("p", told), element("div", *figures, class_="side"))
 
@@ -73,10 +79,10 @@ def mistakes(trained: Trained) -> Html:
         "table", element("thead", element("tr", *head)), element("tbody", *rows), class_="confusion"
     )
     told = (
-        f"Test samples of {trained.data}: a row for each label, a column for each answer; last, the "
-        f"share answered rightly. Classes never answered: {trained.answers.seen.dead_classes}."
+        f"Test samples of {trained.data}: one row per label, one column per prediction; the last column is "
+        f"the accuracy of the class. Classes never predicted: {trained.answers.seen.dead_classes}."
     )
-    return section("Right and wrong", element("p", told), scrolling("Confusion matrix", whole))
+    return section("Confusion matrix", element("p", told), scrolling("Confusion matrix", whole))
 
 
 def samples(facts: Facts, trained: Trained) -> Html:
@@ -85,17 +91,17 @@ def samples(facts: Facts, trained: Trained) -> Html:
             sample_drawing.sample(facts.config.network(), one),
             f"Test sample {one.number}: {trained.class_names[one.label]}, "
             + (
-                "answered rightly."
+                "classified correctly."
                 if one.label == one.prediction
-                else f"taken for {trained.class_names[one.prediction]}."
+                else f"classified as {trained.class_names[one.prediction]}."
             ),
         )
         for one in trained.samples
     ]
     told = (
         "From the top: the sensor in each step (blue brighter, red darker), spikes of inputs and "
-        "neurons, membranes of some hidden neurons with marks where they spike, and the output's: blue "
-        "the right class, red the one it was taken for. Without latency, as in training."
+        "neurons, membranes of some hidden neurons with marks at spikes, and those of the output: blue "
+        "the correct class, red the predicted one. Without latency, as in training."
     )
     return section("Samples", element("p", told), element("div", *figures, class_="side"))
 
@@ -109,22 +115,22 @@ def health(facts: Facts, trained: Trained) -> Html:
             f"{layer.always}" if layer.rates is not None else "-",
             f"{layer.rates.mean():.3f}" if layer.rates is not None else "-",
             f"{layer.at_edge:,}",
-            f"{100 * layer.zero / layer.synapses:.1f}",
+            f"{100 * layer.zero / layer.synapses:.1f}" if layer.synapses else "-",
         ]
         for layer in trained.health
     ]
-    header = ["layer", "dead", "always on", "spikes a step", "weights at edge", "zero, %"]
+    header = ["layer", "dead", "always on", "spikes per step", "weights at edge", "zero, %"]
     figures = [
         drawing(drawings.weights(network, trained.checkpoint.weights), "Weights, 8-bit mantissas."),
         drawing(drawings.rates(trained.health), "Firing rates of neurons over the test samples."),
     ]
     told = (
-        f"Over the test samples, {trained.answers.seen.saturated:,} registers met their edge. Dead "
-        f"neurons never spiked, neurons always on spiked in every step of every sample; - where the "
-        f"membrane is read and no spike is meant to come."
+        f"Over the test samples there were {trained.answers.seen.saturated:,} saturations of registers. Dead "
+        f"neurons never spiked; neurons always on spiked in every step of every sample; - for a layer "
+        f"that is read by its membrane and does not spike."
     )
     return section(
-        "Dead, saturated, busy",
+        "Health of the layers",
         element("p", told),
         table("Health of each layer", header, rows),
         element("div", *figures, class_="side"),

@@ -1,4 +1,4 @@
-"""What happened on the chip? Spikes of every part as a raster, membranes as traces."""
+"""Raster of spikes and traces of membranes of a run on the chip."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any

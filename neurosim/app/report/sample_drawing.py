@@ -1,4 +1,4 @@
-"""How is one sample on the chip drawn? Sensor, spikes and membranes, one below the other, step by step."""
+"""Drawing of one sample on the chip: sensor, spikes and membranes, step by step."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -83,7 +83,7 @@ def _hidden(axes: "Axes", population: Any, one: Sample) -> None:
 
 
 def _output(axes: "Axes", one: Sample, membranes: NDArray[np.int64]) -> None:
-    """v of every class: the right one blue, the one it was taken for red, the others grey."""
+    """v of every class: the correct one blue, the predicted one red, the others grey."""
     classes = membranes.T / 1000
     named = {one.prediction: RED, one.label: BLUE}
     for k, v in enumerate(classes):

@@ -1,4 +1,4 @@
-"""What does the page say, and in which order? Accuracy and cost first, settings last."""
+"""Order of the sections of the report: accuracy and cost first, settings last."""
 
 from pathlib import Path
 
@@ -33,18 +33,21 @@ def body(facts: Facts) -> Html:
 
 
 def _shape(facts: Facts) -> str:
-    return "-".join(map(str, facts.config.network().sizes.values()))
+    return "-".join("x".join(map(str, shape)) for shape in facts.config.network().shapes.values())
 
 
 def _about(facts: Facts) -> str:
     settings = facts.config.settings
-    way = f"{way_of_training(settings)}, {settings.steps} steps a sample"
+    origin = facts.config.origin
+    way = f"{way_of_training(settings, origin)}, {settings.steps} steps per sample"
     if facts.trained is None:
-        return f"To learn by {way}. No checkpoint has been written yet: settings and mapping only."
+        return f"Training by {way}. No checkpoint has been written yet: settings and mapping only."
+    if origin and facts.trained.checkpoint.generation == 0:
+        return f"Weights by {way}. Curves are over epochs; there has been no training on the chip since."
     done, of = facts.trained.checkpoint.generation, settings.generations
     if done == 0:
-        return f"To learn by {way}. The weights were brought here; nothing has been learned since."
-    return f"Learned by {way}. " + (
+        return f"Training by {way}. The weights were imported; there has been no training since."
+    return f"Trained by {way}. " + (
         f"All {of:,} generations are done."
         if done >= of
         else f"Unfinished: {done:,} of {of:,} generations are done."

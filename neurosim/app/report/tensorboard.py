@@ -1,9 +1,9 @@
-"""How do TensorBoard's viewers get a run's curves? Event files made of the lines of metrics.jsonl.
+"""TensorBoard event files, made of the lines of metrics.jsonl.
 
     RUN/tensorboard/events.*      one scalar a number of a line, at the line's generation
 
-metrics.jsonl stays what counts: the event files are made anew from it whenever training starts, so that
-a run that was stopped anywhere and resumed has every generation once. An event's time is the seconds of
+The source is metrics.jsonl: the event files are made anew from it whenever training starts, so that a
+run that was stopped anywhere and resumed has every generation once. An event's time is the seconds of
 training, so that the viewer's RELATIVE axis leaves out how long a run lay still.
 """
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 FOLDER = "tensorboard"
 AXES = ("generation", "seconds")
-"""Numbers of a line that say where it stands, not how the run does."""
+"""Numbers of a line that are its position in the run, not metrics."""
 FLUSH_SECONDS = 10
-"""A viewer sees a look this much later at most; chosen here."""
+"""Largest delay of a validation in the viewer, in seconds; chosen here."""
 
 
 class TensorboardMissing(ImportError):

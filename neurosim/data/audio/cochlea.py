@@ -1,6 +1,6 @@
-"""Settings of the integer cochlea, and the coefficients and shares that its kernels read.
+"""Cochlea settings, and the integer coefficients and constants that its kernels use.
 
-Floating point ends here: coefficients are rounded once, to 28 bits, and shares to 16.
+This is the last place with floating point: coefficients are rounded once, to 28 bits, and constants to 16.
 """
 
 import math
@@ -20,7 +20,7 @@ _OCTAVE_DB = 20 * math.log10(2)
 
 @dataclass(frozen=True)
 class Cochlea:
-    """What is heard, and how it becomes spikes. One unit a channel and kind of spike.
+    """Settings of the cochlea. There is one unit per channel and kind of spike.
 
     channels     of the filter bank, from low to high frequency
     spacing      of their centres: "erb" (Glasberg and Moore 1990) or "mel" (O'Shaughnessy 1987)
@@ -33,8 +33,8 @@ class Cochlea:
     silent_us    time without a spike after one (level spikes)
     rise_db      rise of the level that makes an onset spike; forget_us: time constant of its reference
     normalise    whether a recording's largest sample is made full scale
-    trim_db      what is trimmed at both ends: 10 ms below the largest sample by so much; 0 trims nothing
-    margin_ms    kept before and after what is loud enough
+    trim_db      trimmed at both ends: pieces of 10 ms this far below the largest sample; 0: no trimming
+    margin_ms    kept before and after the part that is loud enough
     window_ms    time that is cut into bins; what comes later is left out
     """
 

@@ -1,7 +1,7 @@
 """Spikes of recorded sounds: normalisation, trimming of silence, filter bank, spiking cells.
 
-Every number of a sample is an integer, and a recording depends on itself and the settings alone: not on
-threads, nor on which recordings are with it. Recordings are read and encoded side by side.
+All arithmetic on samples is in integers. The spikes of a recording depend on the recording and the settings
+alone, not on threads or on other recordings. Recordings are read and encoded in parallel.
 """
 
 import os
@@ -35,7 +35,7 @@ class Spikes(NamedTuple):
 
 
 def loud_part(sound: Sound, trim_db: float, margin_ms: int = 0) -> tuple[int, int]:
-    """First sample, and the one after the last, of what trimming keeps."""
+    """First sample that trimming keeps, and the one after the last."""
     count = len(sound.samples)
     if not trim_db:
         return 0, count
@@ -49,7 +49,7 @@ def loud_part(sound: Sound, trim_db: float, margin_ms: int = 0) -> tuple[int, in
 
 
 def prepared(sound: Sound, cochlea: Cochlea) -> NDArray[np.int64]:
-    """What the filter bank hears: int64 (sample,) within +-2^31, trimmed and cut to the window."""
+    """Input of the filter bank: int64 (sample,) within +-2^31, trimmed and cut to the window."""
     first, last = loud_part(sound, cochlea.trim_db, cochlea.margin_ms)
     last = min(last, first + -(-sound.rate * cochlea.window_ms // 1000))
     part = sound.samples[first:last].astype(np.int64)

@@ -6,8 +6,7 @@
     "data"  samples, channel by channel; 8 bits are unsigned, more are signed
 
 (Microsoft and IBM, Multimedia Programming Interface and Data Specifications 1.0, 1991.) Python's `wave`
-reads the same files, and fewer of them: not the longer header before 3.12. It does not say where a damaged
-file is damaged.
+reads fewer of these files (not the longer header before 3.12), and does not report where a file is damaged.
 """
 
 import os
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 
 PCM, EXTENSIBLE = 1, 0xFFFE
 RATES = (1000, 384_000)
-"""Samples a second that are taken; chosen here."""
+"""Allowed samples per second; chosen here."""
 FULL_SCALE = 1 << 23
 
 

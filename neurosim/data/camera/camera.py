@@ -1,9 +1,9 @@
 """Simulated event camera: recordings and frames of still images that move in front of it.
 
 N-MNIST, N-Caltech101 and CIFAR10-DVS were made by showing images to a real event camera while the camera
-or the image moved. This stands in for those cameras: the image moves over a sensor whose pixels compare
-log intensity with that of their last event. Simulated events are not those data sets; docs/camera.md
-says how near they come.
+or the image moved. This module simulates such a camera: the image moves over a sensor whose pixels compare
+log intensity with that of their last event. Simulated events are not those data sets; docs/camera.md compares
+them.
 """
 
 from collections.abc import Sequence
@@ -29,9 +29,9 @@ __all__ = [
 ]  # fmt: skip
 
 _ROOM = 1 << 14
-"""Events that are made room for at first; the longest of the 800 real recordings has 7,152."""
+"""Events that memory is allocated for at first; the longest of the 800 real recordings has 7,152."""
 _ROOM_PER_PIXEL = 32
-"""The same for a large sensor. A recording with more events is made again with room for all."""
+"""The same for a large sensor. A recording with more events is repeated with enough memory."""
 _PIECE = 8
 """Images of N-MNIST's camera a thread takes at a time, some 5 ms of work, chosen here."""
 _PIXEL_STEPS = 5e8
@@ -39,7 +39,7 @@ _PIXEL_STEPS = 5e8
 
 
 class _Job(NamedTuple):
-    """What every piece of a call shares; numbers int64 (image,)."""
+    """Arguments that all pieces of a call share; numbers int64 (image,)."""
 
     images: Images
     camera: Camera
@@ -100,7 +100,7 @@ def record(
     indices: ArrayLike | None = None,
     camera: Camera = CAMERA,
 ) -> list[Events]:
-    """One recording for each image, in order of time.
+    """One recording per image, in order of time.
 
     images   uint8 (image, height, width), or a list of uint8 (height, width) of any sizes
     indices  the number of each image, 0..2^32 - 1; 0, 1, 2 ... unless given

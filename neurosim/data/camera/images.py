@@ -5,8 +5,7 @@
                            beyond the middle of the first or last pixel the image keeps its value
     n -> n pixels          the image itself
 
-An image keeps its aspect ratio: it is made as large as the field allows, and its middle is the field's;
-what it leaves free is black.
+An image keeps its aspect ratio: it is scaled to the largest size that fits the field, and centred on black.
 """
 
 from collections.abc import Sequence
@@ -19,7 +18,7 @@ from neurosim.data.camera.model import Camera, CameraError
 from neurosim.kernels.data.resample import Axis, resample
 
 LONGEST = 4096
-"""Pixels of the longest side that is taken: keeps 255 * total^2 below 2^63 with room, chosen here."""
+"""Largest allowed side in pixels; chosen here, because it keeps 255 * total^2 far below 2^63."""
 
 Grey = NDArray[np.uint8]
 """An image (height, width), or several of one size (image, height, width)."""
@@ -68,7 +67,7 @@ def fitted_size(size: tuple[int, int], field: tuple[int, int]) -> tuple[int, int
 
 @lru_cache(maxsize=256)
 def axis(size: int, made: int) -> Axis:
-    """How `size` pixels become `made`."""
+    """Resampling of `size` pixels to `made`."""
     pixels = np.arange(made, dtype=np.int64)
     if made < size:
         first = pixels * size // made

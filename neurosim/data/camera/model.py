@@ -142,10 +142,10 @@ _ALLOWED = {
     "step_us": (100, 10_000),
     "path_us": (1000, 1_000_000),
 }
-"""What the kernels' 32-bit integers and the 16 + 24 bits of a random word's pixel and time allow."""
+"""Limits of the kernels' 32-bit integers, and of the 16 + 24 bits of pixel and time in a random word."""
 
 CAMERA = Camera()
-"""The camera of N-MNIST, as well as it is known here."""
+"""The camera of N-MNIST, as fitted (docs/camera.md)."""
 
 _NCALTECH101 = (180, 240)
 """Orchard et al. 2015, section 2: images of Caltech101 were enlarged, keeping their aspect ratio, until

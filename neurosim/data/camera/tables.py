@@ -1,7 +1,7 @@
 """Integer tables of a camera, which its kernels read.
 
-Floating point ends here. Rounding to a few thousand levels hides what the last bit of one machine's
-log or cosine may differ in from another's, so recordings have the same bits everywhere.
+This is the last place with floating point. Rounding to a few thousand levels removes differences in the last
+bit of log or cosine between machines, so recordings have the same bits everywhere.
 """
 
 import math
@@ -118,7 +118,7 @@ def _normal_counts(mean: float) -> NDArray[np.uint32]:
 
 @lru_cache(maxsize=8)
 def tables(camera: Camera) -> scene.Tables:
-    """The camera in integers; rounding hides what the last bit of a library's log may differ in."""
+    """The camera in integers; rounding removes differences in the last bit of a library's log."""
     quantiles = 1 << scene.NORMAL_BITS
     light = 1 << (16 - scene.LOG_SHIFT)
     strays, leak = _leak(camera)

@@ -1,7 +1,7 @@
-"""NumPy's .npy and .npz files of others, read without trust in what they claim.
+"""NumPy's .npy and .npz files from unknown sources, read without trust in their headers.
 
-Sizes are compared with the bytes that are there before anything is allocated, pickles are refused, and
-whatever a damaged archive makes the libraries raise becomes an EventFileError.
+Sizes are compared with the bytes of the file before memory is allocated, pickles are refused, and any error
+of the libraries on a damaged archive becomes an EventFileError.
 """
 
 import io
@@ -48,7 +48,7 @@ _FAULTS = (
     UnicodeError,
     AttributeError,
 )
-"""What NumPy and zipfile were seen to raise on damaged bytes."""
+"""Exceptions of NumPy and zipfile on damaged bytes, as observed."""
 
 
 @contextmanager

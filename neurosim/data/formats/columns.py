@@ -1,10 +1,10 @@
-"""Events from columns of numbers: the names that people give them, units of time, signs of polarity.
+"""Events from columns of numbers: usual column names, units of time, signs of polarity.
 
 Used by arrays (.npy, .npz) and by tables (.csv, .txt), which carry no format of their own:
 
-    times        whole numbers are microseconds; where one has a fraction, all are seconds (told)
-    polarities   0 and 1, or -1 and 1 (told), or truth values
-    order        any: sorted where needed (told)
+    times        integers are microseconds; where one has a fraction, all are seconds (noted)
+    polarities   0 and 1, or -1 and 1 (noted), or booleans
+    order        any: sorted where needed (noted)
 """
 
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "y": ("y", "ys", "row", "y_pos", "ypos"),
     "p": ("p", "ps", "pol", "polarity", "polarities", "on"),
 }
-"""Names in lower case; p may be missing, then all events are ON (told)."""
+"""Names in lower case; p may be missing, then all events are ON (noted)."""
 SECOND_US = 1_000_000
 _EXACT = 1 << 53
 """Whole numbers beyond this are not exact as float64."""

@@ -24,7 +24,7 @@ ENCODING = re.compile(
 
 
 class Header(NamedTuple):
-    """What a header says: the encoding ("2", "2.1", "3" ...), the sensor or None, where words begin."""
+    """Content of a header: the encoding ("2", "2.1", "3" ...), the sensor or None, the start of the words."""
 
     encoding: str
     sensor: Sensor | None

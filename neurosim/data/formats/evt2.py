@@ -5,7 +5,7 @@
     upper time   bits 27-0: time bits 33-6 in microseconds
 
 (Documentation of Prophesee, "EVT 2.0 Format".) The 34-bit time wraps after 4 h 46 min. Events before
-the first upper time have no time: they are left out, and told.
+the first upper time have no time: they are left out, with a note.
 """
 
 import os

@@ -11,9 +11,9 @@
     7, 10, 14, 15  continuation, trigger, others: no events
 
 (Documentation of Prophesee, "EVT 3.0 Format", and OpenEB's decoder for the low bits after a new upper
-time.) The 24-bit time wraps every 16.8 s. Each part of the state is what the last word of one type said,
-found by counting the words of that type: no loop over words. Events before the first upper time have no
-time: they are left out, and told.
+time.) The 24-bit time wraps every 16.8 s. Each part of the state is set by the last word of one type, which
+is found by counting the words of that type, without a loop over words. Events before the first upper time
+have no time: they are left out, with a note.
 """
 
 import os

@@ -5,7 +5,7 @@
 
 (Amir et al. 2017.) A sample holds the events from its start up to before its end; it keeps the clock of
 the recording. Classes are numbered from 0 here. Times of different samples may overlap (they do in
-user22_led): told, not refused.
+user22_led): this is noted, not refused.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Event recordings, labelled samples and errors, as every reader of event files gives them.
+"""Event recordings, labelled samples and errors: the common types of all readers of event files.
 
 EVENT, one record an event:
 
@@ -7,7 +7,7 @@ EVENT, one record an event:
     y   uint16   row, from the top
     p   uint8    polarity: 1 brighter (ON), 0 darker (OFF)
 
-A reader keeps the clock of the file: whoever needs times from zero subtracts the first one.
+A reader keeps the clock of the file: a caller that needs times from zero subtracts the first one.
 """
 
 import os
@@ -53,7 +53,7 @@ class Recording(NamedTuple):
 
     events   dtype EVENT, shape (event,), in order of time, at least one where a file was read
     sensor   (height, width) where the file says it, else None
-    notes    what a person should be told: clocks that wrapped, events that were sorted, records
+    notes    messages for the user: clocks that wrapped, events that were sorted, records
              that hold no event and were left out
     """
 
@@ -75,7 +75,7 @@ class Samples(Sequence[Sample]):
     labels        int64 (sample,), classes from 0
     class_names   one a class where the file names them, else None
     extra         further arrays by name, one value a sample (speakers, for example)
-    notes         what a person should be told of the file as a whole
+    notes         messages for the user on the file as a whole
     """
 
     def __init__(
@@ -111,10 +111,10 @@ class Samples(Sequence[Sample]):
 
 
 class Format(NamedTuple):
-    """What the registry knows of a file format.
+    """Entry of a file format in the registry.
 
     name       short and unique
-    title      what a person calls it
+    title      name for messages
     suffixes   lower case, with the dot
     sniff      whether the first bytes of a file (up to HEAD_BYTES) are this format's, or None where
                nothing in the bytes tells it: then the suffix decides

@@ -1,4 +1,4 @@
-"""Formats of event files that can be read, and the choice among them: by content, then by suffix."""
+"""Registry of event file formats, and the choice among them: by content, then by suffix."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Bounded access to the bytes of an event file: whole records in blocks, nothing claimed is trusted."""
+"""Bounded access to the bytes of an event file: whole records in blocks, without trust in announced sizes."""
 
 import os
 import stat

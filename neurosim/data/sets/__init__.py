@@ -1,4 +1,4 @@
-"""Registry of data sets: a name, what opens it, and which options it can use. A set is a file here."""
+"""Registry of data sets: names, openers and the options that each can use. A data set is a file here."""
 
 from neurosim.data.sets import (
     audio,

@@ -23,7 +23,7 @@ from neurosim.data.formats.recording import Events, columns_to_events
 from neurosim.data.labels import shown
 from neurosim.data.sensor import channels
 from neurosim.data.sets.base import Entry, Options, path_of
-from neurosim.data.source import About
+from neurosim.data.source import About, Said
 from neurosim.data.source import Recordings as Sounds
 from neurosim.data.splits import held_out, told
 
@@ -185,7 +185,7 @@ class AudioSource(Sounds):
     def __init__(
         self, found: Recordings, numbers: dict[str, NDArray[np.int64]], notes: tuple[str, ...]
     ) -> None:
-        self._found, self._numbers = found, numbers
+        self._found, self._numbers, self.said = found, numbers, Said()
         self.labels = {part: found.labels[chosen] for part, chosen in numbers.items()}
         self.about = About(channels(found.units), found.classes, found.duration_us, notes=notes)
 

@@ -14,7 +14,7 @@ Bins = Literal["time", "count"]
 
 
 class Options(NamedTuple):
-    """What a person may choose of a data set; None: what the data set has by itself.
+    """Options of a data set; None: the data set's own choice.
 
     camera   of images: nmnist, ncaltech101 or cifar10dvs
     sensor   plane that the sensor is divided into, WIDTHxHEIGHT, or a number of channels
@@ -39,11 +39,16 @@ class Options(NamedTuple):
 
 
 RECORDED = frozenset(("sensor", "crop", "window", "bins"))
-"""What every data set of recordings on a plane can use."""
+"""Options of every data set of recordings on a plane."""
+
+
+ARRAY_BYTES = 1 << 33
+"""Bytes that the arrays of one's own file may take together; they are held in memory. Chosen here: the
+largest of the usual image sets, CIFAR in 32-bit floats, takes 0.7 GB."""
 
 
 class Entry(NamedTuple):
-    """A data set as the registry knows it.
+    """Entry of a data set in the registry.
 
     name     before the colon
     forms    how it is asked for, with and without a place

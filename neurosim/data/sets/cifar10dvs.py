@@ -13,7 +13,7 @@ from typing import Any
 
 from neurosim.data.folders import Gathered, check_filled, class_folders
 from neurosim.data.formats import aedat2, aedat4
-from neurosim.data.formats.recording import EventFileError, Events
+from neurosim.data.formats.recording import EventFileError, Recording
 from neurosim.data.sensor import Sensor
 from neurosim.data.sets.base import RECORDED, Entry, Options, data_root, path_of
 from neurosim.data.sets.class_folders import split_files
@@ -32,14 +32,15 @@ CLASSES = (
 _SUFFIXES = (".aedat", ".aedat4")
 
 
-def read(path: Path) -> Events:
-    """Events of one file, from its first one on. EventFileError where it is none."""
+def record(path: Path) -> Recording:
+    """One file, from its first event on. EventFileError where it is none."""
     if path.suffix.lower() == ".aedat4":
         found = aedat4.read(path)
         if found.sensor not in (None, (SENSOR.height, SENSOR.width)):
             raise EventFileError(path, f"a sensor of {found.sensor}; CIFAR10-DVS has 128 x 128")
-        return from_first(found.events)
-    return from_first(aedat2.read(path, layout="cifar10dvs").events)
+    else:
+        found = aedat2.read(path, layout="cifar10dvs")
+    return found._replace(events=from_first(found.events))
 
 
 def _fetch(tonic: Any, work: Path) -> Path:
@@ -74,7 +75,7 @@ def open_source(place: str, options: Options, folder: Path | None) -> FileSource
     part = [] if count == RECORDINGS else [f"{count:,} recordings of the data set's {RECORDINGS:,}"]
     split = split_files(CLASSES, found, [*part, *gathered.notes()], TEST_SHARE)
     about = About(SENSOR, CLASSES, WINDOW_US, keep_late=True, notes=tuple(split.notes))
-    return FileSource(about, split.files, split.labels, read)
+    return FileSource(about, split.files, split.labels, record)
 
 
 ENTRY = Entry(

@@ -1,4 +1,4 @@
-"""Clocks of recordings: times from zero on."""
+"""Clock of a recording: times from zero."""
 
 import numpy as np
 

@@ -18,7 +18,7 @@ from neurosim.data.formats.recording import Events, Samples
 from neurosim.data.labels import check_count
 from neurosim.data.sensor import channels
 from neurosim.data.sets.base import Entry, Options, path_of
-from neurosim.data.source import PARTS, About, Grouped, SourceError, content_of
+from neurosim.data.source import PARTS, About, Grouped, Said, SourceError, content_of
 
 INPUTS = 40
 
@@ -29,7 +29,7 @@ class CueSource(Grouped):
     chunk = 1000
 
     def __init__(self, about: About, files: dict[str, Path], samples: dict[str, Samples]) -> None:
-        self.about, self._files, self._samples = about, files, samples
+        self.about, self._files, self._samples, self.said = about, files, samples, Said()
         self.labels = {part: one.labels.astype(np.uint16) for part, one in samples.items()}
 
     def content(self) -> str:

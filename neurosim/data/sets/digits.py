@@ -17,7 +17,7 @@ IMAGE = CAMERA.field[0]
 """Rows and columns that the digits are enlarged to: those of MNIST."""
 DIGITS_TEST_EVERY = 5
 """Every fifth of scikit-learn's 1,797 digits is a test image, 360 in all: chosen here. They come in the
-order of their writers, so that a cut at one place would test with other hands than it trained with."""
+order of their writers, so that a single cut would test on other writers than those of the training set."""
 
 
 class Images(NamedTuple):

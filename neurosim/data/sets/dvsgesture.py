@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 
 from neurosim.data.folders import Gathered, listing
 from neurosim.data.formats import arrays, gesture
-from neurosim.data.formats.recording import Events
+from neurosim.data.formats.recording import Events, Recording
 from neurosim.data.labels import shown
 from neurosim.data.sensor import Sensor
 from neurosim.data.sets.base import RECORDED, Entry, Options, data_root, path_of
-from neurosim.data.sets.clock import since
+from neurosim.data.sets.clock import from_first, since
 from neurosim.data.sets.download import download
-from neurosim.data.source import PARTS, About, FileSource, Grouped, SourceError, content_of
+from neurosim.data.source import PARTS, About, FileSource, Grouped, Said, SourceError, content_of
 from neurosim.data.splits import held_out, told
 
 SENSOR = Sensor(128, 128)
@@ -53,7 +53,7 @@ class GestureSource(Grouped):
     def __init__(
         self, about: About, cuts: dict[str, _Cut], labels: dict[str, NDArray[np.uint16]]
     ) -> None:
-        self.about, self.labels, self._cuts = about, labels, cuts
+        self.about, self.labels, self._cuts, self.said = about, labels, cuts, Said()
 
     def content(self) -> str:
         named = [
@@ -70,6 +70,7 @@ class GestureSource(Grouped):
     def read_group(self, part: str, group: int, numbers: Sequence[int]) -> Sequence[Events]:
         cut = self._cuts[part]
         samples = gesture.samples(cut.files[group])
+        self.said.add(cut.files[group], samples.notes)
         return [
             since(samples[int(cut.place[n])].recording.events, int(cut.start[n])) for n in numbers
         ]
@@ -153,10 +154,10 @@ def _of_recordings(top: Path) -> GestureSource:
     return GestureSource(about, cuts, labels)
 
 
-def _read_npy(path: Path) -> Events:
+def _read_npy(path: Path) -> Recording:
     """A sample of tonic's distribution: columns x, y, p, t, with t in milliseconds."""
-    events = arrays.read(path, order="xypt", unit_us=1000).events
-    return events if not len(events) else since(events, int(events["t"][0]))
+    found = arrays.read(path, order="xypt", unit_us=1000)
+    return found._replace(events=from_first(found.events))
 
 
 def _of_arrays(top: Path) -> FileSource:

@@ -8,7 +8,6 @@ Times begin at a recording's first event. The window is the longest recording; -
 """
 
 import csv
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,15 +18,15 @@ from numpy.typing import NDArray
 from neurosim import threads
 from neurosim.data.folders import Gathered, is_litter, listing
 from neurosim.data.formats import registry
-from neurosim.data.formats.recording import Events
+from neurosim.data.formats.recording import Recording
 from neurosim.data.labels import check_count, labelled
 from neurosim.data.sensor import Sensor
 from neurosim.data.sets.base import RECORDED, Entry, Options, path_of
 from neurosim.data.sets.class_folders import ClassFiles, class_files
 from neurosim.data.sets.clock import from_first
-from neurosim.data.source import PARTS, About, FileSource, SourceError, content_of
+from neurosim.data.source import PARTS, About, FileSource, Said, SourceError, content_of
 from neurosim.data.splits import held_out, told
-from neurosim.storage import StorageError, cache_root, write_atomically
+from neurosim.storage import StorageError, cache_root, sealed, unsealed, write_atomically
 
 LABELS = "labels.csv"
 
@@ -59,10 +58,10 @@ def _extents(paths: Sequence[Path], content: str) -> list[_Extent]:
     """Extents of all recordings, from the cache where these files were read before."""
     kept = cache_root() / "recordings" / f"{content}.json"
     try:
-        stored: list[list[Any]] = json.loads(kept.read_bytes())
+        stored: list[list[Any]] = unsealed(kept.read_bytes())["extents"]
         if len(stored) == len(paths):
             return [_Extent._make((*row[:5], tuple(row[5]))) for row in stored]
-    except (OSError, ValueError, TypeError, IndexError):
+    except (OSError, ValueError, TypeError, IndexError, KeyError):
         pass
     found: list[_Extent | None] = [None] * len(paths)
 
@@ -73,33 +72,15 @@ def _extents(paths: Sequence[Path], content: str) -> list[_Extent]:
     threads.in_pieces(len(paths), 1, work)
     made = [one for one in found if one is not None]
     try:
-        write_atomically(kept, json.dumps(made).encode())
+        write_atomically(kept, sealed({"extents": made}))
     except StorageError:
         return made
     return made
 
 
-def _notes(extents: Sequence[_Extent], paths: Sequence[Path]) -> list[str]:
-    """What readers had to say, a kind once, with how many files it was said of."""
-    said: dict[str, list[Path]] = {}
-    for extent, path in zip(extents, paths, strict=True):
-        for note in extent.notes:
-            kind = "".join(letter for letter in note if not letter.isdigit())
-            said.setdefault(kind, []).append(path)
-    first = {
-        "".join(letter for letter in note if not letter.isdigit()): note
-        for extent in reversed(extents)
-        for note in extent.notes
-    }
-    return [
-        f"{files[0].name}: {first[kind]}"
-        + (f" (and {len(files) - 1:,} files more of the kind)" if len(files) > 1 else "")
-        for kind, files in said.items()
-    ]
-
-
-def _read(path: Path) -> Events:
-    return from_first(registry.read(path).events)
+def _record(path: Path) -> Recording:
+    found = registry.read(path)
+    return found._replace(events=from_first(found.events), notes=())
 
 
 def _is_recording(path: Path) -> bool:
@@ -195,9 +176,12 @@ def open_source(place: str, options: Options, folder: Path | None) -> FileSource
     longest = (
         f"recordings last {np.median(lengths) / 1000:g} ms (median) to {lengths.max() / 1000:g} ms"
     )
-    told_all = (*found.notes, *notes, longest, *_notes(extents, paths), *gathered.notes())
+    said = Said()
+    for path, extent in zip(paths, extents, strict=True):
+        said.add(path, extent.notes)
+    told_all = (*found.notes, *notes, longest, *said.notes(), *gathered.notes())
     about = About(sensor, found.names, int(lengths.max()), notes=told_all)
-    return FileSource(about, found.files, labels, _read)
+    return FileSource(about, found.files, labels, _record)
 
 
 ENTRY = Entry("events", ("events:FOLDER",), RECORDED, open_source)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from neurosim.data.formats import spike_hdf5
 from neurosim.data.formats.recording import Events, Samples
-from neurosim.data.source import About, Grouped, content_of
+from neurosim.data.source import About, Grouped, Said, content_of
 
 
 class SpikeFiles(Grouped):
@@ -31,7 +31,7 @@ class SpikeFiles(Grouped):
     ) -> None:
         self.about, self.labels = about, labels
         self._files, self._samples, self._numbers = files, samples, numbers
-        self._lock = Lock()
+        self._lock, self.said = Lock(), Said()
 
     def content(self) -> str:
         names = "/".join(self.about.class_names)
@@ -47,4 +47,6 @@ class SpikeFiles(Grouped):
         """A file keeps the block that was read last, for one thread at a time."""
         samples = self._samples[self._files[part]]
         with self._lock:
-            return [samples[int(self._numbers[part][n])].recording.events for n in numbers]
+            read = [samples[int(self._numbers[part][n])].recording for n in numbers]
+        self.said.add(self._files[part], (note for one in read for note in one.notes))
+        return [one.events for one in read]

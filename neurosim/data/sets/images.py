@@ -23,7 +23,7 @@ from neurosim.data.folders import Gathered
 from neurosim.data.formats import array_files
 from neurosim.data.formats.recording import EventFileError
 from neurosim.data.labels import check_count, labelled
-from neurosim.data.sets.base import RECORDED, Entry, Options, path_of
+from neurosim.data.sets.base import ARRAY_BYTES, RECORDED, Entry, Options, path_of
 from neurosim.data.sets.class_folders import class_files
 from neurosim.data.source import PARTS, SimulatedSource, SourceError, content_of
 from neurosim.data.splits import held_out, told
@@ -129,7 +129,7 @@ def load_npz(path: Path) -> ArrayImages:
 
 def _arrays(path: Path) -> dict[str, NDArray[Any]]:
     try:
-        return array_files.load(path)
+        return array_files.load(path, max_bytes=ARRAY_BYTES)
     except EventFileError as error:
         raise SourceError(
             f"{path}: not a readable .npz file ({error.fault}); write it again"

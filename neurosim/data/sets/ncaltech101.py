@@ -12,7 +12,7 @@ from typing import Any
 
 from neurosim.data.folders import Gathered, check_filled, class_folders
 from neurosim.data.formats import aer_bin
-from neurosim.data.formats.recording import Events
+from neurosim.data.formats.recording import Recording
 from neurosim.data.sensor import Sensor
 from neurosim.data.sets.base import RECORDED, Entry, Options, data_root, path_of
 from neurosim.data.sets.class_folders import split_files
@@ -39,9 +39,10 @@ CLASSES = tuple(_NAMES.split())
 """Folders of the data set."""
 
 
-def read(path: Path) -> Events:
-    """Events of one file. EventFileError where it is none."""
-    return aer_bin.read(path, sensor=(SENSOR.height, SENSOR.width)).events
+def record(path: Path) -> Recording:
+    """One file. EventFileError where it is none."""
+    found = aer_bin.read(path, sensor=(SENSOR.height, SENSOR.width))
+    return found._replace(notes=())  # a counter of 13 bits wraps in every recording
 
 
 def _inside(folder: Path) -> Path:
@@ -83,7 +84,7 @@ def open_source(place: str, options: Options, folder: Path | None) -> FileSource
     part = [] if count == RECORDINGS else [f"{count:,} recordings of the data set's {RECORDINGS:,}"]
     split = split_files(CLASSES, found, [*part, *gathered.notes()])
     about = About(SENSOR, CLASSES, WINDOW_US, keep_late=True, notes=tuple(split.notes))
-    return FileSource(about, split.files, split.labels, read)
+    return FileSource(about, split.files, split.labels, record)
 
 
 ENTRY = Entry(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from neurosim.data.folders import Gathered, check_filled, class_folders
 from neurosim.data.formats import aer_bin
-from neurosim.data.formats.recording import Events
+from neurosim.data.formats.recording import Events, Recording
 from neurosim.data.frames import Binning, divide
 from neurosim.data.sensor import Sensor
 from neurosim.data.sets.base import RECORDED, Entry, Options, data_root, path_of
@@ -71,14 +71,19 @@ def open_source(place: str, options: Options, folder: Path | None) -> FileSource
         about,
         {part: paths for part, (paths, _) in found.items()},
         {part: labels for part, (_, labels) in found.items()},
-        read,
+        record,
     )
 
 
-def read(path: Path) -> Events:
-    """Events of one N-MNIST file. EventFileError where it is none."""
+def record(path: Path) -> Recording:
+    """One N-MNIST file. EventFileError where it is none."""
     found = aer_bin.read(path, sensor=(SENSOR.height, SENSOR.width))
-    return found.events
+    return found._replace(notes=())  # a counter of 13 bits wraps in every recording
+
+
+def read(path: Path) -> Events:
+    """Events of one N-MNIST file."""
+    return record(path).events
 
 
 def binning(steps: int = 10, pool: int = 1) -> Binning:

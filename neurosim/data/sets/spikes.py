@@ -31,15 +31,13 @@ from neurosim.data.formats.recording import EVENT, Events, columns_to_events
 from neurosim.data.formats.source import Source
 from neurosim.data.labels import Labelled, check_count, labelled
 from neurosim.data.sensor import MOST, Sensor, channels
-from neurosim.data.sets.base import Entry, Options, path_of
+from neurosim.data.sets.base import ARRAY_BYTES, Entry, Options, path_of
 from neurosim.data.sets.hdf5_spikes import SpikeFiles
-from neurosim.data.source import PARTS, About, Recordings, SourceError, content_of
+from neurosim.data.source import PARTS, About, Recordings, Said, SourceError, content_of
 from neurosim.data.splits import held_out, told
 
 STEP_US = 1000
 """What a step stands for where a file does not say it; of use only to speak of windows."""
-MAX_BYTES = 1 << 33
-"""Arrays of a file together, chosen here: they are held in memory."""
 _OPTIONS = frozenset(("sensor", "crop", "window", "bins"))
 _X = ("x", "X", "spikes", "data")
 _Y = ("y", "Y", "labels", "label", "targets")
@@ -109,7 +107,7 @@ class SpikeArrays(Recordings):
         path: Path,
     ) -> None:
         self.about, self.labels, self._path = about, labels, path
-        self._spikes, self._numbers = spikes, numbers
+        self._spikes, self._numbers, self.said = spikes, numbers, Said()
 
     def content(self) -> str:
         return content_of([("/".join(self.about.class_names), self._path)])
@@ -124,7 +122,7 @@ class SpikeArrays(Recordings):
 
 def _load(path: Path) -> dict[str, NDArray[Any]]:
     if path.suffix.lower() not in _HDF5:
-        return array_files.load(path, max_bytes=MAX_BYTES)
+        return array_files.load(path, max_bytes=ARRAY_BYTES)
     with Source(path) as source, tempfile.TemporaryDirectory(prefix="neurosim-") as folder:
         names = isolated.run(source, f"{__name__}:dump", folder)
         return {name: np.load(Path(folder) / f"{n}.npy") for n, name in enumerate(names)}

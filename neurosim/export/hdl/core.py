@@ -1,4 +1,4 @@
-"""What does a hardware core need to be this network, and what must it then do with some samples?
+"""Export of a network to a hardware core: memory images, expected spikes and membranes, and a replay.
 
     images(network, weights, ...)   weights, biases, stimulus, spikes and membranes as `Image`s
     perturbation(...)               the bits A and B that a pair draws
@@ -44,7 +44,7 @@ def stimulus(name: str, shown: Frames, means: str) -> Image:
 
 
 def images(network: Network, weights: Weights, shown: Frames) -> list[Image]:
-    """What inference starts with, and what it must give on the samples `shown`."""
+    """Images of the initial memories of inference, and of the expected results on the samples `shown`."""
     found = [stimulus("stim", shown, "input spikes, a row (sample, step)")]
     spikes, membranes = recorded(network, weights, shown)
     for index, (connection, population) in enumerate(network.layers):
@@ -123,7 +123,7 @@ def perturbation(
 
 
 def replay(read: Images) -> dict[str, NDArray[np.int64]]:
-    """What a chip made from the files does with their stimulus: spikes_L0, v_L0, ... (row, neuron).
+    """Run the stimulus of the files on a chip made from them: spikes_L0, v_L0, ... (row, neuron).
 
     ImageError or NetworkError where the manifest describes no network, or other shapes than the files.
     """

@@ -1,4 +1,4 @@
-"""Which sizes and registers does a hardware core need, and how are the files beside them to be read?
+"""Parameters of a hardware core: sizes and registers, as JSON and as Verilog, and conventions of the files.
 
 layers(network)       each layer by name, for the manifest
 parameters(...)       the same and what the chip shares, for params.json; `verilog` makes params.vh
@@ -8,7 +8,7 @@ conventions(seed)     packing, fixed point and generator, in words
 from collections.abc import Mapping
 from typing import Any
 
-from neurosim.export.memory_images import ImageError
+from neurosim.export.hdl import capabilities
 from neurosim.network import Network
 from neurosim.population.evaluator import ReadoutSpec
 from neurosim.population.layout import source_words
@@ -16,13 +16,17 @@ from neurosim.population.state import padded
 
 BLOCK = 128
 """Random bits of one call of the generator."""
-MOST_LAYERS = 10
-"""hardware/core.v finds its files by one digit."""
+NO_LEARNING: Mapping[str, int] = {
+    "RULE": 0, "RANK": 1, "FRACTION_BITS": 0, "MOMENTUM_BITS": 0, "SUM_BITS": 8, "RATE_BITS": 48,
+    "WINDOW": 0, "TRACE_BITS": 8, "LARGEST": 1,
+}  # fmt: skip
+"""Parameters of the rule for a core that only infers, whose SCALE is 0 for each layer."""
 REGISTERS = ("du", "dv", "vth_mant", "bias_exp")
 
 
 def layers(network: Network) -> list[dict[str, Any]]:
-    """Each layer's sizes and registers, by name."""
+    """Each layer's sizes and registers, by name; ImageError where the core lacks one (`capabilities`)."""
+    capabilities.check(network)
     found = []
     for index, (connection, population) in enumerate(network.layers):
         described: dict[str, Any] = {
@@ -34,18 +38,10 @@ def layers(network: Network) -> list[dict[str, Any]]:
             "current_shift": connection.current_shift,
         }
         for register in REGISTERS:
-            values = set(population.each(register).tolist())
-            if len(values) > 1:
-                raise ImageError(
-                    f"layer {population.name!r}: {len(values)} different values of {register}; "
-                    f"a core of hardware/ has one for all its neurons"
-                )
-            described[register] = values.pop()
+            described[register] = int(population.each(register)[0])
         described["row_blocks"] = source_words(network, index) * 64 // BLOCK
         described["rounding_blocks"] = padded(population.neurons) * 16 // BLOCK
         found.append(described)
-    if len(found) > MOST_LAYERS:
-        raise ImageError(f"{len(found)} layers; files are numbered for up to {MOST_LAYERS}")
     return found
 
 
@@ -54,7 +50,8 @@ def parameters(
 ) -> dict[str, Any]:
     """Names of params.vh -> integers, or a list with one a layer.
 
-    learning  RANK, SCALE, FRACTION_BITS, MOMENTUM_BITS, SUM_BITS, RATE_BITS
+    learning  RULE, RANK, SCALE, FRACTION_BITS, MOMENTUM_BITS, SUM_BITS, RATE_BITS, WINDOW, TRACE_BITS,
+              LARGEST (learning/golden.py; `NO_LEARNING` where the core only infers)
     """
     described = layers(network)
     found: dict[str, Any] = {
@@ -71,12 +68,15 @@ def parameters(
     for name in described[0]:
         if name != "name":
             found[name.upper()] = [layer[name] for layer in described]
-    return {**found, **learning}
+    return {**found, "SCALE": [0] * len(described), **learning}
 
 
 def verilog(values: Mapping[str, Any]) -> str:
     """params.vh: local parameters to include in a module; lists are 32 bits a layer, layer 0 lowest."""
-    lines = ["// Sizes and registers of one network; a list has 32 bits a layer, layer 0 lowest."]
+    lines = [
+        "// Sizes and registers of one network; a list has 32 bits a layer, layer 0 lowest.",
+        "/* verilator lint_off UNUSEDPARAM */",
+    ]
     for name, value in values.items():
         if isinstance(value, list):
             fields = ", ".join(f"32'd{one}" for one in reversed(value))
@@ -85,7 +85,7 @@ def verilog(values: Mapping[str, Any]) -> str:
             lines.append(f"localparam [63:0] {name} = 64'h{value:x};")
         else:
             lines.append(f"localparam {name} = {value};")
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "/* verilator lint_on UNUSEDPARAM */"]) + "\n"
 
 
 def conventions(seed: int) -> dict[str, Any]:
@@ -107,11 +107,13 @@ def conventions(seed: int) -> dict[str, Any]:
             "seed": seed,
             "key": [seed & 0xFFFFFFFF, seed >> 32],
             "counter": ["block", "stream << 16 | layer", "pair", "generation"],
-            "streams": {"A": 0, "B": 1, "rounding": 4},
+            "streams": {"A": 0, "B": 1, "rounding": 4, "bias_rounding": 5, "event_aligned": 9},
             "first_block": {
                 "A": "rank * ceil(neurons / 128)",
                 "B": "rank * row_blocks",
                 "rounding": "source * rounding_blocks, pair 0, 16 bits a neuron",
+                "bias_rounding": "0, pair 0, 16 bits a neuron",
+                "event_aligned": "step * ceil(neurons / 128)",
             },
             "bits": "bit i of a block is bit i % 32 of its word i // 32",
         },

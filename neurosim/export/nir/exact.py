@@ -1,7 +1,7 @@
-"""Is this graph one that this project wrote, and which network was it, to the last bit?
+"""Exact import of NIR graphs that this project wrote, from the registers in their metadata.
 
-The metadata say so, and they are believed only if the graph they stand for is the graph that is there:
-somebody may have trained it further and left them as they were.
+The metadata are used only if the graph that they describe is the graph in the file: it may have been trained
+further without a change of its metadata.
 """
 
 from collections.abc import Mapping
@@ -12,12 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurosim import limits
-from neurosim.chip.synapses import Dense, Sparse, Synapses
+from neurosim.chip.synapses import Dense, Sparse, Synapses, of_matrix
 from neurosim.export.nir.to_nir import SPECIFICATION, to_graph
 from neurosim.network import Connection, Network, NetworkError
 from neurosim.network.serialise import network_of
 from neurosim.storage import parse_json
 
+OF_KINDS = ("Conv2d", "SumPool2d")
+"""Nodes that stand for the synapses of a connection kind."""
 KINDS = {"input": "inputs", "population": "populations", "connection": "connections"}
 
 
@@ -36,7 +38,7 @@ class Own(NamedTuple):
 
 
 class NotExact(ValueError):
-    """Metadata of ours that do not stand for the graph they are in. The message tells why."""
+    """Metadata of this project that do not describe the graph they are in. The message says why."""
 
 
 def exact(graph: Any) -> Own | None:
@@ -61,7 +63,7 @@ def exact(graph: Any) -> Own | None:
 
 
 def _check_same(graph: Any, rebuilt: Any) -> None:
-    """Raise NotExact unless the graph is the one that its metadata stand for."""
+    """Raise NotExact unless the graph is the one that its metadata describe."""
     for name in sorted(set(graph.nodes) | set(rebuilt.nodes)):
         if not _same(graph.nodes.get(name), rebuilt.nodes.get(name)):
             raise NotExact(f"node {name!r} is not what its metadata say")
@@ -82,10 +84,10 @@ def _described(graph: Any) -> Own:
             registers = _parsed(_text(node, "registers"))
             found[KINDS[part]][registers["index"]] = registers["fields"]
             if part == "connection":
-                matrices.setdefault(registers["index"], []).append((registers, node.weight))
+                matrices.setdefault(registers["index"], []).append((registers, node))
     network = network_of({kind: [parts[i] for i in sorted(parts)] for kind, parts in found.items()})
     weights = {
-        connection.name: _synapses(connection, matrices[index])
+        connection.name: _synapses(network, connection, matrices[index])
         for index, connection in enumerate(network.connections)
     }
     run = _text(graph, "run")
@@ -96,10 +98,14 @@ def _parsed(text: str) -> Any:
     return parse_json(text.encode("utf-8", "surrogatepass"), constants=True)
 
 
-def _synapses(connection: Connection, pieces: list[tuple[dict[str, Any], Any]]) -> Synapses:
+def _synapses(
+    network: Network, connection: Connection, pieces: list[tuple[dict[str, Any], Any]]
+) -> Synapses:
     pieces = sorted(pieces, key=lambda piece: piece[0]["delay"])
-    facts = pieces[0][0]
-    matrices = [_integers(connection, currents) for _, currents in pieces]
+    facts, first = pieces[0]
+    if facts["sparse"] and len(pieces) == 1 and type(first).__name__ in OF_KINDS:
+        return of_matrix(network, connection, _matrix(connection, first))
+    matrices = [_written_out(network, connection, node) for _, node in pieces]
     delays = [piece["delay"] for piece, _ in pieces]
     if not facts["sparse"]:
         own = np.full(matrices[0].shape, delays[0], np.int64)
@@ -111,6 +117,21 @@ def _synapses(connection: Connection, pieces: list[tuple[dict[str, Any], Any]]) 
     each = np.repeat(delays, [np.count_nonzero(matrix) for matrix in matrices])
     given = each if facts["own_delays"] else None
     return Sparse.from_pairs(sources, targets, weights, given, source_size=matrices[0].shape[1])
+
+
+def _written_out(network: Network, connection: Connection, node: Any) -> NDArray[np.int64]:
+    """Weights (target, source) of the node that a connection became."""
+    if type(node).__name__ in OF_KINDS:
+        return network.synapses(connection, _matrix(connection, node))
+    return _integers(connection, node.weight)
+
+
+def _matrix(connection: Connection, node: Any) -> NDArray[np.int64] | None:
+    """Mantissas (row, column) of a Conv2d; None of a SumPool2d."""
+    if type(node).__name__ == "SumPool2d":
+        return None
+    weights = _integers(connection, np.asarray(node.weight).transpose(2, 3, 1, 0))
+    return weights.reshape(-1, weights.shape[-1]) >> connection.grid_bits
 
 
 def _integers(connection: Connection, currents: Any) -> NDArray[np.int64]:

@@ -1,4 +1,4 @@
-"""Files of NIR graphs: written whole or not at all, read by a child process, or refused by name."""
+"""Files of NIR graphs: written atomically, and read by a child process."""
 
 import tempfile
 from pathlib import Path

@@ -1,8 +1,8 @@
-"""What is this NIR graph on the chip? The exact network if it is ours, the nearest one if not.
+"""Import of NIR graphs: the exact network of a graph of ours, the nearest registers of another.
 
 found = read(path)
 Chip(found.network, found.weights).run(spikes)
-network, weights = as_chain(found)                 what a run folder holds
+network, weights = as_run(found)                 what a run folder holds
 """
 
 import re
@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
+from neurosim import limits
 from neurosim.chip import profiles
-from neurosim.chip.synapses import Dense, Synapses, on_grid
+from neurosim.chip.synapses import Dense, Synapses, matrix_of, of_matrix, on_grid
 from neurosim.export.nir import file_io
 from neurosim.export.nir.exact import NotExact, exact
 from neurosim.export.nir.file_io import NirError
@@ -21,7 +23,17 @@ from neurosim.export.nir.quantise import quantised
 from neurosim.export.nir.registers import Row
 from neurosim.export.nir.to_nir import DT
 from neurosim.export.nir.topology import parts
-from neurosim.network import Input, Network, Weights, check_weights
+from neurosim.network import (
+    Connection,
+    Input,
+    Network,
+    NetworkError,
+    Population,
+    Weights,
+    check_weights,
+)
+from neurosim.network.connections import ConnectionKind, SumPool2d
+from neurosim.network.connections import Dense as DenseKind
 
 DTS = (1e-12, 1e6)
 """Seconds of a step; chosen here."""
@@ -37,7 +49,7 @@ class Imported(NamedTuple):
 
     weights  by name of connection, as `Chip` takes them
     exact    read from metadata of ours, every register as it is there
-    rows     how near each register comes; none where `exact`
+    rows     error of each register; none where `exact`
     remarks  what else differs from the graph, one sentence each
     run      what the exporter was given to keep (nir_export.to_graph); None of others
     """
@@ -74,19 +86,36 @@ def of_graph(graph: Any, dt: float = DT, clip: bool = False) -> Imported:
     found = parts(graph)
     titles = _titles([*found.inputs, *found.neurons])
     made = [
-        quantised(name, node, [w for w in found.wires if w.target == name], titles, dt, clip)
+        quantised(
+            name,
+            node,
+            found.sizes[name],
+            [w for w in found.wires if w.target == name],
+            titles,
+            dt,
+            clip,
+        )
         for name, node in found.neurons.items()
     ]
-    connections = [connection for one in made for connection in one.connections]
-    synapses = [dense for one in made for dense in one.weights]
-    network = Network(
-        tuple(Input(titles[name], size) for name, size in found.inputs.items()),
-        tuple(one.population for one in made),
-        tuple(connections),
+    plain = [connection for one in made for connection in one.connections]
+    dense = [weights for one in made for weights in one.weights]
+    wires = [w for name in found.neurons for w in found.wires if w.target == name]
+    flat = Network(
+        tuple(Input(titles[name], size, found.shapes[name]) for name, size in found.inputs.items()),
+        tuple(
+            replace(one.population, shape=found.shapes[name])
+            for name, one in zip(found.neurons, made, strict=True)
+        ),
+        tuple(plain),
     )
+    kept = [
+        as_kind(flat, connection, weights, wire.kind)
+        for connection, weights, wire in zip(plain, dense, wires, strict=True)
+    ]
+    network = replace(flat, connections=tuple(connection for connection, _ in kept))
     return Imported(
         network,
-        {c.name: dense for c, dense in zip(connections, synapses, strict=True)},
+        {connection.name: synapses for connection, synapses in kept},
         False,
         tuple(row for one in made for row in one.rows),
         remarks + tuple(remark for one in made for remark in one.remarks),
@@ -106,29 +135,90 @@ def _titles(names: list[str]) -> dict[str, str]:
     return titles
 
 
-def as_chain(found: Imported) -> tuple[Network, Weights]:
-    """Description and weights as learning keeps them, biases among the weights; NetworkError if no chain."""
-    layers = found.network.layers
-    populations, mantissas, biases = [], [], []
-    for connection, population in layers:
-        dense = found.weights[connection.name]
-        if not isinstance(dense, Dense) or dense.delays is not None or connection.delay:
-            raise NirError(
-                f"connection {connection.name}: learning knows neither delays nor sparse synapses; "
-                f"run this network in Python: docs/exchange.md"
-            )
-        if connection.sign_mode != "mixed":
-            raise NirError(
-                f"connection {connection.name}: sign_mode is {connection.sign_mode!r}; learning needs "
-                f"mixed; run this network in Python: docs/exchange.md"
-            )
+def as_kind(
+    network: Network, connection: Connection, dense: Dense, kind: ConnectionKind | None
+) -> tuple[Connection, Synapses]:
+    """The connection as one of `kind` where its quantised weights are those of one, else as it is."""
+    if kind is None or dense.delays is not None:
+        return connection, dense
+    weights = np.asarray(dense.weights)
+    if isinstance(kind, SumPool2d):
+        connection, weights = _of_ones(connection, weights)
+    try:
+        found = replace(network, connections=(replace(connection, kind=kind),))
+        (wanted,) = found.connections
+        matrix = matrix_of(found, wanted, Dense(weights))
+    except NetworkError:
+        return connection, Dense(weights)
+    return wanted, of_matrix(found, wanted, matrix)
+
+
+def _of_ones(
+    connection: Connection, weights: NDArray[np.int64]
+) -> tuple[Connection, NDArray[np.int64]]:
+    """The same currents with mantissas of 1, where all are one power of two that the exponent can hold."""
+    used = np.unique(weights[weights != 0]) >> connection.grid_bits
+    power = int(used[0]).bit_length() - 1 if used.size == 1 and used[0] > 0 else 0
+    exponent = connection.weight_exp + power
+    if used.size != 1 or used[0] != 1 << power or exponent not in limits.WEIGHT_EXP:
+        return connection, weights
+    return replace(connection, weight_exp=exponent), weights >> power
+
+
+def as_run(found: Imported) -> tuple[Network, Weights]:
+    """Description and weights as a run folder keeps them, biases among the weights.
+
+    Any graph of layers; NetworkError where it has a cycle through several populations, NirError where
+    synapses have delays of their own, or signs or weights that learning does not know.
+    """
+    network = found.network
+    network.graph  # noqa: B018 - refuses cycles
+    mantissas = []
+    for connection in network.connections:
+        synapses = found.weights[connection.name]
+        _check_learnable(connection, synapses)
         form = (connection.weight_bits, connection.sign_mode)
         where = f"connection {connection.name}"
-        stored = on_grid(dense.weights, *form, profiles.DEFAULT, where).weights
-        populations.append(replace(population, bias_mant=0))
-        mantissas.append(np.ascontiguousarray(stored.T >> connection.grid_bits).astype(np.int8))
-        biases.append(population.each("bias_mant").astype(np.int16))
-    network = replace(found.network, populations=tuple(populations))
-    weights = Weights(tuple(mantissas), tuple(biases))
+        on_grid(synapses.weights, *form, profiles.DEFAULT, where)
+        matrix = matrix_of(network, connection, synapses)
+        if matrix is not None:
+            mantissas.append(np.ascontiguousarray(matrix).astype(np.int8))
+    biases = [_biases(population) for population in network.populations]
+    populations = [
+        population if bias is None else replace(population, bias_mant=0)
+        for population, bias in zip(network.populations, biases, strict=True)
+    ]
+    zeros = [np.zeros(population.shape[0], np.int16) for population in populations]
+    network = replace(network, populations=tuple(populations))
+    weights = Weights(
+        tuple(mantissas),
+        tuple(zero if bias is None else bias for zero, bias in zip(zeros, biases, strict=True)),
+    )
     check_weights(network, weights)
     return network, weights
+
+
+def _biases(population: Population) -> NDArray[np.int16] | None:
+    """Biases (neuron,), of maps (channel,); None where they differ within a map: they stay as they are."""
+    maps = population.each("bias_mant").reshape(population.shape[0], -1)
+    if (maps != maps[:, :1]).any():
+        return None
+    return maps[:, 0].astype(np.int16)
+
+
+def _check_learnable(connection: Connection, synapses: Synapses) -> None:
+    if synapses.delays is not None:
+        raise NirError(
+            f"connection {connection.name}: learning knows no delays of single synapses; "
+            f"run this network in Python: docs/exchange.md"
+        )
+    if isinstance(connection.kind, DenseKind) and not isinstance(synapses, Dense):
+        raise NirError(
+            f"connection {connection.name}: learning knows no sparse synapses without a mask; "
+            f"run this network in Python: docs/exchange.md"
+        )
+    if connection.sign_mode != "mixed":
+        raise NirError(
+            f"connection {connection.name}: sign_mode is {connection.sign_mode!r}; learning needs "
+            f"mixed; run this network in Python: docs/exchange.md"
+        )

@@ -1,4 +1,4 @@
-"""How near does an integer register come to the number somebody wanted, and what if it cannot?
+"""Nearest integer registers of wanted values, with a table of their errors.
 
 got = the nearest integer; outside the register: an error, or its end where clipping is asked for
 """

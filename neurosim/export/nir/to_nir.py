@@ -1,8 +1,8 @@
-"""What does a network of ours look like as a NIR graph?
+"""Export of a network as a NIR graph, with its exact registers as metadata.
 
     Input -> Linear -> CubaLIF -> ... -> Output          everything in the chip's units of u and v
 
-    weight       (mantissa << grid_bits) * 2^(6 + weight_exp)   what one spike adds to u
+    weight       (mantissa << grid_bits) * 2^(6 + weight_exp)   increment of u per spike
     tau_syn      dt * 4096 / (du + 1)            w_in = tau_syn / dt
     tau_mem      dt * 4096 / dv                  r    = tau_mem / dt
     v_threshold  vth_mant << 6                   v_reset = 0
@@ -26,9 +26,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurosim import limits
-from neurosim.chip.synapses import Dense, Synapses, check_synapses
-from neurosim.export.nir.file_io import NirError, library
-from neurosim.network import Connection, Network, Population
+from neurosim.chip.synapses import Dense, check_synapses
+from neurosim.export.nir.connections import operator_of, pieces
+from neurosim.export.nir.file_io import library
+from neurosim.network import AdaptiveLif, Network, Population
+from neurosim.network.connections import SumPool2d
 from neurosim.network.serialise import describe, part_fields
 
 SPECIFICATION = "neurosim-nir/2"
@@ -54,17 +56,10 @@ Float = NDArray[np.float64]
 
 
 class Exported(NamedTuple):
-    """graph: nir.NIRGraph; remarks: what only its metadata tell, one sentence each."""
+    """graph: nir.NIRGraph; remarks: properties that only its metadata hold, one sentence each."""
 
     graph: Any
     remarks: tuple[str, ...]
-
-
-class Piece(NamedTuple):
-    """The synapses of a connection that have one delay: weights int64 (target, source)."""
-
-    delay: int
-    weights: NDArray[np.int64]
 
 
 def to_graph(
@@ -81,12 +76,13 @@ def to_graph(
     digest = hashlib.sha256(_canonical([describe(network), run]))
     for index, given in enumerate(network.inputs):
         node = nir.Input(
-            np.array([given.size]), metadata=_metadata("input", index, part_fields(given))
+            np.array(given.shape), metadata=_metadata("input", index, part_fields(given))
         )
         nodes[names.of(given.name)] = node
     for population in network.populations:
         names.of(population.name)
     carried = {population.name: False for population in network.populations}
+    absorbing = _absorbed_gains(network)
     for index, connection in enumerate(network.connections):
         target = network.populations[_index_of(network, connection.target)]
         given_synapses = check_synapses(
@@ -94,8 +90,10 @@ def to_graph(
         )
         for piece in pieces(connection, given_synapses, network.sizes):
             digest.update(f"{connection.name} {piece.delay}\0".encode() + piece.weights.tobytes())
+            operator = operator_of(network, connection, piece)
             bias = None
-            if piece.delay + connection.delay == 0 and not carried[target.name]:
+            carries = operator.carries(_current_bias(target), target.shape)
+            if carries and piece.delay + connection.delay == 0 and not carried[target.name]:
                 bias, carried[target.name] = _current_bias(target), True
             facts = {
                 "delay": piece.delay,
@@ -103,27 +101,23 @@ def to_graph(
                 "sparse": not isinstance(given_synapses, Dense),
             }
             metadata = _metadata("connection", index, part_fields(connection), **facts)
-            chain = [
-                (
-                    connection.source + "_" + connection.target,
-                    _linear(piece, connection, bias, metadata),
-                )
-            ]
+            absorbed = target.name in absorbing
+            chain = operator.nodes(bias, metadata, with_gain=not absorbed)
             delay = piece.delay + connection.delay
             if delay:
-                chain.append(
-                    (f"{chain[0][0]}_delay", nir.Delay(np.full(target.neurons, delay * DT)))
-                )
+                chain.append((f"{chain[0][0]}_delay", nir.Delay(np.full(target.shape, delay * DT))))
             path = [names.of(connection.source)]
             for wanted, node in chain:
                 path.append(names.new(wanted))
                 nodes[path[-1]] = node
             edges += zip(path, [*path[1:], names.of(target.name)], strict=True)
     for index, population in enumerate(network.populations):
-        nodes[names.of(population.name)] = _neurons(population, index, carried[population.name])
+        nodes[names.of(population.name)] = _neurons(
+            population, index, carried[population.name], absorbing.get(population.name, 1.0)
+        )
     for name in _outputs(network):
         output = names.new(f"{name}_spikes")
-        nodes[output] = nir.Output(np.array([network.sizes[name]]))
+        nodes[output] = nir.Output(np.array(network.shapes[name]))
         edges.append((names.of(name), output))
     about = {
         "specification": SPECIFICATION,
@@ -175,43 +169,14 @@ def _metadata(part: str, index: int, registers: Mapping[str, Any], **facts: Any)
     }
 
 
-def pieces(connection: Connection, synapses: Synapses, sizes: Mapping[str, int]) -> list[Piece]:
-    """The synapses by their own delay, shortest first; one piece at least."""
-    shape = (sizes[connection.target], sizes[connection.source])
-    if isinstance(synapses, Dense):
-        weights = np.asarray(synapses.weights, np.int64)
-        if synapses.delays is None:
-            return [Piece(0, weights)]
-        delays = np.asarray(synapses.delays)
-        used = np.unique(delays[weights != 0])
-        return [Piece(int(d), np.where(delays == d, weights, 0)) for d in used] or [
-            Piece(0, weights)
-        ]
-    sources = np.repeat(np.arange(shape[1]), np.diff(synapses.start))
-    own = np.zeros(sources.size, np.int64) if synapses.delays is None else synapses.delays
-    keys = np.stack([own, synapses.targets, sources])
-    if np.unique(keys, axis=1).shape[1] != sources.size:
-        raise NirError(
-            f"connection {connection.name}: two synapses join the same two neurons with the same "
-            f"delay; a matrix holds one: add them up"
-        )
-    found = []
-    for delay in np.unique(own[synapses.weights != 0]) if synapses.weights.any() else [0]:
-        mine = own == delay
-        matrix = np.zeros(shape, np.int64)
-        matrix[synapses.targets[mine], sources[mine]] = synapses.weights[mine]
-        found.append(Piece(int(delay), matrix))
+def _absorbed_gains(network: Network) -> dict[str, float]:
+    """Populations that a pool alone feeds: what a spike of a window adds to u, kept in their w_in."""
+    found = {}
+    for population in network.populations:
+        mine = [c for c in network.connections if c.target == population.name]
+        if len(mine) == 1 and isinstance(mine[0].kind, SumPool2d):
+            found[population.name] = float(2 ** mine[0].current_shift)
     return found
-
-
-def _linear(
-    piece: Piece, connection: Connection, bias: Float | None, metadata: dict[str, str]
-) -> Any:
-    nir = library()
-    weights = np.ldexp(piece.weights.astype(np.float64), limits.STATE_SHIFT + connection.weight_exp)
-    if bias is None or not bias.any():
-        return nir.Linear(weights, metadata=metadata)
-    return nir.Affine(weights, bias, metadata=metadata)
 
 
 def _bias(population: Population) -> Float:
@@ -223,26 +188,36 @@ def _current_bias(population: Population) -> Float:
     return np.where(population.each("du") + 1 == limits.DECAY_ONE, _bias(population), 0.0)
 
 
-def _neurons(population: Population, index: int, carried: bool) -> Any:
-    """CubaLIF, or IF; `carried`: an Affine brings the biases that can come in as a current."""
+def _neurons(population: Population, index: int, carried: bool, gain: float = 1.0) -> Any:
+    """CubaLIF, or IF; `carried`: an Affine brings the biases that can come in as a current.
+
+    gain  what the current that comes in is multiplied with
+    """
     nir = library()
     metadata = _metadata("population", index, part_fields(population))
     du, dv = population.each("du"), population.each("dv")
     threshold = (population.each("vth_mant") << limits.STATE_SHIFT).astype(np.float64)
     left = _bias(population) - (_current_bias(population) if carried else 0.0)
     zeros = np.zeros(population.neurons)
-    if (du + 1 == limits.DECAY_ONE).all() and not dv.any() and not left.any():
-        return nir.IF(r=zeros + 1, v_threshold=threshold, v_reset=zeros, metadata=metadata)
+    shape = population.shape
+    plain = (du + 1 == limits.DECAY_ONE).all() and not dv.any() and not left.any()
+    if plain and gain == 1.0:
+        return nir.IF(
+            r=(zeros + 1).reshape(shape),
+            v_threshold=threshold.reshape(shape),
+            v_reset=zeros.reshape(shape),
+            metadata=metadata,
+        )
     synaptic = limits.DECAY_ONE / (du + 1)
     membrane = np.where(dv > 0, limits.DECAY_ONE / np.maximum(dv, 1), ENDLESS)
     return nir.CubaLIF(
-        tau_syn=DT * synaptic,
-        tau_mem=DT * membrane,
-        r=membrane,
-        v_leak=left * membrane,
-        v_threshold=threshold,
-        v_reset=zeros,
-        w_in=synaptic,
+        tau_syn=(DT * synaptic).reshape(shape),
+        tau_mem=(DT * membrane).reshape(shape),
+        r=membrane.reshape(shape),
+        v_leak=(left * membrane).reshape(shape),
+        v_threshold=threshold.reshape(shape),
+        v_reset=zeros.reshape(shape),
+        w_in=(synaptic * gain).reshape(shape),
         metadata=metadata,
     )
 
@@ -256,6 +231,11 @@ def _outputs(network: Network) -> list[str]:
 
 def _remarks(network: Network) -> list[str]:
     found = [
+        f"population {population.name!r}: its adaptive threshold is known to this project alone"
+        for population in network.populations
+        if isinstance(population.model, AdaptiveLif)
+    ]
+    found += [
         f"population {population.name!r}: {register} is known to this project alone"
         for population in network.populations
         for register, nothing in OURS_ALONE.items()

@@ -1,6 +1,8 @@
-"""Which populations does a NIR graph have, and by which nodes do spikes travel between them?
+"""Topology of a NIR graph: its populations, and the nodes that spikes pass between them.
 
-    source (Input or neurons) -> [Delay, Flatten] -> [Linear or Affine] -> [Delay, Flatten] -> neurons
+    source (Input or neurons) -> [Delay, Flatten, linear nodes] -> neurons
+
+Linear nodes (neurosim/export/nir/operators.py) on one way are multiplied; one of them at most has weights.
 
 A graph within the graph is spread out first. Whatever else a graph holds is refused by name.
 """
@@ -14,11 +16,16 @@ from numpy.typing import NDArray
 
 from neurosim import limits
 from neurosim.export.nir.file_io import NirError
+from neurosim.export.nir.operators import OPERATORS, WEIGHTED, Operator, out_shape
+from neurosim.export.nir.values import numbers, plain
+from neurosim.network.connections import ConnectionKind
+from neurosim.network.shapes import MAP, Shape
 
 NEURONS = ("CubaLIF", "LIF", "IF")
+PARAMETERS = ("v_threshold", "v_reset", "v_leak", "r", "tau", "tau_mem", "tau_syn", "w_in")
 MATRICES = ("Linear", "Affine")
 PASSED = ("Delay", "Flatten", "Inner")
-KNOWN = (*NEURONS, *MATRICES, "Delay", "Flatten", "Input", "Output", "NIRGraph")
+KNOWN = (*NEURONS, *OPERATORS, "Delay", "Flatten", "Input", "Output", "NIRGraph")
 
 MOST_WAYS = 4096
 """Ways between populations. Chosen here: each is a connection of its own on the chip."""
@@ -28,23 +35,22 @@ MOST_INPUTS = 1 << 24
 """Axons of an input (network/description.py)."""
 MOST_WEIGHTS = limits.CORES_PER_CHIP * limits.SYNAPSE_BYTES_PER_CORE
 """Synapses of 8 bits that the memories of a chip hold."""
-SMALLEST, LARGEST = 1e-20, 1e20
-"""Magnitudes of parameters. Chosen here: what is computed of them, squared, stays in float64."""
 
 Float = NDArray[np.float64]
 
 
 class Inner:
-    """An Input or Output of a graph within the graph: passes on what comes."""
+    """An Input or Output of a graph within the graph, which passes spikes on."""
 
 
 class Wire(NamedTuple):
     """One way from a source to neurons, without other neurons on it.
 
-    node     name of the Linear or Affine; of the target where there is none
+    node     name of the linear node with weights; of another, or of the target, where there is none
     weights  float64 (target, source): the matrix, or ones on the diagonal where there is none
     bias     float64 (target,)
     before, after  seconds of delay on the way to the matrix (source,) and from it (target,)
+    kind     connection kind of a way with one linear node that has one, or None
     """
 
     source: str
@@ -54,14 +60,21 @@ class Wire(NamedTuple):
     bias: Float
     before: Float
     after: Float
+    kind: ConnectionKind | None = None
 
 
 class Parts(NamedTuple):
-    """inputs: name -> size; neurons: name -> node, in the order spikes reach them; wires: by target."""
+    """inputs: name -> size; neurons: name -> node, in the order spikes reach them; wires: by target.
+
+    sizes  neurons of each population
+    shapes  (channels, height, width) or (size,) of inputs and populations
+    """
 
     inputs: dict[str, int]
     neurons: dict[str, Any]
     wires: tuple[Wire, ...]
+    sizes: dict[str, int]
+    shapes: dict[str, Shape]
 
 
 def parts(graph: Any) -> Parts:
@@ -92,8 +105,101 @@ def parts(graph: Any) -> Parts:
             f"({', '.join(NEURONS)}); needed is one of each at least"
         )
     paths = _all_paths(nodes, before, list(neurons))
-    _check_weights(nodes, paths)
-    return Parts(inputs, neurons, tuple(_wire(nodes, path, end) for path, end in paths))
+    sizes = _population_sizes(nodes, edges, neurons)
+    shapes = _shapes(nodes, before, ordered, {**inputs, **sizes})
+    sizes = {name: math.prod(shapes[name]) for name in neurons}
+    _check_weights({**inputs, **sizes}, paths)
+    wires = tuple(_wire(nodes, path, end, shapes) for path, end in paths)
+    return Parts(inputs, neurons, wires, sizes, {n: shapes[n] for n in (*inputs, *neurons)})
+
+
+def _shapes(
+    nodes: dict[str, Any], before: dict[str, list[str]], ordered: list[str], sizes: dict[str, int]
+) -> dict[str, Shape]:
+    """Shape of what each node gives; neurons have that of what comes, where it is as many."""
+    found: dict[str, Shape] = {}
+    for name in ordered:
+        node, kind = nodes[name], _kind(nodes[name])
+        came = next((found[one] for one in before[name] if one in found), None)
+        if kind == "Input":
+            found[name] = _axes(node.input_type["input"], sizes[name])
+        elif kind in NEURONS:
+            own = _axes(np.shape(plain(node.v_threshold)), sizes[name])
+            fits = came is not None and (math.prod(came) == sizes[name] or sizes[name] == 1)
+            found[name] = came if came is not None and fits and len(own) != MAP else own
+        elif came is not None and kind in OPERATORS:
+            found[name] = out_shape(name, node, came)
+        elif came is not None:
+            found[name] = (math.prod(came),) if kind == "Flatten" else came
+    return found
+
+
+def _axes(shape: Any, size: int) -> Shape:
+    """A shape of three axes that holds `size` neurons, or (size,)."""
+    axes = tuple(int(axis) for axis in np.asarray(plain(shape)).ravel().tolist())
+    return axes if len(axes) == MAP and math.prod(axes) == size else (size,)
+
+
+def _population_sizes(
+    nodes: dict[str, Any], edges: list[tuple[str, str]], neurons: dict[str, Any]
+) -> dict[str, int]:
+    """Neurons of each population; of one value for all of them, as the nodes around it have it."""
+    found = {}
+    for name, node in neurons.items():
+        own = _own_size(node)
+        around = [_beside(nodes, edges, name, step) for step in (0, 1)] if own == 1 else []
+        found[name] = next((size for size in around if size), own)
+    return found
+
+
+def _own_size(node: Any) -> int:
+    """Neurons that the parameters of a population are given for; 1 may stand for any number."""
+    sizes = [_count(getattr(node, one)) for one in PARAMETERS if hasattr(node, one)]
+    return next((size for size in sizes if size != 1), 1)
+
+
+def _count(given: Any) -> int:
+    """Numbers of a parameter; 1 of what is no array, which is refused where it is read."""
+    try:
+        return np.asarray(plain(given)).size
+    except (TypeError, ValueError):
+        return 1
+
+
+def _beside(
+    nodes: dict[str, Any], edges: list[tuple[str, str]], name: str, step: int
+) -> int | None:
+    """Size that the nodes before (step 0) or after (step 1) a population give it, or None.
+
+    Nodes that pass on what comes are passed, each once.
+    """
+    seen, waiting = set(), [name]
+    while waiting:
+        here = waiting.pop()
+        for edge in edges:
+            other = edge[step]
+            if edge[1 - step] != here or other in seen:
+                continue
+            seen.add(other)
+            if _kind(nodes[other]) in PASSED:
+                waiting.append(other)
+            elif size := _told_size(other, nodes[other], step):
+                return size
+    return None
+
+
+def _told_size(name: str, node: Any, step: int) -> int | None:
+    """Size that a node gives a population after it (step 0) or before it (step 1), or None."""
+    kind = _kind(node)
+    if kind in MATRICES:
+        shape = np.asarray(plain(node.weight)).shape
+        return int(shape[step]) if len(shape) == 2 else None
+    if kind in NEURONS:
+        return size if (size := _own_size(node)) > 1 else None
+    if kind == "Input":
+        return _size(name, node)
+    types = getattr(node, "output_type", None) or {}
+    return _product(types.get("output")) if kind == "Output" else None
 
 
 def _kind(node: Any) -> str:
@@ -134,8 +240,8 @@ def _check_ends(nodes: dict[str, Any], after: dict[str, list[str]]) -> None:
     """Nothing but neurons may come out of the graph: the chip gives spikes."""
     for name, node in nodes.items():
         ends = after[name]
-        loose = _kind(node) in MATRICES and not ends
-        if _kind(node) in (*MATRICES, "Input"):
+        loose = _kind(node) in OPERATORS and not ends
+        if _kind(node) in (*OPERATORS, "Input"):
             loose |= any(_kind(nodes[end]) == "Output" for end in ends)
         if loose:
             raise NirError(
@@ -225,9 +331,9 @@ def _paths(nodes: dict[str, Any], before: dict[str, list[str]], end: str) -> lis
     return found
 
 
-def _check_weights(nodes: dict[str, Any], paths: list[tuple[tuple[str, ...], str]]) -> None:
+def _check_weights(size_of: dict[str, int], paths: list[tuple[tuple[str, ...], str]]) -> None:
     """Raise NirError where the matrices of all ways, full as they are kept here, fit no chip."""
-    total = sum(_size(path[0], nodes[path[0]]) * _size(end, nodes[end]) for path, end in paths)
+    total = sum(size_of[path[0]] * size_of[end] for path, end in paths)
     if total > MOST_WEIGHTS:
         raise NirError(
             f"the ways between populations are matrices of {total:,} weights; a chip keeps "
@@ -235,34 +341,54 @@ def _check_weights(nodes: dict[str, Any], paths: list[tuple[tuple[str, ...], str
         )
 
 
-def _wire(nodes: dict[str, Any], path: tuple[str, ...], target: str) -> Wire:
+def _wire(
+    nodes: dict[str, Any], path: tuple[str, ...], target: str, shapes: dict[str, Shape]
+) -> Wire:
     source, *between = path
-    matrices = [name for name in between if _kind(nodes[name]) in MATRICES]
-    if len(matrices) > 1:
+    linear = [name for name in between if _kind(nodes[name]) in OPERATORS]
+    weighted = [name for name in linear if _kind(nodes[name]) in WEIGHTED]
+    if len(weighted) > 1:
         raise NirError(
-            f"nodes {matrices[0]!r} and {matrices[1]!r} follow one another without neurons between "
+            f"nodes {weighted[0]!r} and {weighted[1]!r} follow one another without neurons between "
             f"them; multiply their matrices"
         )
-    sizes = _size(source, nodes[source]), _size(target, nodes[target])
-    at = between.index(matrices[0]) if matrices else len(between)
-    node = matrices[0] if matrices else target
-    weights, bias = np.eye(sizes[1], sizes[0]), np.zeros(sizes[1])
-    if matrices:
-        weights = numbers(node, "weight", nodes[node].weight)
-        if hasattr(nodes[node], "bias"):
-            bias = numbers(node, "bias", nodes[node].bias).ravel()
-    if (
-        weights.shape != sizes[::-1]
-        or bias.size != sizes[1]
-        or not (matrices or sizes[0] == sizes[1])
-    ):
+    sizes = math.prod(shapes[source]), math.prod(shapes[target])
+    at = between.index(linear[0]) if linear else len(between)
+    node = (weighted or linear or [target])[0]
+    found = _operators(nodes, between, shapes[source])
+    weights, bias = _product_of(found, sizes)
+    if weights.shape != sizes[::-1] or not (linear or sizes[0] == sizes[1]):
         raise NirError(
-            f"node {node!r}: weights {weights.shape} and {bias.size} biases lead from {source!r} of "
-            f"{sizes[0]} to {target!r} of {sizes[1]}; needed are weights {sizes[::-1]} and a bias each"
+            f"node {node!r}: weights {weights.shape} lead from {source!r} of {sizes[0]} to {target!r} of "
+            f"{sizes[1]}; needed are weights {sizes[::-1]} and a bias each"
         )
     before = _delay(nodes, between[:at], sizes[0])
     after = _delay(nodes, between[at:], sizes[1])
-    return Wire(source, target, node, weights, bias, before, after)
+    kind = found[0].kind if len(found) == 1 else None
+    return Wire(source, target, node, weights, bias, before, after, kind)
+
+
+def _operators(nodes: dict[str, Any], between: list[str], shape: Shape) -> list[Operator]:
+    """The linear nodes of a way, each for the shape that comes to it."""
+    found = []
+    for name in between:
+        kind = _kind(nodes[name])
+        if kind in OPERATORS:
+            found.append(OPERATORS[kind](name, nodes[name], shape))
+            shape = found[-1].out_shape
+        elif kind == "Flatten":
+            shape = (math.prod(shape),)
+    return found
+
+
+def _product_of(found: list[Operator], sizes: tuple[int, int]) -> tuple[Float, Float]:
+    """Matrix (target, source) and bias (target,) of linear nodes one after another."""
+    if not found:
+        return np.eye(sizes[1], sizes[0]), np.zeros(sizes[1])
+    weights, bias = found[0].matrix, found[0].bias
+    for one in found[1:]:
+        weights, bias = one.matrix @ weights, one.matrix @ bias + one.bias
+    return weights, bias
 
 
 def _delay(nodes: dict[str, Any], names: list[str], size: int) -> Float:
@@ -277,14 +403,9 @@ def _delay(nodes: dict[str, Any], names: list[str], size: int) -> Float:
 
 
 def _size(name: str, node: Any) -> int:
-    if _kind(node) != "Input":
-        return int(np.size(node.v_threshold))
+    """Inputs of an Input node."""
     shape = node.input_type.get("input") if isinstance(node.input_type, dict) else None
-    try:
-        sizes = [operator.index(n) for n in np.asarray(shape).ravel().tolist()]
-    except (TypeError, ValueError):
-        sizes = []
-    size = math.prod(sizes) if sizes and min(sizes) > 0 else 0
+    size = _product(shape) or 0
     if not 1 <= size <= MOST_INPUTS:
         raise NirError(
             f"node {name!r}: its shape is {str(shape)[:80]}; needed are whole numbers above 0, of "
@@ -293,24 +414,10 @@ def _size(name: str, node: Any) -> int:
     return size
 
 
-def numbers(name: str, what: str, given: Any, endless: bool = False) -> Float:
-    """A parameter of a node as float64, or NirError.
-
-    Allowed are 0 and numbers of SMALLEST to LARGEST, of either sign; `endless`: larger ones too, which
-    become infinite.
-    """
+def _product(shape: Any) -> int | None:
+    """Numbers that a shape stands for; None where it is none."""
     try:
-        array = np.asarray(given)
-    except (TypeError, ValueError) as error:
-        raise NirError(f"node {name!r}: {what} is no array of numbers ({error})") from error
-    known = array.dtype.kind in "fiu"
-    if not known or (np.isnan(array) if endless else ~np.isfinite(array)).any():
-        raise NirError(f"node {name!r}: {what} holds what is no finite number ({array.dtype})")
-    values = array.astype(np.float64)
-    sizes = np.abs(values[values != 0])
-    if sizes.size and (sizes.min() < SMALLEST or (sizes.max() > LARGEST and not endless)):
-        raise NirError(
-            f"node {name!r}: {what} has magnitudes from {sizes.min():g} to {sizes.max():g}; allowed "
-            f"are 0 and {SMALLEST:g} to {LARGEST:g}"
-        )
-    return np.where(np.abs(values) > LARGEST, np.copysign(np.inf, values), values)
+        sizes = [operator.index(n) for n in np.asarray(plain(shape)).ravel().tolist()]
+    except (TypeError, ValueError):
+        return None
+    return math.prod(sizes) if sizes and min(sizes) > 0 else None

@@ -1,7 +1,7 @@
-"""What does one compartment of the chip do in one step, under any of the profiles' rules?
+"""Chip compartment: one time step of a neuron under the rules of a profile.
 
-    a       = limit_input(arrived + noise)                      what the synapses add up
-    u[t]    = limit_current(D(u[t-1], du) + a)                  du as it acts, 0..4096
+    a       = limit_input(arrived + noise)                      synaptic input
+    u[t]    = limit_current(D(u[t-1], du) + a)                  effective du, 0..4096
     drive   = limit_drive(u[t] + bias + noise)
     v[t]    = limit_voltage(D(v[t-1], dv) + drive)              0 during dead steps
     b[t]    = limit(D(b[t-1], fall) + rise * (s[t-1] > 0))      adaptive neurons; 0 otherwise
@@ -21,13 +21,13 @@ from neurosim.kernels.compilation import kernel
 from neurosim.kernels.generator import LAYER_BITS, LOW, philox4x32
 
 UNLIMITED, SATURATE, WRAP, WRAP_ONCE, WRAP_32 = range(5)
-"""Rules at the edge of a register; WRAP_32 is a 32-bit register with saturation after it for v."""
+"""Overflow rules of a register; WRAP_32 is a 32-bit register, for v followed by saturation."""
 
 INPUT_BITS = 22
 """21 bits and sign of the input accumulator (nengo-loihi, Q_BITS)."""
 EDGE = 1 << (limits.STATE_BITS - 1)
 NOISE_STREAM = 31
-"""The stream of `counter_rng` that compartment noise is drawn from; chosen here, as none uses it."""
+"""Stream of `kernels/generator.py` for compartment noise; chosen here, because no other use has it."""
 (
     INPUT_OVERFLOW,
     CURRENT_OVERFLOW,
@@ -57,11 +57,11 @@ class Rules(NamedTuple):
 
 
 class Registers(NamedTuple):
-    """One int64 (neuron,) array a register; decays as they act, 0..4096; thresholds in units of v.
+    """One int64 (neuron,) array per register; effective decays 0..4096; thresholds in units of v.
 
     vth_low is below every v for a neuron that is not ternary; dead is the number of steps after a
-    spike in which v stays 0; noise is 0 for none, 1 on the input, 2 on u + bias; rise is what a spike
-    adds to the threshold of an adaptive neuron, fall the decay of that.
+    spike in which v stays 0; noise is 0 for none, 1 on the input, 2 on u + bias; rise is the increment per
+    spike of the threshold of an adaptive neuron, fall its decay.
     """
 
     du: Any
@@ -102,7 +102,7 @@ def outside(x, bits):
 
 @kernel
 def limit_input(a, rule):
-    """(a as the accumulator holds it, 1 if it left 21 bits and sign)."""
+    """(a within the accumulator, 1 if it exceeded 21 bits and sign)."""
     over = outside(a, INPUT_BITS)
     if rule == WRAP:
         a = wrap(a, INPUT_BITS)
@@ -113,14 +113,14 @@ def limit_input(a, rule):
 
 @kernel
 def limit_current(u, rule):
-    """(u as the register holds it, 1 if it left 23 bits and sign)."""
+    """(u within the register, 1 if it exceeded 23 bits and sign)."""
     if rule == SATURATE:
         kept = min(max(u, -limits.STATE_MAX), limits.STATE_MAX)
         return kept, int64(kept != u)
     over = outside(u, limits.STATE_BITS)
     if rule == WRAP:
         u = wrap(u, limits.STATE_BITS)
-    elif rule == WRAP_ONCE:  # lava: int32, then at most one turn; +2^23 can stay
+    elif rule == WRAP_ONCE:  # lava: int32, then wrapped at most once; +2^23 can remain
         u = wrap(u, 32)
         if u > EDGE:
             u = u - 2 * EDGE
@@ -131,7 +131,7 @@ def limit_current(u, rule):
 
 @kernel
 def limit_drive(drive, rule):
-    """(u + bias as it is added to v, 1 if it left 23 bits and sign)."""
+    """(u + bias within its limits, 1 if it exceeded 23 bits and sign)."""
     over = outside(drive, limits.STATE_BITS)
     if rule == WRAP:
         drive = wrap(drive, limits.STATE_BITS)
@@ -140,7 +140,7 @@ def limit_drive(drive, rule):
 
 @kernel
 def limit_voltage(v, low, high, rule):
-    """(v as the register holds it, 1 if it left low..high)."""
+    """(v within the register, 1 if it left low..high)."""
     if rule == WRAP_32:
         v = wrap(v, 32)
     kept = min(max(v, low), high)
@@ -182,12 +182,11 @@ def update_neurons(
     """Update compartments first..last-1 and list the spikes; returns how many there are.
 
     u, v, dead   int64 (neuron,)  state, written
-    b            int64 (neuron,)  what adaptive thresholds have risen by in this step; written: in
-                                  the next
-    a            int64 (neuron,)  what arrived, in units of u; on return what the accumulator held
+    b            int64 (neuron,)  rise of adaptive thresholds in this step; written: in the next
+    a            int64 (neuron,)  synaptic input in units of u; on return the value of the accumulator
     x            int64 (neuron,)  noise draws
     seen         int64 (neuron,)  v before the reset, written
-    events       int32            which neurons fired, from `first` counted; values: +1 or -1
+    events       int32            numbers of the neurons that fired, counted from `first`; values: +1 or -1
     """
     fired = 0
     in_over, u_over, drive_over, v_over, active = int64(0), int64(0), int64(0), int64(0), int64(0)

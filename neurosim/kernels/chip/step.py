@@ -1,14 +1,14 @@
-"""What does the chip do in a time step, and how do many samples share the processors?
+"""Chip emulator: the time steps of a batch of samples, in the order of the hardware.
 
-    inputs       list their spikes, send them through their synapses into the ring
-    populations  in order: take what the ring holds for now, update, list spikes, send them
-    probes       copy what was asked for
+    inputs       list spikes, and add their currents to the ring of future steps
+    populations  in order: read the ring's current of this step, update, list spikes, add their currents
+    probes       copy the probed values
 
 A spike of step t acts in step t + delay + latency, so the order of the populations matters only
 where a profile has no latency between neurons; the chip then sorts them (`neurosim/chip/emulator.py`).
-Samples are independent. The kernels hold no lock of Python's, so `neurosim/chip/emulator.py` gives each of
-its threads a range of samples: the bits are the same for any number of threads, and no second copy
-of the step is compiled for a parallel loop.
+Samples are independent. The kernels release the GIL, so `neurosim/chip/emulator.py` divides the samples among
+threads: the bits are the same for any number of threads, and no second copy of the step is compiled for a
+parallel loop.
 """
 
 from typing import Any, NamedTuple
@@ -34,7 +34,7 @@ PROBE_CURRENT, PROBE_U, PROBE_V, PROBE_V_BEFORE = range(4)
 
 
 class Groups(NamedTuple):
-    """What spikes: the inputs, then the populations; int64 arrays (group,) unless said otherwise.
+    """Groups of spike sources: the inputs, then the populations; int64 arrays (group,) unless stated.
 
     first, last       inputs: words of `bits`, or columns of `graded`; populations: neurons
     graded            1 if an input's spikes are values, 0 if bits;  0 for populations
@@ -42,7 +42,7 @@ class Groups(NamedTuple):
     axon              number of the group's first source in `routes`
     reset_interval, reset_offset, noisy     populations only
     routes            int64 (source, 3): messages of a spike, its hops east-west and north-south
-    inputs            how many of the groups are inputs: int64 (1,)
+    inputs            number of groups that are inputs: int64 (1,)
     """
 
     first: Any
@@ -58,11 +58,11 @@ class Groups(NamedTuple):
 
 
 class State(NamedTuple):
-    """What a time step changes, a row a sample; all int64.
+    """State of the chip, one row per sample; all int64.
 
     u, v, dead  (sample, neuron)        dead: steps for which v stays 0
-    b           (sample, neuron)        what adaptive thresholds have risen by
-    ring        (sample, slot, neuron)  currents on their way, slot (step % slots)
+    b           (sample, neuron)        rise of adaptive thresholds
+    ring        (sample, slot, neuron)  currents of future steps, slot (step % slots)
     step        (sample,)               number of the next step
     number      (sample,)               of the sample, for its noise
     """
@@ -77,9 +77,9 @@ class State(NamedTuple):
 
 
 class Probes(NamedTuple):
-    """What to copy: int64 arrays (probe,); `neurons` and `rows` are flat lists of all probes.
+    """Probes: int64 arrays (probe,); `neurons` and `rows` are flat lists of all probes.
 
-    row of step t is rows[probe, t], -1 for a step not asked for; the value of neuron i of the probe
+    row of step t is rows[probe, t], -1 for a step that is not recorded; the value of neuron i of the probe
     goes to out[sample, start + row * count + i].
     """
 
@@ -93,7 +93,7 @@ class Probes(NamedTuple):
 
 @kernel
 def take(slot, a, first, last):
-    """Move what the ring holds for neurons first..last-1 to a."""
+    """Move the ring's currents of this step for neurons first..last-1 to a."""
     for n in range(first, last):
         a[n] = slot[n]
         slot[n] = 0
@@ -124,7 +124,7 @@ def send(groups, projections, group, ring, step, events, values, count, totals, 
 
 @kernel
 def send_inputs(groups, projections, bits, graded, ring, step, events, values, totals, counts):
-    """List the spikes of every input in this step and send them."""
+    """List the spikes of every input in this step and propagate them."""
     for group in range(groups.inputs[0]):
         first, last = groups.first[group], groups.last[group]
         if groups.graded[group] != 0:
@@ -138,7 +138,7 @@ def send_inputs(groups, projections, bits, graded, ring, step, events, values, t
 
 @kernel
 def copy_probes(probes, local, a, u, v, seen, out):
-    """Write this step's values of every probe that wants it."""
+    """Write this step's values of every probe that records it."""
     for p in range(probes.what.size):
         row = probes.rows[p, local]
         if row < 0:

@@ -1,11 +1,11 @@
-"""Which currents do the spikes of one step cause, and when do they act?
+"""Chip synapses: currents of the spikes of one step, and the step in which they act.
 
     sum[j]  = sum over spikes i of value[i] * stored[i, j]
     ring[(t + delay) % slots, j] += (sum[j] >> right) << left
 
-Cost follows spikes: only the rows of sources that fired are read. `right` is above 0 only where a
-profile applies a negative exponent to the sum; everything else is folded into `stored` and `left`.
-A perturbation of rank r is r graded relay neurons: relay[k] = sum of value * B[k, i] over the
+The cost is proportional to the spikes: only the rows of sources that fired are read. `right` is above 0
+only where a profile applies a negative exponent to the sum; everything else is folded into `stored` and
+`left`. A perturbation of rank r is r graded relay neurons: relay[k] = sum of value * B[k, i] over the
 spikes, and ring += scale * sum over k of A[k, j] * relay[k].
 """
 
@@ -28,7 +28,7 @@ for _k in range(64):
 class Projections(NamedTuple):
     """Synapses with one source group, one target population and one delay; arrays (projection,).
 
-    target        first target neuron;  targets: how many
+    target        first target neuron;  targets: number of them
     base          dense: where row 0 starts in `stored`; sparse: where its row starts are in `rows`
     dense         1 or 0
     right, left   shifts of the sum
@@ -165,7 +165,7 @@ def sum_rows(total, stored, projections, p, events, values, count):
 
 @kernel
 def count_read(projections, p, events, count):
-    """Synapses that the spikes read."""
+    """Number of synapses that the spikes read."""
     if projections.dense[p] != 0:
         return count * projections.targets[p]
     rows = projections.rows[projections.base[p] :]
@@ -183,7 +183,7 @@ def add_shifted(slot, total, right, left):
 
 @kernel
 def relay(projections, p, slot, events, values, count, graded):
-    """Add a perturbation's share to `slot`; returns the operations: rank * (spikes + targets)."""
+    """Add a perturbation's current to `slot`; returns the operations: rank * (spikes + targets)."""
     rank, targets, sources = projections.rank[p], projections.targets[p], projections.sources[p]
     for k in range(rank):
         b = projections.factor_b[p] + k * sources

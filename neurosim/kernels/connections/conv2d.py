@@ -1,14 +1,14 @@
-"""Convolution: currents by look-up of spike patterns, sums of spikes times terms, errors sent back.
+"""Convolution kernels: currents by look-up of spike patterns, update sums, and errors sent back.
 
-Maps lie channels last: (y, x, channel). `pack_rows` brings spikes into rows of a padded map, so that
-what a kernel row covers is a run of kernel_x * channels bits, of which CHUNKs are looked up:
+Maps are stored channels last: (y, x, channel). `pack_rows` copies spikes to rows of a padded map, so that
+a kernel row covers a run of kernel_x * channels bits, which is looked up in chunks:
 
     current[oy, ox, :] = sum over chunks of table[chunk][bits of the chunk]      exact, in 16 or 32 bits
     sums[(ky, kx, c), :] += term[t, oy, ox, :]                                    for every spike
     error[y, x, c] += sum over (ky, kx, k) of delta[oy, ox, k] W[(ky, kx, c), k]
 
-Outputs are written in order of position and overlap: the next position's lanes overwrite what a
-whole vector has too much, so that maps of any number of channels lie without gaps.
+Outputs are written in order of position and overlap: the lanes of the next position overwrite the unused
+lanes of a whole vector, so that maps of any number of channels are stored without gaps.
 """
 
 from typing import Any, NamedTuple
@@ -44,7 +44,7 @@ MOST_BITS = 10
 
 
 class Geometry(NamedTuple):
-    """A convolution as kernels read it.
+    """Sizes of a convolution for the kernels.
 
     row_words             words of a padded row, row_bits = 64 * row_words
     map_words             words of a padded map of one step, and one more
@@ -71,7 +71,7 @@ class Table(NamedTuple):
 
     sums    int16 (entry, lane), lanes padded to sixteen
     row, first, mask, at  int64 (chunk,): its kernel row, first bit in the run, mask, and first entry
-    wide    could a sum pass 16 bits?
+    wide    whether a sum could exceed 16 bits
     """
 
     sums: NDArray[np.int16]
@@ -89,7 +89,7 @@ def geometry(
     stride: tuple[int, int],
     padding: tuple[int, int],
 ) -> Geometry:
-    """The numbers of a convolution of maps (channels, height, width)."""
+    """The `Geometry` of a convolution of maps (channels, height, width)."""
     channels, height, width = in_shape
     row_words = -(-(width + 2 * padding[1]) * channels // 64)
     return Geometry(
@@ -108,7 +108,7 @@ def geometry(
 def places(
     in_shape: tuple[int, ...], order: NDArray[np.int64], padding: tuple[int, int], row_words: int
 ) -> NDArray[np.int32]:
-    """Where in a padded map the bit of each source lane lies: int32 (lane,).
+    """Bit index of each source lane in a padded map: int32 (lane,).
 
     order  int64 (lane,): the place (y, x, channel) of each source lane in its map
     """
@@ -150,7 +150,7 @@ def make_table(weights: NDArray[np.int8], run: int) -> Table:
 
 
 def _chunk_bits(rows: int, run: int, lanes: int) -> int:
-    """The most bits a chunk may have so that all tables together stay small, shared out evenly."""
+    """Largest number of bits of a chunk for which all tables together stay small, divided evenly."""
     for chunks in range(-(-run // MOST_BITS), run + 1):
         bits = -(-run // chunks)
         if rows * chunks * (1 << bits) * lanes * 2 <= TABLE_BYTES:
@@ -248,16 +248,16 @@ current_wide = _compile_current(wide=True)
 
 
 class Classes(NamedTuple):
-    """Sources that meet the same rows of the matrix, as the update visits them.
+    """Classes of sources that use the same rows of the matrix, in the order of the update.
 
-    A class is a channel and the places of a pixel modulo the stride. Its sources meet the same taps, at
-    terms that lie the same way from each of them, in a map of terms with margins of zeros.
+    A class is a channel and a pixel position modulo the stride. Its sources have the same taps, whose terms
+    are at the same offsets from each of them, in a map of terms with margins of zeros.
 
-    of_lane, base  int32 (source lane,): class, and where the term of tap 0 lies in step 0
-    list_at        int64 (class + 1,): where the list of a class starts
-    tap_at         int64 (class + 1,): where its taps start in `offset` and `target`
+    of_lane, base  int32 (source lane,): class, and index of the term of tap 0 in step 0
+    list_at        int64 (class + 1,): start of the list of a class
+    tap_at         int64 (class + 1,): start of its taps in `offset` and `target`
     offset         int64 (tap,): from an event's base to a tap's terms
-    target         int64 (tap,): where its sixteen sums lie in the sums (row, lane)
+    target         int64 (tap,): index of its sixteen sums in the sums (row, lane)
     height, width, margin  of the map of terms: positions (y, x), and those above and left of the first
     """
 
@@ -438,7 +438,7 @@ def _add(sums, at, value):
 
 @kernel
 def conv_back(begin, end, geometry, weights_array, deltas_array, channels_in, errors_array):
-    """Write what deltas int32 (trial, lane) of the outputs send back to the sources of trials begin..end-1.
+    """Write the errors that deltas int32 (trial, lane) of the outputs send back, trials begin..end-1.
 
     weights  int8 (ky, output channel, run padded to sixteen)
     errors   int32 (trial, padded map of row_bits... each bit a lane), flat, WIDTH longer; written

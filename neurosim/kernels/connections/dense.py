@@ -1,11 +1,11 @@
-"""What current do spikes make of the weights? Each arriving spike visits the synapses of its axon.
+"""Dense connection: currents of spikes, by visiting synapses or by look-up of subset sums.
 
     input[t, k] = (sum over spiking j of mantissa[j, k]) << current_shift
 
-Few axons can spike in few ways. Where a layer is small, the sums of all subsets are made once a generation
-and looked up for every member, sample and step, spikes or none: no list of spikes and no branch that their
-pattern decides. Four axons have sixteen subsets, whose sums lie in memory (`quad_sums`); those of five or
-six fill one or two vectors, in which thirty-two presentations look at once (`subset_sums`, outputs.py).
+Where a layer is small, the sums of all subsets of a few axons are computed once per generation and looked up
+for every member, sample and step: this needs no list of spikes and no data-dependent branch. Four axons have
+sixteen subsets, whose sums are kept in memory (`quad_sums`); those of five or six axons fill one or two
+vectors, in which thirty-two trials are looked up at once (`subset_sums`, executors/output_batch.py).
 """
 
 import numpy as np
@@ -42,14 +42,14 @@ QUAD = 4
 SUMS = 1 << QUAD
 QUADS = 64 // QUAD
 SHORT_SPIKES = 255
-"""Sums of so many 8-bit weights fit 16 bits: 255 * 128 < 2^15."""
+"""Number of 8-bit weights whose sum fits 16 bits: 255 * 128 < 2^15."""
 TOGETHER = 4 * TWIN
-"""Lanes whose sums stay in registers while spikes visit their synapses."""
+"""Lanes whose sums are kept in registers while spikes visit their synapses."""
 FLATTENED = 8
-"""Spikes of a word that are listed without asking whether each is there, where the processor does not
-list them itself; chosen here."""
+"""Spikes of a word that are listed at a time without a test for each, where the processor has no
+compress instruction; chosen here."""
 LISTED = WIDTH
-"""How far behind a list may be written."""
+"""Number of elements that may be written past the end of a list."""
 TABLE_BYTES = 1 << 16
 """Larger tables leave the nearest caches (chosen here); spikes then visit their synapses one by one."""
 FIVE = 5
@@ -57,7 +57,7 @@ FIVE = 5
 SUBSETS = 4 << FIVE
 """Sums of sixteen axons: 32, 32 and 64."""
 SUBSET_BYTES = 1 << 20
-"""As TABLE_BYTES for `subset_sums`, each of which thirty-two presentations read at once (chosen here)."""
+"""As TABLE_BYTES for `subset_sums`, each of which is read for thirty-two trials at once (chosen here)."""
 
 
 def quad_sums(weights: NDArray[np.int8]) -> NDArray[np.int16] | None:
@@ -105,7 +105,7 @@ def _sums(weights: NDArray[np.int16]) -> NDArray[np.int16]:
 
 @kernel
 def largest_sum(weights):
-    """The largest sum of |weight| that any lane of int8 weights (source, lane) has."""
+    """Largest sum of |weight| of a lane of int8 weights (source, lane)."""
     sums = np.zeros(weights.shape[1], np.int32)
     for source in range(weights.shape[0]):
         for lane in range(weights.shape[1]):
@@ -136,8 +136,8 @@ def tabled_current(spikes, at, row, sources, steps, sums, first_sum, shift, lane
 def list_spikes(spikes, at, words, axons):
     """Write the numbers of the set bits of a row of spike words to `axons`; return how many.
 
-    `axons` has scratch for LISTED more: so many may be written at a time, spikes or not, since a branch that
-    the number of spikes decides costs more.
+    `axons` needs space for LISTED more: this many may be written at a time, since a branch on the number of
+    spikes costs more.
     """
     count = int64(0)
     for index in range(words):
@@ -226,7 +226,7 @@ def base_currents(begin, end, chain, frames, axons, currents, reach):
     """The current that all members share: first-layer synapses under each sample's frames.
 
     frames uint64 (sample, step, word); axons int32 (source + LISTED,), scratch; written for samples
-    `begin` .. `end` - 1: currents int32 (sample, step, lane), and reach int64 (sample,) the largest of them
+    `begin` .. `end` - 1: currents int32 (sample, step, lane), and reach int64 (sample,), their largest size
     """
     steps, words, lanes = frames.shape[1], frames.shape[2], chain.lanes[0]
     for sample in range(begin, end):

@@ -1,6 +1,6 @@
-"""Any connection, synapse by synapse: what a kind without a kernel of its own runs on.
+"""Connection kernels synapse by synapse, for any kind without kernels of its own.
 
-Synapses lie source by source: of lane j those from `start[j]` to `start[j + 1]`. Each has a target lane
+Synapses are ordered by source: those of lane j are `start[j]` to `start[j + 1] - 1`. Each has a target lane
 and the place of its weight in the connection's matrix, so that shared weights add up.
 """
 
@@ -60,7 +60,7 @@ def explicit_current(
 def explicit_accumulate(
     begin, end, steps, spikes_array, row, at, words, synapses, terms_array, lanes, sums_array
 ):
-    """Add to int32 sums (flat matrix) the terms int16 (trial, step, lane) that every spike meets."""
+    """Add to int32 sums (flat matrix) the terms int16 (trial, step, lane) of the targets of each spike."""
     spikes, terms, sums = pointer(spikes_array), pointer(terms_array), pointer(sums_array)
     for trial in range(begin, end):
         for t in range(steps):

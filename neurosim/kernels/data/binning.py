@@ -1,9 +1,9 @@
-"""In which time bin, and at which input, does an event land?
+"""Binning of events: the time step and the input of each event.
 
     step  = min(t * steps // window, steps - 1)
     input = (p * rows + row[y]) * columns + column[x]
 
-Both are whole numbers, so every event lands in exactly one cell, or in none where its row or column is
+Both are integers, so every event is counted in exactly one cell, or in none where its row or column is
 outside the plane (-1).
 """
 
@@ -16,7 +16,7 @@ from neurosim.kernels.compilation import kernel
 
 
 class Cells(NamedTuple):
-    """The cell of a plane of rows x columns that each row and column of a sensor belongs to.
+    """Maps from the rows and columns of a sensor to the cells of a plane.
 
     row, column   int64 (height,), (width,), -1 for none     rows, columns   int64, cells of the plane
     """

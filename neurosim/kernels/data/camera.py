@@ -1,12 +1,12 @@
-"""Pixels of an event camera: the events they send while an image moves in front of them.
+"""Event camera: the events of each pixel while an image moves in front of the sensor.
 
-    seen         log luminance at this pixel, each step along the path           scene.py
+    seen         log luminance at this pixel, in each step of the path           scene.py
     v         += (seen - v) * bandwidth / 4096          the photoreceptor follows
     v - ref   >= on threshold  -> a brighter event      ref - v >= off threshold -> a darker one
 
-After an event the pixel is blind for its refractory time, then takes the level of that moment as its
-new reference and a new threshold (its own mean, plus noise). All of it is whole numbers, and every
-random word is a function of (seed, split, image, purpose, count), so the bits of a recording depend on
+After an event the pixel is blind for its refractory time; then the present level becomes its reference, and
+a new threshold is drawn (its own mean, plus noise). All numbers are integers, and every random word is a
+function of (seed, split, image, purpose, count), so the bits of a recording depend on
 nothing else.
 """
 
@@ -35,9 +35,9 @@ from neurosim.kernels.data.scene import (
 class Pixels(NamedTuple):
     """The sensor's state in one recording, each (pixel,): int32, times in us.
 
-    v, before   level that the photoreceptor follows, now and a step ago
-    ref         level of the last event          free      when the pixel sees again
-    on, off     thresholds until the next event  mean_*    what they vary around
+    v, before   output of the photoreceptor, now and a step ago
+    ref         level of the last event          free      end of the refractory time
+    on, off     thresholds until the next event  mean_*    their means
     """
 
     v: NDArray[np.int32]
@@ -51,7 +51,7 @@ class Pixels(NamedTuple):
 
 
 class Sink(NamedTuple):
-    """Where events go: t int64, x, y uint16, p uint8, each (capacity,)."""
+    """Destination of events: t int64, x, y uint16, p uint8, each (capacity,)."""
 
     t: NDArray[np.int64]
     x: NDArray[np.uint16]
@@ -61,7 +61,7 @@ class Sink(NamedTuple):
 
 @kernel
 def follow(seen, bandwidth, end, pixels, hit):
-    """Let each photoreceptor follow what it sees, and note in `hit` who reached a threshold.
+    """Update each photoreceptor, and mark in `hit` the pixels that reached a threshold.
 
     A pixel still blind at `end` of the step keeps its reference at the present level.
     """
@@ -80,7 +80,7 @@ def follow(seen, bandwidth, end, pixels, hit):
 
 @kernel
 def list_hits(hit, crossed):
-    """The pixels noted in `hit` (uint8, whole 64-bit words), eight looked at together; how many."""
+    """List the pixels marked in `hit` (uint8, whole 64-bit words), eight at a time; return their number."""
     words = hit.view(np.uint64)
     count = 0
     for word in range(words.shape[0]):
@@ -164,7 +164,7 @@ def record_image(image, tables, draw, sink):
 
 @kernel
 def moment(was, level, target, start, step):
-    """When a level that goes from `was` to `level` in `step` microseconds passes `target`."""
+    """Time at which a level that goes from `was` to `level` in `step` microseconds passes `target`."""
     if level == was:
         return start
     return start + min(max((target - was) * step // (level - was), 0), step - 1)
@@ -216,14 +216,14 @@ def cross(normal, settings, draw, crossed, hits, start, pixels, sink, found):
 
 @kernel
 def noisy(normal, noise, threshold, word):
-    """A threshold with its noise for once; at least a quarter of its mean."""
+    """A threshold with noise; at least a quarter of its mean."""
     part = 4096 + (normal_of(normal, word) * noise >> 12)
     return np.int64(threshold) * max(part, 1024) >> 12
 
 
 @kernel
 def add_strays(tables, settings, draw, sink, found):
-    """Events that no light caused, at any time; returns the number of all events."""
+    """Add stray events, which no light caused; returns the number of all events."""
     count = np.searchsorted(tables.stray, words(draw, STRAY, 0)[0])
     for n in range(count):
         w0, w1, w2, _ = words(draw, STRAY, n + 1)
@@ -252,7 +252,7 @@ def new_sink(capacity):
 def mark_images(images, tables, numbers, split, seed, room, cells, window, bits):
     """Record images, uint8 (image, *field), and set the bits of their frames.
 
-    room   events that are made room for; a recording with more is made again with room for all
+    room   events that memory is allocated for; a recording with more is repeated with enough memory
     bits   uint64 (image, step, word), zero before
     """
     sink = new_sink(room)

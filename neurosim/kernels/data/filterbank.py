@@ -41,7 +41,7 @@ class Bank(NamedTuple):
 
 
 class Cells(NamedTuple):
-    """What makes spikes of a channel's envelope; shares in 2^-16, levels in 2^-8 of a factor of two.
+    """Parameters of the spiking neurons of a channel; shares in 2^-16, levels in 2^-8 of a factor of two.
 
     rate    samples a second        hop_us    time between two levels
     smooth  of the envelope, a sample         leak, forget   of v and of the reference, a step
@@ -79,7 +79,7 @@ def log2_level(value):
 
 @kernel
 def listen(sound, bank, smooth, once, twice, envelope):
-    """Let every channel hear `sound`, int64 (sample,).
+    """Filter `sound`, int64 (sample,), in every channel.
 
     once, twice   int64 (STAGES, channel)   outputs one and two samples ago
     envelope      int64 (channel,)
@@ -121,8 +121,8 @@ def onset_spike(drive, cells, reference):
 def encode(sound, bank, cells, spikes):
     """Spikes of a sound, int64 (sample,): set in `spikes`, uint8 (step, unit), zero before.
 
-    Unit c is channel c's level neuron; the onset neurons follow, or stand alone. What is heard of the
-    sound up to step n's end decides the spikes of step n; steps after the sound's end stay empty.
+    Unit c is channel c's level neuron; the onset neurons follow, or are alone. The sound up to the end of
+    step n determines the spikes of step n; steps after the end of the sound stay empty.
     """
     channels = bank.gain.shape[0]
     once = np.zeros((STAGES, channels), np.int64)

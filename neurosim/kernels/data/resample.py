@@ -2,7 +2,7 @@
 
     out[i, j] = sum_r sum_c rows.weight[i, r] columns.weight[j, c] image[r, c] / (rows.total columns.total)
 
-rounded to the nearest integer, halves up. All of it is whole numbers: 255 * total * total < 2^63.
+rounded to the nearest integer, halves up. All numbers are integers: 255 * total * total < 2^63.
 """
 
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from neurosim.kernels.compilation import kernel
 
 
 class Axis(NamedTuple):
-    """Which pixels of an image's axis make up each pixel of the result, and with what weight.
+    """The pixels of one axis of an image that make up each pixel of the result, and their weights.
 
     first   int64 (pixel,)       first pixel that counts      weight  int64 (pixel, tap), >= 0
     total   int64                sum of every row of weights

@@ -1,4 +1,4 @@
-"""Log intensity on the sensor of an event camera, at a place on the path of the image.
+"""Scene of an event camera: log intensity on the sensor, for a displacement of the image.
 
 luminance  = rows . image . columns^T               magnification and blur
 level      = log(luminance + background)            by table, natural log in units of 1/4096
@@ -21,11 +21,11 @@ LOG_SHIFT = 4
 """Luminance has 16 bits, the table of its log 12."""
 
 PER_IMAGE, THRESHOLD, EVENT, STRAY, PATTERN = range(5)
-"""What a random word is drawn for."""
+"""Purposes of random words."""
 
 
 class Settings(NamedTuple):
-    """Whole numbers: times in us, shares in 1/4096, `where` in 1/128 pixel.
+    """Integers: times in us, shares in 1/4096, `where` in 1/128 pixel.
 
     bandwidth   share of a change followed in a step     refractory, dead_spread   times blind
     noise       spread of a threshold                    start      spread of first references
@@ -52,7 +52,7 @@ class Settings(NamedTuple):
 
 
 class Lens(NamedTuple):
-    """What the lens makes of one axis of the field.
+    """Projection of one axis of the field by the lens.
 
     share        int32 (scene, field)   share of a field pixel's light in each scene pixel, 4096 = all
     first, last  int64 (field,)         scene pixels first .. last - 1 get all of it
@@ -64,7 +64,7 @@ class Lens(NamedTuple):
 
 
 class Tables(NamedTuple):
-    """What the kernels read: the camera's description in integers, made by data/camera/tables.py.
+    """Integer tables of a camera for the kernels, made by data/camera/tables.py.
 
     display     int32 (256,)           luminance of a grey value, 0..65535
     rows, columns   Lens               of the two axes; a scene has MARGIN pixels round the sensor
@@ -90,7 +90,7 @@ class Tables(NamedTuple):
 
 
 class Draw(NamedTuple):
-    """Which recording random words are for: image number, split int64, seed uint64."""
+    """Key of a recording's random words: image number, split int64, seed uint64."""
 
     number: int
     split: int
@@ -125,7 +125,7 @@ def pattern_words(draw, out):
 
 @kernel
 def expose(image, tables, scene):
-    """Log intensity of an image (uint8, the field) as the lens throws it, int32 (row, column)."""
+    """Log intensity of an image (uint8, the field) behind the lens, int32 (row, column)."""
     high, broad = image.shape
     rows, columns = tables.rows, tables.columns
     width = scene.shape[1]
@@ -153,7 +153,7 @@ def expose(image, tables, scene):
 
 @kernel
 def look(scene, dx, dy, seen):
-    """What the sensor sees, int32 (height, width), of a scene displaced by dx, dy (int64, 1/128 pixel)."""
+    """Log intensity on the sensor, int32 (height, width), of a scene displaced by dx, dy (1/128 pixel)."""
     across = np.int64(MARGIN << PATH_BITS) - dx
     down = np.int64(MARGIN << PATH_BITS) - dy
     x0 = across >> PATH_BITS

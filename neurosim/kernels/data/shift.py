@@ -1,9 +1,9 @@
-"""How does a recording look to a sensor that has moved by some pixels? All addresses get an offset.
+"""Shift of frames by whole pixels, as an offset of all inputs.
 
     input (p, y, x) -> (p, y + dy, x + dx)      events that leave the sensor are lost
 
-Inputs lie in rows of pixels, so the offset is one number of bits, dy * width + dx; a mask takes away
-what came in from the row, or the polarity, beside.
+Inputs are numbered by rows of pixels, so the offset is one number of bits, dy * width + dx; a mask clears
+bits that were shifted in from the neighbouring row or polarity.
 """
 
 import numpy as np
@@ -17,11 +17,11 @@ WORD = np.int64(64)
 
 @kernel
 def move_frames(begin, end, bits_array, samples, offsets, masks_array, numbers, moved_array):
-    """Write samples[i] of `bits`, its inputs moved by offsets[i], to `moved`, for i in `begin` .. `end` - 1.
+    """Write samples[i] of `bits`, shifted by offsets[i], to `moved`, for i in `begin` .. `end` - 1.
 
     bits, moved  uint64 (sample, step, word)
-    samples, offsets, numbers  int64 (i,): which sample, how many inputs further, which mask
-    masks        uint64 (number, word): inputs that something can have moved to
+    samples, offsets, numbers  int64 (i,): sample, offset in inputs, and number of the mask
+    masks        uint64 (number, word): valid inputs after the shift
     """
     bits, masks, moved = pointer(bits_array), pointer(masks_array), pointer(moved_array)
     _, steps, words = bits_array.shape

@@ -1,15 +1,15 @@
-"""What do the perturbed networks of a population make of their samples?
+"""Fused executor of dense LIF chains: fitness of the perturbed networks of a population.
 
-    for each pair:                        draw its directions once                    perturbation.py
-        for each sample of its group:     current every member shares                 synapse.py
-            for each hidden layer:        noise current, both members side by side    neuron.py
-    for thirty-two of these presentations:
-        the last layer, side by side                                                  outputs.py
+    for each pair:                        draw its directions once                    noise/weight_noise.py
+        for each sample of its group:     current that all members share              connections/dense.py
+            for each hidden layer:        noise current, both members side by side    neurons/lif.py
+    for thirty-two of these trials:
+        the last layer, side by side                                                  output_batch.py
         fitness of each member            log-likelihood of the label                 readout.py
 
-A spike acts on the next layer in the same step: layer l at step t here is layer l of the chip at step
-t + l, where every spike travels for one step. Nothing is shared between pairs but what none of them
-writes, so any division into chunks and threads gives the same bits.
+A spike acts on the next layer in the same step: layer l at step t here is layer l of the chip at step t +
+l, where every spike takes one step. Pairs share only arrays that none of them writes, so any division into
+chunks and threads gives the same bits.
 """
 
 from typing import NamedTuple
@@ -59,19 +59,19 @@ from neurosim.kernels.rules.event_aligned import aligned_current
 from neurosim.kernels.simd import WIDTH, pointer, pointer_to_halves, zeros_together
 
 FROM_START = np.int64(0)
-"""A place in memory; a literal 0 would compile the callee once more."""
+"""Index 0; a literal 0 would compile the callee once more."""
 PLUS, MINUS = np.int64(0), np.int64(1)
 """Members of a pair."""
 PLUS_SIGN, MINUS_SIGN = np.int64(1), np.int64(-1)
-"""With which they carry their noise."""
+"""Signs of the members' noise."""
 READOUT_LAYER = np.int64(1)
-"""Of two layers, where neurons are given credit by error."""
+"""Index of the hidden layer of two layers, where credit is by error."""
 ERROR_ONE = np.int64(127)
-"""Largest error that a class is told, int8 (delta.py)."""
+"""Largest error of a class, int8 (rules/delta.py)."""
 
 
 class Chain(NamedTuple):
-    """A chain of dense layers as kernels read it; a lane is a neuron, padded to sixteen."""
+    """Arrays of a chain of dense layers; a lane is a neuron, padded to sixteen."""
 
     layers: int
     width: int  # lanes of the widest layer: the row length of `bias` and `threshold`
@@ -80,23 +80,23 @@ class Chain(NamedTuple):
     neurons: NDArray[np.int64]  # (layer,)
     lanes: NDArray[np.int64]  # (layer,)
     words: NDArray[np.int64]  # (layer,) words of a row of incoming spikes, a multiple of 8
-    weights: NDArray[np.int8]  # layers one after another, each (source, lane)
-    weight_at: NDArray[np.int64]  # (layer,) where its weights start
-    sums: NDArray[np.int16]  # `synapse.quad_sums` of layers one after another
-    sums_at: NDArray[np.int64]  # (layer,) where its sums start, or -1: none were made
-    looks_up: bool  # does the last layer look up `synapse.subset_sums`?
+    weights: NDArray[np.int8]  # layers in order, each (source, lane)
+    weight_at: NDArray[np.int64]  # (layer,) start of its weights
+    sums: NDArray[np.int16]  # `dense.quad_sums` of layers in order
+    sums_at: NDArray[np.int64]  # (layer,) start of its sums, or -1: none were made
+    looks_up: bool  # whether the last layer looks up `dense.subset_sums`
     subsets: NDArray[np.int16]  # these sums
-    noise_at: NDArray[np.int64]  # (layer + 1,) where its noise planes start in the scratch
+    noise_at: NDArray[np.int64]  # (layer + 1,) start of its noise planes in the scratch
     shift: NDArray[np.int64]  # (layer,) `Connection.current_shift`
     bias: NDArray[np.int32]  # (layer, lane) added to v in each step
     threshold: NDArray[np.int32]  # (layer, lane)
-    decays: NDArray[np.int32]  # (layer, 4), see neuron.py
-    reach: NDArray[np.int64]  # (layer,) largest synaptic current there can be, from the weights
-    headroom: NDArray[np.int64]  # (layer,) largest current that can saturate neither u nor v
+    decays: NDArray[np.int32]  # (layer, 4), see neurons/lif.py
+    reach: NDArray[np.int64]  # (layer,) bound of the synaptic current, from the weights
+    headroom: NDArray[np.int64]  # (layer,) largest current that saturates neither u nor v
 
 
 class Noise(NamedTuple):
-    """How members differ from the network. Scales are in units of u; 0 leaves a layer as it is."""
+    """Noise of the members. Scales are in units of u; 0 leaves a layer unperturbed."""
 
     full_rank: bool
     graded: bool
@@ -104,17 +104,17 @@ class Noise(NamedTuple):
     scale: NDArray[np.int64]  # (layer,)
     bias_scale: NDArray[np.int64]  # (layer,)
     seed: np.uint64
-    turn: NDArray[np.int64]  # (layer,) -1, or the layer's place among the event-aligned ones
+    turn: NDArray[np.int64]  # (layer,) -1, or the layer's index among the event-aligned ones
     turns: int  # number of event-aligned layers, at least 1
     period: int  # event-aligned noise acts in steps 0, period, 2 period ...
-    window: int  # ... where the membrane is at most this far from its threshold; 0: everywhere
-    directions: int  # of a pair: 1 that its members share, or 2, one each
+    window: int  # ... where the membrane is within this distance of its threshold; 0: no limit
+    directions: int  # per pair: 1 that its members share, or 2, one each
 
 
 class Readout(NamedTuple):
-    """How scores become a log-likelihood (readout.py)."""
+    """Scaling of scores to a log-likelihood (readout.py)."""
 
-    membrane: bool  # score: v summed over steps; otherwise spikes counted
+    membrane: bool  # score: v summed over steps; otherwise spike counts
     multiplier: int
     shift: int
     powers: NDArray[np.int64]
@@ -122,13 +122,13 @@ class Readout(NamedTuple):
 
 
 class Samples(NamedTuple):
-    """What the members of a generation see, and what they share of it."""
+    """Samples of a generation, and the part of the forward pass that its members share."""
 
     frames: NDArray[np.uint64]  # (sample, step, word)
     labels: NDArray[np.uint16]  # (sample,)
     currents: NDArray[np.int32]  # (sample, step, lane) of the first layer
     reach: NDArray[np.int64]  # (sample,) largest of its currents
-    masks: NDArray[np.uint16]  # (sample, layer, step, lane / 16) see aligned.py; empty: no window
+    masks: NDArray[np.uint16]  # (sample, layer, step, lane / 16); empty: no window
 
 
 class Scratch(NamedTuple):
@@ -203,7 +203,7 @@ def _point_noise(noise):
 
 @kernel
 def _point_scratch(scratch, member):
-    """The scratch as a member of the pair has it: with the noise of its direction."""
+    """The scratch of the second member of a pair: with the noise of its direction."""
     own = min(member, scratch.inputs.shape[0] - 1)
     return Scratch(
         pointer(scratch.inputs[own]),
@@ -317,7 +317,7 @@ def _member_noise(
 
 @inlined
 def _rows_of(chain, layer, steps):
-    """Where spikes of a layer go that are read as rows: to scratch.spike_bits, a row a step."""
+    """Destination of spikes that are read as rows: scratch.spike_bits, one row per step."""
     row = 4 * chain.spike_words
     return Place(layer * steps * row, (chain.layers + layer) * steps * row, row, int64(1))
 
@@ -332,7 +332,7 @@ def _spikes_of(chain, layer, steps, lane, scratch, outputs):
 
 @inlined
 def _noise_of_first(noise, direction, other_direction):
-    """Which noise the first layer can find itself: its rank, ALONG the events, or NONE."""
+    """Noise that the first layer computes itself: its rank, ALONG (event-aligned), or NONE."""
     if noise.turn[0] < 0:
         return noise.rank if noise.scale[0] != 0 and not noise.full_rank else NONE
     plain = not noise.graded and noise.period == 1 and noise.window == 0
@@ -357,8 +357,8 @@ def _run_first_layer(
     frames_at = first * steps * chain.words[0]
     minus_frames_at = second * steps * chain.words[0]
     rank = _noise_of_first(noise, direction, other_direction)
-    of_plus, of_minus = noise.scale[0], noise.scale[0]  # what noise ALONG the events reaches
-    if rank > NONE:  # factors of neurons times dots of steps: the dots alone
+    of_plus, of_minus = noise.scale[0], noise.scale[0]  # bound of event-aligned noise
+    if rank > NONE:  # factors of neurons times dot products of steps: the dot products alone
         of_plus = factor_dot_products(
             chain, noise, FROM_START, steps, samples.frames, frames_at, scratch
         )
@@ -441,11 +441,11 @@ def _run_first_layer(
 def _run_hidden(
     chain, noise, samples, first, second, steps, direction, lane, scratch, other, outputs
 ):
-    """Run all layers but the last of two presentations: of one member on sample `first`, one on `second`.
+    """Run all layers but the last of two trials: of one member on sample `first`, of the other on `second`.
 
-    direction  number of the first member's; `scratch` and `other` hold what each member carries: two samples
+    direction  number of the first member's; `scratch` and `other` hold the noise of each member: two samples
                need two of them, or no noise
-    lane       of the outputs, where the first's spikes go; the second's go to the next
+    lane       of the output batch for the first member's spikes; the second's go to the next
     Returns the saturated registers of each.
     """
     row = steps * chain.spike_words
@@ -571,14 +571,14 @@ def _run_still_hidden(chain, samples, first, second, steps, lane, scratch, outpu
 
 @inlined
 def _rows_needed(chain, noise):
-    """Does the last layer need currents or noise that a outputs does not make?"""
+    """Whether the last layer needs currents or noise that an output batch does not compute."""
     last = chain.layers - 1
     return last == 0 or not chain.looks_up or (noise.scale[last] != 0 and noise.turn[last] >= 0)
 
 
 @kernel
 def _show_current_rows(chain, samples, sample, steps, lane, scratch, outputs):
-    """Bring to a trial's lane the currents that the output batch does not make; return a bound on them,
+    """Write the currents that the output batch does not compute to a trial's lane; return a bound on them,
     and whether there were any."""
     last = chain.layers - 1
     lanes, neurons = chain.lanes[last], chain.neurons[last]
@@ -603,9 +603,9 @@ def _show_current_rows(chain, samples, sample, steps, lane, scratch, outputs):
 
 @kernel
 def _show_rows(chain, noise, samples, sample, steps, direction, lane, sign, scratch, outputs):
-    """Bring to a trial's lane what `_rows_needed`; return a bound on it.
+    """Write the currents of `_rows_needed` to a trial's lane; return a bound on them.
 
-    scratch, sign  what the member carries, and with which sign
+    scratch, sign  noise of the member, and its sign
     """
     last = chain.layers - 1
     lanes, neurons = chain.lanes[last], chain.neurons[last]
@@ -644,7 +644,7 @@ def keep_spikes(chain, layer, steps, spikes, member, place, rows, at):
 def _score_pairs(
     chain, noise, steps, readout, samples, lanes, reach, rows, outputs, fitness, saturated
 ):
-    """Run the last layer on the first `lanes` of a outputs, and add what its pairs get for it."""
+    """Run the last layer on the first `lanes` of an output batch, and add the fitness of its pairs."""
     run_output_batch(chain, noise, steps, reach, rows, outputs)
     find_logits(readout, chain.neurons[chain.layers - 1], outputs)
     logs = pointer(readout.logs)
@@ -681,8 +681,8 @@ def evaluate_pairs(
 ):
     """Fitness of both members of pairs `begin` .. `end` - 1, summed over the samples of their group.
 
-    groups     int64 (group, place): which samples a group sees; `pairs` pairs a group, in order
-    fitness    int64 (pair, member), added to; member 1 carries its noise with a minus sign
+    groups     int64 (group, place): samples of each group; `pairs` pairs per group, in order
+    fitness    int64 (pair, member), added to; member 1 has its noise with a minus sign
     saturated  int64 (pair, member), added to
     """
     chain = _point_chain(chain_arrays)
@@ -779,7 +779,7 @@ def forward(
 
     potentials, counts  int32 (sample, class), written: sum over steps of the last layer's v, spikes
     trains              uint64 (sample, layer, step, word), written: spikes of the hidden layers
-    saturated           int64 (sample,), written: registers that met their edge
+    saturated           int64 (sample,), written: saturated registers
     """
     chain = _point_chain(chain_arrays)
     noise = _point_noise(noise_arrays)
@@ -819,7 +819,7 @@ def forward(
 
 @kernel
 def count_spikes(begin, end, chain, trains, counts, spikes):
-    """Write the spikes of each neuron of all layers, uint16 (sample, neuron), of what `forward` wrote."""
+    """Write the spike counts of each neuron of all layers, uint16 (sample, neuron), from `forward`."""
     last, row = chain.layers - 1, chain.spike_words
     steps = trains.shape[1] // max(1, last * row)
     for sample in range(begin, end):
@@ -838,7 +838,7 @@ def count_spikes(begin, end, chain, trains, counts, spikes):
 
 @kernel
 def readout_errors(begin, end, readout, scores, labels, scratch, errors, fitness):
-    """What rules read of the scores int32 (sample, class) of `forward`.
+    """Readout errors and fitness from the scores int32 (sample, class) of `forward`.
 
     scratch     int64 (class + 2,), scratch
     errors   int32 (sample, lane of the last layer), written: `readout.softmax_errors`
@@ -881,10 +881,10 @@ def readout_errors(begin, end, readout, scores, labels, scratch, errors, fitness
 def near_threshold_masks(
     begin, end, chain_arrays, scratch_arrays, sample_arrays, window, trains, masks
 ):
-    """Write where the unperturbed membranes of samples `begin` .. `end` - 1 are near their thresholds.
+    """Write the near-threshold masks of samples `begin` .. `end` - 1, of the unperturbed network.
 
     trains  uint64 (sample, layer, step, word) of `forward`
-    masks   uint16 (sample, layer, step, lane / 16), written: `neuron.near_threshold_mask`
+    masks   uint16 (sample, layer, step, lane / 16), written: `lif.near_threshold_mask`
     """
     chain, scratch = _point_chain(chain_arrays), _point_scratch(scratch_arrays, PLUS)
     samples = _point_samples(sample_arrays)
@@ -971,17 +971,17 @@ def credit_pairs(
     credits_array,
     saturated,
 ):
-    """What the event-aligned noise of pairs `begin` .. `end` - 1 was worth to each hidden neuron (credit.py).
+    """Credits of the hidden neurons for the event-aligned noise of pairs `begin` .. `end` - 1.
 
-    For two layers: the members need not go on to the readout, whose errors are those of `readout_errors`.
-    groups     int64 (group, 1): the sample a group sees; `pairs` pairs a group, in order
-    feedback      int32 scratch, a lane a neuron
-    credits    int16 (pair, lane), written unless the sample has nothing to feedback; at most ±largest
+    For two layers: members do not run the readout, whose errors are those of `readout_errors`.
+    groups     int64 (group, 1): sample of each group; `pairs` pairs per group, in order
+    feedback   int32 scratch, one lane per neuron
+    credits    int16 (pair, lane), written unless all feedback errors of the sample are 0; clipped to ±largest
     saturated  int64 (pair, member), added to
     """
     chain = _point_chain(chain_arrays)
     noise = _point_noise(noise_arrays)
-    scratch = _point_scratch(scratch_arrays, PLUS)  # both members', who share their noise
+    scratch = _point_scratch(scratch_arrays, PLUS)  # of both members, which share their noise
     samples = _point_samples(sample_arrays)
     errors, feedback, credits = pointer(errors_array), pointer(blame_array), pointer(credits_array)
     steps, lanes = sample_arrays.frames.shape[1], chain.lanes[0]

@@ -1,14 +1,14 @@
-"""How does the last layer act? On a outputs: thirty-two presentations side by side, a lane each.
+"""Output batch: the last layer for thirty-two trials at once, one SIMD lane per trial.
 
-    carry_noise    what a pair adds to the last layer, to the lanes that its members will take
-    patterns       spikes of the layer before, to each presentation's lane (neuron.py writes them)
-    run_output_batch      currents, noise and all steps of every neuron, of all lanes at once
-    find_logits    what a softmax needs of all lanes' scores (readout.py)
+    carry_noise       copy a pair's noise on the last layer to the lanes of its members
+    patterns          spikes of the layer before, in the lane of each trial (written by neurons/lif.py)
+    run_output_batch  currents, noise and all steps of every neuron, of all lanes at once
+    find_logits       logits and sums of the softmax of all lanes (kernels/readout.py)
 
-A presentation is one sample met by one member; even lanes are first members, odd lanes second ones. The last
-layer has few neurons, one a class: side by side they would leave lanes empty, and each step wait for the one
-before. Presentations fill every lane, and find in three look-ups what sixteen axons bring to a neuron of
-thirty-two of them. (Runs without noise have a sample a lane.)
+A trial is one sample with one member; even lanes are first members, odd lanes second ones. The last layer
+has few neurons, one per class: with one neuron per lane, lanes would be empty and each step would wait for
+the one before. Trials fill every lane, and three look-ups give the current of sixteen axons to a neuron in
+thirty-two trials. (Runs without noise have one sample per lane.)
 """
 
 from typing import NamedTuple
@@ -51,15 +51,15 @@ from neurosim.kernels.simd import (
 )
 
 BATCH_LANES = TWIN
-"""Presentations side by side."""
+"""Trials per batch."""
 SHORT_SIXTEENS = 16
-"""Sums of the weights of so many sixteens of axons fit 16 bits: from 256 * -128 to 256 * 127."""
+"""Groups of sixteen axons whose summed weights fit 16 bits: from 256 * -128 to 256 * 127."""
 COUNTED_SIXTEENS = 2047
-"""Ones of so many words of sixteen bits fit 16 bits."""
+"""Words of sixteen bits whose popcount fits 16 bits."""
 
 
 class OutputBatch(NamedTuple):
-    """Scratch of one thread: what thirty-two presentations bring to the last layer, and its answer."""
+    """Scratch of one thread: input of the last layer in thirty-two trials, and its scores."""
 
     patterns: NDArray[np.uint16]  # (sixteen sources, step, lane) a bit a source
     planes: NDArray[np.uint16]  # (field, plane, sixteen sources, lane) of B (or of E)
@@ -69,12 +69,12 @@ class OutputBatch(NamedTuple):
     currents: NDArray[np.int32]  # (neuron, step, lane)
     potentials: NDArray[np.int32]  # (neuron, lane) sum over steps of v after reset
     counts: NDArray[np.int32]  # (neuron, lane) spikes
-    saturated: NDArray[np.int32]  # (lane,) registers that met their edge
-    logits: NDArray[np.int64]  # (neuron, lane) and what classes share: readout.softmax
+    saturated: NDArray[np.int32]  # (lane,) saturated registers
+    logits: NDArray[np.int64]  # (neuron, lane) and the sums that classes share: readout.softmax
     tops: NDArray[np.int64]  # (lane,)
     totals: NDArray[np.int64]  # (lane,)
-    shared: NDArray[np.int64]  # (lane / 2,) the sample that two lanes see
-    pairs: NDArray[np.int64]  # (lane / 2,) the pair that they are, counted in its population
+    shared: NDArray[np.int64]  # (lane / 2,) the sample of two lanes
+    pairs: NDArray[np.int64]  # (lane / 2,) their pair, counted in its population
 
 
 def make_output_batch(chain, noise, steps):
@@ -106,7 +106,7 @@ def make_output_batch(chain, noise, steps):
 
 @kernel
 def point_output_batch(outputs):
-    """The outputs as `pointer`s."""
+    """The output batch as `pointer`s."""
     return OutputBatch(
         pointer(outputs.patterns),
         pointer(outputs.planes),
@@ -127,7 +127,7 @@ def point_output_batch(outputs):
 
 @inlined
 def place_of(lane, steps):
-    """Where two presentations' spikes go in the patterns: to `lane` and the next."""
+    """Destination of two trials' spikes in the patterns: `lane` and the next."""
     return Place(lane, lane + 1, int64(BATCH_LANES), steps * BATCH_LANES)
 
 
@@ -139,14 +139,14 @@ def _sixteens(chain):
 
 @inlined
 def carries_dot_products(chain, noise):
-    """Is noise on the last layer's weights, and are its sources the patterns?"""
+    """Whether noise is on the last layer's weights, and its sources are the patterns."""
     last = chain.layers - 1
     return last > 0 and noise.scale[last] != 0 and noise.turn[last] < 0
 
 
 @inlined
 def carry_noise(chain, noise, lane, scratch, other, outputs):
-    """Give lanes from `lane` on a pair's noise: even ones `scratch`'s, odd ones minus `other`'s."""
+    """Copy a pair's noise to lanes from `lane` on: `scratch`'s to even, minus `other`'s to odd ones."""
     last = chain.layers - 1
     neurons = chain.neurons[last]
     if noise.bias_scale[last] != 0:
@@ -195,7 +195,7 @@ def carry_noise(chain, noise, lane, scratch, other, outputs):
 
 @inlined
 def place_rows(rows, at, lanes, neurons, steps, sign, adds, lane, outputs):
-    """Write `sign` times int32 rows (step, neuron) from `at` on to a presentation's currents, or add it."""
+    """Write `sign` times int32 rows (step, neuron) from `at` on to a trial's currents, or add it."""
     for neuron in range(neurons):
         for t in range(steps):
             to = (neuron * steps + t) * BATCH_LANES + lane
@@ -205,7 +205,7 @@ def place_rows(rows, at, lanes, neurons, steps, sign, adds, lane, outputs):
 
 @inlined
 def _ones(rows, at, row, others, others_at, others_row, sixteens):
-    """Ones that rows of uint16 have in common, of every lane: two halves of int32."""
+    """Popcounts of the AND of rows of uint16, of every lane: two halves of int32."""
     zero = splat(int32(0))
     first, second = zero, zero
     for begin in range(0, sixteens, COUNTED_SIXTEENS):
@@ -274,7 +274,7 @@ def _sums_of(subsets, at, pattern, pattern_5, pattern_10):
 
 @inlined
 def _looked_up(chain, neuron, next_neuron, sixteens, t, steps, outputs):
-    """Current that the patterns of step t make of two neurons' weights: four vectors, two of each."""
+    """Current of the patterns of step t through two neurons' weights: four vectors, two of each."""
     zero = splat(int32(0))
     a_0, a_1, b_0, b_1 = zero, zero, zero, zero
     for begin in range(0, sixteens, SHORT_SIXTEENS):
@@ -376,10 +376,10 @@ _run_free = _compile_run(step_free)
 
 @kernel
 def run_output_batch(chain, noise, steps, reach, adds, outputs):
-    """Run the last layer on all lanes, given their patterns, noise and what rows there are.
+    """Run the last layer on all lanes, given their patterns, their noise and currents from rows.
 
-    reach   bound on what rows brought to `outputs.currents`
-    adds    are there any? Else what is left in `outputs.currents` is of other presentations.
+    reach   bound on the currents from rows in `outputs.currents`
+    adds    whether there are any; otherwise `outputs.currents` holds values of other trials
     """
     last = chain.layers - 1
     if last > 0:
@@ -395,7 +395,7 @@ def run_output_batch(chain, noise, steps, reach, adds, outputs):
 
 @kernel
 def find_logits(readout, neurons, outputs):
-    """Write the logits of all lanes, and what `readout.softmax` sums over the classes."""
+    """Write the logits of all lanes, and the sums of `readout.softmax` over the classes."""
     scores = outputs.potentials if readout.membrane else outputs.counts
     softmax(
         scores,

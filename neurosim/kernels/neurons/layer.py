@@ -1,13 +1,13 @@
 """Neurons of a layer over blocks of trials: the unperturbed pass, and members with event-aligned noise.
 
-    forward_layer   spikes, near-threshold masks, traces, and what a readout reads
-    perturb_layer   +noise and -noise on a layer's own currents: what that changes in each neuron's
-                    trace, the credit of its noise, and what a synapse adds for each spike
+    forward_layer   spikes, near-threshold masks, traces, and scores of readouts
+    perturb_layer   +noise and -noise on a layer's own currents: the change of each neuron's trace, the
+                    credit of its noise, and the terms that a synapse adds per spike
 
-The trace of a neuron is the sum of its spikes weighed by the step they fall in: `kernel[t]` is what a
-spike in step t adds to the sum over steps of a readout's membrane (rules/layer_error.py).
+The trace of a neuron is the weighted sum of its spikes: the weight `kernel[t]` is the contribution of a spike
+in step t to the sum over steps of a readout's membrane (rules/layer_error.py).
 A layer's current is int16 sums of mantissas or int32, shifted left by `shift`, (trial, step, lane).
-A model of neurons is a step of sixteen lanes: `compile_model` makes both kernels from it.
+A neuron model is a step of sixteen lanes: `compile_model` makes both kernels from it.
 """
 
 from typing import Any, NamedTuple
@@ -35,12 +35,12 @@ from neurosim.kernels.simd import (
 
 B_MULTIPLIER, B_SHIFT, B_RISE = 4, 5, 6
 NUMBERS = 7
-"""Places in a layer's row of int32 numbers: the decays of u and v as in `lif`, and of an adaptive
-threshold, and what a spike adds to it in units of v."""
+"""Indices in a layer's row of int32 numbers: the decays of u and v as in `lif`, the decay of an adaptive
+threshold, and its increment per spike in units of v."""
 CREDIT_SHIFT = 5
-"""Bits that credits lose: as in rules/error_credit.py."""
+"""Right shift of credits: as in rules/error_credit.py."""
 GAIN_SHIFT = 5
-"""A spike more or less changes a trace by some 2^5 at a decay of 0.9; chosen here."""
+"""Chosen here: one spike more or less changes a trace by some 2^5 at a decay of 0.9."""
 
 
 class Registers(NamedTuple):
@@ -61,7 +61,7 @@ class Neurons(NamedTuple):
 
 
 class Fixed(NamedTuple):
-    """What does not change for sixteen neurons while they run."""
+    """Constants of sixteen neurons."""
 
     bias: Any
     edge: Any
@@ -72,7 +72,7 @@ class Fixed(NamedTuple):
 
 
 class Stepped(NamedTuple):
-    """After a step: state, v before the reset, the threshold that held, spikes, registers at their edge."""
+    """Result of a step: state, v before the reset, effective threshold, spikes, saturated registers."""
 
     state: Neurons
     before: Any
@@ -84,7 +84,7 @@ class Stepped(NamedTuple):
 def _compile_step(checked, adaptive):
     @inlined
     def step(state, arriving, fixed):
-        """One step of sixteen neurons whose synapses and noise add `arriving`."""
+        """One step of sixteen neurons with the input `arriving` of synapses and noise."""
         zero, one = splat(int32(0)), splat(int32(1))
         exact = arriving
         if not fixed.decay_u.forgets:
@@ -138,7 +138,7 @@ def _near(before, edge, window):
 
 
 class Kept(NamedTuple):
-    """What the unperturbed pass writes beside spikes; flat arrays.
+    """Outputs of the unperturbed pass beside spikes; flat arrays.
 
     masks       uint16 (trial, step, lane / 16), where `window` is above 0
     traces      int32 (trial, lane), where `traced`
@@ -230,7 +230,7 @@ class Aligned(NamedTuple):
     period        noise acts in steps 0, period, 2 period ...
     layer, seed, generation, first_direction, pairs   of the counter: trial i has the directions
                   first_direction + i * pairs + 0 .. pairs - 1
-    windowed      do masks say where it acts?
+    windowed      whether it is restricted by near-threshold masks
     """
 
     scale: int
@@ -244,10 +244,10 @@ class Aligned(NamedTuple):
 
 
 class Credit(NamedTuple):
-    """How errors and changes become credits and what goes back to the layer below.
+    """Parameters from errors and changes of traces to credits and returned errors.
 
-    largest_credit, largest_delta  int64, edges
-    gain  is what goes back the error times how much the trace reacted, rather than whether it did?
+    largest_credit, largest_delta  int64, bounds
+    gain  whether the returned error is scaled by the change of the trace, rather than gated by it
     """
 
     largest_credit: int
@@ -262,14 +262,14 @@ def _compile_perturb(step):
         noise, credit, errors_array, planes_array, scratch_array, credits_array, terms_array,
         deltas_array, told,
     ):  # fmt: skip
-        """Run the members of trials `begin` .. `end` - 1 and write what their noise was worth.
+        """Run the members of trials `begin` .. `end` - 1 and write the credits of their noise.
 
-        errors   int32 (trial, lane): what a unit of a neuron's trace is worth
+        errors   int32 (trial, lane): error of each neuron, per unit of its trace
         planes   uint64 (pair, step, word), scratch; scratch int32 (2 * pairs, WIDTH)
         credits  int16 (trial, pair, lane), written
         terms    int16 (trial, step, lane), written: sum over pairs of credit * noise
-        deltas   int32 (trial, lane), written: errors behind the gates
-        told     uint8 (trial,), written: is there anything but 0 among the terms?
+        deltas   int32 (trial, lane), written: gated errors
+        told     uint8 (trial,), written: whether any term is not 0
         """
         current, weigh = pointer(current_array), pointer(kernel_array)
         masks, errors, planes = pointer(masks_array), pointer(errors_array), pointer(planes_array)
@@ -360,7 +360,7 @@ def _compile_perturb(step):
 
 @inlined
 def _any(errors, at, lanes):
-    """Is any error of a trial not 0?"""
+    """Whether any error of a trial is not 0."""
     found = splat(int32(0))
     for first in range(0, lanes, WIDTH):
         found = found + select(
@@ -370,7 +370,7 @@ def _any(errors, at, lanes):
 
 
 class Model(NamedTuple):
-    """The kernels of a neuron model: whose registers may saturate, and provably do not."""
+    """The kernels of a neuron model, for registers that may saturate and for those that provably cannot."""
 
     forward_checked: Any
     forward_free: Any

@@ -1,16 +1,15 @@
-"""What does a neuron do in one step? LIF with a synaptic current (CUBA), in 24-bit registers.
+"""LIF neuron with synaptic current (CUBA) in 24-bit registers, for both members of a pair.
 
-    u[t] = saturate(D(u[t-1], du + 1) + input[t])        input: what arrived, 2^6 a weight unit
+    u[t] = saturate(D(u[t-1], du + 1) + input[t])        input: synaptic input, 2^6 per weight unit
     v[t] = saturate(D(v[t-1], dv) + u[t] + bias)         uses the new u
     s[t] = v[t] > threshold                              strictly greater; threshold = vth_mant << 6
     v[t] = 0 where s[t]                                  hard reset; u is not reset
 
-docs/chip.md, section "The common core". With du = 4095 nothing of u is left: the paper's neuron.
+With du = 4095 nothing of u is left: the paper's neuron.
 
-Both members of a pair run side by side: input = current + perturbation for the one, current -
-perturbation for the other. Registers of sixteen neurons stay in the processor for all steps.
-Where the largest current there is cannot drive u or v to its edge within the steps at hand (`headroom`),
-nothing is compared with the edges.
+Both members of a pair run side by side: input = current + perturbation for the first, current - perturbation
+for the second. The state of sixteen neurons stays in processor registers for all steps. Where no current
+exceeds the headroom, u and v cannot saturate, and they are not compared with their edges.
 """
 
 from typing import Any, NamedTuple
@@ -32,12 +31,12 @@ U_MULTIPLIER, U_SHIFT, V_MULTIPLIER, V_SHIFT = range(4)
 """Places in a layer's row of four decay numbers (int32): `arithmetic.decay_factors` of du + 1 and of dv."""
 NOTHING = np.int64(0)
 STILL, ALONG, NONE, ONE, MANY = range(-2, 3)
-"""Noise that the first layer finds itself: along the events, none, or of one rank or many; STILL:
-there is no noise at all."""
+"""Noise that the first layer computes itself: event-aligned (ALONG), none, of one rank or of many ranks;
+STILL: no noise at all."""
 
 
 class Place(NamedTuple):
-    """Where a layer's spikes are written, uint16 with a bit a neuron: a member, a step, sixteen neurons."""
+    """Destination of a layer's spikes, uint16 with one bit per neuron: member, step, sixteen neurons."""
 
     plus: int  # of the first member in step 0
     minus: int
@@ -56,11 +55,11 @@ def decays_of(decays, layer):
 
 
 def _compile_step(checked):
-    """One step of registers that may saturate, or provably cannot."""
+    """Compile one step of registers that may saturate, or provably cannot."""
 
     @kernel
     def step(u, v, arriving, bias, threshold, decay_u, decay_v):
-        """One step of sixteen neurons -> (u, v after reset, spikes, registers that met their edge)."""
+        """One step of sixteen neurons -> (u, v after reset, spikes, saturated registers)."""
         zero, one = splat(int32(0)), splat(int32(1))
         current = arriving
         if not decay_u.forgets:
@@ -152,16 +151,16 @@ still_free = _compile_run_pair(step_free, noisy=False)
 
 
 class Presented(NamedTuple):
-    """What both members of a pair are shown, and what they carry: arrays as for `run_pair`."""
+    """Samples and noise of both members of a pair: arrays as for `run_pair`."""
 
     chain: Any
-    rank: int  # of the noise, NONE where it lies in scratch.noise, ALONG
-    scale: int  # of noise along the events
+    rank: int  # of the noise, NONE where it is in scratch.noise, or ALONG
+    scale: Any  # int: of event-aligned noise
     steps: int
     current: Any
     plus_at: int
     minus_at: int
-    minus_noise_at: int
+    minus_noise_at: Any  # int
     scratch: Any
     other: Any
     out: Any
@@ -169,7 +168,7 @@ class Presented(NamedTuple):
 
 
 class Sixteen(NamedTuple):
-    """Neurons of a vector, and what does not change while they run."""
+    """Sixteen neurons, and their constants."""
 
     lane: int  # of the first
     to: int  # from a `Place` to their spikes
@@ -183,7 +182,7 @@ class Sixteen(NamedTuple):
 
 @inlined
 def _sixteen(presentation, first):
-    lane = min(first, presentation.chain.lanes[0] - WIDTH)  # a vector too many repeats the last one
+    lane = min(first, presentation.chain.lanes[0] - WIDTH)  # the last one may be repeated
     return Sixteen(
         lane,
         lane // WIDTH * presentation.place.sixteen,
@@ -207,16 +206,16 @@ def _tell(presentation, one, plus, minus, t):
 def _compile_run_first(factors, apart):
     """The first layer's `run_pair`, of neurons that are plain (`is_plain`).
 
-    Four vectors of both members run at once: a step waits for the last one's product. `factors`: the
-    noise is one factor a neuron (scratch.outputs) times one drive a step (scratch.dots), multiplied here, for
-    ONE rank or MANY; or one bit a neuron and step, ALONG the events (scratch.input_bits); or NONE: it lies in
-    scratch.noise; or there is none (STILL). `apart`: the second member's noise and current are its own,
-    not the first's.
+    Four vectors of both members run at once, because a step waits for the product of the previous one.
+    `factors`: the noise is one factor per neuron (scratch.outputs) times one dot product per step
+    (scratch.dots), for ONE rank or MANY; or event-aligned (ALONG), one bit per neuron and step
+    (scratch.input_bits); or NONE: it is in scratch.noise; or there is no noise (STILL). `apart`: the second
+    member has noise and current of its own.
     """
 
     @inlined
     def noise_of(presentation, scratch, lane, factor, of_bias, t, at):
-        """What noise adds to sixteen neurons in a step."""
+        """Noise current of sixteen neurons in a step."""
         if factors == NONE:
             return load(scratch.noise, at) + of_bias
         if factors == ALONG:
@@ -233,7 +232,7 @@ def _compile_run_first(factors, apart):
 
     @inlined
     def arriving(presentation, one, t):
-        """What reaches both members' membranes in step t."""
+        """Input of both members' membranes in step t."""
         at = t * presentation.chain.lanes[0] + one.lane
         shared = load(presentation.current, presentation.plus_at + at) + one.bias
         if factors == STILL:
@@ -252,7 +251,7 @@ def _compile_run_first(factors, apart):
 
     @inlined
     def go_on(presentation, one, plus, minus, t, decay):
-        """Tell the spikes of step t - 1; return both members' v of step t, before the reset."""
+        """Write the spikes of step t - 1; return both members' v of step t, before the reset."""
         _tell(presentation, one, plus, minus, t - 1)
         more, less = arriving(presentation, one, t)
         return (
@@ -330,7 +329,7 @@ run_apart = _compile_run_all(apart=True)
 
 @inlined
 def is_plain(chain, layer, reach):
-    """Does this layer keep no u, decay by one product, and saturate at no current up to `reach`?"""
+    """Whether this layer keeps no u, decays by one product, and saturates at no current up to `reach`."""
     multiplier, shift = chain.decays[4 * layer + V_MULTIPLIER], chain.decays[4 * layer + V_SHIFT]
     return (
         reach <= chain.headroom[layer]
@@ -432,7 +431,7 @@ def run_still_pair(chain, layer, steps, currents, first_at, second_at, reach, sc
 
 @kernel
 def near_threshold_mask(chain, layer, steps, current, at, window, masks, gates_at):
-    """Write a bit for each neuron and step: is the unperturbed v within `window` of its threshold?
+    """Write one bit per neuron and step: whether the unperturbed v is within `window` of the threshold.
 
     v is taken before the reset; `current` int32 (step, lane) from `at` on, `masks` uint16.
     """

@@ -1,19 +1,20 @@
-"""Which noise do members carry, and what current does it make of arriving spikes?
+"""Noise of population members on weights, and the current that it adds for the spikes of a layer.
 
     low rank    E = sum_r A_r B_r^T       noise current of neuron k = scale * sum_r A_rk * (x . B_r)
     full rank   E itself                  noise current of neuron k = scale * (x . E_k)
-    aligned     one number a step         noise current of neuron k = scale * xi_k(t)      (aligned.py)
+    aligned     one number per step       noise current of neuron k = scale * xi_k(t)
 
 (EGGROLL, arXiv 2511.16652, section 4; paper section 2.5.) A noise number is `planes` random bits:
 
     Rademacher  2 * bit - 1                                  one plane,  standard deviation 1
     graded      popcount of 16 bits - 8 = sum_p 2^p bit_p - 8   five planes, standard deviation 2
 
-so x . B is a weighted sum of popcounts of x & plane. No perturbation is ever laid out: a member holds
-rank * (inputs + neurons) numbers while it is evaluated, and they are drawn again for the update.
+so x . B is a weighted sum of popcounts of x & plane. E is never stored: a member needs rank * (inputs +
+neurons) numbers while it is evaluated, and they are drawn again for the update.
 
-Noise is numbered by direction. Antithetic members +E and -E share one, number p for pair p; one-sided members
-have one each, 2p and 2p + 1. The second member takes its noise with a minus sign either way.
+Noise is numbered by direction. Antithetic members +E and -E share one direction, number p for pair p;
+one-sided members have one each, 2p and 2p + 1. The second member has its noise with a minus sign in both
+cases.
 """
 
 import numpy as np
@@ -49,7 +50,7 @@ GRADED_BITS = 16
 GRADED_PLANES = 5
 GRADED_OFFSET = 8
 FEW = 4
-"""Graded fields of so many words are drawn all bits at once."""
+"""Largest number of words of a graded field whose bits are all drawn at once."""
 ONE_NUMBER = np.int64(1)
 FIRST = np.int64(0)
 """Typed, since a literal would compile the callee once more."""
@@ -86,7 +87,7 @@ def draw_noise(
     for index in range(GRADED_PLANES * count):
         out[at + index] = uint64(0)
     together = count == words and words <= FEW
-    if together:  # the bits' fields follow each other: one call draws them all
+    if together:  # the fields of the bits are consecutive: one call draws them all
         first = component * GRADED_BITS * words
         draw_words(out, raw, first, GRADED_BITS * words, stream, layer, direction, generation, seed)
     whole = count // WORDS * WORDS
@@ -197,7 +198,7 @@ def draw_lanes(
 
 @inlined
 def perturbs(noise, layer, direction):
-    """Does this direction perturb this layer? They take turns among the event-aligned layers."""
+    """Whether this direction perturbs this layer: directions alternate between the event-aligned layers."""
     turn = noise.turn[layer]
     return noise.scale[layer] != 0 and (turn < 0 or direction % noise.turns == turn)
 
@@ -206,7 +207,7 @@ def perturbs(noise, layer, direction):
 def draw_aligned(chain, noise, layer, steps, direction, generation, scratch):
     """Draw the event-aligned noise of one direction for one layer to scratch.inputs."""
     width = ((chain.neurons[layer] + 127) >> 7) << 1
-    if not noise.graded:  # the steps' fields follow each other: one call draws them all
+    if not noise.graded:  # the fields of the steps are consecutive: one call draws them all
         draw_words(
             scratch.inputs,
             chain.noise_at[layer],

@@ -1,4 +1,4 @@
-"""What does the readout learn from its own error? A local three-factor rule, from traces.
+"""Delta rule of the readout: a local three-factor rule on errors and traces.
 
     r_j(t) = filtered spikes of neuron j, as the readout's membrane would filter them
     e_j    = (sum over t of r_j(t)) >> TRACE_SHIFT            the trace of neuron j
@@ -6,7 +6,7 @@
     sums[j, k] = sum over samples of e_j * err_k
 
 For a readout by membrane this is the gradient of the log-likelihood but for rounding: the score of
-class k is linear in its weights. Unperturbed presentation; paper section 7, "local plasticity rules".
+class k is linear in its weights. It uses the unperturbed pass; paper section 7, "local plasticity rules".
 """
 
 from typing import Any, NamedTuple
@@ -29,14 +29,14 @@ from neurosim.kernels.simd import (
 )
 
 SPIKE = 64
-"""What a spike adds to a trace: 2^STATE_SHIFT, as to u."""
+"""Contribution of a spike to a trace: 2^STATE_SHIFT, as to u."""
 TRACE_SHIFT = 4
-"""Ten steps of spikes at dv = 400 then make 8 bits, chosen here."""
+"""Chosen here: traces of ten steps of spikes at dv = 400 then have 8 bits."""
 ERROR_ONE = 127
 
 
 def largest_trace(decay_u: int, decay_v: int, steps: int) -> int:
-    """The trace of a neuron that spikes in every step: no other is larger."""
+    """Largest trace: that of a neuron that spikes in every step."""
     current = filtered = total = 0
     for _ in range(steps):
         current = (current * (limits.DECAY_ONE - decay_u) >> limits.DECAY_BITS) + SPIKE
@@ -46,7 +46,7 @@ def largest_trace(decay_u: int, decay_v: int, steps: int) -> int:
 
 
 class Filtered(NamedTuple):
-    """What sixteen neurons' spikes leave in the readout: u, v, and the sum over steps of v."""
+    """Traces of sixteen neurons: filtered spikes u and v, and the sum over steps of v."""
 
     current: Any
     potential: Any
@@ -94,7 +94,7 @@ def accumulate_delta(
     """Add the sums of the samples in `groups` (flat int64) for the last layer, number `layer`.
 
     Of the sources `begin` * 16 .. `end` * 16 - 1, as far as there are `neurons_in`.
-    trains   uint16 (sample, hidden layer, step, lane / 16) spikes of the unperturbed presentation
+    trains   uint16 (sample, hidden layer, step, lane / 16) spikes of the unperturbed pass
     errors   int32 (sample, lane)
     traces   int32 (16,), scratch
     sums    int32 (source, lane), added to
@@ -124,7 +124,7 @@ def accumulate_delta(
 
 @kernel
 def accumulate_delta_biases(errors_array, groups, votes_array):
-    """Add the errors of the samples in `groups` to int32 sums (lane,): as of a synapse whose trace is 1."""
+    """Add the errors of the samples in `groups` to int32 sums (lane,), as for a synapse with trace 1."""
     errors, sums = pointer(errors_array), pointer(votes_array)
     lanes = votes_array.size
     for index in range(groups.size):

@@ -1,13 +1,13 @@
-"""What was a neuron's own noise worth, where the readout tells its errors to the neurons before it?
+"""Neuron credit by error: the credit of each hidden neuron for its own noise, from the errors of the readout.
 
-    blame_k   = sum over classes c of err_c * w_ck                  err_c: `readout.softmax_errors`
-    credit_ik = (blame_k * (e_k(+) - e_k(-))) >> CREDIT_SHIFT       e_k: trace of its spikes (delta.py)
+    feedback_k = sum over classes c of err_c * w_ck                  err_c: `readout.softmax_errors`
+    credit_ik  = (feedback_k * (e_k(+) - e_k(-))) >> CREDIT_SHIFT    e_k: trace of its spikes (delta.py)
 
-The members of pair i give neuron k of the last hidden layer +noise and -noise. What that changes in its
-own trace, times what its trace is worth to the readout, is what its noise was worth: the noise of other
-neurons does not enter, as it does in a fitness that all share. No derivative of the neuron is taken.
-w_ck are the readout's weights: a core of the hidden layer keeps a copy of the few that leave its
-neurons, which learns as the readout does, from the same errors, traces and counter: the same bits.
+The members of pair i give neuron k of the last hidden layer +noise and -noise. Its credit is the resulting
+change of its trace times its feedback error. Unlike a fitness that all neurons share, it does not contain
+the noise of other neurons. No derivative of the neuron is used. w_ck are the weights of the readout: on a
+chip, a core of the hidden layer would keep a copy of the few outgoing weights of its neurons, updated by
+the same errors, traces and counters as the readout, and therefore with the same bits.
 """
 
 from numba import int32, int64
@@ -17,12 +17,12 @@ from neurosim.kernels.rules.delta import filter_spikes, no_spikes, trace_of
 from neurosim.kernels.simd import WIDTH, load, select, shift_right, splat, store
 
 CREDIT_SHIFT = 5
-"""Credits of a trained network are then some hundreds, and one in 10^4 meets its edge; chosen here."""
+"""Chosen here: credits of a trained network are then some hundreds, and one in 10^4 is clipped."""
 
 
 @inlined
 def feedback_errors(chain, errors, errors_at, feedback):
-    """Write what a unit of trace is worth: feedback int32 (lane,) of the layer before the last.
+    """Write the feedback errors int32 (lane,) of the layer before the last, per unit of trace.
 
     Returns False if it is 0 for all neurons.
     """
@@ -43,12 +43,12 @@ def feedback_errors(chain, errors, errors_at, feedback):
 def neuron_credit(
     spikes, plus, minus, row, steps, decay_u, decay_v, feedback, largest, credits, at, lanes
 ):
-    """Write a pair's credits int16 (lane,), no further than ±largest, to `credits` from `at` on.
+    """Write a pair's credits int16 (lane,), clipped to ±largest, to `credits` from `at` on.
 
     spikes  uint16 of both members, `row` a step: of +noise from `plus` on, of -noise from `minus` on
     """
     for first in range(0, lanes, 2 * WIDTH):
-        second = min(first + WIDTH, lanes - WIDTH)  # a vector too many repeats the last one
+        second = min(first + WIDTH, lanes - WIDTH)  # a vector too many repeats the last vector
         a, b = first // WIDTH, second // WIDTH
         plus_a, plus_b, minus_a, minus_b = no_spikes(), no_spikes(), no_spikes(), no_spikes()
         for t in range(steps):

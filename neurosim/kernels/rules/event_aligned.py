@@ -1,20 +1,19 @@
-"""What is noise that is drawn along the events worth? Event-aligned perturbations, and their update.
+"""Event-aligned perturbation: noise on the currents of neurons, and the update sums of its directions.
 
-    input_k(t) += scale * xi_k(t)                     one number a neuron and step, from the counter
+    input_k(t) += scale * xi_k(t)                     one number per neuron and step, from the counter
     sums[j, k]  = sum over directions i of c_ik * sum_t xi_ik(t) * x_ij(t)
 
-c_ik is what the direction's noise was worth: its coefficient f_i, the same for all neurons, or what each
-neuron's own noise was worth (credit.py).
+c_ik is the utility of the direction: its coefficient f_i, the same for all neurons, or the credit of each
+neuron (error_credit.py).
 
 In step t the noise acts as the rank-1 weight perturbation xi(t) x(t)^T / |x(t)|^2, whose right factor is
-the spikes that arrive: no noise is spent on synapses that the sample does not use. The update
-presents the same spikes a second time; every synapse that one visits adds c_ik xi_ik(t), the noise drawn
-again, and keeps no trace. x is the unperturbed input of the layer: a direction perturbs one event-aligned
-layer only (`perturbs`), so what reaches that layer is what reaches it without noise, and the estimate has
-no cross terms.
+the input spikes: synapses that the sample does not use are not perturbed. The update makes a second pass
+over the same spikes, with the noise drawn again; every spike adds c_ik xi_ik(t) to its synapses, which keep
+no trace. x is the unperturbed input of the layer: a direction perturbs one event-aligned layer only
+(`perturbs`), so the input of that layer is unperturbed, and the estimate has no cross terms.
 
-The noise may be left out where it can do nothing: in all but every `period`-th step, or wherever the
-unperturbed membrane is further than `window` from its threshold (a gate, one bit a neuron and step).
+The noise can be restricted to every `period`-th step, and to neurons whose unperturbed membrane is within
+`window` of its threshold (the near-threshold mask, one bit per neuron and step).
 """
 
 import numpy as np
@@ -51,14 +50,14 @@ from neurosim.kernels.transpose import transpose_blocks
 NO_GATE = np.int64(0)
 COLUMN = 8 * WIDTH
 MOMENTS = 128
-"""An update takes 128 lanes and 128 moments together: 32 KiB of terms, which stay in the nearest cache."""
+"""Lanes and moments of an update at a time, 128 each: 32 KiB of terms, which stay in the L1 cache."""
 NO_NEURON = np.iinfo(np.int32).max
-"""Threshold of the lanes that only fill a vector."""
+"""Threshold of padding lanes."""
 
 
 @kernel
 def gated(value, masks, at, window):
-    """`value`, or 0 in the lanes whose gate is shut; without a window all masks are open."""
+    """`value`, or 0 in the lanes outside the near-threshold mask; without a window in no lane."""
     if window == NO_GATE:
         return value
     return select(spikes_of(masks[at]), value, splat(int32(0)))
@@ -118,9 +117,9 @@ def aligned_terms(
     planes_array,
     terms_array,
 ):
-    """What a synapse adds for a spike: sum over the directions of a group of c_ik xi_ik(t).
+    """Terms that a synapse adds per spike: the sum over the directions of a group of c_ik xi_ik(t).
 
-    Groups `begin` .. `end` - 1 of int64 groups (group,), the sample that the pairs of a group saw.
+    Groups `begin` .. `end` - 1 of int64 groups (group,), the sample of each group.
     credits       int16 (direction, lane), divided among the groups evenly and in order
     directions    int64 (direction,) their numbers
     planes        uint64 scratch: the noise of all steps, or `noise_words` of one if graded
@@ -174,7 +173,7 @@ def aligned_terms(
 
 @kernel
 def term_place(lane, moments, lanes):
-    """Where the column of `lane` starts in `terms`, and how many lanes it has."""
+    """Start of the column of `lane` in `terms`, and its number of lanes."""
     left = lane // COLUMN * COLUMN
     return left * moments, min(COLUMN, lanes - left)
 
@@ -213,9 +212,9 @@ def accumulate_event_aligned(
     bits_array,
     votes_array,
 ):
-    """Present the samples again: every spike adds its step's terms, sources of words `begin` .. `end`-1.
+    """Second pass: every spike adds the terms of its step, for sources of words `begin` .. `end` - 1.
 
-    spikes  uint64: what reaches the layer, sample s from s * spike_row + spikes_at on, `words_in`
+    spikes  uint64: input spikes of the layer, sample s from s * spike_row + spikes_at on, `words_in`
             words a step; no more than WORDS words from `begin` to `end`
     terms   int16 of `aligned_terms`
     bits    uint64 (part, source of a word, word), scratch: MOMENTS * WORDS
@@ -251,7 +250,7 @@ def accumulate_event_aligned(
 
 @kernel
 def _gather_moments(chunk, inside, steps, groups, spikes, spike_row, spikes_at, words_in, bits):
-    """Write bit m of word (m / 64, source, word): does the source spike in moment `chunk` + m?"""
+    """Write bit m of word (m / 64, source, word): whether the source spikes in moment `chunk` + m."""
     group = chunk // steps
     step = chunk - group * steps
     nothing = splat_words(uint64(0))

@@ -1,7 +1,7 @@
-"""Errors of hidden layers: joined from readouts and from the layers above, and the local delta rule.
+"""Errors of hidden layers, from readouts and from the layers above, and the delta rule of local readouts.
 
-E_j    = clip(sum over connections of (sent back_j * multiplier) >> MULTIPLIER_BITS)
-trace  = sum over spikes of kernel[t]       kernel[t]: what a spike in step t adds to a readout's sum
+E_j    = clip(sum over connections of (returned_j * multiplier) >> MULTIPLIER_BITS)
+trace  = sum over spikes of kernel[t]       kernel[t]: contribution of a spike in step t to a readout's sum
 sums[row of j, c] += trace_j * err_c        the delta rule, of readouts that may share rows
 """
 
@@ -20,7 +20,7 @@ ERROR_EDGE = (1 << 15) - 1
 
 
 def trace_kernel(decay_u: int, decay_v: int, steps: int) -> NDArray[np.int32]:
-    """What a spike in each step adds to a trace: int32 (step,). Decays as they act, 0..4096."""
+    """Contribution of a spike in each step to a trace: int32 (step,). Effective decays, 0..4096."""
     sums = []
     current, filtered, total = 0, 0, 0
     for age in range(steps):
@@ -33,7 +33,7 @@ def trace_kernel(decay_u: int, decay_v: int, steps: int) -> NDArray[np.int32]:
 
 @kernel
 def join_errors(begin, end, sent_array, multiplier, first, errors_array):
-    """Add what one connection sends back, int32 (trial, lane), to errors; the first one is written.
+    """Add the errors that one connection returns, int32 (trial, lane); those of the first are written.
 
     Kept within ±ERROR_EDGE after each, in the order of the connections.
     """

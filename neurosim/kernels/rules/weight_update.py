@@ -1,17 +1,19 @@
-"""What becomes of the weights once every direction has been scored? Each core draws the noise again.
+"""Update of weights: sums over directions with the noise drawn again, momentum, and stochastic rounding.
 
     sums[j, k]  = sum over directions i of f_i * sum_r A_irk * B_irj     (low rank)
                  = sum over directions i of f_i * E_ikj                   (full rank)
     step[j, k]   = (sums * rate - state * decay) >> 32                   stochastically rounded
     state[j, k] += step[j, k]                                             stops at the register's edge
 
-f_i is the one small integer a direction sends to every core (int8). Paper, appendix B, equation 6.
+f_i is the coefficient of direction i (int8), the only number sent to the cores. Paper, appendix B, equation
+6.
 
-Noise numbers are bits (perturbation.py), so with c_ik = f_i * A_ik a sum is a sum of c over the directions
-whose bit is set, less those whose bit is not. Four directions have sixteen such sums: made once, looked up
-for every source (the "method of four Russians", Arlazarov et al. 1970). Sixteen lookups then add 64
-directions, in 16 bits where |f| of the 64 allows it and 32 directions at a time where it does not. Full rank
-has one f for all its neurons and no A: bits of f instead of looked_up, and a popcount for each.
+Noise numbers are bits (noise/weight_noise.py), so with c_ik = f_i * A_ik a sum is a sum of c over the
+directions whose bit is set, minus those whose bit is not. Four directions have sixteen such sums: made
+once, looked up for every source (the "method of four Russians", Arlazarov et al. 1970). Sixteen lookups
+then add 64 directions, in 16 bits where |f| of the 64 allows it and 32 directions at a time where it does
+not. Full rank has one f for all its neurons and no A: bits of f instead of looked_up, and a popcount for
+each.
 """
 
 import numpy as np
@@ -60,7 +62,7 @@ from neurosim.kernels.simd import (
 from neurosim.kernels.transpose import transpose_blocks
 
 DIRECTIONS = 64
-"""Directions taken together: the bits of one word."""
+"""Directions per word: one bit each."""
 QUAD = 4
 SUMS = 1 << QUAD
 QUADS = DIRECTIONS // QUAD
@@ -212,7 +214,7 @@ def make_sums(looked_up, terms, lanes, lane_a, lane_b, begin, end, graded):
 def add_sums(
     sums, row, at, vectors, bits, bits_at, count, sources, looked_up, plane, graded, all_a, all_b
 ):
-    """Add to up to 4 `vectors` of sums of `sources` sources, `row` apart, what 64 directions look up."""
+    """Add the looked-up sums of 64 directions to 1..4 `vectors` of sums of `sources` sources, `row` apart."""
     weight = splat(int32(1 << plane))
     offset = splat(int32(GRADED_OFFSET if graded and plane == 0 else 0))
     less_0, less_1 = widen_first(all_a) * offset, widen_second(all_a) * offset
@@ -453,7 +455,7 @@ def accumulate_biases(
 def gather_momentum(begin, end, momentum, decay_bits, sums):
     """momentum = momentum - (momentum >> decay_bits, towards zero) + sums; int32 (source, lane).
 
-    It stops at ±MOMENTUM_MAX, where 32 bits end.
+    It saturates at ±MOMENTUM_MAX, the edge of 32 bits.
     """
     for source in range(begin, end):
         for lane in range(sums.shape[1]):
@@ -483,7 +485,7 @@ def move(state, direction, rate, decay, random, low, high):
 def move_synapses(
     begin, end, layer, generation, seed, direction, rate, decay, low, high, random, state
 ):
-    """Move the synapses of sources `begin` .. `end` - 1; return how many stand at the register's edge.
+    """Move the synapses of sources `begin` .. `end` - 1; return how many are at the register's edge.
 
     direction  int32 (source, lane): sums or momentum; rate, decay: fixed point, RATE_BITS
     state      int16 (source, neuron), updated, inside low .. high; random: uint64 scratch (lane / 4,)
@@ -522,7 +524,7 @@ def move_synapses(
 
 @kernel
 def round_states(states_array, fraction_bits, mantissas_array):
-    """Write the mantissas int8 that states int16 are nearest to; both lie in C order."""
+    """Write the mantissas int8 nearest to the states int16; both in C order."""
     states, mantissas = pointer(states_array), pointer(mantissas_array)
     half = (int32(1) << int32(fraction_bits)) >> int32(1)
     for place in range(states_array.size):

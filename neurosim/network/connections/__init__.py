@@ -1,4 +1,4 @@
-"""Connection kinds by the name that descriptions in JSON give them. A new kind is a file and an entry."""
+"""Registry of connection kinds, by their names in JSON. A new kind is a file and an entry."""
 
 from neurosim.network.connections.base import ConnectionKind, Parameter, Synapses
 from neurosim.network.connections.conv2d import Conv2d

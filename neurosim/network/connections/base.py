@@ -1,6 +1,7 @@
-"""What a connection kind defines: shapes, the matrix that it learns, and its synapses one by one.
+"""Connection kind: the interface with shapes, the learned matrix, and the expansion to synapses.
 
-A parameter is always a matrix (rows = fan-in, columns = outputs). A kind says how spikes meet it.
+A parameter is always a matrix (rows = fan-in, columns = outputs). A kind defines which of its elements
+connect which neurons.
 """
 
 from typing import Any, ClassVar, NamedTuple, Protocol
@@ -14,8 +15,8 @@ from neurosim.network.shapes import Shape
 class Parameter(NamedTuple):
     """The matrix of a connection.
 
-    rows, columns  its shape: rows = fan-in of an output that misses none, columns = outputs
-    uses           how many outputs share a row at most: 1, or the positions of a map
+    rows, columns  its shape: rows = full fan-in of an output, columns = outputs
+    uses           largest number of outputs that share a row: 1, or the positions of a map
     """
 
     rows: int

@@ -1,4 +1,4 @@
-"""Windows of a map: the checks and the numbers that convolution and pooling share."""
+"""Windows of a map: checks and sizes that convolution and pooling share."""
 
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ CHANNELS = limits.Range(1, 1 << 16)
 
 
 class Taps(NamedTuple):
-    """Every place where a window meets a source: int64 (tap,) each.
+    """Taps of all windows: int64 (tap,) each.
 
     row          ky * kernel_x + kx
     source, out  positions y * width + x of the source map and of the target map
@@ -70,7 +70,7 @@ def out_plane(where: str, in_shape: Shape, kernel: Pair, stride: Pair, padding: 
 
 
 def taps(in_plane: Pair, out: Pair, kernel: Pair, stride: Pair, padding: Pair) -> Taps:
-    """Which source positions each window of a target position covers, those in the padding left out."""
+    """The source positions in the window of each target position, without those in the padding."""
     oy, ox, ky, kx = (axis.reshape(-1) for axis in np.indices((*out, *kernel), dtype=np.int64))
     y, x = oy * stride[0] + ky - padding[0], ox * stride[1] + kx - padding[1]
     inside = (y >= 0) & (y < in_plane[0]) & (x >= 0) & (x < in_plane[1])

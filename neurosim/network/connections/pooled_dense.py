@@ -1,6 +1,6 @@
-"""Dense connection from a sum-pooled map: all spikes of a window of a map share one weight a target.
+"""Dense connection from a sum-pooled map: the spikes of a window share one weight per target neuron.
 
-A local readout of a map has windows x channels x classes weights, few enough to stay in a core.
+A local readout of a map has windows x channels x classes weights, few enough for a core.
 """
 
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class PooledDense:
         return self.window
 
     def windows(self, in_shape: Shape) -> Pair:
-        """How many windows there are (y, x)."""
+        """Number of windows (y, x)."""
         _, height, width = map_of("pooled dense connection", in_shape)
         return -(-height // self.pair[0]), -(-width // self.pair[1])
 

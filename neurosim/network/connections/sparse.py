@@ -1,4 +1,4 @@
-"""Sparse connection: a dense matrix of which a mask says which synapses exist."""
+"""Sparse connection: a dense matrix with a mask of the synapses that exist."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -42,7 +42,7 @@ class Sparse:
         return Sparse(array.shape[0], array.shape[1], np.packbits(array).tobytes().hex())
 
     def mask(self) -> NDArray[np.bool_]:
-        """Which synapses exist: bool (source, neuron)."""
+        """Mask of the synapses that exist: bool (source, neuron)."""
         packed = np.frombuffer(bytes.fromhex(self.bits), np.uint8)
         count = self.sources * self.targets
         return np.unpackbits(packed, count=count).astype(bool).reshape(self.sources, self.targets)

@@ -15,8 +15,8 @@ from neurosim.network.shapes import Shape
 class SumPool2d:
     """Windows of `size`, one integer or a pair (y, x), `stride` apart: the size by default.
 
-    Fixed weights of mantissa 1 (an AND of format and threshold says what a spike is worth): nothing
-    is learned.
+    The weights are fixed at mantissa 1 and not learned; `weight_exp` of the connection and the threshold of
+    the target set the effect of a spike.
     """
 
     size: int | tuple[int, int]

@@ -1,4 +1,4 @@
-"""Neuron models by the name that descriptions in JSON give them. A new model is a file and an entry."""
+"""Registry of neuron models, by their names in JSON. A new model is a file and an entry."""
 
 from neurosim.network.neurons.adaptive_lif import AdaptiveLif
 from neurosim.network.neurons.lif import Lif

@@ -17,7 +17,7 @@ from neurosim.network.errors import check_register
 
 @dataclass(frozen=True)
 class AdaptiveLif:
-    """rise: what a spike adds to the threshold, a mantissa shifted left by 6; decay of that, 12 bits."""
+    """rise: increment of the threshold per spike, a mantissa shifted left by 6; decay: its decay, 12 bits."""
 
     rise: int
     decay: int

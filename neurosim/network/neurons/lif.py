@@ -1,4 +1,4 @@
-"""Leaky integrate-and-fire neuron with a current and a membrane decay (CUBA); no registers of its own."""
+"""Leaky integrate-and-fire neuron with current and membrane decay (CUBA), without registers of its own."""
 
 from dataclasses import dataclass
 from typing import ClassVar

@@ -6,10 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurosim.kernels.connections import conv2d
+from neurosim.kernels.noise.layer_noise import conv_noise
 from neurosim.kernels.simd import WIDTH, zeros
 from neurosim.network import Conv2d, Network
 from neurosim.network.connections.planes import taps
-from neurosim.population.operators.operator import TERM_MAX, Operator, Source, Sums, flat
+from neurosim.population.operators.operator import TERM_MAX, Factors, Operator, Source, Sums, flat
 
 
 class Scratch(NamedTuple):
@@ -23,7 +24,7 @@ class Scratch(NamedTuple):
 
 
 class Conv2dOperator(Operator):
-    """A convolution."""
+    """Operator of a convolution."""
 
     can_be_narrow = True
 
@@ -91,6 +92,15 @@ class Conv2dOperator(Operator):
         kernel(
             0, count, span.start, span.stop, self._geometry, self._sums, scratch.packed, self.shift,
             self.lanes, out,
+        )  # fmt: skip
+
+    def add_noise(
+        self, scratch: Scratch, count: int, span: range, source: Source, factors: Factors,
+        out: NDArray[np.int32],
+    ) -> None:  # fmt: skip
+        conv_noise(
+            0, count, span.start, span.stop, self.steps, self._geometry, scratch.packed,
+            factors.inner, factors.outer, self.lanes, out,
         )  # fmt: skip
 
     def _sums_shape(self) -> tuple[int, int]:

@@ -7,11 +7,12 @@ from numpy.typing import NDArray
 
 from neurosim.kernels.connections import dense_layer
 from neurosim.kernels.connections.dense import LISTED, largest_sum
+from neurosim.kernels.noise.layer_noise import dense_noise
 from neurosim.kernels.rules import event_aligned
 from neurosim.kernels.rules.layer_error import layer_delta
 from neurosim.kernels.simd import WORDS, zeros
 from neurosim.network import Network, PooledDense
-from neurosim.population.operators.operator import TERM_MAX, Operator, Source, Sums
+from neurosim.population.operators.operator import TERM_MAX, Factors, Operator, Source, Sums
 
 
 class Scratch(NamedTuple):
@@ -58,6 +59,18 @@ class DenseOperator(Operator):
             0, count, span.start, span.stop, self.steps, source.bits, source.row,
             source.at(self.delay), source.words, self._weights, self.shift, self.lanes,
             scratch.axons, out,
+        )  # fmt: skip
+
+    def add_noise(
+        self, scratch: Scratch, count: int, span: range, source: Source, factors: Factors,
+        out: NDArray[np.int32],
+    ) -> None:  # fmt: skip
+        if not np.array_equal(self._rows, np.arange(self.sources)):
+            super().add_noise(scratch, count, span, source, factors, out)
+        dense_noise(
+            0, count, span.start, span.stop, self.steps, source.bits, source.row,
+            source.at(self.delay), source.words, self.sources, factors.inner, factors.outer,
+            self.lanes, out,
         )  # fmt: skip
 
     def _sums_shape(self) -> tuple[int, int]:
@@ -111,14 +124,14 @@ class DenseOperator(Operator):
         layer_delta(0, count, traces, errors, self._delta_rows(), sums.narrow)
 
     def _delta_rows(self) -> NDArray[np.int32]:
-        """Where each source lane adds: sums lie by lane, but for rows that lanes share."""
+        """Row of the sums of each source lane: its own, or one that several lanes share."""
         if isinstance(self.connection.kind, PooledDense):
             return self._rows
         return np.arange(self.sources, dtype=np.int32)
 
 
 class PooledDenseOperator(DenseOperator):
-    """Windows of a map share a row; it reads, and learns by the delta rule alone."""
+    """Operator of a dense connection from a sum-pooled map; only the delta rule trains it."""
 
     def accumulate(
         self, scratch: Scratch, count: int, source: Source, terms: NDArray[np.int16],

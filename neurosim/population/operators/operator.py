@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from neurosim.kernels.connections import explicit
 from neurosim.kernels.simd import TWIN, WIDTH, zeros
-from neurosim.network import Connection, Network
+from neurosim.network import Connection, Network, NetworkError
 from neurosim.network.shapes import lane_order
 
 INT32_MAX = (1 << 31) - 1
@@ -42,12 +42,19 @@ class Source(NamedTuple):
         return int(self.bits.shape[1] * self.bits.shape[2])
 
     def at(self, delay: int) -> int:
-        """Where step 0 lies, `delay` steps late."""
+        """Index of step 0, delayed by `delay` steps."""
         return (self.lead - delay) * self.words
 
 
+class Factors(NamedTuple):
+    """Noise on a matrix, of pairs of trials: kernels/noise/layer_noise.py."""
+
+    inner: NDArray[np.uint64]
+    outer: NDArray[np.int32]
+
+
 class Sums(NamedTuple):
-    """What a thread adds up for a matrix: int32 as kernels add, int64 in all, trials since the last fold."""
+    """Update sums of a matrix: int32 sums of kernels, int64 totals, and trials since the last fold."""
 
     narrow: NDArray[np.int32]
     wide: NDArray[np.int64]
@@ -65,10 +72,10 @@ def flat(count: int, kind: Any) -> NDArray[Any]:
 
 
 class Operator:
-    """A connection synapse by synapse: any kind, slowly."""
+    """Operator of any connection kind, synapse by synapse, without a fast kernel."""
 
     can_be_narrow = False
-    """May its currents be int16 sums of mantissas?"""
+    """Whether its currents may be int16 sums of mantissas."""
 
     def __init__(self, network: Network, connection: Connection, steps: int) -> None:
         self.connection, self.steps = connection, steps
@@ -91,22 +98,22 @@ class Operator:
 
     @property
     def narrow(self) -> bool:
-        """With the matrix that is loaded, do all sums of mantissas fit 16 bits, and are they written so?"""
+        """Whether all sums of mantissas of the loaded matrix fit 16 bits, so that currents are int16."""
         return False
 
     @property
     def bound(self) -> int:
-        """No current is larger, in units of u."""
+        """Largest |current|, in units of u."""
         return self._largest << self.shift
 
     @property
     def synapses(self) -> int:
-        """How many synapses there are."""
+        """Number of synapses."""
         return self._count
 
     @property
     def fan_out(self) -> int:
-        """The most synapses that a source has."""
+        """Largest number of synapses of a source."""
         return self._fan_out
 
     def load_places(self, network: Network) -> None:
@@ -150,7 +157,7 @@ class Operator:
         self._largest = int(sums.max(initial=0))
 
     def scratch(self, block: int) -> Any:
-        """What a thread needs for `block` trials."""
+        """Memory that a thread needs for `block` trials."""
         return None
 
     def current(
@@ -162,8 +169,18 @@ class Operator:
             source.at(self.delay), source.words, self._table, self.shift, self.lanes, out,
         )  # fmt: skip
 
+    def add_noise(
+        self, scratch: Any, count: int, span: range, source: Source, factors: Factors,
+        out: NDArray[np.int32],
+    ) -> None:  # fmt: skip
+        """Add the currents of noise on the matrix, of trials whose currents have just been written."""
+        raise NetworkError(
+            f"connection {self.connection.name}: {self.connection.kind.name} has no kernel for noise on its "
+            f"weights; use --method event-aligned with --feedback, or another kind of layer"
+        )
+
     def new_sums(self) -> Sums:
-        """Sums of nothing yet."""
+        """Empty update sums."""
         assert self.parameter is not None
         shape = self._sums_shape()
         return Sums(zeros(shape, np.int32), np.zeros(shape, np.int64), [0])
@@ -178,7 +195,7 @@ class Operator:
         return sums[:, : self.parameter.columns]
 
     def fold(self, sums: Sums, count: int, largest: int) -> None:
-        """Make room for `count` more trials, each of which adds no more than `largest`."""
+        """Fold the sums if `count` more trials, each adding at most `largest`, could overflow them."""
         sums.trials[0] += count
         if sums.trials[0] * largest > INT32_MAX:
             np.add(sums.wide, sums.narrow, out=sums.wide)
@@ -186,7 +203,7 @@ class Operator:
             sums.trials[0] = count
 
     def most_terms(self) -> int:
-        """How many terms a sum takes of a trial at most."""
+        """Largest number of terms that a sum takes from one trial."""
         assert self.parameter is not None
         return self.steps * self.parameter.uses
 
@@ -194,7 +211,7 @@ class Operator:
         self, scratch: Any, count: int, source: Source, terms: NDArray[np.int16],
         told: NDArray[np.uint8], sums: Sums,
     ) -> None:  # fmt: skip
-        """Add the terms int16 (trial, step, lane) that the spikes meet."""
+        """Add the terms int16 (trial, step, lane) of the neurons that each spike reaches."""
         self.fold(sums, count, TERM_MAX * self.most_terms())
         explicit.explicit_accumulate(
             0, count, self.steps, source.bits, source.row, source.at(self.delay), source.words,

@@ -11,7 +11,8 @@ from event_strategies import of_quads, quads_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neurosim.data.formats import cue_accumulation, gesture, registry, sandbox, spike_hdf5
+from neurosim import sandbox
+from neurosim.data.formats import cue_accumulation, gesture, registry, spike_hdf5
 from neurosim.data.formats.recording import EventFileError
 
 SAMPLES = [

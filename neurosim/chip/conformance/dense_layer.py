@@ -1,4 +1,4 @@
-"""Which network, weights and rules does a file of recorded steps describe?
+"""Recordings of one layer of dense, sparse or recurrent synapses: read, replayed and compared.
 
     params          JSON: the peer, its registers, the latency rule
     s_in, s_out     (step, input), (step, neuron) spikes; values where graded or ternary
@@ -7,65 +7,55 @@
     w_rec ...       the same from neuron to neuron;  delays: one a synapse, if they differ
     bias            effective biases;  noise_lfsr: noise draws;  mon_w: weights while learning
 
-The case is read from the arrays and params, never from the name of the file. What is not understood
-is kept for the reader of the outcome; an array that is not understood is an error.
+The case is read from the arrays and params, never from the name of the file. Unknown params are reported with
+the outcome; an unknown array is an error.
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from neurosim import limits
-from neurosim.chip import profiles
+from neurosim.chip.conformance.recorded import (
+    LARGEST_BITS,
+    LARGEST_SHIFT,
+    STATE_BITS,
+    WEIGHT_BITS,
+    Int,
+    Outcome,
+    Recorded,
+    VectorError,
+    first_differences,
+    leftovers,
+    whole,
+)
+from neurosim.chip.conformance.registers import bias_registers, each_neuron, fixed_point
+from neurosim.chip.conformance.weight_table import SIGN_MODES
+from neurosim.chip.emulator import Chip, Probe
 from neurosim.chip.profiles import Profile
 from neurosim.chip.synapses import Dense, Sparse, Synapses, currents, on_grid
-from neurosim.data.formats import array_files
-from neurosim.data.formats.recording import EventFileError
 from neurosim.network import Connection, Input, Network, Noise, Population, SignMode
-from neurosim.storage import JsonError, parse_json
 
-Int = NDArray[np.int64]
-SIGN_MODES: dict[int, SignMode] = {1: "mixed", 2: "excitatory", 3: "inhibitory"}
-LATENCY = re.compile(r"s_in\[t\] acts on u\[t(?:\+(\d+))?\]")
-PEERS = (
-    ("brian2", profiles.BRIAN2LOIHI),
-    ("nengo", profiles.NENGO),
-    ("slayer", profiles.SLAYER),
-    ("lava-dl", profiles.SLAYER),
-    ("lava", profiles.LAVA),
-)
-DESCRIBES = {"peer", "seed", "note", "T", "n_in", "n_out", "latency", "ds_offset", "dm_offset"}
-"""Params that name or repeat; those that can be wrong are checked in `_check_shapes`."""
 LEARNING = re.compile(r"^(dw|imp_[xy]\d|tau_[xy]\d)$")
 TRACES = re.compile(r"^mon_[xy]\d$")
-FIXED_POINT = ("fixed_pt", "bit_accurate_loihi", "bit_approximate_loihi")
-LARGEST_BITS, WEIGHT_BITS, STATE_BITS = 33, 26, 62
-"""Registers and spikes of a recording are no larger than 2^33, weights no larger than 2^26, u and v, which
-are only compared, than 2^62. Chosen here: a graded spike has 32 bits and a weight as it acts on u 22, so
-that their products, summed over 32 synapses, fit 64 bits and nothing wraps to a number that matches."""
-LARGEST_SHIFT = 22
 MOST_LEARNED = 1 << 26
 """Learned weights of all steps that are kept at once: 512 MiB, chosen here."""
 USED = ("eff", "act", "inc")
 """Name parts of weights as the peer used them: lava, brian2-loihi, nengo-loihi."""
 
 
-class VectorError(ValueError):
-    """A recording that cannot be read, or that asks for what the chip does not have."""
-
-
 class Case(NamedTuple):
-    """A recording as a network and what it should do.
+    """A recording as a network with the expected spikes and registers.
 
     biases   (neuron,) parts of biases that no register holds
     noise    (step, neuron) draws, or None
     plastic  (step, neuron, input) weights as they were after each step, or None
     wanted   by name: the recorded arrays
-    differ   weights that came out otherwise than recorded, in words; empty if none
+    differ   text on weights that differ from the recorded ones; empty if none
     """
 
     profile: Profile
@@ -80,102 +70,20 @@ class Case(NamedTuple):
     remarks: tuple[str, ...]
 
 
-class Recorded:
-    """Arrays and params of a file, and which of them nobody has asked for yet."""
-
-    def __init__(self, path: Path) -> None:
-        try:
-            self.arrays: dict[str, NDArray] = array_files.load(path)
-            text = str(self.arrays.pop("params", "{}"))
-            self.params: dict[str, Any] = parse_json(text.encode("utf-8", "surrogatepass"))
-        except (EventFileError, JsonError) as error:
-            raise VectorError(f"cannot be read: {error}") from None
-        if not isinstance(self.params, dict):
-            raise VectorError(f"params are {type(self.params).__name__}; needed is a JSON object")
-        self.params_left = set(self.params) - DESCRIBES
-        self.arrays_left = set(self.arrays)
-
-    def take(self, *names: str) -> Any:
-        """The first of `names` that there is, among arrays, then params; None if none is."""
-        found = None
-        for name in reversed(names):
-            for place, left in (
-                (self.params, self.params_left),
-                (self.arrays, self.arrays_left),
-            ):
-                left.discard(name)
-                if place.get(name) is not None:
-                    found = place[name]
-        return found
-
-    def array(self, *names: str, bits: int = LARGEST_BITS) -> Int | None:
-        """The first of `names` among the arrays, two-dimensional, as int64 of so many bits."""
-        for name in names:
-            if name in self.arrays:
-                self.arrays_left.discard(name)
-                return whole(name, self.arrays[name], 2, bits)
-        return None
-
-    def profile(self) -> Profile:
-        """The profile of the peer that made the recording, with the latency it states."""
-        peer = str(self.params.get("peer", "")).lower()
-        found = next((profile for name, profile in PEERS if name in peer), None)
-        for key, profile in (
-            ("decay_I", profiles.BRIAN2LOIHI),
-            ("iDecay", profiles.SLAYER),
-            ("refract", profiles.NENGO),
-            ("du", profiles.LAVA),
-        ):
-            if found is None and key in self.params:
-                found = profile
-        if found is None:
-            raise VectorError(
-                f"peer is {peer!r}; known are brian2-loihi, nengo-loihi, lava and slayer"
-            )
-        latency = self.params.get("latency")
-        if latency is not None:
-            stated = LATENCY.search(str(latency))
-            if not stated or int(stated[1] or 0) > 1:
-                raise VectorError(f"latency is {latency!r}; known: s_in[t] acts on u[t] or u[t+1]")
-            found = replace(found, input_latency=int(stated[1] or 0))  # type: ignore[arg-type]
-        offset, of_v = (
-            self.params.get("ds_offset", found.decay_offset),
-            self.params.get("dm_offset", 0),
-        )
-        if offset not in (0, 1) or of_v != 0:
-            raise VectorError(
-                f"ds_offset is {offset!r}, dm_offset {of_v!r}; known are 0 and 1, and 0"
-            )
-        return replace(found, decay_offset=offset)
+def recognises(file: Recorded) -> bool:
+    """Any recording that no other format recognises."""
+    return True
 
 
-def whole(name: str, given: Any, ndim: int | None = None, bits: int = LARGEST_BITS) -> Int:
-    """`given` as int64, or a VectorError: fractions, other dimensions, or beyond 2^bits."""
-    array = np.asarray(given)
-    if array.dtype.kind not in "iubf" or (array.dtype.kind == "f" and not _all_whole(array)):
-        raise VectorError(
-            f"{name} holds fractions ({array.dtype}): a floating-point recording; "
-            f"the chip has integers"
-        )
-    if ndim is not None and array.ndim != ndim:
-        raise VectorError(f"{name} has shape {array.shape}; needed are {ndim} dimensions")
-    low, high = (array.min(), array.max()) if array.size else (0, 0)
-    if low < -(1 << bits) or high > 1 << bits:
-        raise VectorError(f"{name} reaches from {low} to {high}; allowed are -2^{bits}..2^{bits}")
-    return array.astype(np.int64)
+def check(name: str, file: Recorded) -> Outcome:
+    """The outcome of a recording of steps."""
+    return _compared(name, read(file))
 
 
-def _all_whole(array: NDArray[np.floating]) -> bool:
-    return bool(np.isfinite(array).all() and (array == np.rint(array)).all())
-
-
-def read(path: Path) -> Case:
+def read(file: Recorded) -> Case:
     """The case that a file of recorded steps describes."""
-    file = Recorded(path)
     profile = file.profile()
-    tag = file.take("tag")
-    if tag is not None and tag not in FIXED_POINT:
-        raise VectorError(f"tag is {tag!r}: a floating-point recording; the chip has integers")
+    fixed_point(file)
     bits = {"s_in": LARGEST_BITS, "s_out": LARGEST_BITS, "u": STATE_BITS, "v": STATE_BITS}
     wanted = {name: file.array(name, bits=most) for name, most in bits.items()}
     arrays = {name: array for name, array in wanted.items() if array is not None}
@@ -207,7 +115,7 @@ def read(path: Path) -> Case:
     noise = file.array("noise_lfsr", "noise_x")
     if population.noise is not None and noise is None:
         raise VectorError(f"noise {population.noise} without recorded draws (noise_lfsr)")
-    _leftovers(file, remarks)
+    leftovers(file, remarks, TRACES)
     return Case(
         profile,
         network,
@@ -237,7 +145,7 @@ def _population(file: Recorded, profile: Profile, neurons: int, biases: Int) -> 
         value = file.take(*names)
         if value is None and default is None:
             raise VectorError(f"no {' or '.join(names)} among {sorted(file.params)}")
-        return _each(default if value is None else value, neurons, names[0])
+        return each_neuron(default if value is None else value, neurons, names[0])
 
     def one(name: str, default: int) -> int:
         value = register(name, default=default)
@@ -246,11 +154,13 @@ def _population(file: Recorded, profile: Profile, neurons: int, biases: Int) -> 
         return value
 
     vth, low = _thresholds(file, profile, neurons)
-    mantissa, exponent = _bias_registers(biases)
+    mantissa, exponent = bias_registers(biases)
     refractory = register("refractory", "refract", default=1)
     period = file.take("refractory_period")
     if period is not None:  # lava counts the steps after the one of the spike
-        refractory = _each(whole("refractory_period", period) + 1, neurons, "refractory_period")
+        refractory = each_neuron(
+            whole("refractory_period", period) + 1, neurons, "refractory_period"
+        )
     return Population(
         "neurons",
         neurons,
@@ -258,8 +168,8 @@ def _population(file: Recorded, profile: Profile, neurons: int, biases: Int) -> 
         vth_low_mant=low,
         du=register("du", "decay_I", "decay_u", "iDecay"),
         dv=register("dv", "decay_v", "vDecay"),
-        bias_mant=_each(mantissa, neurons, "bias"),
-        bias_exp=_each(exponent, neurons, "bias"),
+        bias_mant=each_neuron(mantissa, neurons, "bias"),
+        bias_exp=each_neuron(exponent, neurons, "bias"),
         refractory=refractory,
         vmin=one("vmin", limits.VMIN.low),
         vmax=one("vmax", limits.VMAX.high),
@@ -268,15 +178,6 @@ def _population(file: Recorded, profile: Profile, neurons: int, biases: Int) -> 
         reset_offset=one("reset_offset", 0),
         wide_decay=True,
     )
-
-
-def _each(value: Any, neurons: int, name: str) -> int | tuple[int, ...]:
-    array = whole(name, value).reshape(-1)
-    if np.all(array == array[:1]):
-        return int(array[0])
-    if array.size != neurons:
-        raise VectorError(f"{name} has {array.size} values for {neurons} neurons")
-    return tuple(array.tolist())
 
 
 def _thresholds(
@@ -294,10 +195,10 @@ def _thresholds(
         mantissa = effective if high is None else high
     if mantissa is None:
         raise VectorError(f"no threshold among {sorted(file.params)}")
-    vth_low = None if low is None else _each(low, neurons, "vth_lo")
+    vth_low = None if low is None else each_neuron(low, neurons, "vth_lo")
     if isinstance(vth_low, tuple):
         raise VectorError("vth_lo differs among the neurons; the chip has one value")
-    return _each(mantissa, neurons, "vth"), vth_low
+    return each_neuron(mantissa, neurons, "vth"), vth_low
 
 
 def _biases(file: Recorded, neurons: int) -> Int:
@@ -317,20 +218,6 @@ def _biases(file: Recorded, neurons: int) -> Int:
     if values.size not in (1, neurons):
         raise VectorError(f"bias has {values.size} values for {neurons} neurons")
     return np.broadcast_to(values.reshape(-1), (neurons,)).copy()
-
-
-def _bias_registers(values: Int) -> tuple[Int, Int]:
-    """Mantissas and exponents of effective biases; 0 where no register holds the value exactly."""
-    exponents = np.zeros(values.size, np.int64)
-    for larger in range(1, limits.BIAS_EXP.high + 1):
-        exponents[~_held(values >> exponents)] = larger
-    mantissas = values >> exponents
-    held = ((mantissas << exponents) == values) & _held(mantissas)
-    return np.where(held, mantissas, 0), np.where(held, exponents, 0)
-
-
-def _held(mantissas: Int) -> NDArray[np.bool_]:
-    return (mantissas >= limits.BIAS_MANT.low) & (mantissas <= limits.BIAS_MANT.high)
 
 
 def _noise(given: Any) -> Noise | None:
@@ -457,13 +344,54 @@ def _plastic(file: Recorded, sizes: tuple[int, int], remarks: list[str]) -> Int 
     return by_step
 
 
-def _leftovers(file: Recorded, remarks: list[str]) -> None:
-    traces = sorted(name for name in file.arrays_left if TRACES.match(name))
-    if traces:
-        remarks.append(f"{', '.join(traces)} not compared: traces of the peer's random rounding")
-    unknown = sorted(file.arrays_left - set(traces))
-    if file.params_left:
-        known = ", ".join(f"{name} = {file.params[name]!r}" for name in sorted(file.params_left))
-        remarks.append(f"params not understood: {known}")
-    if unknown:
-        raise VectorError(f"arrays not understood: {unknown}" + "".join(f"; {r}" for r in remarks))
+def replay(case: Case) -> dict[str, Int]:
+    """What the chip does with a case: u, v, s_out, each int64 (step, neuron)."""
+    chip = Chip(case.network, case.weights, case.profile, placement=None)
+    probes = (Probe("neurons", "u"), Probe("neurons", "v"))
+    rows: list[tuple[Int, Int, Int]] = []
+    state = None
+    for first, last, weights in _spans(case):
+        if weights is not None:  # brian2-loihi does not bring learned weights to the grid
+            learned = replace(case.profile, weight_range="any", rounding="none")
+            written = {**case.weights, "input->neurons": Dense(weights)}
+            chip = Chip(case.network, written, learned, placement=None)
+        noise = {} if case.noise is None else {"neurons": case.noise[first:last]}
+        done = chip.run(
+            case.spikes[None, first:last],
+            probes,
+            state=state,
+            noise=noise,
+            bias_noise={"neurons": case.biases},
+        )
+        state = done.state
+        rows.append((done.probed[0][0], done.probed[1][0], done.spikes["neurons"][0]))
+    return {
+        name: np.concatenate([row[i] for row in rows]).astype(np.int64)
+        for i, name in enumerate(("u", "v", "s_out"))
+    }
+
+
+def _spans(case: Case) -> Iterator[tuple[int, int, Int | None]]:
+    """Ranges of steps with the same weights; those recorded after a step act in the next ones."""
+    steps = len(case.spikes)
+    if case.plastic is None:
+        yield 0, steps, None
+        return
+    changed = (case.plastic[1:] != case.plastic[:-1]).any(axis=(1, 2))
+    ends = sorted({0, 1, *(np.flatnonzero(changed[: max(steps - 2, 0)]) + 2).tolist(), steps})
+    for first, last in pairwise(ends):
+        yield first, last, case.plastic[first - 1] if first else None
+
+
+def _compared(name: str, case: Case) -> Outcome:
+    done = replay(case)
+    differ = [case.differ] if case.differ else []
+    differ += first_differences(done, case.wanted)
+    steps, neurons = case.wanted["u"].shape
+    return Outcome(
+        name,
+        case.profile.name,
+        "differs" if differ else "match",
+        f"u, v, spikes of {neurons} neurons in {steps} steps",
+        "; ".join([*differ, *case.remarks]),
+    )
