@@ -61,6 +61,8 @@ LIFE = {
 }
 """Faults that come during training, one kind at a time."""
 LIFE_EVERY = 10
+MOST_NOISE = 1024
+"""Largest sigma that settings take."""
 POOL = 2
 _SETTINGS: dict[str, Any] = {
     "pool": POOL,
@@ -189,7 +191,7 @@ class Seed:
             self.chip.network, self.chip.weights, self.data
         )
         return self.learning_on(
-            sigma=max(1, (threshold << 6) >> connection.current_shift),
+            sigma=min(max(1, (threshold << 6) >> connection.current_shift), MOST_NOISE),
             noise_window=2 * threshold,
             temperature=2.0 ** int(np.clip(np.rint(np.log2(wider)), -9, 9)),
         )
