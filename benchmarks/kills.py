@@ -41,12 +41,12 @@ SMALL = ("--data", "digits", "--pairs", "64", "--groups", "8", "--hidden", "20",
 STUDY = """
 import sys
 from pathlib import Path
-from neurosim.app.cli import study
+from neurosim.app.cli import ablation
 from neurosim.app.experiments import accuracy, accuracy_page
 tiny = {"hidden": (16,), "generations": 30, "pairs": 16, "groups": 8}
 accuracy.CLAIMS = tuple(accuracy.Variant(name, name, tiny) for name in ("best", "fast"))
 accuracy_page.CLAIMED = ["best", "fast"]
-study.run(study.Study(out=Path(sys.argv[1]), seeds=1, bptt_seeds=0, choices=False, threads=1))
+ablation.run(ablation.Ablation(out=Path(sys.argv[1]), seeds=1, bptt_seeds=0, choices=False, threads=1))
 """
 
 

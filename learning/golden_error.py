@@ -1,6 +1,6 @@
 """Golden numbers of one generation of credit by error, from the emulator's spikes and plain array arithmetic.
 
-    near      bool (group, step, neuron)   is v within the noise window of its threshold, without noise?
+    near      bool (group, step, neuron)   whether the unperturbed v is within the noise window
     trace_j   (sum over t of filtered spikes) >> 4                        as neurosim/kernels has it
     err_c     127 * (c is the label) - 127 * softmax, rounded
     term      sum over the pairs of a group of credit * noise * near      a number a step and neuron

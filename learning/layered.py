@@ -230,7 +230,7 @@ def layered_noise(settings: Settings, network: Network) -> NoiseSpec:
 
 
 def is_readout(network: Network) -> list[bool]:
-    """Of each parameter: does it belong to a readout?"""
+    """For each parameter whether it belongs to a readout."""
     fed = {c.source for c in network.connections if not c.recurrent}
     return [c.target not in fed for c, _ in network.parameters]
 

@@ -104,8 +104,8 @@ class Config(NamedTuple):
     given         a network that the settings do not describe
     about         properties of the data set; None in run folders written before they were kept
     begun_sha256  `weights_sha256` of given initial weights; None where they are drawn from the seed
-    faults        of the chip that the network is trained on; None for a sound chip
     origin        how the weights came about where this project's learning did not make them, as "bptt"
+    faults        of the chip that the network is trained on; None for a sound chip
     """
 
     settings: Settings
@@ -471,10 +471,8 @@ def _config_of(content: dict[str, Any]) -> Config:
     for name in ("inputs", "classes"):
         if type(content[name]) is not int or not 1 <= content[name] <= 1 << 24:
             raise ValueError(f"{name} is {content[name]!r}; allowed are 1..{1 << 24}")
-    texts = (
-        "dataset_key",
-        *(name for name in ("begun_sha256", "origin", "faults") if name in content),
-    )
+    optional = ("begun_sha256", "origin", "faults")
+    texts = ("dataset_key", *(name for name in optional if name in content))
     for name in texts:
         if not isinstance(content[name], str):
             raise ValueError(f"{name} is {content[name]!r}; needed is text")

@@ -70,7 +70,7 @@ class Settings(DataChoice):
     """hidden layers of any kind, in place of HIDDEN: "conv 12 5x5 stride 2 pad 2, pool 2, recurrent 64, dense
     128 adaptive" (neurosim/network/layers.py)"""
     feedback: Feedback | None = None
-    """source of the error of hidden layers in a graph of layers: local (a readout of each layer), gate or gain
+    """error of hidden layers in a graph of layers: local (a readout of each layer), gate or gain
     (returned from the layers above), gate-local or gain-local (both), direct (a fixed random matrix)"""
     local_share: Annotated[float, Field(ge=0, le=16)] = 0.5
     """weight of the error of a layer's local readout relative to the returned error"""
@@ -81,7 +81,7 @@ class Settings(DataChoice):
     noise_share: Annotated[float, Field(gt=0, le=16)] = 1
     """noise on the currents of a layer in a graph of layers, as a fraction of its threshold"""
     window_share: Annotated[float, Field(ge=0, le=64)] = 2
-    """the noise acts only on neurons whose membrane is this close to the threshold, in thresholds; 0: on all"""
+    """noise acts only where the membrane is this close to the threshold, in thresholds; 0: everywhere"""
     workspace: Annotated[int, Field(ge=1, le=1 << 20)] = WORKSPACE_BYTES >> 20
     """memory in MiB of each thread for a block of samples"""
     vth_mant: Annotated[int, Field(ge=limits.VTH_MANT.low, le=limits.VTH_MANT.high)] = 512
@@ -192,9 +192,10 @@ class Settings(DataChoice):
         on_weights = self.method in ("eggroll", "full-rank") and self.output_rule != "delta"
         if self.feedback is None and not on_weights:
             raise ValueError(
-                f"layers {self.layers!r} with method {self.method!r}, output_rule {self.output_rule!r} and no "
-                f"feedback: every hidden layer needs an error, or noise on its weights; use --recipe deep "
-                f"or --feedback gate-local, or --method eggroll with --output-rule same"
+                f"layers {self.layers!r} with method {self.method!r}, output_rule "
+                f"{self.output_rule!r} and no feedback: every hidden layer needs an error, or noise on its "
+                f"weights; use --recipe deep or --feedback gate-local, or --method eggroll with "
+                f"--output-rule same"
             )
         if self.hidden != type(self).model_fields["hidden"].default:
             raise ValueError(

@@ -88,6 +88,11 @@ def chip_of(
     return make_chip(config, state, generation)
 
 
+def _clock() -> float:
+    """Seconds of training: those of the compiler are on a clock of their own."""
+    return time.perf_counter() - compile_seconds()
+
+
 def check_carried(config: Config) -> None:
     """Raise RunError or NetworkError where a run cannot be trained on a chip with its faults."""
     if config.faults is None:
@@ -99,11 +104,6 @@ def check_carried(config: Config) -> None:
             f"trained network with the faults (neurosim evaluate --faults)"
         )
     check_faults(config.network(), config.faults, noise(config.settings, config.network()))
-
-
-def _clock() -> float:
-    """Seconds of training: those of the compiler are on a clock of their own."""
-    return time.perf_counter() - compile_seconds()
 
 
 def make_chip(config: Config, state: SynapticState | None = None, generation: int = 0) -> Evaluator:

@@ -62,7 +62,7 @@ def kernels_of(config: Config) -> list[Wanted]:
 
 
 def _named(kernel: Any) -> bool:
-    """Can another process find this kernel by its module and name?"""
+    """Whether another process can find this kernel by its module and name."""
     return getattr(importlib.import_module(kernel.__module__), kernel.__name__, None) is kernel
 
 

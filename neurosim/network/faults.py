@@ -328,7 +328,7 @@ def _decimal(share: int) -> str:
 
 
 def _sends(network: Network, population: Population) -> bool:
-    """Do the spikes of a population reach another one?"""
+    """Whether the spikes of a population reach another one."""
     return any(c.source == population.name != c.target for c in network.connections)
 
 

@@ -210,13 +210,11 @@ class GraphMembers(GraphEvaluator):
                 f"coefficients are {coefficients.dtype} {coefficients.shape}; "
                 f"needed is int8 {(len(pairs),)}"
             )
-        return sum(
-            move_matrix(
-                connection,
-                self.state,
-                number,
-                self.sums(number, coefficients, pairs, generation),
-                Step(rates[number], generation, self.seed, self.fraction_bits, self.momentum_bits),
+        edges = 0
+        for number, (connection, _) in enumerate(self.network.parameters):
+            step = Step(
+                rates[number], generation, self.seed, self.fraction_bits, self.momentum_bits
             )
-            for number, (connection, _) in enumerate(self.network.parameters)
-        )
+            sums = self.sums(number, coefficients, pairs, generation)
+            edges += move_matrix(connection, self.state, number, sums, step)
+        return edges

@@ -2,6 +2,9 @@
 
 import json
 import shutil
+import sys
+from pathlib import Path
+from typing import ClassVar
 
 import command
 import event_encoders
@@ -52,7 +55,7 @@ def test_found_classes_and_samples_are_told_for_every_split(tmp_path):
     told = datasets.load(f"nmnist:{nmnist(tmp_path / 'n')}").notes
     assert told[0] == "10 classes: 0, 1, 2, 3, ..., 9"
     assert [note.split(":")[0] for note in told[1:4]] == ["train", "validation", "test"]
-    assert told[3] == "test: 20 samples of 10 classes, 2 to 2 of each"
+    assert told[3] == "test: 20 samples of 10 classes, 2 of each"
     assert told[1].startswith("train: 18 samples")
 
 
@@ -491,3 +494,90 @@ def test_clearing_the_cache_leaves_what_the_cache_did_not_write(tmp_path, monkey
     assert cache.clear(kernels_too=True) == 12
     assert all(file.read_bytes() == b"mine" for file in mine)
     assert not any(file.exists() for file in made)
+
+
+def test_a_run_of_own_spikes_goes_to_nir_and_back_and_to_the_float_reference(tmp_path):
+    flat = SPIKES.reshape(30, 12, 24)
+    np.savez(tmp_path / "s.npz", x=flat, y=np.array(["ant", "bee", "cow"])[LABELS])
+    name, run = f"spikes:{tmp_path / 's.npz'}", tmp_path / "run"
+    small = "--hidden 8 --pairs 8 --groups 8 --generations 2 --steps 4 --sensor 12".split()  # noqa: SIM905
+    assert command.here("train", "--data", name, "--run", run, *small).returncode == 0
+    graph = tmp_path / "network.nir"
+    done = command.here("export", run, "--to", "nir", "--out", graph)
+    if done.returncode:
+        pytest.skip(done.stderr)
+    back = command.here("import", graph, "--run", tmp_path / "back")
+    assert back.returncode == 0, back.stderr
+    kept = json.loads((tmp_path / "back" / "config.json").read_text())
+    assert kept["settings"]["sensor"] == "12"
+    assert kept["data"]["class_names"] == ["ant", "bee", "cow"]
+    pytest.importorskip("torch")
+    small = ("--epochs", 1, "--hidden", 8)
+    moved = command.here("bptt", "--data", name, *small)
+    command.assert_refused(moved, 1, "24 channels: shift 1 has no meaning; use 0")
+    trained = command.here("bptt", "--data", name, "--shift", 0, *small)
+    assert trained.returncode == 0, trained.stderr
+
+
+def test_many_classes_are_told_apart(tmp_path):
+    """300 classes, more than 8 bits of label, each an input of its own."""
+    labels = np.arange(900) % 300
+    np.savez(tmp_path / "s.npz", x=np.eye(300, dtype=np.uint8)[labels][:, None], y=labels)
+    run = tmp_path / "run"
+    small = [
+        "--hidden",
+        "64",
+        "--pairs",
+        "8",
+        "--groups",
+        "8",
+        "--generations",
+        "2",
+        "--steps",
+        "1",
+    ]
+    done = command.here("train", "--data", f"spikes:{tmp_path / 's.npz'}", "--run", run, *small)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(command.here("evaluate", run, "--json").stdout)
+    assert len(told["confusion"]) == len(told["classes"]) == 300
+    assert np.array(told["confusion"]).sum(axis=1).tolist() == [1] * 300
+    assert "most often taken for" in command.here("evaluate", run).stdout
+
+
+def fetched(monkeypatch, **sets):
+    """A stand-in for tonic whose data sets are written by functions."""
+
+    class Tonic:
+        datasets = type("datasets", (), {n: staticmethod(work) for n, work in sets.items()})
+
+        class download_utils:
+            _urlretrieve = check_integrity = None
+            _ARCHIVE_EXTRACTORS: ClassVar = {}
+
+    monkeypatch.setitem(sys.modules, "tonic", Tonic)
+
+
+def test_named_sets_are_downloaded_into_their_place(tmp_path, monkeypatch):
+    def cifar10dvs_(save_to):
+        for name in cifar10dvs.CLASSES:
+            for number in range(3):
+                made = event_encoders.aedat2_file(recording(number, (128, 128)))
+                path = Path(save_to) / "CIFAR10DVS" / name / f"cifar10_{name}_{number}.aedat"
+                write(path, made)
+
+    def ncaltech101_(save_to):
+        top = Path(save_to) / "NCALTECH101" / "N-Caltech101-archive"
+        for name in ncaltech101.CLASSES:
+            for number in range(2):
+                path = top / "Caltech101" / name / f"image_{number:04}.bin"
+                write(path, event_encoders.bin_file(recording(number, (180, 240))))
+
+    fetched(monkeypatch, CIFAR10DVS=cifar10dvs_, NCALTECH101=ncaltech101_)
+    data = datasets.load("cifar10dvs", options=Options(sensor="8x8"))
+    assert [len(split.labels) for split in data[1:4]] == [18, 2, 10]
+    data = datasets.load("ncaltech101", options=Options(sensor="8x6"))
+    assert data.classes == 101
+    places = sorted(path.name for path in (tmp_path / "data").iterdir())
+    assert places == ["CIFAR10DVS", "N-Caltech101"]
+    again = datasets.load("ncaltech101", options=Options(sensor="8x6"))
+    assert again.key == data.key

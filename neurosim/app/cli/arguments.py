@@ -3,6 +3,7 @@
 Errors that the user can correct end in one message and status 1.
 """
 
+import inspect
 import sys
 import time
 import typing
@@ -12,7 +13,11 @@ from typing import Any
 import tyro
 from pydantic import ValidationError
 
+from neurosim.app.cli import argument_errors, help_text
 from neurosim.app.cli.texts import plain
+
+CONFIG = (tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff)
+"""How flags are made of a model."""
 
 
 def call(
@@ -26,22 +31,16 @@ def call(
     `default` makes the model that the flags start from, where that depends on the flags.
     """
     model = next(iter(typing.get_type_hints(run).values()))
+    start = default(given) if default else tyro.MISSING_NONPROP
+    if {"-h", "--help"} & set(given):
+        options = help_text.options(help_text.parser_of(model, name, start, CONFIG))
+        print(help_text.render(name, inspect.getdoc(model) or "", options))
+        return 0
     try:
-        arguments = tyro.cli(
-            model,
-            prog=name,
-            args=list(given),
-            default=default(given) if default else tyro.MISSING_NONPROP,
-            config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff),
-        )
+        arguments = tyro.cli(model, prog=name, args=list(given), default=start, config=CONFIG)
     except ValidationError as error:
         for fault in error.errors():
-            where = ".".join(map(str, fault["loc"])).replace("_", "-")
-            got = "" if fault["type"] == "value_error" else f", not {fault['input']!r}"
-            print(
-                f"{name}: {'--' + where + ': ' if where else ''}{fault['msg']}{got}",
-                file=sys.stderr,
-            )
+            print(plain(f"{name}: {argument_errors.describe(fault)}"), file=sys.stderr)
         return 2
     try:
         return run(arguments) or 0

@@ -8,6 +8,7 @@ import tyro
 from pydantic import BaseModel, ConfigDict, Field
 
 from hostref.settings import BpttSettings
+from neurosim.data.choice import DataChoice
 
 
 class Bptt(BaseModel):
@@ -22,6 +23,7 @@ class Bptt(BaseModel):
     settings: Annotated[BpttSettings, tyro.conf.arg(name="")] = BpttSettings()
     data: str = "digits"
     """data set, as for `neurosim train`"""
+    choice: Annotated[DataChoice, tyro.conf.arg(name="")] = DataChoice()
     pool: Annotated[int, Field(ge=1, le=256)] = 1
     """join pixels POOL x POOL"""
     run: Path | None = None
@@ -40,14 +42,20 @@ def run(arguments: Bptt) -> int:
     from hostref import bptt, inputs
     from hostref.backend import use_threads
     from hostref.evaluation import evaluate
-    from neurosim.app.cli.arguments import data_progress
+    from neurosim.app.cli.arguments import data_progress, tell_data
     from neurosim.app.cli.progress import progress
     from neurosim.data import datasets
 
     use_threads(arguments.threads)
     settings = arguments.settings
     show = data_progress(arguments.as_json)
-    data = datasets.load(arguments.data, pool=arguments.pool, progress=show)
+    data = datasets.load(
+        arguments.data,
+        pool=arguments.pool,
+        options=arguments.choice.data_options,
+        progress=show,
+    )
+    tell_data(data, arguments.as_json)
     with progress("epoch", settings.epochs, arguments.as_json) as tell:
 
         def report(entry: dict[str, Any]) -> None:

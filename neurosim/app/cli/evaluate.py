@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 import tyro
@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from neurosim.data.choice import DataChoice
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 class Evaluate(BaseModel):
@@ -63,55 +66,63 @@ def run(arguments: Evaluate) -> int:
         )
         return 0
     title = f"{data.name}, {arguments.split}" + ("" if faults is None else f", {faults}")
-    show = _show if config.classes <= WIDEST else _show_confused
-    show(confusion, config.class_names, f"{title}: {100 * seen.accuracy:.2f} %")
+    _show(confusion, config.class_names, f"{title}: {100 * seen.accuracy:.2f} %")
     return 0
 
 
 WIDEST = 20
-"""Classes of a confusion matrix that a terminal can show, chosen here; more are listed one a line."""
+"""Classes of a confusion matrix that is shown whole, chosen here; more are listed one a line, and so are
+those whose matrix is wider than the terminal."""
 _CONFUSED = 3
+
+
+def _show(confusion: NDArray[np.int64], names: Sequence[str], title: str) -> None:
+    """The confusion matrix as far as it can be read, else a line for each class."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    console, names = Console(), [escape(name) for name in names]
+    digits = len(str(confusion.max()))
+    width = max(map(len, names)) + sum(max(len(name), digits) + 3 for name in names) + 16
+    table = _matrix if len(names) <= WIDEST else _lines
+    if console.is_terminal:
+        table = table if width <= console.width else _lines
+    else:
+        console = Console(width=max(console.width, width))
+    console.print(table(confusion, names, f"{title} of {confusion.sum():,} samples"))
 
 
 def _share(right: int, of: int) -> str:
     return f"{100 * right / of:.1f} %" if of else "-"
 
 
-def _show(confusion: NDArray[np.int64], names: Sequence[str], title: str) -> None:
-    """The confusion matrix: one row per label, one column per prediction."""
-    from rich.console import Console
+def _matrix(confusion: NDArray[np.int64], names: Sequence[str], title: str) -> "Table":
+    """The confusion matrix: a row for each label, a column for each answer."""
     from rich.table import Table
 
-    from neurosim.app.cli.texts import cell
-
-    table = Table(title=f"{cell(title)} of {confusion.sum():,} samples")
-    table.add_column("label")
+    table = Table(title=title)
+    table.add_column("label", no_wrap=True)
     for name in names:
-        table.add_column(cell(name), justify="right")
-    table.add_column("right", justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("right", justify="right", no_wrap=True)
     for label, row in enumerate(confusion):
-        numbers = [
+        cells = [
             f"[bold green]{n}[/]" if predicted == label else (str(n) if n else "·")
             for predicted, n in enumerate(row)
         ]
-        table.add_row(cell(names[label]), *numbers, _share(row[label], row.sum()))
-    Console().print(table)
+        table.add_row(names[label], *cells, _share(row[label], row.sum()))
+    return table
 
 
-def _show_confused(confusion: NDArray[np.int64], names: Sequence[str], title: str) -> None:
-    """One line per class: its accuracy, and its most frequent wrong prediction."""
-    from rich.console import Console
+def _lines(confusion: NDArray[np.int64], names: Sequence[str], title: str) -> "Table":
+    """A line for each class: the share answered rightly, and what it is most often taken for."""
     from rich.table import Table
 
-    from neurosim.app.cli.texts import cell
-
-    table = Table(title=f"{cell(title)} of {confusion.sum():,} samples")
+    table = Table(title=title)
     for head in ("label", "samples", "right", "most often taken for"):
         table.add_column(head)
     for label, row in enumerate(confusion):
         wrong = [n for n in np.argsort(-row, kind="stable") if n != label and row[n]][:_CONFUSED]
         taken = ", ".join(f"{names[n]} {row[n]}" for n in wrong)
-        table.add_row(
-            cell(names[label]), f"{row.sum():,}", _share(row[label], row.sum()), cell(taken)
-        )
-    Console().print(table)
+        table.add_row(names[label], f"{row.sum():,}", _share(row[label], row.sum()), taken)
+    return table

@@ -246,7 +246,7 @@ def _train(arguments: Train, opened: _Opened, compiled: Callable[[Any], None]) -
     data = load_settings(settings, arguments.as_json)
     if folder is None:
         settings = fitted(arguments, data)
-    faults = None if arguments.faults is None else Faults.of_text(arguments.faults)
+    faults = Faults.of_text(arguments.faults) if arguments.faults is not None else None
     config = start(settings, data, faults) if folder is None else folder.config
     if arguments.start is not None:
         checkpoint = started_from(arguments.start, config)

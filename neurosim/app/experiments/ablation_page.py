@@ -71,7 +71,7 @@ def publish(
 
 def command(arguments: ablation.AblationExperiment) -> str:
     """The call that makes this page again."""
-    words = ["neurosim study"]
+    words = ["neurosim ablation"]
     changed = arguments.model_dump(
         exclude={"out", "as_json", "threads", "only_page"}, exclude_defaults=True
     )

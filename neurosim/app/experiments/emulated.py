@@ -38,7 +38,7 @@ class Emulated(NamedTuple):
 def forward(
     network: Network, weights: Weights, frames: Frames, faults: Faults | None = None
 ) -> Emulated:
-    """Run all of `frames`, some samples at a time, on a chip that may have faults."""
+    """Run all of `frames`, some samples at a time, on a chip with these faults."""
     chip = Chip.from_weights(network, weights, LAYERED, placement=None, faults=faults)
     output = network.populations[network.output].name
     longest = max((c.delay for c in network.connections), default=0)

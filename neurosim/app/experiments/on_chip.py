@@ -61,7 +61,7 @@ class OnChip(NamedTuple):
 def still_chip(
     network: Network, weights: Weights, membrane: bool, faults: Faults | None = None
 ) -> Evaluator:
-    """A chip that holds `weights` and learns nothing; its faults are there, whenever they come."""
+    """A chip that holds `weights` and learns nothing; the faults are there, whenever they come."""
     none = (0,) * len(network.layers)
     form: Callable[..., Evaluator] = Evaluator
     if faults is not None:
@@ -93,8 +93,7 @@ def passed(
     faults: Faults | None = None,
 ) -> Passed:
     """Run `frames`: a chain of dense layers on the population evaluator, other graphs on the emulator."""
-    mismatch = faults is not None and faults.decay_mismatch > 0
-    if not network.is_dense_chain or mismatch:
+    if not network.is_dense_chain:
         done = emulated.forward(network, weights, frames, faults)
         return Passed(done.scores(membrane), tuple(done.spikes.values()), done.saturated)
     forward = still_chip(network, weights, membrane, faults).forward(frames)
@@ -102,9 +101,15 @@ def passed(
     return Passed(scores, tuple(forward.spikes), int(forward.saturated.sum()))
 
 
-def accuracy(network: Network, weights: Weights, frames: Frames, membrane: bool) -> float:
+def accuracy(
+    network: Network,
+    weights: Weights,
+    frames: Frames,
+    membrane: bool,
+    faults: Faults | None = None,
+) -> float:
     """Share of `frames` that the chip answers rightly."""
-    scores = passed(network, weights, frames, membrane).scores
+    scores = passed(network, weights, frames, membrane, faults).scores
     return float((scores.argmax(1) == frames.labels).mean())
 
 
@@ -126,7 +131,7 @@ def measure(
     membrane: bool,
     faults: Faults | None = None,
 ) -> OnChip:
-    """Run the chip on all of `frames` and count; synapses are counted as they are written."""
+    """Run the chip on all of `frames` and count; weights and synapses are counted as they are written."""
     forward = passed(network, weights, frames, membrane, faults)
     answers = forward.scores.argmax(1)
     classes = forward.scores.shape[1]

@@ -61,7 +61,7 @@ class Case(NamedTuple):
 
 
 def recognises(file: Recorded) -> bool:
-    """Are there weights of four axes, or does the recording say that it is a convolution?"""
+    """Whether there are weights with four axes, or the recording states a convolution."""
     weights = file.arrays.get("w")
     said = str(file.params.get("conn", "")).lower().startswith("conv")
     return said or (weights is not None and weights.ndim == 4)

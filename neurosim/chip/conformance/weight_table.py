@@ -23,7 +23,7 @@ GIVEN = re.compile(r"^[xw](_(sm|mixed|m)\d)?$")
 
 
 def recognises(file: Recorded) -> bool:
-    """Does any array have the name of an entry?"""
+    """Whether any array has the name of an entry."""
     return any(TABLE.match(name) for name in file.arrays)
 
 

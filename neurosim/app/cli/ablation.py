@@ -1,4 +1,4 @@
-"""`neurosim study`: ablation of the learning settings, beside float BPTT on the same events."""
+"""`neurosim ablation`: ablation of the learning settings, beside float BPTT on the same events."""
 
 import json
 from typing import Annotated
@@ -9,7 +9,7 @@ from pydantic import Field
 from neurosim.app.experiments.ablation import AblationExperiment
 
 
-class Study(AblationExperiment):
+class Ablation(AblationExperiment):
     """Train by every recipe and with every choice changed in turn; write accuracy.md and its pictures.
 
     Long work: every training is kept in the output folder, and a second call goes on where the first
@@ -24,7 +24,7 @@ class Study(AblationExperiment):
     """print one JSON object, and nothing else"""
 
 
-def run(arguments: Study) -> int:
+def run(arguments: Ablation) -> int:
     from neurosim import threads
     from neurosim.app.cli.arguments import data_progress
     from neurosim.app.cli.progress import progress

@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("torch", reason='needs the extra "reference" (torch)')
 
-from neurosim.app.cli import study
+from neurosim.app.cli import ablation as command_of_ablation
 from neurosim.app.experiments import ablation, ablation_page
 
 TINY = {"hidden": (16,), "generations": 4, "pairs": 16, "groups": 8}
@@ -38,7 +38,7 @@ def stamps(folder):
 
 
 def test_a_study_is_told_kept_and_goes_on_where_it_was_cut(few, tmp_path, capsys, monkeypatch):
-    arguments = study.Study(
+    arguments = command_of_ablation.Ablation(
         data="digits", real="digits", out=tmp_path, seeds=2, bptt_seeds=1, bptt_epochs=1, threads=1,
         as_json=True,
     )  # fmt: skip
@@ -53,10 +53,10 @@ def test_a_study_is_told_kept_and_goes_on_where_it_was_cut(few, tmp_path, capsys
     with monkeypatch.context() as patch:
         patch.setattr(ablation.Part, "result", stop)
         with pytest.raises(KeyboardInterrupt):
-            study.run(arguments)
+            command_of_ablation.run(arguments)
     before = stamps(tmp_path)
     assert len(before) == 3
-    assert study.run(arguments) == 0
+    assert command_of_ablation.run(arguments) == 0
     told = json.loads(capsys.readouterr().out)
     assert before.items() <= stamps(tmp_path).items()
     methods = [result["method"] for result in told["results"]]
@@ -78,10 +78,12 @@ def test_a_study_is_told_kept_and_goes_on_where_it_was_cut(few, tmp_path, capsys
 
 
 def test_a_page_is_made_of_what_is_there(few, tmp_path, capsys):
-    first = study.Study(data="digits", out=tmp_path, seeds=1, bptt_seeds=0, choices=False)
-    assert study.run(first) == 0
+    first = command_of_ablation.Ablation(
+        data="digits", out=tmp_path, seeds=1, bptt_seeds=0, choices=False
+    )
+    assert command_of_ablation.run(first) == 0
     page = (tmp_path / "accuracy.md").read_text()
-    assert study.run(first.model_copy(update={"only_page": True, "seeds": 2})) == 0
+    assert command_of_ablation.run(first.model_copy(update={"only_page": True, "seeds": 2})) == 0
     assert (tmp_path / "accuracy.md").read_text() == page.replace("--seeds 1", "--seeds 2")
     assert "points behind BPTT" in page
     assert capsys.readouterr().out.count("written to") == 2

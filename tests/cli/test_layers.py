@@ -1,0 +1,52 @@
+"""Graphs of layers from the command line: training, resuming, evaluating, and what is refused."""
+
+import json
+
+import pytest
+from command import assert_refused, here
+
+SMALL = ["--data", "digits", "--generations", "4", "--groups", "8", "--evaluate-every", "2"]
+DEEP = [*SMALL, "--pairs", "16"]
+
+
+def weights_of(run):
+    return json.loads((run / "summary.json").read_text())["weights_sha256"]
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        ["--layers", "conv 4 5x5 stride 3 pad 2, pool 2, dense 16"],
+        ["--layers", "dense 12 adaptive, recurrent 8 delay 1", "--feedback", "gain-local"],
+        ["--hidden", "16", "12"],
+        ["--layers", "conv 3 9x9 stride 5", "--feedback", "direct", "--threads", "1"],
+    ],
+)
+def test_any_layers_train_and_are_evaluated(tmp_path, layers):
+    run = tmp_path / "run"
+    assert here("train", *DEEP, *layers, "--run", run).returncode == 0
+    metrics = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert all(rate >= 0 for rate in metrics[-1]["layer_rates"].values())
+    assert here("evaluate", run, "--json").returncode == 0
+
+
+def test_noise_on_the_weights_of_a_convolution_trains(tmp_path):
+    run = tmp_path / "run"
+    flags = ["--recipe", "eggroll", "--layers", "conv 3 9x9 stride 5, dense 8", "--pairs", "16"]
+    assert here("train", *SMALL, *flags, "--run", run).returncode == 0
+    assert weights_of(run)
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--layers", "conv 4 40x40"], "allows up to 34"),
+        (["--layers", "conv 4 5x5, dens 3"], "layer 2 is 'dens 3'"),
+        (["--layers", "dense 16", "--recipe", "fast"], "needs an error"),
+        (["--layers", "dense 16", "--feedback", "sideways"], "sideways"),
+        (["--layers", "dense 16", "--hidden", "12"], "give the hidden layers once"),
+    ],
+)
+def test_layers_that_cannot_be_are_refused_by_name(tmp_path, flags, message):
+    assert_refused(here("train", *DEEP, *flags, "--run", tmp_path / "run"), 2, message)
+    assert not (tmp_path / "run").exists()
