@@ -16,6 +16,8 @@ from neurosim.data.frames import Frames, select
 from neurosim.network import Network, NetworkError, Weights
 from neurosim.network.faults import Faults
 from neurosim.network.serialise import describe
+from neurosim.population.faulty import check_faults
+from neurosim.population.layout import NoiseSpec
 from neurosim.storage import sealed, write_atomically
 
 if TYPE_CHECKING:
