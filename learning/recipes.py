@@ -9,8 +9,6 @@
 A recipe gives the defaults of the command line; every setting that is given replaces the recipe's.
 """
 
-from typing import Literal
-
 from learning.settings import Settings
 
 _BY_ERROR = Settings(
@@ -34,14 +32,15 @@ _DEEP = Settings(
     output_rule="delta",
     credit="error",
     feedback="gate-local",
-    pairs=1024,
-    groups=512,
+    generations=2000,
+    pairs=512,
+    groups=256,
     batch=1,
     shift=1,
     bias_rate=0,
-    learning_rate=0.25,
+    learning_rate=0.12,
     final_learning_rate=0,
-    output_rate=3,
+    output_rate=2,
     schedule="linear",
 )
 
@@ -67,5 +66,12 @@ RECIPES: dict[str, tuple[int, Settings]] = {
     "best": (1, _BY_ERROR.model_copy(update={"generations": 6000, "learning_rate": 0.1})),
 }
 """Name -> (version, settings)."""
-DEFAULT: Literal["fast"] = "fast"
+DEFAULT = "fast"
 """Recipe of `neurosim train` where --recipe is not given."""
+
+
+def known(name: str) -> str:
+    """`name`, or a ValueError that lists the recipes there are."""
+    if name not in RECIPES:
+        raise ValueError(f"recipe {name!r} is not known; allowed are {', '.join(RECIPES)}")
+    return name

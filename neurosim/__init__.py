@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         SumPool2d,
         Weights,
     )
+    from neurosim.network.faults import Faults
     from neurosim.population.batch import Batch
     from neurosim.population.evaluator import Evaluator
 
@@ -51,6 +52,7 @@ _HOME: dict[str, tuple[str, str | None]] = {
     "Chip": ("neurosim.chip.emulator", "Chip"),
     "Config": ("learning.record", "Config"),
     "Evaluator": ("neurosim.population.evaluator", "Evaluator"),
+    "Faults": ("neurosim.network.faults", "Faults"),
     "Frames": ("neurosim.data.frames", "Frames"),
     "Probe": ("neurosim.chip.emulator", "Probe"),
     "RECIPES": ("learning.recipes", "RECIPES"),
@@ -75,6 +77,7 @@ __all__ = [
     "Conv2d",
     "Dense",
     "Evaluator",
+    "Faults",
     "Frames",
     "Input",
     "Lif",

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import NamedTuple
 
-from neurosim.data.labels import shown
+from neurosim.data.labels import plural, shown
 from neurosim.data.source import SourceError
 
 _LITTER = frozenset(
@@ -85,12 +85,12 @@ class Gathered:
         told = []
         if self.litter:
             told.append(
-                f"left out {len(self.litter)} files of the operating system "
+                f"left out {plural(len(self.litter), 'file')} of the operating system "
                 f"({shown(sorted(set(self.litter)), 4)})"
             )
         if self.others:
             told.append(
-                f"left out {len(self.others)} files of other kinds ({shown(self.others, 4)})"
+                f"left out {plural(len(self.others), 'file')} of other kinds ({shown(self.others, 4)})"
             )
         return told
 

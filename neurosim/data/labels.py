@@ -23,8 +23,7 @@ def check_count(names: Sequence[str], where: str) -> None:
     """Raise SourceError unless there are as many classes as a network can tell apart."""
     if not FEWEST_CLASSES <= len(names) <= MOST_CLASSES:
         raise SourceError(
-            f"{where}: {len(names)} class{'' if len(names) == 1 else 'es'}; "
-            f"allowed are {FEWEST_CLASSES}..{MOST_CLASSES}"
+            f"{where}: {plural(len(names), 'class')}; allowed are {FEWEST_CLASSES}..{MOST_CLASSES}"
         )
 
 
@@ -122,9 +121,14 @@ def found(part: str, labels: NDArray[np.uint16], names: Sequence[str]) -> str:
     """Samples and classes of a part, and which classes have none."""
     counts = np.bincount(labels, minlength=len(names))
     absent = [names[number] for number in np.flatnonzero(counts == 0).tolist()]
-    told = f"{part}: {len(labels):,} samples of {len(names) - len(absent)} classes"
+    told = f"{part}: {plural(len(labels), 'sample')} of {plural(len(names) - len(absent), 'class')}"
     if absent:
-        told += f"; none of {shown(absent)}"
-    elif len(labels):
-        told += f", {counts.min():,} to {counts.max():,} of each"
-    return told
+        return f"{told}; none of {shown(absent)}"
+    low, high = int(counts.min()), int(counts.max())
+    return f"{told}, {low:,} of each" if low == high else f"{told}, {low:,} to {high:,} of each"
+
+
+def plural(count: int, what: str) -> str:
+    """A number of things: 1 class, 2 classes."""
+    ending = "" if count == 1 else "es" if what.endswith("s") else "s"
+    return f"{count:,} {what}{ending}"

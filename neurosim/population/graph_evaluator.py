@@ -54,6 +54,29 @@ READOUT_FAN_IN = 128
 the default network."""
 
 
+class Spaces:
+    """Workspaces of one size: a thread takes one, and all are given back when its loop has ended."""
+
+    def __init__(self, plan: Plan, block: int, pairs: int) -> None:
+        self._size = plan, block, pairs
+        self._free: list[Workspace] = []
+        self._taken: list[Workspace] = []
+
+    def take(self) -> Workspace:
+        """A workspace that no other thread has."""
+        try:
+            space = self._free.pop()
+        except IndexError:
+            space = Workspace(*self._size)
+        self._taken.append(space)
+        return space
+
+    def give_back(self) -> None:
+        """Let the next loop take them all."""
+        self._free += self._taken
+        self._taken.clear()
+
+
 class GraphEvaluator:
     """A graph of layers that learns, in integers throughout."""
 
@@ -90,6 +113,7 @@ class GraphEvaluator:
         self.workspace_bytes = workspace_bytes
         self.signals = (Signal.CREDIT,) * len(network.populations)
         self._plans: dict[int, Plan] = {}
+        self._kept: dict[tuple[int, int, int], Spaces] = {}
         self.adjust(noise, readout_spec)
         check_weights(network, self.weights())
 
@@ -121,6 +145,15 @@ class GraphEvaluator:
         if steps not in self._plans:
             self._plans[steps] = Plan(self.network, steps)
         return self._plans[steps]
+
+    def _spaces(self, plan: Plan, block: int, pairs: int) -> "Spaces":
+        """Workspaces of this size, kept from one call to the next."""
+        key = (plan.steps, block, pairs)
+        if key not in self._kept:
+            while len(self._kept) >= KEPT_SIZES:
+                self._kept.pop(next(iter(self._kept)))
+            self._kept[key] = Spaces(plan, block, pairs)
+        return self._kept[key]
 
     def _readouts(self, plan: Plan) -> dict[str, fused_chain.Readout]:
         """Scaling of the scores of each readout to logits."""
@@ -191,9 +224,11 @@ class GraphEvaluator:
 
         def room() -> tuple[Workspace, ThreadSums]:
             threads.append(ThreadSums(plan))
-            return Workspace(plan, block, each), threads[-1]
+            return spaces.take(), threads[-1]
 
+        spaces = self._spaces(plan, block, each)
         in_pieces(len(samples), block, work, room)
+        spaces.give_back()
         return Evaluation(
             np.repeat(fitness, 2 * each).reshape(-1, 2),
             np.repeat(saturated, 2 * each).reshape(-1, 2),
@@ -310,7 +345,9 @@ class GraphEvaluator:
 
         block = min(plan.block(1, self.workspace_bytes), max(1, count))
         if count:
-            in_pieces(count, block, work, lambda: Workspace(plan, block, 1))
+            spaces = self._spaces(plan, block, 1)
+            in_pieces(count, block, work, spaces.take)
+            spaces.give_back()
         return Forward(potentials, counts, tuple(spikes[name] for name in names), saturated)
 
     def _summed(
@@ -326,6 +363,8 @@ class GraphEvaluator:
 
 
 READOUT_ONE = 1 << 8
+KEPT_SIZES = 3
+"""Sizes of workspaces that are kept: of training, of validation, and of what is left of it."""
 LOCAL_RANGE = 4
 """A local readout's scores count so many times more, so that its weights stay inside 8 bits in long runs:
 without, half of those of the first map stood at their edge after 500,000 samples (docs/notes/layers.md)."""

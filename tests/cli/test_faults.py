@@ -1,4 +1,4 @@
-"""Are the faults of a chip kept with a run, carried by every command, and refused where they cannot be?"""
+"""Faults of a chip on the command line: kept with a run, used by every command, or refused."""
 
 import json
 
@@ -149,7 +149,7 @@ def test_what_other_commands_cannot_carry_is_refused(faulty):
     assert_refused(flips, 1, "use neurosim train --faults")
     assert_refused(command.here("export", faulty[1], "--to", "nir"), 1, "without --faults")
     again = command.here("train", "--resume", faulty[1], "--faults", "silent 0.1")
-    assert_refused(again, 1, "leave out --run, --start, --faults")
+    assert_refused(again, 1, "leave out --run, --start and --faults")
 
 
 def test_a_run_folder_with_faults_that_are_none_is_refused(faulty, tmp_path):

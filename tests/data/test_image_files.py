@@ -200,7 +200,7 @@ def test_lists_beside_the_folder_split_it(tmp_path):
     found = images.load_folder(tmp_path / "pictures")
     read = found.pixels("test", np.arange(3))
     assert [one.tobytes() for one in read] == [PIXELS[n].tobytes() for n in (0, 5, 10)]
-    assert any("files of other kinds" in note for note in found.notes)
+    assert any("of other kinds" in note for note in found.notes)
     (tmp_path / "test.txt").write_text("cat/99.png\n")
     with pytest.raises(SourceError, match=r"test.txt: line 1: 'cat/99.png' is not in"):
         images.load_folder(tmp_path / "pictures")

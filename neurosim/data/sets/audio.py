@@ -20,7 +20,7 @@ from neurosim.data.audio.cochlea import Cochlea
 from neurosim.data.audio.encoder import Spikes
 from neurosim.data.audio.wav import AudioError
 from neurosim.data.formats.recording import Events, columns_to_events
-from neurosim.data.labels import shown
+from neurosim.data.labels import plural, shown
 from neurosim.data.sensor import channels
 from neurosim.data.sets.base import Entry, Options, path_of
 from neurosim.data.source import About, Said
@@ -237,7 +237,9 @@ def open_source(place: str, options: Options, folder: Path | None) -> AudioSourc
     test, how = _divided(found, options.holdout)
     numbers = {"train": np.flatnonzero(~test), "test": np.flatnonzero(test)}
     left_out = (
-        (f"left out {len(found.ignored)} files that are no .wav ({shown(found.ignored, 4)})",)
+        (
+            f"left out {plural(len(found.ignored), 'file')} of other kinds ({shown(found.ignored, 4)})",
+        )
         if found.ignored
         else ()
     )

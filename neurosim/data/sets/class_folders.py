@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurosim.data.folders import Gathered, archives, listing, order
-from neurosim.data.labels import shown
+from neurosim.data.labels import plural, shown
 from neurosim.data.source import PARTS, SourceError
 from neurosim.data.splits import TEST_SHARE, held_out, told
 
@@ -191,5 +191,7 @@ def _listed(
     left = len(known) - len(used)
     unnamed = [f"{left:,} files are in neither list and left out"] if left else []
     if others:
-        unnamed.append(f"the lists name {len(others)} files of other kinds: {shown(others, 4)}")
+        unnamed.append(
+            f"the lists name {plural(len(others), 'file')} of other kinds: {shown(others, 4)}"
+        )
     return _joined(names, by_part, [*notes, split, *unnamed])

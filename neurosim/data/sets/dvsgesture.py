@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from neurosim.data.folders import Gathered, listing
 from neurosim.data.formats import arrays, gesture
 from neurosim.data.formats.recording import Events, Recording
-from neurosim.data.labels import shown
+from neurosim.data.labels import plural, shown
 from neurosim.data.sensor import Sensor
 from neurosim.data.sets.base import RECORDED, Entry, Options, data_root, path_of
 from neurosim.data.sets.clock import from_first, since
@@ -104,7 +104,9 @@ def _recordings(top: Path) -> tuple[dict[str, list[Path]], list[str]]:
         user = _USER.match(path.name)
         test = user is not None and int(user[1]) >= FIRST_TEST_USER
         found["test" if test else "train"].append(path)
-    left_out = f"{len(without)} recordings without a table of labels are left out: {shown(without)}"
+    left_out = (
+        f"left out {plural(len(without), 'recording')} without a table of labels: {shown(without)}"
+    )
     return found, [
         *([left_out] if without else []),
         f"no {_LISTS['train']}: users from {FIRST_TEST_USER} on are the test set",
