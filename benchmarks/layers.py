@@ -1,4 +1,4 @@
-"""How fast do graphs of layers train, beside surrogate BPTT in PyTorch on the same processor, in one run?
+"""Training speed of graphs of layers, beside surrogate BPTT in PyTorch on the same processor, in one run.
 
     python benchmarks/layers.py [--threads N] [--rounds N] [--cases NAME ...] [--json]
 
