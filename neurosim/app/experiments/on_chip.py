@@ -61,7 +61,7 @@ class OnChip(NamedTuple):
 def still_chip(
     network: Network, weights: Weights, membrane: bool, faults: Faults | None = None
 ) -> Evaluator:
-    """A chip that holds `weights` and learns nothing; its faults are there, whenever they come."""
+    """A chip that holds `weights` and learns nothing; the faults are there, whenever they come."""
     none = (0,) * len(network.layers)
     form: Callable[..., Evaluator] = Evaluator
     if faults is not None:
