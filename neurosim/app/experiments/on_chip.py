@@ -40,7 +40,7 @@ class OnChip(NamedTuple):
     saturated              saturations of registers, over all samples
     activation_sparsity, connection_sparsity, footprint_bytes   see the module
     synaptic_operations    effective ones, a sample
-    all_operations         synapses reached whatever their weight, a sample
+    all_operations         synapses reached, of any weight, per sample
     input_spikes           a sample
     """
 
