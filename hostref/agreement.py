@@ -90,7 +90,7 @@ def spearman(a: ArrayLike, b: ArrayLike) -> float:
 
 
 def compare_fitness(reference: ArrayLike, other: ArrayLike) -> FitnessAgreement:
-    """Compare fitness (pair, side) in whatever units, each brought to mean 0 and deviation 1."""
+    """Compare fitness (pair, side) in any units, each normalised to mean 0 and standard deviation 1."""
     a, b = np.asarray(reference, np.float64), np.asarray(other, np.float64)
     if a.shape != b.shape or a.ndim != 2 or a.shape[1] != 2:
         raise ValueError(f"fitness is {a.shape} and {b.shape}; needed is (pair, 2) on both sides")

@@ -24,8 +24,3 @@ def log_likelihood(score: Tensor, labels: Tensor, gain: float) -> Tensor:
     log_p = torch.log_softmax(gain * score, -1)
     index = labels.expand(score.shape[:-1]).unsqueeze(-1)
     return log_p.gather(-1, index).squeeze(-1)
-
-
-def correct(score: Tensor, labels: Tensor) -> Tensor:
-    """Whether the highest score is the label's; of equal scores the lowest class answers."""
-    return score.argmax(-1) == labels

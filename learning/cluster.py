@@ -102,7 +102,7 @@ class ClusterTraining(Training):
         return super().apply_update(ask, update)
 
     def run(self, report: Report, stopped: Callable[[], bool] = lambda: False) -> bool:
-        """As `Training.run`; whatever goes wrong with the workers leaves a run to resume."""
+        """As `Training.run`; after any failure of the workers the run can be resumed."""
         self.pool.stopped = stopped
         try:
             return super().run(report, stopped)

@@ -92,7 +92,7 @@ OF_RULE = {
         ("noise_period", 1),
     ),
 }
-"""What the core has of each setting, once the method has chosen the rule."""
+"""Values of each setting that the core supports, for the rule that the method chooses."""
 
 
 def fault(settings: Settings) -> str | None:
@@ -121,9 +121,9 @@ def fault(settings: Settings) -> str | None:
 
 
 def sum_bits(settings: Settings) -> int:
-    """Bits of a direction of EGGROLL: |momentum| <= 2^b (votes + 1) - 1 for ever.
+    """Bits of a direction of EGGROLL: |momentum| <= 2^b (sums + 1) - 1 always.
 
-    From m' = m - floor(|m| / 2^b) + votes, which keeps to that bound; votes <= pairs * rank * 127. So 32 bits
+    From m' = m - floor(|m| / 2^b) + sums, which keeps to that bound; sums <= pairs * rank * 127. So 32 bits
     are never needed, and no direction saturates.
     """
     return (
@@ -143,7 +143,7 @@ def _limited_bits(votes: int, momentum_bits: int) -> int:
 
 
 def parameters(config: Config) -> dict[str, Any]:
-    """What hardware/ needs to learn, by its name in params.vh."""
+    """Parameters of learning in hardware/, by their names in params.vh."""
     settings, network = config.settings, config.network()
     if fault(settings) is not None:
         return dict(NO_LEARNING)
@@ -235,7 +235,7 @@ def step(config: Config, checkpoint: Checkpoint, data: Dataset) -> Step:
 
 
 def _moves(directions: list[NDArray[Any]], steps: list[int]) -> Moves:
-    """Rates that make the mean step what it is to be: step / mean |direction|."""
+    """Rates that give the wanted mean step: step / mean |direction|."""
     totals = [int(np.abs(one.astype(np.int64)).sum()) for one in directions]
     return Moves(
         totals,
@@ -266,7 +266,7 @@ def beyond(config: Config, done: Step) -> str | None:
 
 
 def about(settings: Settings, done: Step) -> dict[str, Any]:
-    """What the manifest says of a generation."""
+    """Entry of a generation in the manifest."""
     order = {
         LOW_RANK: "draw and run every pair as +E and -E on its group's samples; fade; draw each pair "
         "again and vote; total = sum of |direction|; move with rate = step * synapses // total",

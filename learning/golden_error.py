@@ -4,7 +4,7 @@
     trace_j   (sum over t of filtered spikes) >> 4                        as neurosim/kernels has it
     err_c     127 * (c is the label) - 127 * softmax, rounded
     term      sum over the pairs of a group of credit * noise * near      a number a step and neuron
-    votes     sum over groups and steps of spike_j * term;  sum over groups of trace_j * err_c
+    sums      sum over groups and steps of spike_j * term;  sum over groups of trace_j * err_c
 
 The credits come from the population evaluator; all other numbers are worked out here once more, so that the
 vectors do not repeat what they are compared with.
@@ -38,7 +38,7 @@ class ByError(NamedTuple):
 
     near     bool (group, step, neuron); noise int8 (pair, step, neuron), +1 and -1
     traces   int64 (group, neuron); errors int64 (group, class); credits int64 (pair, neuron)
-    biases   sum over the generation of the votes of each layer's biases, int64 (neuron,)
+    biases   update sums of each layer's biases over the generation, int64 (neuron,)
     synapses the same of its synapses, int64 (source, neuron)
     """
 

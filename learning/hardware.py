@@ -101,7 +101,7 @@ def _of_step(config: Config, done: golden.Step) -> list[Image]:
 
 
 def _memories(config: Config, done: golden.Step, layer: int) -> list[Image]:
-    """What a layer keeps, before and after."""
+    """State of a layer, before and after the generation."""
     settings = config.settings
     _, population = config.network().layers[layer]
     shape, state_bits = "a row a source, a field a neuron", 8 + settings.fraction_bits
@@ -118,7 +118,7 @@ def _memories(config: Config, done: golden.Step, layer: int) -> list[Image]:
             found.append(
                 Image.of(
                     f"{prefix}momentum_L{layer}", memory.momentum[layer][:, : population.neurons],
-                    kept, f"smoothed votes, {shape}", signed=True, start=start,
+                    kept, f"momentum of update sums, {shape}", signed=True, start=start,
                 )
             )  # fmt: skip
         if done.by_error is not None:
@@ -137,7 +137,7 @@ def _memories(config: Config, done: golden.Step, layer: int) -> list[Image]:
 
 
 def _low_rank(config: Config, done: golden.Step) -> list[Image]:
-    """What a generation of EGGROLL draws, and what its pairs are worth."""
+    """Noise of a generation of EGGROLL, and the coefficients of its pairs."""
     settings, network = config.settings, config.network()
     assert done.coefficients is not None
     found = [
@@ -161,7 +161,7 @@ def _low_rank(config: Config, done: golden.Step) -> list[Image]:
 
 
 def _by_error(config: Config, done: golden.Step) -> list[Image]:
-    """What a generation of credit by error draws, and what it makes of spikes and errors."""
+    """Noise of a generation of credit by error, and its errors, traces and credits."""
     numbers = done.by_error
     assert numbers is not None
     steps, neurons = numbers.near.shape[1:]

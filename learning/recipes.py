@@ -9,8 +9,6 @@
 A recipe gives the defaults of the command line; every setting that is given replaces the recipe's.
 """
 
-from typing import Literal
-
 from learning.settings import Settings
 
 _BY_ERROR = Settings(
@@ -67,5 +65,12 @@ RECIPES: dict[str, tuple[int, Settings]] = {
     "best": (1, _BY_ERROR.model_copy(update={"generations": 6000, "learning_rate": 0.1})),
 }
 """Name -> (version, settings)."""
-DEFAULT: Literal["fast"] = "fast"
+DEFAULT = "fast"
 """Recipe of `neurosim train` where --recipe is not given."""
+
+
+def known(name: str) -> str:
+    """`name`, or a ValueError that lists the recipes there are."""
+    if name not in RECIPES:
+        raise ValueError(f"recipe {name!r} is not known; allowed are {', '.join(RECIPES)}")
+    return name

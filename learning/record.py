@@ -99,7 +99,7 @@ class DataAbout(NamedTuple):
 
 
 class Config(NamedTuple):
-    """What a run was started with.
+    """Configuration of a run.
 
     given         a network that the settings do not describe
     about         properties of the data set; None in run folders written before they were kept
@@ -533,7 +533,7 @@ def _lines(metrics: bytes) -> list[dict[str, Any]]:
 
 
 class _Opened(NamedTuple):
-    """What a run folder holds beside its configuration as it was started with."""
+    """State of a run folder beside its configuration."""
 
     config: Config  # with the generations it has now
     checkpoint: Checkpoint

@@ -81,7 +81,7 @@ class Settings(DataChoice):
     noise_share: Annotated[float, Field(gt=0, le=16)] = 1
     """noise on the currents of a layer in a graph of layers, as a fraction of its threshold"""
     window_share: Annotated[float, Field(ge=0, le=64)] = 2
-    """noise acts only where the membrane is this close to the threshold, in thresholds; 0: everywhere"""
+    """the noise acts only on neurons within this distance of the threshold, in thresholds; 0: on all"""
     workspace: Annotated[int, Field(ge=1, le=1 << 20)] = WORKSPACE_BYTES >> 20
     """memory in MiB of each thread for a block of samples"""
     vth_mant: Annotated[int, Field(ge=limits.VTH_MANT.low, le=limits.VTH_MANT.high)] = 512

@@ -334,7 +334,7 @@ def started_from(run: Path, config: Config) -> Checkpoint:
 
 
 def _differences(one: Network, other: Network) -> str:
-    """What two networks differ in, register by register."""
+    """Differences of two networks, register by register."""
     if one.sizes != other.sizes:
         return f"sizes {list(one.sizes.values())} and {list(other.sizes.values())}"
     return ", ".join(

@@ -46,7 +46,7 @@ class Tls(NamedTuple):
 
     ca    certificate of the authority that signed all others
     cert  this side's certificate
-    key   its key, which nobody else may read
+    key   its key, which must be private
     """
 
     ca: Path

@@ -1,4 +1,4 @@
-"""Which networks, weights and spikes are the chip's tests made of? Small ones, from the limits."""
+"""Hypothesis strategies of small networks, weights and spikes within the chip's limits."""
 
 import hypothesis.extra.numpy as arrays
 import numpy as np

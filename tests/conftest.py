@@ -1,4 +1,4 @@
-"""How do tests run? Hypothesis at its own pace, the same examples every time where CI is set."""
+"""Test configuration: Hypothesis at its own pace, with the same examples each time where CI is set."""
 
 import os
 from pathlib import Path

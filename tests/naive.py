@@ -1,4 +1,4 @@
-"""What should the chip compute? Plain Python integers, loop by loop, no kernel imported.
+"""Naive oracle of training: plain Python integers, loop by loop, no kernel imported.
 
 Written from docs/chip.md section 1, docs/eggroll.md sections 2 and 5 and the docstrings of the kernels:
 each function here says one rule once more, slowly. Tests compare bits, never closeness.

@@ -1,4 +1,4 @@
-"""What should the chip do? The same, slowly, in Python's own integers.
+"""Naive oracle of the chip emulator, in Python integers.
 
 Written from the description of the arithmetic and of the emulators' rules; no kernel, no NumPy
 arithmetic. Weights come as what the synapse stores (`Chip.rounded`), since the rules that bring them to

@@ -1,4 +1,4 @@
-"""What should a graph of layers compute? Plain Python integers, synapse by synapse, no kernel imported.
+"""Naive oracle of graphs of layers: plain Python integers, synapse by synapse, no kernel imported.
 
 Layers run one after another, all steps of one before the next; a recurrent spike arrives a step later.
 """

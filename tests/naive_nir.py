@@ -1,4 +1,4 @@
-"""What do NIR's equations give by forward Euler? A chain, in float64, layer after layer."""
+"""NIR's equations by forward Euler: a chain, in float64, layer after layer."""
 
 import numpy as np
 

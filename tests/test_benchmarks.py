@@ -1,4 +1,4 @@
-"""Do the benchmarks still run? What the ways find is held to be equal inside them, before it is timed."""
+"""Benchmarks: they run, and the implementations that they compare have equal results."""
 
 import json
 import subprocess

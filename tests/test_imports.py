@@ -1,4 +1,4 @@
-"""What does an import load? Only what it needs: watched in processes of their own."""
+"""Imports: each loads only what it needs, in processes of their own."""
 
 import json
 import subprocess

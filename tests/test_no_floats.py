@@ -1,4 +1,4 @@
-"""Is there no floating point between frames and weights? Neither in the arrays nor in the machine code."""
+"""No floating point between frames and weights, neither in arrays nor in machine code."""
 
 import json
 import os

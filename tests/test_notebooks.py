@@ -1,4 +1,4 @@
-"""Do the notebooks run as they stand, and do those on integers alone say what they said?"""
+"""Notebooks: they run, and those on integers alone give their stored results."""
 
 import json
 import subprocess
@@ -63,7 +63,7 @@ def test_there_are_six():
         ("import warnings; warnings.warn('old ways')", "old ways"),
     ],
 )
-def test_a_cell_that_fails_or_complains_is_told_and_nothing_written(source, told, tmp_path):
+def test_a_cell_that_fails_or_warns_is_reported_and_nothing_written(source, told, tmp_path):
     import nbformat
 
     path = tmp_path / "broken.ipynb"

@@ -1,4 +1,4 @@
-"""Is the code as the project's tools want it? Run here, so that one command tests everything."""
+"""Style: the project's tools find nothing, so that one command tests everything."""
 
 import shutil
 import subprocess

@@ -48,7 +48,7 @@ class Operator:
 
 
 def product(x: Tensor, weight: Tensor) -> Tensor:
-    """x W over whatever axes lead, as one matrix product."""
+    """x W with any leading axes, as one matrix product."""
     return (x.flatten(0, -2) @ weight).unflatten(0, x.shape[:-1])
 
 

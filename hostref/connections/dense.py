@@ -8,7 +8,7 @@ from neurosim.network.shapes import Shape
 
 
 class DenseOperator(Operator):
-    """Every source meets every column."""
+    """Operator of a dense connection."""
 
     def __init__(self, kind: Any, in_shape: Shape, out_shape: Shape) -> None:
         super().__init__(kind, in_shape, out_shape)

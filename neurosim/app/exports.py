@@ -29,7 +29,7 @@ def samples_of(export: Export, asked: int | None) -> int:
 
 
 def trained(config: Any, checkpoint: Any, data: Callable[[], Any]) -> Trained:
-    """What exporters are given of a run."""
+    """A run in the form that exporters take."""
     about = {
         "settings": config.settings.model_dump(mode="json"),
         "generations": checkpoint.generation,

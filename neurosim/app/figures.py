@@ -38,7 +38,7 @@ def svg(draw: Draw, size: tuple[float, float], name: str, alt: str) -> str:
 
     size   in inches of 72 px: 5 inches are a phone's width, where text keeps its size
     name   one word, another for each drawing of a page: its inner references are made from it
-    alt    what it shows, for those who do not see it
+    alt    text for screen readers
     """
     from matplotlib import rc_context
     from matplotlib.figure import Figure

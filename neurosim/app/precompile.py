@@ -49,7 +49,7 @@ class Wanted(NamedTuple):
 
 
 def kernels_of(config: Config) -> list[Wanted]:
-    """What a training compiles that is not in the cache; for a process of its own (`compilation.planned`)."""
+    """Kernels of a training that are not in the cache; for a separate process (`compilation.planned`)."""
     from neurosim.kernels import compilation
 
     found = compilation.planned(lambda: _generation(config))
@@ -67,7 +67,7 @@ def _named(kernel: Any) -> bool:
 
 
 def _generation(config: Config) -> None:
-    """A generation and a validation on silent frames; whatever cannot go on without results ends it."""
+    """A generation and a validation on silent frames, up to the first step that needs results."""
     import numpy as np
 
     from learning.training import Training, validate
@@ -193,7 +193,7 @@ class Precompilation:
             tell(self._done, self._total, spent * (total - done) / done if done else float("nan"))
 
     def close(self) -> None:
-        """End the workers, whatever they do."""
+        """End the workers, also while they compile."""
         for process in self._processes:
             process.kill()
             process.communicate()

@@ -63,7 +63,7 @@ def processor() -> str:
 
 
 def started(command: Sequence[str], threads: int, generation: int) -> dict[str, Any]:
-    """What is known when a run starts, or goes on at `generation`."""
+    """Facts at the start of a run, or at its continuation at `generation`."""
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": shlex.join(["neurosim", *command]),

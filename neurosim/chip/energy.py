@@ -177,7 +177,7 @@ def of_recording(
 
 
 class Evolution(NamedTuple):
-    """What an EGGROLL run does: its sizes, and whether noise is graded; directions of a pair: 1 or 2."""
+    """Sizes of an EGGROLL training, and whether noise is graded; directions per pair: 1 or 2."""
 
     steps: int
     pairs: int

@@ -75,7 +75,7 @@ def fan_of(network: Network, connection: Connection, synapses: Synapses | None) 
 
 
 def _all(network: Network, connection: Connection) -> Synapses:
-    """Every synapse that the kind has, of whatever weight."""
+    """Every synapse of the kind, of any weight."""
     if isinstance(connection.kind, DenseKind):
         shape = (network.sizes[connection.target], network.sizes[connection.source])
         return Dense(np.broadcast_to(0, shape))
@@ -150,7 +150,7 @@ class Shared(NamedTuple):
 
 
 def _held(network: Network, connection: Connection, synapses: Synapses) -> bool:
-    """Are these the kind's own synapses, equal in weight where they share one?"""
+    """Whether these are the kind's own synapses, equal in weight where they share one."""
     try:
         matrix_of(network, connection, synapses)
     except NetworkError:

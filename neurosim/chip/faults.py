@@ -38,7 +38,7 @@ def registers(faults: Faults, network: Network, sound: Registers) -> Registers:
 
 
 def synapses(faults: Faults, network: Network, number: int, written: Synapses) -> Synapses:
-    """What the synapses of connection `number` read back of what is written to them."""
+    """Weights that connection `number` reads, from those that are written to it."""
     if not (faults.stuck_at_0 or faults.stuck_at_1 or faults.lost_axons):
         return written
     connection = network.connections[number]

@@ -85,7 +85,7 @@ class Placement(NamedTuple):
 
 
 def _used(population: Population, fans: Sequence[Fan], first: int, last: int) -> dict[str, int]:
-    """What neurons first..last-1 use of a core, apart from output axons."""
+    """Resources of a core that neurons first..last-1 use, apart from output axons."""
     axons = bits = 0
     for fan in fans:
         used = fan.use(first, last)

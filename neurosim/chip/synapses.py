@@ -7,7 +7,6 @@
 Weights here are integers -256..255 as in other emulators, `mantissa << grid_bits`.
 """
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -355,10 +354,3 @@ def _nearest(mantissas: Int, shift: int, grid: int) -> Int:
     top = (1 << max(8 - grid, 0)) - 1
     kept = np.clip(_divide(mantissas, -shift, "nearest_even") << -shift, -top, top)
     return kept >> -shift
-
-
-def all_delays(synapses: Sequence[Synapses]) -> int:
-    """The longest delay among the synapses that have their own."""
-    return max(
-        (int(np.max(s.delays, initial=0)) for s in synapses if s.delays is not None), default=0
-    )

@@ -15,7 +15,7 @@ class DataChoice(BaseModel):
     camera: Literal["nmnist", "ncaltech101", "cifar10dvs"] | None = None
     """simulated camera that images are shown to; by default N-MNIST's"""
     sensor: str | None = None
-    """divide the sensor into WIDTHxHEIGHT cells (48x36), or hear with so many channels (64)"""
+    """divide the sensor into WIDTHxHEIGHT cells (48x36), or set the number of channels (64)"""
     crop: str | None = None
     """part of the sensor: WIDTHxHEIGHT in its middle, or WIDTHxHEIGHT+LEFT+TOP"""
     window: Annotated[int, Field(ge=1, le=1 << 40)] | None = None

@@ -80,11 +80,17 @@ def philox4x32_lanes(c0, c1, c2, c3, k0, k1):
 
 
 def stuck_code(bit: int, value: int) -> int:
-    """What is added to a generation's word so that bit 0..63 of every 64-bit word drawn is stuck at `value`.
+    """Increment of a generation's word so that bit 0..63 of every 64-bit word drawn is stuck at `value`.
 
     The counter takes the lower half of that word; the upper half is 0 for a generator without a fault.
     """
     return ((1 + value) << 6 | bit) << 32
+
+
+@kernel
+def lane_words(lanes):
+    """Words that hold one bit for each of `lanes`: whole blocks of 128 bits, as the generator draws them."""
+    return ((lanes + 127) >> 7) << 1
 
 
 @kernel

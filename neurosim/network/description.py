@@ -152,7 +152,7 @@ class Connection:
     A weight is `mantissa << grid_bits`; it adds `mantissa << current_shift` to u.
     A spike arrives `delay` steps later than without delay. With `message_bits` the value of a spike
     multiplies the weight; without, any spike counts as 1. `label` tells apart two connections
-    between the same two parts. `kind` says how spikes meet the matrix (network/connections). A
+    between the same two parts. `kind` maps the matrix to synapses (network/connections). A
     connection from a population to itself is recurrent: its spikes arrive in the next step.
     """
 

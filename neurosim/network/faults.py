@@ -187,7 +187,7 @@ class Faults:
     def one_mantissas(
         self, network: Network, number: int, written: NDArray[np.int64]
     ) -> NDArray[np.int64]:
-        """What connection `number` makes of mantissas int64 (source, target) that are written to it."""
+        """Mantissas that connection `number` reads, from int64 (source, target) that are written to it."""
         found = np.asarray(written, np.int64)
         if self.stuck_at_0 or self.stuck_at_1:
             stuck, half = (
@@ -203,7 +203,7 @@ class Faults:
     def mantissas(
         self, network: Network, written: Sequence[NDArray[np.int8]]
     ) -> tuple[NDArray[np.int8], ...]:
-        """What the synapses of a network of dense connections read back, int8 (source, target) each."""
+        """Mantissas that the synapses of a network of dense connections read, int8 (source, target) each."""
         self.check(network)
         return tuple(
             self.one_mantissas(network, number, one).astype(np.int8)  # type: ignore[arg-type]
@@ -266,7 +266,7 @@ class Faults:
 
     @property
     def generator_code(self) -> int:
-        """What the upper half of a generation's word tells the generator: see `generator.draw_words`."""
+        """Upper half of a generation's word for the generator: see `generator.draw_words`."""
         if not self.stuck_generator_bit:
             return 0
         word = int(_words(1, STUCK_GENERATOR, 0, 0, 0, self.seed)[0])

@@ -3,8 +3,8 @@
     weights()      what is written to the synapses: what learning moves and run folders keep
     _chain()       what they read back: stuck bits, lost axons, thresholds of the compartments there are
 
-The update moves what is written, by spikes, errors and noise as the faults leave them: it is told nothing
-of them. What flips, flips in the written weights, after the update of its generation.
+The update changes the written weights, by spikes, errors and noise under the faults, without information on
+the faults. Flips change the written weights, after the update of their generation.
 """
 
 from collections.abc import Sequence

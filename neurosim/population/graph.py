@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from neurosim import limits
 from neurosim.data.frames import words_for
 from neurosim.kernels.arithmetic import decay_factors
+from neurosim.kernels.generator import lane_words
 from neurosim.kernels.neurons import layer as neurons
 from neurosim.kernels.rules.event_aligned import NO_NEURON
 from neurosim.kernels.rules.layer_error import trace_kernel
@@ -248,7 +249,7 @@ class Workspace:
             for operator in (*layer.incoming, *layer.recurrent)
         }
         widest = max(layer.lanes for layer in plan.layers)
-        self.planes = zeros(pairs * plan.steps * (-(-widest // 128) * 2), np.uint64)
+        self.planes = zeros(pairs * plan.steps * lane_words.py_func(widest), np.uint64)
         self.numbers = zeros((2 * pairs, WIDTH), np.int32)
         self.saturated = np.zeros(block, np.int64)
         self.factors: dict[str, Factors] = {}

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from neurosim.data.frames import words_for
 from neurosim.kernels.executors import fused_chain
+from neurosim.kernels.generator import lane_words
 from neurosim.kernels.noise import layer_noise, weight_noise
 from neurosim.network import Network, NetworkError
 from neurosim.population.batch import Batch
@@ -161,7 +162,7 @@ class GraphMembers(GraphEvaluator):
         for number, (connection, matrix) in enumerate(self.network.parameters):
             if connection.name not in space.factors:
                 continue
-            raw = int(weight_noise.noise_words(-(-matrix.columns // 128) * 2, True))
+            raw = int(weight_noise.noise_words(lane_words.py_func(matrix.columns), True))
             layer_noise.draw_factors(
                 0, count, first, self.spec.full_rank, number, self._words(number), matrix.columns,
                 self._scale(self.spec, number), generation, self.seed, np.zeros(raw, np.uint64),

@@ -16,6 +16,7 @@ from neurosim.data.frames import words_for
 from neurosim.kernels.arithmetic import LIMIT, decay_factors
 from neurosim.kernels.connections.dense import largest_sum, quad_sums, subset_sums
 from neurosim.kernels.executors import fused_chain
+from neurosim.kernels.generator import lane_words
 from neurosim.kernels.noise import weight_noise
 from neurosim.kernels.rules.event_aligned import NO_NEURON
 from neurosim.kernels.simd import LOOKS_UP, zeros
@@ -232,7 +233,7 @@ def lay_out(network: Network, weights: Weights, noise: NoiseSpec, steps: int) ->
     for index in range(count):
         wide, fields = int(words[index]), int(neurons[index]) if noise.full_rank else noise.rank
         if noise.of_layer(index):
-            wide, fields = -(-int(neurons[index]) // 128) * 2, steps
+            wide, fields = lane_words.py_func(int(neurons[index])), steps
         noise_words.append(fields * int(weight_noise.noise_words(wide, noise.graded)))
     return fused_chain.Chain(
         layers=count,

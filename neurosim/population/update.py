@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from neurosim.data.frames import words_for
 from neurosim.kernels.executors import fused_chain as members
+from neurosim.kernels.generator import lane_words
 from neurosim.kernels.noise import weight_noise
 from neurosim.kernels.rules import delta, event_aligned, weight_update
 from neurosim.kernels.simd import TWIN, WIDTH, WORDS, zeros
@@ -126,9 +127,9 @@ def accumulate_matrix_noise(
     if spec.of_layer(population):
         return UpdateSums(sums, of_biases)
     rank, graded = spec.rank, spec.graded
-    field = int(weight_noise.noise_words(((lanes + 127) >> 7) << 1, True))
+    field = int(weight_noise.noise_words(lane_words.py_func(lanes), True))
     planes = int(weight_noise.planes_of(graded))
-    used = -(-sources // 128) * 2
+    used = lane_words.py_func(sources)
     bit_words = -(-SUM_WORDS // WORDS) * WORDS
 
     def low_rank(begin: int, end: int) -> None:
@@ -278,7 +279,7 @@ def _terms(
     chain, samples = shared.chain, shared.samples
     neurons, steps = int(chain.neurons[layer]), samples.frames.shape[1]
     terms = zeros(len(groups) * steps * utilities.shape[1], np.int16)
-    words = -(-neurons // 128) * 2
+    words = lane_words.py_func(neurons)
     field = int(weight_noise.noise_words(words, True)) if spec.graded else steps * words
 
     def work(begin: int, end: int) -> None:

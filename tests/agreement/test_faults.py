@@ -1,4 +1,4 @@
-"""Is a chip with faults the same in the population evaluator, in the chip emulator and in plain integers?"""
+"""Chips with faults: evaluator, emulator and plain integers agree."""
 
 import naive
 import numpy as np

@@ -1,4 +1,4 @@
-"""Does the general executor compute what the naive oracle and the chip emulator compute, for any graph?"""
+"""General executor: equal to the naive oracle and to the chip emulator, for any graph."""
 
 import naive_graph
 import numpy as np

@@ -1,4 +1,4 @@
-"""Do norse and snnTorch spike as the chip does, given a trained network as a NIR graph?
+"""NIR graphs of trained networks: spikes in norse and snnTorch beside the chip's.
 
 They compute in float32, the chip in integers whose decays lose the fraction: a neuron whose v ends within
 a few units of its threshold, of about 32,768, may spike on one side alone, and what it feeds follow.

@@ -1,4 +1,4 @@
-"""Does the population evaluator do what the chip does, spike for spike?
+"""Population evaluator: equal to the chip emulator, spike for spike.
 
 Latency convention: the evaluator has none. The chip has none under `profiles.LAYERED`; by default
 layer l = 1, 2, ... of the chip does in step t + l what the evaluator's does in step t.

@@ -1,4 +1,4 @@
-"""Does `bench` time every rule beside its floor, does `warmup` leave nothing to compile, is memory small?"""
+"""`neurosim bench` and `warmup`: every rule timed, nothing left to compile, little memory."""
 
 import subprocess
 import sys
@@ -17,7 +17,7 @@ sys.exit(status)
 """
 
 
-def test_bench_times_every_rule_beside_its_floor():
+def test_bench_times_every_rule_beside_its_lower_bound():
     done = results("bench", "--repeats", "1", "--pairs", "8", "--threads", "2")
     assert done["threads"] == 2
     assert set(done["ceilings_per_second"]) == {"lanes", "sums", "words", "bytes"}

@@ -1,4 +1,4 @@
-"""Does `neurosim train --cluster` end in the bits of one process, and say what went wrong?"""
+"""`neurosim train --cluster`: the bits of one process, and errors."""
 
 import json
 import signal

@@ -1,4 +1,4 @@
-"""Does `neurosim evaluate` find what the run reported, and does the command line answer at once?"""
+"""`neurosim evaluate`: the accuracy of the run, and a fast start of the command line."""
 
 import command
 import pytest
@@ -17,7 +17,7 @@ def test_evaluation_agrees_with_the_run(done):
     assert sum(confusion[k][k] for k in range(10)) == round(found["accuracy"] * found["samples"])
 
 
-def test_looking_changes_nothing(done):
+def test_validating_changes_nothing(done):
     _, folder = done
     before = {file.name: file.read_bytes() for file in folder.iterdir()}
     assert command.here("evaluate", folder, "--split", "validation", "--data", "digits", "--json")

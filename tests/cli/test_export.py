@@ -1,4 +1,4 @@
-"""Does `neurosim export --to nir` write what the run holds, and refuse what it cannot?"""
+"""`neurosim export --to nir`: the content of the run, and refusals."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Does `neurosim export --to hdl` write a folder that `neurosim check-hdl` accepts, and only then?"""
+"""`neurosim export --to hdl`: folders that `neurosim check-hdl` accepts, and refusals."""
 
 import json
 
@@ -52,7 +52,7 @@ def test_a_changed_file_is_named(folder, tmp_path):
     assert_refused(command.here("check-hdl", tmp_path), 1, "spikes_L0.mem", "manifest.json")
 
 
-def test_vectors_that_the_chip_does_not_give_are_told(folder, tmp_path):
+def test_vectors_that_the_chip_does_not_give_are_reported(folder, tmp_path):
     for path in folder.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
     manifest = json.loads((tmp_path / "manifest.json").read_text())

@@ -1,4 +1,4 @@
-"""Does `neurosim import` make of a graph a run that goes on, and leave nothing behind where it cannot?"""
+"""`neurosim import`: runs that continue, and nothing left behind after a refusal."""
 
 import json
 from itertools import pairwise
@@ -46,7 +46,7 @@ def test_our_own_run_comes_back_as_it_was(done, exported, tmp_path):
     assert found["accuracy"] == done[0]["test_accuracy"]
 
 
-def test_a_graph_of_others_becomes_a_run_that_is_looked_at_and_trained_on(done, foreign, tmp_path):
+def test_a_graph_of_others_becomes_a_run_that_is_evaluated_and_trained(done, foreign, tmp_path):
     run = tmp_path / "run"
     flags = ("--run", run, "--readout", "membrane", "--generations", "2")
     shown = command.here("import", foreign, *flags)
@@ -69,7 +69,7 @@ def test_a_graph_of_others_becomes_a_run_that_is_looked_at_and_trained_on(done, 
     assert read_config(tmp_path / "b").network() == config.network()
 
 
-def test_a_graph_is_looked_at_without_a_run(foreign, tmp_path, monkeypatch):
+def test_a_graph_is_tabulated_without_a_run(foreign, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     told = command.here("import", foreign)
     assert told.returncode == 0
@@ -77,7 +77,7 @@ def test_a_graph_is_looked_at_without_a_run(foreign, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-def test_values_held_at_the_end_of_a_register_are_told(foreign):
+def test_values_clipped_to_a_register_are_listed(foreign):
     told = command.here("import", foreign, "--dt", "1", "--clip")
     assert told.returncode == 0
     assert "node 'hidden', dv held at its end: [0]: 4e+06 -> 4095; [1]" in told.stdout

@@ -1,4 +1,4 @@
-"""Does the report tell what was measured, need nothing but itself, and keep what it is given in its place?"""
+"""`neurosim report`: measured values, self-contained pages, escaped text."""
 
 import json
 import re
@@ -120,7 +120,7 @@ def test_the_same_run_gives_the_same_page_beside_what_is_there(done, reported, t
     assert {f.name: f.read_bytes() for f in done[1].iterdir() if f.is_file()} == before
 
 
-def test_samples_are_shown_as_asked(done, tmp_path):
+def test_samples_are_drawn_as_wanted(done, tmp_path):
     page = tmp_path / "page.html"
     asked = command.here("report", done[1], "--out", page, "--sample", "7", "300")
     assert asked.returncode == 0

@@ -1,4 +1,4 @@
-"""Do the event files that viewers read hold what metrics.jsonl holds, once, whatever happened?"""
+"""TensorBoard event files: the content of metrics.jsonl, once, after any interruption."""
 
 import json
 import struct

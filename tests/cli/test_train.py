@@ -1,4 +1,4 @@
-"""Does `neurosim train` end in the same bits, whatever happens on the way, and say what went wrong?"""
+"""`neurosim train`: the same bits after any interruption, and errors."""
 
 import json
 import resource

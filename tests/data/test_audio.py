@@ -414,7 +414,7 @@ def test_folders_that_lack_something_are_refused(tmp_path):
         recordings.read(tmp_path / "classes")
 
 
-def test_recorded_digits_are_told_apart(shared):
+def test_recorded_digits_are_classified(shared):
     """The nearest mean of spikes in ten bins, far above chance."""
     folder = shared / "data/spoken-digits/recordings"
     found = recordings.read(folder)

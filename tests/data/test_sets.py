@@ -51,7 +51,7 @@ def refused(name, said, **options):
         datasets.load(name, options=Options(**options))
 
 
-def test_found_classes_and_samples_are_told_for_every_split(tmp_path):
+def test_found_classes_and_samples_are_printed_for_every_split(tmp_path):
     told = datasets.load(f"nmnist:{nmnist(tmp_path / 'n')}").notes
     assert told[0] == "10 classes: 0, 1, 2, 3, ..., 9"
     assert [note.split(":")[0] for note in told[1:4]] == ["train", "validation", "test"]

@@ -1,4 +1,4 @@
-"""Do the files hold what the chip is, does and draws?"""
+"""Memory images of a run: network, activity and noise of the chip."""
 
 import json
 

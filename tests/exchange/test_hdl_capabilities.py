@@ -1,4 +1,4 @@
-"""Is nothing exported for hardware that the Verilog core does not compute?"""
+"""Refusal of networks that the Verilog core cannot compute."""
 
 from dataclasses import fields, replace
 

@@ -1,4 +1,4 @@
-"""Do hardware tools read back every number, and is a folder that was changed noticed by file name?"""
+"""Memory images: read back by hardware tools, and changes of a folder found by file name."""
 
 import json
 

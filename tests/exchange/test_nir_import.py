@@ -1,4 +1,4 @@
-"""Do graphs of others come to the chip with the nearest registers, and odd ones not at all?"""
+"""NIR graphs of others: nearest registers, and refusals."""
 
 from itertools import pairwise
 

@@ -1,4 +1,4 @@
-"""Does a network of ours come back from a NIR file to the last bit, and is a changed one noticed?"""
+"""NIR graphs of this project: bit-exact round trip, and changed graphs found."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Is there no part of the Verilog that the recorded vectors do not check?"""
+"""Mutants of the Verilog: every part is checked by the golden vectors."""
 
 import subprocess
 import tempfile

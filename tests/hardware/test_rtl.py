@@ -1,4 +1,4 @@
-"""Does the Verilog core do what the emulator does: spike for spike, bit for bit, weight for weight?"""
+"""Verilog core: equal to the emulator in spikes, bits and weights."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Is a study told from what was trained, and does it go on where it was cut?"""
+"""Ablation: reports from trainings, and resumed work."""
 
 import json
 
@@ -37,7 +37,7 @@ def stamps(folder):
     return {file: file.stat().st_mtime_ns for file in (folder / "trainings").glob("*.json")}
 
 
-def test_a_study_is_told_kept_and_goes_on_where_it_was_cut(few, tmp_path, capsys, monkeypatch):
+def test_a_study_is_reported_kept_and_resumed(few, tmp_path, capsys, monkeypatch):
     arguments = command_of_ablation.Ablation(
         data="digits", real="digits", out=tmp_path, seeds=2, bptt_seeds=1, bptt_epochs=1, threads=1,
         as_json=True,

@@ -1,4 +1,4 @@
-"""Is the gradient the one it says it is, and does a training go on where it stopped?"""
+"""BPTT: the stated gradient, and resumed trainings."""
 
 import numpy as np
 import pytest
@@ -163,7 +163,7 @@ def test_data_that_do_not_fit_the_network_are_refused():
         inputs.check(bptt.build(SMALL, 40, 2, "cpu").network, data.train)
 
 
-def test_a_missing_device_is_told():
+def test_a_missing_device_is_an_error():
     with pytest.raises(DeviceError, match="allowed are"):
         choose("abacus")
     if not torch.cuda.is_available():

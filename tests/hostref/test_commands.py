@@ -1,4 +1,4 @@
-"""Do the float reference's commands read their arguments and tell their results?"""
+"""Commands of the float reference: arguments and results."""
 
 import json
 
@@ -37,7 +37,7 @@ def test_bptt_trains_and_goes_on(noise, tmp_path, capsys):
     assert json.loads(capsys.readouterr().out) == first
 
 
-def test_bench_host_tells_every_method_beside_the_paper(capsys):
+def test_bench_host_lists_every_method_beside_the_paper(capsys):
     words = "--pairs 4 --batch 2 --repeats 1 --bptt-samples 64 --inputs 50 --hidden 8 --threads 1"
     words += " --ranks 1 2 --device cpu"
     assert call(bench_host.run, "neurosim bench-host", words.split()) == 0
@@ -63,12 +63,12 @@ def test_the_papers_speedups_are_those_of_its_table():
         (["--device", "abacus"], "allowed are auto, cpu, cuda"),
     ],
 )
-def test_a_device_that_is_not_there_is_told(noise, capsys, words, told):
+def test_a_device_that_does_not_exist_is_an_error(noise, capsys, words, told):
     assert call(bptt.run, "neurosim bptt", ["--data", noise, "--epochs", "1", *words]) == 1
     assert told in capsys.readouterr().err
 
 
-def test_a_folder_that_is_no_run_is_told(tmp_path, capsys):
+def test_a_folder_that_is_no_run_is_reported(tmp_path, capsys):
     assert call(compare.run, "neurosim compare", [str(tmp_path)]) == 1
     assert "not a run folder" in capsys.readouterr().err
 

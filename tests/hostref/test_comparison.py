@@ -1,4 +1,4 @@
-"""Do the comparisons of chip and float reference run, say what they measured, and go on where cut?"""
+"""Comparisons of chip and float reference: results, and resumed work."""
 
 import json
 
@@ -72,7 +72,7 @@ def small(run, **changes):
     )
 
 
-def test_a_comparison_is_told_and_kept(run, capsys):
+def test_a_comparison_is_printed_and_kept(run, capsys):
     assert compare.run(small(run, as_json=True)) == 0
     told = json.loads(capsys.readouterr().out)
     assert list(told["rows"]) == [
@@ -272,7 +272,7 @@ def test_two_seeds_are_not_called_a_difference():
     assert "too few" in sparsity.told([-30.0, -31.0])
 
 
-def test_a_look_far_above_is_not_called_equal_accuracy():
+def test_a_validation_far_above_is_not_called_equal_accuracy():
     methods = {
         "EGGROLL r = 1": [trained(0, (10, 20, 30), (0.3, 0.5, 0.65))],
         "surrogate BPTT": [trained(0, (40, 50, 60), (0.94, 0.95, 0.96))],

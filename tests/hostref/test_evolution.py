@@ -1,4 +1,4 @@
-"""Is the population the one its written-out members would be, and does it learn?"""
+"""Float evolution strategies: equal to written-out members, and learning."""
 
 import numpy as np
 import pytest
@@ -144,7 +144,7 @@ def test_the_chips_factors_are_used_as_they_are():
         eggroll.from_chip(run.model, b, a, (1.0, 1.0))
 
 
-def test_a_fitness_that_is_not_finite_is_told():
+def test_a_fitness_that_is_not_finite_is_an_error():
     run, x, labels = started()
     with pytest.raises(evolution.TrainingError, match="smaller sigma"):
         run.tell(run.evaluate(x, labels) * float("nan"))

@@ -1,4 +1,4 @@
-"""Is the float twin of any graph of layers the chip, spike for spike, and do its noises add up?"""
+"""Float twin of any graph of layers: spike for spike as the chip, and its noise."""
 
 import numpy as np
 import pytest

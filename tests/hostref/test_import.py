@@ -1,4 +1,4 @@
-"""Does the package stay out of the way until it is used?"""
+"""Import of the package: lazy, without torch."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Does the float twin spike where the chip would?"""
+"""Float model: spikes where the chip spikes."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""Does a network on the chip's grid do what the float one did?"""
+"""Quantisation: networks on the chip's grid behave as the float ones."""
 
 import numpy as np
 import pytest

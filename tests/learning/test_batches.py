@@ -1,4 +1,4 @@
-"""Does every sample come once an epoch, whichever generation is asked for?"""
+"""Batches: every sample once per epoch, for any generation."""
 
 import naive
 import numpy as np

@@ -1,4 +1,4 @@
-"""Do machines that come, go, die and disagree change no bit of a run? Real workers on the loopback."""
+"""Cluster training with real workers on the loopback: joins, departures and failures change no bit."""
 
 import copy
 import shutil
@@ -146,7 +146,7 @@ def test_workers_that_die_and_join_change_no_bit(here, data, config):
         late.kill()
 
 
-def test_a_worker_whose_memory_drifts_is_named_and_left_out(here, data, config):
+def test_a_worker_whose_state_differs_is_named_and_excluded(here, data, config):
     lines = []
     other = here.worker()
     try:
@@ -177,7 +177,7 @@ def test_a_worker_that_lost_the_run_is_given_it_again(here, data, config):
         assert end(training) == alone(config, data)
 
 
-def test_a_worker_that_missed_a_generation_is_given_the_memory(here, data, config):
+def test_a_worker_that_missed_a_generation_is_sent_the_state(here, data, config):
     with WorkerPool(here.address, config) as pool:
         training = ClusterTraining(pool, config, data)
         training.step()

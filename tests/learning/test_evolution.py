@@ -1,4 +1,4 @@
-"""Does a strategy ask in numbers, and tell the same whenever it is asked?"""
+"""Evolution strategy: stateless ask and tell."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def test_what_is_asked_is_numbers():
     assert np.array_equal(ask.samples, batch(50, 7, 4, 3, 6))
 
 
-def test_what_is_told_is_one_small_integer_a_direction_and_the_rates():
+def test_an_update_is_one_small_integer_per_direction_and_the_rates():
     evolution = Evolution(SETTINGS, 50, 2)
     fitness = np.random.default_rng(0).integers(-9999, 0, (12, 2))
     update = evolution.tell(3, Evaluation(fitness, np.zeros_like(fitness)))
@@ -29,7 +29,7 @@ def test_what_is_told_is_one_small_integer_a_direction_and_the_rates():
     assert len(update.rates) == 2
 
 
-def test_one_sided_members_are_told_a_small_integer_each():
+def test_one_sided_members_have_a_small_integer_each():
     evolution = Evolution(SETTINGS.model_copy(update={"estimator": "one-sided"}), 50, 2)
     fitness = np.random.default_rng(0).integers(-9999, 0, (12, 2))
     told = evolution.tell(3, Evaluation(fitness, np.zeros_like(fitness))).coefficients
@@ -37,7 +37,7 @@ def test_one_sided_members_are_told_a_small_integer_each():
     assert told.shape == (24,)
 
 
-def test_what_neurons_were_told_is_passed_on():
+def test_neuron_credits_are_passed_on():
     fitness = np.zeros((12, 2), np.int64)
     credits = np.arange(12 * 16, dtype=np.int16).reshape(12, 16)
     told = Evolution(SETTINGS, 50, 2).tell(3, Evaluation(fitness, fitness, credits))

@@ -1,4 +1,4 @@
-"""Are the vectors of a generation those that training itself would make?"""
+"""Golden vectors of a generation: those of training itself."""
 
 import naive
 import numpy as np
@@ -161,7 +161,7 @@ def test_a_rate_beyond_its_register_is_named():
     assert faults[1] is None
 
 
-def test_parameters_tell_the_noise():
+def test_parameters_give_the_noise():
     config, _ = rtl_cases.trained(DATA, rank=2)
     found = golden.parameters(config)
     assert found["SCALE"] == list(noise(config.settings, config.network()).scale)

@@ -1,4 +1,4 @@
-"""Is a run folder whole at every moment, and is one that is not refused by name?"""
+"""Run folders: complete at every moment, and damage refused by name."""
 
 import errno
 import json

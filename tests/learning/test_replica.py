@@ -1,4 +1,4 @@
-"""Do ranges of pairs, evaluated apart, add up to the population evaluated whole?"""
+"""Replicas: ranges of pairs add up to the whole population."""
 
 from itertools import pairwise
 
@@ -60,7 +60,7 @@ def test_work_is_in_proportion_to_threads_and_groups_stay_whole(threads, each):
     ],
 )
 @given(borders=st.lists(st.integers(1, 47), max_size=5))
-def test_ranges_rehearsed_apart_are_the_whole(data, settings, borders):
+def test_ranges_evaluated_apart_are_the_whole(data, settings, borders):
     training = Training(start(Settings(**{**SMALL, **settings}), data), data)
     ask = training.evolution.ask(training.generation)
     whole = training.evaluate(ask)
@@ -96,7 +96,7 @@ def test_numbers_are_the_same_in_fewer_bytes(rows, columns, kind, bits, seed):
     assert sent[2].itemsize * 8 <= max(8, 1 << bits.bit_length())
 
 
-def test_a_bit_of_memory_changes_its_hash(data):
+def test_a_bit_of_state_changes_its_hash(data):
     state = Training(start(Settings(**SMALL), data), data).chip.state
     for arrays in state:
         for array in arrays:

@@ -1,4 +1,4 @@
-"""Are settings checked when they are made, and turned into the integers they stand for?"""
+"""Settings: checks, and the integers that they stand for."""
 
 import itertools
 from dataclasses import dataclass
@@ -210,7 +210,7 @@ def test_rates_are_in_units_of_the_state():
     st.floats(0.01, 100),
     st.sampled_from(["geometric", "linear"]),
 )
-def test_noise_and_temperature_follow_the_course_of_the_rate(generation, share, first, kind):
+def test_noise_and_temperature_follow_the_schedule_of_the_rate(generation, share, first, kind):
     """As the learning rate does that falls by the same share: to half a unit of a scale and a multiplier."""
     settings = Settings(
         final_noise=share, temperature=first, final_temperature=max(first * share, 1 / 1024),
@@ -231,7 +231,7 @@ def test_noise_and_temperature_follow_the_course_of_the_rate(generation, share, 
 
 
 @given(st.floats(1 / 1024, 1024), st.integers(0, 999), st.sampled_from(["membrane", "count"]))
-def test_without_a_course_noise_and_temperature_stay(temperature, generation, kind):
+def test_without_a_schedule_noise_and_temperature_are_constant(temperature, generation, kind):
     settings = Settings(temperature=temperature, readout=kind)
     begun, schedule = NoiseSpec((2048, 3), (0, 77)), TrainingSchedules(settings, 2)
     assert schedule.noise(begun, generation) == begun

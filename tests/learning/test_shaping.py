@@ -1,4 +1,4 @@
-"""What is a direction worth? Exact ranks, signs and scaled differences, the same for either member."""
+"""Fitness shaping: exact ranks, signs and scaled differences, the same for either member."""
 
 from fractions import Fraction
 from math import floor
@@ -80,7 +80,7 @@ def test_swapping_members_negates(way, population):
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 @pytest.mark.parametrize("way", WAYS)
 @given(population=populations())
-def test_worth_is_one_small_integer_a_direction(way, estimator, population):
+def test_shaping_gives_one_small_integer_per_direction(way, estimator, population):
     found = coefficients(*population, way, estimator)
     assert found.dtype == np.int8
     assert found.shape == (len(population[0]) * (1 if estimator == "antithetic" else 2),)
@@ -98,7 +98,7 @@ def test_only_differences_count(way, estimator, population, shift):
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 @pytest.mark.parametrize("way", WAYS)
-def test_members_that_tie_are_worth_nothing(way, estimator):
+def test_members_that_tie_have_coefficient_0(way, estimator):
     assert not coefficients(np.full((6, 2), -77, np.int64), 2, way, estimator).any()
 
 
@@ -135,7 +135,7 @@ def test_a_member_is_held_against_the_mean_of_the_others(population):
 
 
 @given(populations())
-def test_one_sided_worth_is_scaled_and_signed_exactly(population):
+def test_one_sided_coefficients_are_scaled_and_signed_exactly(population):
     fitness, groups = population
     utilities = turned(one for part in by_hand(fitness, groups) for one in part)
     mean = sum(map(abs, utilities)) / len(utilities)

@@ -1,4 +1,4 @@
-"""Does the chip learn, by every rule, to the same bits however a run is cut?"""
+"""Training: every rule learns, to the same bits however a run is interrupted."""
 
 import float_cases
 import numpy as np
@@ -113,7 +113,7 @@ def test_a_run_stopped_anywhere_resumes_to_the_same_bits(data, tmp_path, setting
     assert weights_sha256(read_checkpoint(tmp_path / "run")[1].weights) == wanted
 
 
-def test_looks_change_nothing(data):
+def test_validation_changes_nothing(data):
     assert end(train(data, generations=6)) == end(train(data, generations=6, evaluate_every=1))
 
 
@@ -138,7 +138,7 @@ def test_metrics_count_what_was_done(data):
     assert training.summary()["sample_passes"] == 4 * 16 * 4
 
 
-def test_a_look_tells_dead_classes_and_dead_neurons(data):
+def test_metrics_count_dead_classes_and_dead_neurons(data):
     """A network without weights answers one class, and no hidden neuron spikes."""
     chip = make_chip(start(Settings(**{**SMALL, "initial_std": 0}), data))
     seen = validate(chip, data.test)

@@ -1,4 +1,4 @@
-"""Does a register decay towards zero by the exact formula, and stop at its edge?"""
+"""Register arithmetic: exact decay towards zero, and saturation."""
 
 import naive
 import numpy as np

@@ -1,4 +1,4 @@
-"""Does the camera send the same events whoever asks, and do they look like an event camera's?"""
+"""Simulated camera: reproducible events, with the properties of an event camera."""
 
 import hashlib
 from dataclasses import replace

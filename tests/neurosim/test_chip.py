@@ -1,4 +1,4 @@
-"""Is the chip the naive chip, whatever the network, the profile, the batch and the threads?"""
+"""Chip emulator: equal to the naive chip for any network, profile, batch and threads."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Do `neurosim map` and `neurosim run` show a run folder, and refuse what is not there?"""
+"""`neurosim map` and `neurosim run`: output for a run folder, and refusals."""
 
 import json
 from types import SimpleNamespace

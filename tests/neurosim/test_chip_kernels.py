@@ -1,4 +1,4 @@
-"""Do the chip's kernels do the same compiled, as Python, and by a naive sum?"""
+"""Chip kernels: compiled, as Python, and by a naive sum."""
 
 import naive_chip
 import numpy as np

@@ -1,4 +1,4 @@
-"""Are recorded convolutions replayed exactly, and is nothing else called a match?
+"""Recorded convolutions: replayed exactly, and nothing else called a match.
 
 The recordings made here come from loops over Python integers; the shared ones are replayed where they
 are present.

@@ -1,4 +1,4 @@
-"""Is each neuron told exactly what its own noise was worth, and does that follow the gradient?"""
+"""Neuron credit by error: exact, and equal to the enumerated gradient."""
 
 import itertools
 
@@ -52,7 +52,7 @@ def two_layers(draw):
 
 
 @given(st.data())
-def test_credits_and_votes_are_what_the_oracle_says(data):
+def test_credits_and_update_sums_equal_the_oracle(data):
     case, readout = data.draw(two_layers()), data.draw(strategies.READOUTS)
     spec = NoiseSpec(
         (data.draw(st.sampled_from([64, 5000, 40_000])), 0),

@@ -1,4 +1,4 @@
-"""Does a name always stand for the same frames, and is everything else refused with advice?"""
+"""Data sets: a name gives the same frames each time, and everything else is refused with advice."""
 
 import sys
 from pathlib import Path
@@ -91,7 +91,7 @@ def test_images_are_shown_to_the_camera(tmp_path: Path):
     assert np.array_equal(data.test.bits, test)
 
 
-def test_takes_show_each_training_image_again(tmp_path: Path):
+def test_recordings_repeat_each_training_image(tmp_path: Path):
     name = f"images:{write_images(tmp_path / 'images.npz')}"
     once, thrice = datasets.load(name), datasets.load(name, recordings_per_image=3)
     assert thrice.train.bits.shape[0] == 3 * 18
@@ -249,7 +249,7 @@ def test_a_broken_connection_is_explained(tmp_path: Path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["mnist", "", "nmnist:", "images:", "digits:x", "DIGITS"])
-def test_unknown_names_are_told_the_known_ones(name):
+def test_errors_on_unknown_names_list_the_known_ones(name):
     with pytest.raises(
         datasets.DatasetError,
         match=r"names are digits, images:FILE\.npz, images:FOLDER, spikes:FILE",

@@ -1,4 +1,4 @@
-"""Is the estimate the counted operations times the published constants?"""
+"""Energy estimates: counted operations times published constants."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Are events within their ranges and in order of time, and is anything else refused by name?"""
+"""Events: ranges and order of time, and refusals by name."""
 
 import event_encoders
 import numpy as np

@@ -1,4 +1,4 @@
-"""Does every event land in exactly one cell, and does packing lose nothing?"""
+"""Frames: every event in exactly one cell, and lossless packing."""
 
 import naive_events
 import numpy as np

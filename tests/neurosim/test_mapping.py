@@ -1,4 +1,4 @@
-"""Does a network lie on cores within the limits, and do its routes lead there?"""
+"""Mapping: cores within the limits, and routes that lead to them."""
 
 import numpy as np
 import pytest

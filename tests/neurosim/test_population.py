@@ -1,4 +1,4 @@
-"""Does the population evaluator compute what the specification says, however its work is divided?"""
+"""Population evaluator: the specification, however the work is divided."""
 
 import naive
 import numba
@@ -79,7 +79,7 @@ def test_one_sided_members_do_not_share_noise():
 
 
 @given(strategies.cases())
-def test_recall_is_what_the_oracle_says(case):
+def test_forward_equals_the_oracle(case):
     forward = chip_of(case, still(case.network)).forward(case.frames)
     for index, sample in enumerate(case.dense):
         seen = naive.run(case.network, case.weights, sample)
@@ -91,7 +91,7 @@ def test_recall_is_what_the_oracle_says(case):
 
 
 @given(st.data())
-def test_votes_are_the_sum_over_directions(data):
+def test_update_sums_are_the_sum_over_directions(data):
     network = data.draw(strategies.chains(largest=20))
     spec = data.draw(strategies.noises(network))
     count = data.draw(st.integers(1, 5)) * spec.directions
@@ -105,7 +105,7 @@ def test_votes_are_the_sum_over_directions(data):
     ("sizes", "pairs"),
     [((9, 520, 18, 5), 2), ((300, 17, 5), 3), ((10, 3), 130), ((1300, 40), 2), ((2700, 3), 2)],
 )
-def test_votes_meet_the_noise_that_was_evaluated(sizes, pairs, full_rank, graded):
+def test_update_sums_use_the_noise_of_the_evaluation(sizes, pairs, full_rank, graded):
     network = example(sizes).network
     count = len(network.layers)
     spec = NoiseSpec((64,) * count, (64,) * count, 2, graded, full_rank)
@@ -132,7 +132,7 @@ def assert_votes(network, spec, coefficients, begin):
 
 
 @given(st.data())
-def test_swapping_the_members_of_pairs_negates_the_votes(data):
+def test_swapping_the_members_of_pairs_negates_the_update_sums(data):
     case = example((70, 20, 5))
     spec = data.draw(strategies.noises(case.network))
     f = np.array(data.draw(st.lists(strategies.COEFFICIENTS, min_size=1, max_size=70)), np.int8)
@@ -274,7 +274,7 @@ def test_weights_may_lie_in_any_order():
         assert np.array_equal(mine, given_)
 
 
-def test_pairs_can_be_rehearsed_apart():
+def test_pairs_can_be_evaluated_apart():
     case = example((70, 20, 5))
     chip = chip_of(case, wide(case))
     groups = np.array([[0, 1]])
@@ -362,7 +362,7 @@ def consolidate_naively(
 
 
 @given(strategies.cases(largest=20))
-def test_worthless_pairs_change_nothing(case):
+def test_pairs_of_coefficient_0_change_nothing(case):
     spec = wide(case)
     chip = chip_of(case, spec)
     before = [one.copy() for one in chip.state.synapses]
@@ -496,7 +496,7 @@ def test_coefficients_of_another_shape_are_refused(coefficients, one_sided):
 
 
 @pytest.mark.parametrize(("one_sided", "allowed"), [(False, 8388607), (True, 4194303)])
-def test_votes_beyond_32_bits_are_refused(one_sided, allowed):
+def test_update_sums_beyond_32_bits_are_refused(one_sided, allowed):
     case = example((70, 20, 5))
     spec, many = wide(case, one_sided=one_sided), allowed + 1
     with pytest.raises(NetworkError, match=f"overflow.*allowed are {allowed} pairs$"):

@@ -1,4 +1,4 @@
-"""Does every weight rule do what the emulators' sources say, and do the profiles agree where they must?"""
+"""Profiles: weight rules as in the emulators' sources, and agreement where they must agree."""
 
 import naive_chip
 import numpy as np

@@ -1,4 +1,4 @@
-"""Is fitness the log-likelihood, by table and shift, and never above zero?"""
+"""Readout: fitness is the log-likelihood, by table and shift, and never above zero."""
 
 from fractions import Fraction
 from math import exp, log

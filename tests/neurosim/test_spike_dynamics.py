@@ -1,4 +1,4 @@
-"""Do neurons spike when they should and only then, seen from outside, through the population evaluator?"""
+"""Spike dynamics: neurons fire exactly when they should, seen through the population evaluator."""
 
 import naive
 import numpy as np

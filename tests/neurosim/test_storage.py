@@ -1,4 +1,4 @@
-"""Does a file appear whole or not at all?"""
+"""Atomic writes: a file appears whole or not at all."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""Do spikes find their synapses, whatever the processor lists and looks up by itself?"""
+"""Dense connections: spikes reach their synapses, by listing and by look-up."""
 
 import numba
 import numpy as np

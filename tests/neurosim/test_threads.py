@@ -1,4 +1,4 @@
-"""Does every piece get done exactly once, and does an error in one come out?"""
+"""Divided loops: every piece is done exactly once, and errors come out."""
 
 import threading
 

@@ -1,4 +1,4 @@
-"""Do the kernels compute the same bits as plain Python, with no compiler at all?
+"""Kernels without compilation: the same bits as plain Python.
 
 Where a kernel calls others on pointers, its `py_func` alone cannot run; here nothing is compiled.
 """

@@ -1,4 +1,4 @@
-"""Are recordings of other emulators replayed exactly, and is nothing else called a match?
+"""Recordings of other emulators: replayed exactly, and nothing else called a match.
 
 The recordings made here come from the naive chip, in the format of the peers', in forms that the shared
 ones have and in forms they do not have. The shared ones are replayed where they are present.
@@ -217,13 +217,13 @@ def test_what_is_not_understood_is_not_a_match(change, message, tmp_path):
     assert message in outcome.detail
 
 
-def test_an_unknown_param_is_told_even_where_all_steps_match(tmp_path):
+def test_an_unknown_param_is_reported_even_where_all_steps_match(tmp_path):
     outcome = check_file(lava_case(tmp_path / "x.npz", keys={"moon": "full"}))
     assert outcome.matches
     assert "params not understood: moon = 'full'" in outcome.detail
 
 
-def test_broken_files_and_empty_folders_are_told(tmp_path):
+def test_broken_files_and_empty_folders_are_reported(tmp_path):
     with pytest.raises(VectorError, match=r"no \.npz files"):
         list(check_folder(tmp_path))
     (tmp_path / "a.npz").write_bytes(b"PK\x03\x04 not really")

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 GROUPS: dict[str, dict[str, str]] = {
     "train and test": {
-        "train": "train a network on the chip, or continue a run",
+        "train": "train a network on the chip emulator, or continue a run",
         "evaluate": "accuracy and confusion matrix of a run",
         "runs": "list runs, or set some side by side",
         "report": "one HTML page of a run: accuracy, cost, curves, samples, cores, settings",
@@ -26,14 +26,14 @@ GROUPS: dict[str, dict[str, str]] = {
         "import": "a NIR graph as a network of the chip, and as a run",
         "quantise": "weights trained by bptt, on the chip with 8 to 3 bits per weight",
         "export": "a trained network in a format that others read",
-        "check-hdl": "check memory images, and simulate them again",
+        "check-hdl": "check memory images: hashes, and a replay on the chip emulator",
         "check-vectors": "compare the chip with recorded steps of other emulators",
     },
     "experiments": {
         "bptt": "train the float reference by surrogate-gradient BPTT",
         "compare": "a run beside float training, quantised weights and narrower registers",
-        "ablation": "what each choice of the learning rule contributes, beside float BPTT",
-        "faults": "what learning on a chip with faults repairs",
+        "ablation": "accuracy with one setting changed at a time, beside float BPTT",
+        "faults": "accuracy with faults of the chip, before and after learning on it",
         "reproduce": "the paper's table and figures, for this implementation",
     },
     "this machine": {
@@ -65,7 +65,7 @@ def _help() -> str:
 
 
 def _unknown(given: str) -> str:
-    """What to say about a command that there is not."""
+    """Error message for an unknown command."""
     near = difflib.get_close_matches(given, COMMANDS, 3, 0.5)
     hint = f"; did you mean {' or '.join(near)}?" if near else ""
     return f"neurosim: no command {given!r}{hint}\nneurosim --help lists the commands"
@@ -103,7 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             module = importlib.import_module(f"neurosim.app.cli.{given[0].replace('-', '_')}")
             default = getattr(module, "default", None)
             return call(module.run, name, given[1:], default)
-    except BrokenPipeError:  # whoever read the output has gone, as `head` does
+    except BrokenPipeError:  # the reader of the output has ended, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except KeyboardInterrupt as error:

@@ -1,4 +1,4 @@
-"""`neurosim ablation`: ablation of the learning settings, beside float BPTT on the same events."""
+"""`neurosim ablation`: accuracy with one learning setting changed at a time, beside float BPTT."""
 
 import json
 from typing import Annotated

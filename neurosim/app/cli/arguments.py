@@ -31,7 +31,11 @@ def call(
     `default` makes the model that the flags start from, where that depends on the flags.
     """
     model = next(iter(typing.get_type_hints(run).values()))
-    start = default(given) if default else tyro.MISSING_NONPROP
+    try:
+        start = default(given) if default else tyro.MISSING_NONPROP
+    except ValueError as error:
+        print(plain(f"{name}: {error}"), file=sys.stderr)
+        return 2
     if {"-h", "--help"} & set(given):
         options = help_text.options(help_text.parser_of(model, name, start, CONFIG))
         print(help_text.render(name, inspect.getdoc(model) or "", options))

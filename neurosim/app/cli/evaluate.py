@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Evaluate(BaseModel):
-    """Run the trained network on the chip, step by step, and count what it gets right."""
+    """Run the trained network on the chip emulator, step by step, and measure its accuracy."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -115,7 +115,7 @@ def _matrix(confusion: NDArray[np.int64], names: Sequence[str], title: str) -> "
 
 
 def _lines(confusion: NDArray[np.int64], names: Sequence[str], title: str) -> "Table":
-    """A line for each class: the share answered rightly, and what it is most often taken for."""
+    """One line per class: its accuracy, and its most frequent wrong prediction."""
     from rich.table import Table
 
     table = Table(title=title)

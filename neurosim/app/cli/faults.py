@@ -1,4 +1,4 @@
-"""`neurosim faults`: what learning on a chip with faults repairs."""
+"""`neurosim faults`: accuracy on a chip with faults, before and after learning on it."""
 
 import json
 from typing import Annotated
@@ -10,7 +10,7 @@ from neurosim.app.experiments.faults import FaultsExperiment
 
 
 class FaultsStudy(FaultsExperiment):
-    """What learning on a chip with faults repairs: write faults.md and its pictures.
+    """Accuracy on a chip with faults, before and after learning on it: write faults.md and its pictures.
 
     Long work: every training is kept in the output folder, and a second call goes on where the first
     stopped.

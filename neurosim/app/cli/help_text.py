@@ -1,6 +1,6 @@
 """Help of a command: its arguments in groups, in plain words, each with its default.
 
-What there is to say is read by tyro from a command's model; this is its form.
+tyro reads the content from a command's model; this module formats it.
 """
 
 import re
@@ -54,7 +54,7 @@ def parser_of(model: Any, name: str, default: Any, config: Sequence[Any]) -> Any
 
 
 def plain_value(metavar: str) -> str:
-    """What stands for a value: without "or None", and lists as people write them."""
+    """Placeholder of a value: without "or None", and lists as they are typed."""
     text = re.sub(r"\\(.)", r"\1", metavar)
     text = text.replace("{None}|", "").replace("|{None}", "")
     text = text.replace("{None,", "{").replace(",None}", "}")

@@ -101,7 +101,7 @@ def _make_run(arguments: Import, path: Path, found: Any) -> list[str]:
 
 
 def _settings(arguments: Import, run: dict[str, Any] | None, network: Any) -> Any:
-    """What was asked for, over what the exported run had, over a recipe; the network's own as they are."""
+    """Settings: the given ones, then the exported run's, then a recipe's; registers are the network's own."""
     from learning.recipes import DEFAULT, RECIPES
     from learning.settings import Settings
 

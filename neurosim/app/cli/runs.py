@@ -60,7 +60,7 @@ def _within(folder: Path) -> list[Path]:
 
 
 def about(path: Path) -> dict[str, Any]:
-    """What is known of a run; RunError where its folder cannot be read."""
+    """Facts of a run; RunError where its folder cannot be read."""
     from learning.record import SUMMARY, read_run
     from neurosim.app import provenance
 

@@ -8,12 +8,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import tyro
 from pydantic import BaseModel, ConfigDict
 
-from learning.recipes import DEFAULT, RECIPES
+from learning.recipes import DEFAULT, RECIPES, known
 from learning.settings import Settings
 from neurosim.app.cli.training_display import Display
 
@@ -29,8 +29,9 @@ class Train(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    recipe: Literal["fast", "deep", "best", "eggroll", "paper"] = DEFAULT
-    """settings to start from; every setting given beside it replaces the recipe's"""
+    recipe: str = DEFAULT
+    """settings to start from: fast, deep, best, eggroll or paper; every setting given beside it replaces the
+    recipe's"""
     settings: Annotated[Settings, tyro.conf.arg(name="")] = RECIPES[DEFAULT][1]
     run: Path | None = None
     """folder for the run; by default the next free runs/DATA-N"""
@@ -73,9 +74,7 @@ def default(given: Sequence[str]) -> Train:
     if found.resume is not None:
         return Train(settings=_settings_of(Path(found.resume)))
     deep = found.layers is not None or found.feedback is not None or len(found.hidden) > 1
-    name = found.recipe or ("deep" if deep else DEFAULT)
-    if name not in RECIPES:
-        return Train()
+    name = known(found.recipe or ("deep" if deep else DEFAULT))
     return Train.model_validate(
         {
             "recipe": name,
@@ -119,7 +118,7 @@ def _free_folder(data: str) -> Path:
 
 @contextlib.contextmanager
 def trainer(arguments: Train, config: Any) -> Iterator[Callable[..., Any]]:
-    """What makes the Training: one of this process, or one led from here and done by a cluster."""
+    """Constructor of the training: in this process, or led from here on a cluster."""
     tls = _tls(arguments)
     if arguments.cluster is None:
         from learning.training import Training
@@ -167,7 +166,7 @@ def run(arguments: Train) -> int:
 
 
 class _Opened(NamedTuple):
-    """What is to be trained: settings, and the run that goes on, if any."""
+    """Settings of the training, and the run that it continues, if any."""
 
     settings: Settings
     folder: Any = None
@@ -220,7 +219,7 @@ def _check_resumed(arguments: Train, settings: Settings) -> None:
 
 
 def _lengthened(before: Settings, after: Settings, checkpoint: Any) -> str:
-    """What becomes of the schedules of a run that is lengthened."""
+    """Message on the schedules of a lengthened run."""
     from learning.settings import RATE_BITS, Schedule
 
     def rate(settings: Settings) -> float:

@@ -68,7 +68,7 @@ def clock(seconds: float) -> str:
 
 
 class Display:
-    """What a person watching a training sees, on standard error."""
+    """Display of a training, on standard error."""
 
     def __init__(self, generations: int, quiet: bool) -> None:
         from rich.console import Console
@@ -163,7 +163,7 @@ class Display:
             self._advise(one)
 
     def _advise(self, text: str) -> None:
-        """What could be done about neurons that are silent or always spike."""
+        """Advice on neurons that are silent or always spike."""
         if self._terminal:
             self._progress.console.print(text, style="yellow", markup=False)
         else:

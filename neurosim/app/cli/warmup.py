@@ -96,4 +96,4 @@ def _chip() -> None:
 
 
 STEPS = {"camera and data": _data, "learning": _learning, "chip": _chip}
-"""What is compiled, in turn."""
+"""The compilations, in turn."""

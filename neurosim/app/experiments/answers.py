@@ -14,7 +14,7 @@ from neurosim.network.faults import Faults
 
 
 class Answers(NamedTuple):
-    """What the chip makes of some samples.
+    """Predictions and spikes of the chip on some samples.
 
     confusion  int64 (label, answer)
     spikes     int8 (sample, step, neuron) of each population

@@ -18,7 +18,7 @@ STATE_NUMBERS = 8
 
 
 class Emulated(NamedTuple):
-    """What the output says, and what happened on the way.
+    """Scores of the output, and spikes and counters of a run.
 
     counts, potentials  int64 (sample, class): spikes, and membranes after the reset summed over steps
     spikes              by population: int8 (sample, step, neuron)
@@ -31,7 +31,7 @@ class Emulated(NamedTuple):
     saturated: int
 
     def scores(self, membrane: bool) -> NDArray[np.int64]:
-        """What classes are chosen by."""
+        """Scores by which classes are predicted."""
         return self.potentials if membrane else self.counts
 
 

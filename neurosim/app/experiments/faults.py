@@ -1,4 +1,4 @@
-"""Learning on a chip with faults: a network that is loaded, learns on there, or is trained there.
+"""Learning on a chip with faults: networks that are loaded, trained further there, or trained there only.
 
 For each kind of fault, each share of it and each seed:
 
@@ -79,7 +79,7 @@ training takes seconds. The threshold, the noise and the rate fit the smaller in
 
 
 class FaultsExperiment(BaseModel):
-    """What learning on a chip with faults repairs: write faults.md and its pictures.
+    """Accuracy on a chip with faults, before and after learning on it: write faults.md and its pictures.
 
     Long work: every training is kept in the output folder, and a second call goes on where the first
     stopped.
@@ -258,7 +258,7 @@ def _part(seed: Seed, name: str, faults: Faults | None, make: Callable[[], Resul
 
 
 def _on_sound(seed: Seed, name: str, base: str) -> list[Part]:
-    """What the ways come to on a chip without faults."""
+    """Accuracy of each way of training on a chip without faults."""
     return [
         _part(seed, name, None, lambda: _loaded(seed, getattr(seed, base), None)),
         _part(

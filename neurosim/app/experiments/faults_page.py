@@ -145,8 +145,8 @@ def _sections(
     if "life.png" in drawn:
         told += [
             "## Faults that come during training",
-            "The chip is sound until the dashed line, and then has all of its faults at once; learning goes "
-            "on and is told nothing of them.",
+            "The chip has no faults until the dashed line, and then all of them at once; learning "
+            "continues without information on them.",
             "![accuracy over generations, mean of the seeds](life.png)",
             _lives(methods),
         ]
@@ -165,7 +165,7 @@ def _note(kind: str) -> list[str]:
 
 
 def _sound(methods: Grouped) -> str:
-    """What each way comes to on a chip without faults."""
+    """Accuracy of each way of training on a chip without faults."""
     names = (
         (faults.SOUND_BPTT, BPTT),
         (f"{faults.SOUND_BPTT}, learning on", BPTT_ON),

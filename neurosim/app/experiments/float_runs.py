@@ -30,7 +30,7 @@ ORIGIN = "bptt"
 
 
 class DataName(NamedTuple):
-    """What was trained on: a data set's name as commands take it, and pixels joined POOL x POOL."""
+    """Data of the training: a data set's name as commands take it, and pixels joined POOL x POOL."""
 
     data: str
     pool: int

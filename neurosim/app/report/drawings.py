@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from learning.record import Config
     from neurosim.network import Network, Weights
 
 WIDTH = 5.0
@@ -86,6 +87,37 @@ def weights(network: "Network", found: "Weights") -> str:
         for name, m in zip(named, found.mantissas, strict=True)
     )
     return svg(draw, (WIDTH, 0.6 + 1.2 * len(named)), "weights", f"{alt}.")
+
+
+MAPS = (4, 8)
+"""Rows and columns of weight maps, chosen here: as many as a phone shows."""
+
+
+def weight_maps(config: "Config", found: "Weights") -> str | None:
+    """Weights of some neurons of the first layer on the plane of the sensor; None where there is no plane."""
+    sensor = config.about.sensor if config.about else None
+    first = found.mantissas[0]
+    if sensor is None or not sensor.plane or sensor.inputs != len(first):
+        return None
+    brighter = first.reshape(*sensor.shape, -1)[-1].astype(np.float64)  # row, column, neuron
+    count = min(MAPS[0] * MAPS[1], brighter.shape[-1])
+    order = np.argsort(-np.abs(brighter).sum(axis=(0, 1)), kind="stable")[:count]
+    colours = np.array([[int(c[i : i + 2], 16) / 255 for i in (1, 3, 5)] for c in (RED, BLUE)])
+
+    def draw(figure: "Figure") -> None:
+        rows = -(-count // MAPS[1])
+        places = figure.subplots(rows, MAPS[1], squeeze=False).ravel()
+        for axes in places:
+            axes.set_axis_off()
+        for axes, neuron in zip(places, order, strict=False):
+            values = brighter[..., neuron]
+            strength = np.abs(values) / max(1.0, np.abs(values).max())
+            picture = np.dstack([colours[(values > 0).astype(int)], strength])
+            axes.imshow(picture, interpolation="none")
+            axes.set_title(str(neuron), fontsize=8, pad=2)
+
+    alt = f"Weights of {count} of {brighter.shape[-1]} neurons of the first layer on the sensor's plane."
+    return svg(draw, (WIDTH, 0.78 * -(-count // MAPS[1])), "maps", alt)
 
 
 def rates(layers: list[Health]) -> str:

@@ -5,7 +5,7 @@ from neurosim.app.report.markup import Html, element, join, section, table
 
 
 def section_of(defects: Defects | None, accuracy: float) -> Html:
-    """What is defective, how much of it, and what the network is worth on a sound chip."""
+    """The faults and their shares, and the accuracy on a chip without faults."""
     if defects is None:
         return join([])
     rows = [

@@ -1,6 +1,8 @@
 """Sections on results: accuracy, errors, weights and firing rates."""
 
+from learning import intervals
 from learning.record import weights_sha256
+from neurosim.app import provenance
 from neurosim.app.report import drawings, sample_drawing
 from neurosim.app.report.facts import Facts, Trained
 from neurosim.app.report.markup import Html, drawing, element, join, scrolling, section, table
@@ -8,13 +10,29 @@ from neurosim.chip.mapping import Placement
 
 
 def numbers(facts: Facts, trained: Trained) -> Html:
+    """The accuracy, large, and its cost: with static power and without, each said."""
     seen, checkpoint = trained.answers.seen, trained.checkpoint
-    told = [(f"test accuracy, {len(seen.predictions):,} samples", f"{100 * seen.accuracy:.2f} %")]
+    samples = len(seen.predictions)
+    low, high = intervals.of_accuracy(seen.accuracy, samples)
+    headline = element(
+        "div",
+        element("dt", f"test accuracy, {samples:,} samples"),
+        element("dd", f"{100 * seen.accuracy:.2f} %"),
+        element("dd", f"95 % interval {100 * low:.1f} to {100 * high:.1f} %", class_="quiet"),
+        class_="first",
+    )
+    told = []
     if trained.cost is not None:
         source, estimate = next(iter(trained.cost.estimates.items()))
         told += [
-            (f"energy per sample, estimate ({source})", f"{estimate.total_pj * 1e-6:.2f} µJ"),
-            ("of it without static power", f"{estimate.dynamic_pj * 1e-6:.2f} µJ"),
+            (
+                f"dynamic energy per sample, estimate ({source})",
+                f"{estimate.dynamic_pj * 1e-6:.2f} µJ",
+            ),
+            (
+                f"energy per sample with static power, estimate ({source})",
+                f"{estimate.total_pj * 1e-6:.2f} µJ",
+            ),
             (f"time per sample, estimate ({source})", f"{estimate.time_ns * 1e-3:.0f} µs"),
             (
                 "synaptic operations per sample",
@@ -33,10 +51,31 @@ def numbers(facts: Facts, trained: Trained) -> Html:
     sha256 = element("code", weights_sha256(checkpoint.weights))
     return join(
         [
-            element("dl", *tiles, class_="numbers"),
+            element("dl", headline, *tiles, class_="numbers"),
             element("p", "weights sha256 ", sha256, class_="quiet"),
         ]
     )
+
+
+def origin(facts: Facts) -> Html:
+    """When, where and how the run was made, as far as its folder says so."""
+    entries = provenance.read(facts.folder)
+    if not entries:
+        return Html("")
+    rows = []
+    for entry in entries:
+        commit = str(entry.get("commit") or "-")
+        clocks = [
+            f"{entry[name]:,.1f} s" if isinstance(entry.get(name), int | float) else "-"
+            for name in ("train_seconds", "compile_seconds")
+        ]
+        machine = f"{entry.get('processor')}, {entry.get('threads')} threads"
+        span = f"{entry.get('from_generation', '-')} to {entry.get('to_generation', '-')}"
+        version = f"{entry.get('version') or '-'} ({commit[:10]}{'+' if '+' in commit else ''})"
+        rows.append([str(entry.get("date", "-")), span, *clocks, version, machine])
+    header = ["started", "generations", "training", "compilation", "version (commit)", "machine"]
+    commands = [element("p", element("code", str(entry.get("command", "-")))) for entry in entries]
+    return section("Origin", table("Origin", header, rows), *commands)
 
 
 def learning(facts: Facts) -> Html:
@@ -49,7 +88,10 @@ def learning(facts: Facts) -> Html:
         f"{last.get('saturated_registers', 0):,} saturations in the generation's evaluations."
     )
     figures = (
-        drawing(drawings.learning(facts.metrics), "Validation accuracy (blue) and fitness (red)."),
+        drawing(
+            drawings.learning(facts.metrics),
+            "Validation accuracy (blue, on a scale that is logarithmic in the error) and fitness (red).",
+        ),
         drawing(
             drawings.upkeep(facts.metrics),
             "Spikes, dead neurons, and weights at the edge of their range.",
@@ -86,24 +128,27 @@ def mistakes(trained: Trained) -> Html:
 
 
 def samples(facts: Facts, trained: Trained) -> Html:
-    figures = [
-        drawing(
+    """The samples, one open at a time: a heading opens its drawing."""
+    names = trained.class_names
+    parts = []
+    for index, one in enumerate(trained.samples):
+        right = one.label == one.prediction
+        outcome = "correct" if right else f"classified as {names[one.prediction]}"
+        heading = element("summary", f"Test sample {one.number}: {names[one.label]}, {outcome}")
+        caption = "classified correctly." if right else f"classified as {names[one.prediction]}."
+        figure = drawing(
             sample_drawing.sample(facts.config.network(), one),
-            f"Test sample {one.number}: {trained.class_names[one.label]}, "
-            + (
-                "classified correctly."
-                if one.label == one.prediction
-                else f"classified as {trained.class_names[one.prediction]}."
-            ),
+            f"Test sample {one.number}: {names[one.label]}, {caption}",
         )
-        for one in trained.samples
-    ]
+        opened = {"open": ""} if index == 0 else {}
+        parts.append(element("details", heading, figure, name="sample", **opened))
     told = (
         "From the top: the sensor in each step (blue brighter, red darker), spikes of inputs and "
         "neurons, membranes of some hidden neurons with marks at spikes, and those of the output: blue "
-        "the correct class, red the predicted one. Without latency, as in training."
+        "the correct class, red the predicted one. Without latency, as in training. Choose a sample by "
+        "its heading; --samples of the command chooses which are here."
     )
-    return section("Samples", element("p", told), element("div", *figures, class_="side"))
+    return section("Samples", element("p", told), *parts)
 
 
 def health(facts: Facts, trained: Trained) -> Html:
@@ -124,6 +169,15 @@ def health(facts: Facts, trained: Trained) -> Html:
         drawing(drawings.weights(network, trained.checkpoint.weights), "Weights, 8-bit mantissas."),
         drawing(drawings.rates(trained.health), "Firing rates of neurons over the test samples."),
     ]
+    maps = drawings.weight_maps(facts.config, trained.checkpoint.weights)
+    if maps is not None:
+        figures.append(
+            drawing(
+                maps,
+                "Weights from the sensor to the hidden neurons with the largest weights: blue raises the "
+                "membrane, red lowers it; of two polarities the one for brighter.",
+            )
+        )
     told = (
         f"Over the test samples there were {trained.answers.seen.saturated:,} saturations of registers. Dead "
         f"neurons never spiked; neurons always on spiked in every step of every sample; - for a layer "

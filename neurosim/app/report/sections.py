@@ -28,7 +28,8 @@ def body(facts: Facts) -> Html:
         parts += [results.health(facts, trained)]
         parts += [faults.section_of(trained.defects, trained.answers.seen.accuracy)]
         parts += [chip_cost.cost(trained)]
-    parts += [chip_cost.cores(facts), chip_cost.comparison(facts), _settings(facts)]
+    parts += [chip_cost.cores(facts), chip_cost.comparison(facts)]
+    parts += [results.origin(facts), _settings(facts)]
     return join(parts)
 
 
@@ -62,7 +63,7 @@ def _settings(facts: Facts) -> Html:
         shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
         cell = element("span", shown, class_="changed") if changed else shown
         rows.append([name, cell])
-    told = f"Bold where they differ from the recipe {DEFAULT}."
+    told = f"A value is bold where it differs from that of the recipe {DEFAULT}."
     if facts.config.given is not None:
         told += f" The network's own registers, where they differ from these, are in {CONFIG}."
     half = -(-len(rows) // 2)

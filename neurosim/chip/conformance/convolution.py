@@ -44,7 +44,7 @@ WORDS = ("neuron", "conn", "axes", "threshold")
 
 
 class Case(NamedTuple):
-    """A recorded convolution as a network, its synapses, and what it should do.
+    """A recorded convolution as a network, its synapses, and the expected results.
 
     spikes   int64 (step, input), values as recorded
     wanted   u, v, s_out: int64 (step, neuron), neurons in C order of (c_out, y, x)
@@ -82,7 +82,7 @@ def check(name: str, file: Recorded) -> Outcome:
 
 
 def replay(case: Case) -> dict[str, Int]:
-    """What the chip does with a case: u, v, s_out, each int64 (step, neuron)."""
+    """Run a case on the chip: u, v, s_out, each int64 (step, neuron)."""
     weights = {case.network.connections[0].name: case.synapses}
     chip = Chip(case.network, weights, case.profile, placement=None)
     done = chip.run(case.spikes[None], (Probe("neurons", "u"), Probe("neurons", "v")))
@@ -190,7 +190,7 @@ def _population(file: Recorded, shape: Shape) -> Population:
 
 
 def _biases(file: Recorded, channels: int) -> NDArray[np.int64]:
-    """What the biases add to v in each step: int64 (c_out,)."""
+    """Increments of v by the biases in each step: int64 (c_out,)."""
     given = file.arrays.get("bias")
     file.arrays_left.discard("bias")
     values = whole("bias", 0 if given is None else given).reshape(-1)

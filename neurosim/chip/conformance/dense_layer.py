@@ -345,7 +345,7 @@ def _plastic(file: Recorded, sizes: tuple[int, int], remarks: list[str]) -> Int 
 
 
 def replay(case: Case) -> dict[str, Int]:
-    """What the chip does with a case: u, v, s_out, each int64 (step, neuron)."""
+    """Run a case on the chip: u, v, s_out, each int64 (step, neuron)."""
     chip = Chip(case.network, case.weights, case.profile, placement=None)
     probes = (Probe("neurons", "u"), Probe("neurons", "v"))
     rows: list[tuple[Int, Int, Int]] = []

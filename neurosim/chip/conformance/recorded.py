@@ -38,7 +38,7 @@ class VectorError(ValueError):
 
 
 class Outcome(NamedTuple):
-    """What came of one file; status: match, differs (was compared), or unchecked (was not)."""
+    """Outcome of one file; status: match, differs (compared), or unchecked (not compared)."""
 
     file: str
     profile: str
@@ -52,7 +52,7 @@ class Outcome(NamedTuple):
 
 
 class Recorded:
-    """Arrays and params of a file, and which of them nobody has asked for yet."""
+    """Arrays and params of a file, and those of them that have not been used yet."""
 
     def __init__(self, path: Path) -> None:
         try:

@@ -64,7 +64,7 @@ def _mode(form: re.Match[str]) -> SignMode | None:
 def table_entry(
     profile: Profile, given: NDArray, mode: SignMode, bits: int, exponent: int | None
 ) -> Int:
-    """What the weight rule makes of `given`: currents of u; for lava, weights and exponent."""
+    """Result of the weight rule for `given`: currents of u; for lava, weights and exponent."""
     weights = np.asarray(given)
     if weights.dtype.kind == "f" and profile.rounding == "nearest_even":
         step = 2.0 ** (

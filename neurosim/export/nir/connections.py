@@ -152,5 +152,5 @@ def operator_of(
 
 
 def _currents(connection: Connection, weights: NDArray[np.int64]) -> Float:
-    """What spikes add to u."""
+    """Increments of u by spikes."""
     return np.ldexp(weights.astype(np.float64), limits.STATE_SHIFT + connection.weight_exp)

@@ -24,7 +24,7 @@ KINDS = {"input": "inputs", "population": "populations", "connection": "connecti
 
 
 class Own(NamedTuple):
-    """What the metadata of a graph of ours describe.
+    """Network that the metadata of a graph of this project describe.
 
     weights  by name of connection, as `Chip` takes them
     run      what the exporter was given to keep

@@ -209,12 +209,12 @@ def _biases(population: Population) -> NDArray[np.int16] | None:
 def _check_learnable(connection: Connection, synapses: Synapses) -> None:
     if synapses.delays is not None:
         raise NirError(
-            f"connection {connection.name}: learning knows no delays of single synapses; "
+            f"connection {connection.name}: learning does not support delays of single synapses; "
             f"run this network in Python: docs/exchange.md"
         )
     if isinstance(connection.kind, DenseKind) and not isinstance(synapses, Dense):
         raise NirError(
-            f"connection {connection.name}: learning knows no sparse synapses without a mask; "
+            f"connection {connection.name}: learning does not support sparse synapses without a mask; "
             f"run this network in Python: docs/exchange.md"
         )
     if connection.sign_mode != "mixed":

@@ -68,7 +68,7 @@ class Quantised(NamedTuple):
 
 
 def dynamics(name: str, node: Any, size: int, dt: float) -> Dynamics:
-    """What the parameters of CubaLIF, LIF or IF mean for `size` neurons and a step of dt seconds."""
+    """The parameters of CubaLIF, LIF or IF for `size` neurons and a step of dt seconds."""
     kind = type(node).__name__
 
     def parameter(what: str, endless: bool = False) -> Float:

@@ -13,7 +13,7 @@ SMALLEST, LARGEST = 1e-20, 1e20
 
 
 def plain(given: Any) -> Any:
-    """An array of PyTorch as one of NumPy, whatever device or gradient it has; anything else as it is."""
+    """An array of PyTorch as one of NumPy, from any device and without gradient; other values unchanged."""
     return given.detach().cpu().numpy() if hasattr(given, "detach") else given
 
 

@@ -29,6 +29,7 @@ from neurosim.kernels.executors.output_batch import (
     point_output_batch,
     run_output_batch,
 )
+from neurosim.kernels.generator import lane_words
 from neurosim.kernels.neurons.lif import (
     ALONG,
     NONE,
@@ -223,7 +224,7 @@ def _point_scratch(scratch, member):
 def make_scratch(chain: Chain, noise: Noise, steps: int) -> Scratch:
     """Scratch for one thread."""
     lanes, layers = chain.width, chain.layers
-    field = max(noise_words(((int(count) + 127) >> 7) << 1, True) for count in chain.neurons)
+    field = max(noise_words(lane_words(int(count)), True) for count in chain.neurons)
     inputs, outputs, bias_noise, raw, axons, dots, currents, noises, spikes = zeros_together(
         ((noise.directions, max(int(chain.noise_at[layers]), 1)), np.uint64),
         ((noise.directions, layers * noise.rank * lanes), np.int32),

@@ -16,7 +16,11 @@ from numba import int32, int64, uint8, uint16, uint64
 
 from neurosim.kernels.arithmetic import decay_towards_zero, prepare_decay, saturate
 from neurosim.kernels.compilation import inlined, kernel
-from neurosim.kernels.generator import ALIGNED, draw_words
+from neurosim.kernels.generator import (
+    ALIGNED,
+    draw_words,
+    lane_words,
+)
 from neurosim.kernels.neurons.lif import U_MULTIPLIER, U_SHIFT, V_MULTIPLIER, V_SHIFT
 from neurosim.kernels.simd import (
     WIDTH,
@@ -275,7 +279,7 @@ def _compile_perturb(step):
         masks, errors, planes = pointer(masks_array), pointer(errors_array), pointer(planes_array)
         credits, terms, deltas = pointer(credits_array), pointer(terms_array), pointer(deltas_array)
         scratch = pointer(scratch_array)
-        vectors, width = lanes // WIDTH, ((neurons + 127) >> 7) << 1
+        vectors, width = lanes // WIDTH, lane_words(neurons)
         zero = splat(int32(0))
         scale = splat(int32(1) << int32(shift))
         high, low = splat(int32(credit.largest_credit)), splat(int32(-credit.largest_credit))

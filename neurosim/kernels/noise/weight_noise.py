@@ -28,6 +28,7 @@ from neurosim.kernels.generator import (
     INPUT_FACTOR,
     OUTPUT_FACTOR,
     draw_words,
+    lane_words,
 )
 from neurosim.kernels.simd import (
     WIDTH,
@@ -174,7 +175,7 @@ def draw_lanes(
     out, at, neurons, component, graded, scale, stream, layer, direction, generation, seed, raw
 ):
     """Write `scale` times one noise number a neuron to `out`, whole vectors; `raw` is scratch."""
-    words = ((neurons + 127) >> 7) << 1
+    words = lane_words(neurons)
     draw_noise(
         raw,
         FIRST,
@@ -206,7 +207,7 @@ def perturbs(noise, layer, direction):
 @inlined
 def draw_aligned(chain, noise, layer, steps, direction, generation, scratch):
     """Draw the event-aligned noise of one direction for one layer to scratch.inputs."""
-    width = ((chain.neurons[layer] + 127) >> 7) << 1
+    width = lane_words(chain.neurons[layer])
     if not noise.graded:  # the fields of the steps are consecutive: one call draws them all
         draw_words(
             scratch.inputs,
@@ -268,7 +269,7 @@ def draw_direction(chain, noise, steps, direction, generation, scratch):
                     noise.seed,
                 )
         elif scale != 0:
-            used = words if noise.graded else ((chain.sources[layer] + 127) >> 7) << 1
+            used = words if noise.graded else lane_words(chain.sources[layer])
             for r in range(noise.rank):
                 draw_noise(
                     scratch.inputs,

@@ -20,7 +20,11 @@ import numpy as np
 from numba import int32, int64, uint16, uint64
 
 from neurosim.kernels.compilation import inlined, kernel
-from neurosim.kernels.generator import ALIGNED, draw_words
+from neurosim.kernels.generator import (
+    ALIGNED,
+    draw_words,
+    lane_words,
+)
 from neurosim.kernels.noise.weight_noise import (
     FIRST,
     GRADED_OFFSET,
@@ -70,7 +74,7 @@ def aligned_current(chain, noise, layer, steps, masks, gates_at, out_at, scratch
     masks  uint16 (layer, step, lane / 16) of the sample, from `gates_at` on
     """
     lanes = chain.lanes[layer]
-    words = ((chain.neurons[layer] + 127) >> 7) << 1
+    words = lane_words(chain.neurons[layer])
     row = 4 * chain.spike_words
     up, down = splat(int32(noise.scale[layer])), splat(int32(-noise.scale[layer]))
     zero = splat(int32(0))
@@ -129,7 +133,7 @@ def aligned_terms(
     """
     masks, planes, terms = pointer(gates_array), pointer(planes_array), pointer(terms_array)
     credits, lanes = pointer(credits_array), credits_array.shape[1]
-    words = ((neurons + 127) >> 7) << 1
+    words = lane_words(neurons)
     each = credits_array.shape[0] // groups.size
     gates_of_sample = gates_array.size // max(1, gates_array.shape[0])
     zero = splat(int32(0))

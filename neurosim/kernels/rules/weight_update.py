@@ -28,6 +28,7 @@ from neurosim.kernels.generator import (
     OUTPUT_FACTOR,
     ROUNDING,
     draw_words,
+    lane_words,
 )
 from neurosim.kernels.noise.weight_noise import (
     FIRST,
@@ -141,7 +142,7 @@ def draw_terms(
 
     Of the `lanes` neurons from `left` on; 0 where there are no more. Returns the sum of |f_i|.
     """
-    rows = ((neurons + 127) >> 7) << 1
+    rows = lane_words(neurons)
     size = int64(0)
     zero = splat(int32(0))
     for place in range(DIRECTIONS):
@@ -364,7 +365,7 @@ def accumulate_full_rank(
     """
     planes, bits, totals = pointer(planes_array), pointer(bits_array), pointer(totals_array)
     last_direction = first_direction + coefficients.size
-    used = ((sources + 127) >> 7) << 1
+    used = lane_words(sources)
     size = (used + WORDS - 1) // WORDS * DIRECTIONS * WORDS
     everyone = int64(0)
     for index in range(coefficients.size):

@@ -1,4 +1,4 @@
-"""Does damage of any kind end in an EventFileError or in a recording that keeps its promises?
+"""Damaged event files: an EventFileError, or a valid recording.
 
 Never in another exception, a hang, or more memory than is stated.
 """

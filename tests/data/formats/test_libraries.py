@@ -1,4 +1,4 @@
-"""Are the formats that libraries decode (AEDAT 4, ST-MNIST) read, checked and refused as the others?"""
+"""Formats that libraries decode (AEDAT 4, ST-MNIST): reading, checks and refusals."""
 
 import importlib.util
 

@@ -1,4 +1,4 @@
-"""Is every format read as it is written, in the words of its description, whatever the block size?"""
+"""Readers of all formats: files as described are read, for any block size."""
 
 import event_encoders as encoders
 import naive_formats as naive
@@ -120,7 +120,7 @@ def test_state_machine_of_evt3(folder, words, block):
     assert quads_of(found.events) == expected
 
 
-def test_words_before_the_first_time_are_left_out_and_told(folder):
+def test_words_before_the_first_time_are_left_out_and_noted(folder):
     events = np.array([0x2005, 0x0007, 0x2006, 0x8001, 0x2009, 0x6004, 0x2008], "<u2")
     found = evt3.read(written(folder, b"% evt 3.0\n" + events.tobytes()))
     assert quads_of(found.events) == [(4096, 9, 7, 0), (4100, 8, 7, 0)]
@@ -198,7 +198,7 @@ def test_samples_and_external_events_of_davis_are_skipped(folder):
     assert found.notes == ("2 frame or IMU samples skipped", "1 external events skipped")
 
 
-def test_a_chip_that_is_not_named_is_told(folder):
+def test_a_chip_that_is_not_named_is_noted(folder):
     path = written(folder, encoders.aedat2_file(of_quads([(5, 1, 2, 0)])))
     assert "names no chip" in aedat2.read(path).notes[0]
     assert aedat2.read(path, layout="dvs128").notes == ()
@@ -232,7 +232,7 @@ def test_a_first_byte_like_a_header_mark_is_data(folder):
 
 
 @pytest.mark.parametrize("name", ["dat", "aedat2", "aedat3", "evt2"])
-def test_few_events_that_come_late_are_sorted_and_told(name, folder):
+def test_few_events_that_come_late_are_sorted_and_noted(name, folder):
     encode, read, _, sensor = CASES[name]
     events = random_events(300, sensor, step=40)
     events["t"][100] -= 90

@@ -1,4 +1,4 @@
-"""Are recorded files of every format read event for event as second readers, or their makers, say?"""
+"""Recorded files of all formats: event for event as second readers, or their makers, report."""
 
 import importlib.util
 

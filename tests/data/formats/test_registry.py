@@ -1,4 +1,4 @@
-"""Is the right format chosen, and is everything else refused with what would be read?"""
+"""Choice of a format, and refusal of everything else with a list of what can be read."""
 
 import io
 import os
@@ -44,7 +44,7 @@ def test_content_decides_before_the_suffix(encode, name, tmp_path):
         assert np.array_equal(registry.read(path).events, EVENTS)
 
 
-def test_every_format_is_named_once_and_told():
+def test_every_format_is_named_once_and_listed():
     names = [one.name for one in registry.FORMATS]
     assert len(set(names)) == len(names)
     for one in registry.FORMATS:
@@ -139,7 +139,7 @@ def test_matrices_are_read_with_an_order_and_a_unit(tmp_path):
         arrays.read(path, order="xyt")
 
 
-def test_seconds_signs_and_disorder_of_columns_are_told():
+def test_seconds_signs_and_disorder_of_columns_are_noted():
     given = {
         "t": np.array([0.5, 0.25, 1.0]),
         "x": np.arange(3),

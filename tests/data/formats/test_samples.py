@@ -1,4 +1,4 @@
-"""Are files of many samples (SHD, ReckOn's cues, DVS128 Gesture) cut as they should be?"""
+"""Files of many samples: SHD, ReckOn's cues, DVS128 Gesture."""
 
 import pickle
 

@@ -1,4 +1,4 @@
-"""Does a call in a child process give its value, and survive whatever else the function does?"""
+"""Calls in a child process: values, and survival of any other behaviour of the function."""
 
 import os
 import subprocess
@@ -39,7 +39,7 @@ def test_a_refusal_is_raised_again_with_its_place(tmp_path):
         ("missing", "AttributeError"),
     ],
 )
-def test_other_ends_are_told_and_the_next_call_works(name, text, tmp_path):
+def test_other_ends_are_reported_and_the_next_call_works(name, text, tmp_path):
     if name == "allocate" and sys.platform != "linux":
         pytest.skip("the system does not limit address space")
     with pytest.raises(sandbox.SandboxError, match=text):

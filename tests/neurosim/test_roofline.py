@@ -1,4 +1,4 @@
-"""Is the counted work what a generation must do, and do ceilings count what their loops do?"""
+"""Roofline: counted work of a generation, and operations of the peak-rate loops."""
 
 import numpy as np
 from hypothesis import given
@@ -64,7 +64,7 @@ def test_one_sided_members_cost_a_second_direction():
     )
 
 
-def test_a_layer_without_noise_costs_no_votes():
+def test_a_layer_without_noise_costs_no_update_sums():
     net = network(20, 9, 3)
     assert roofline.voting(net, NoiseSpec((0, 0), (0, 0))) == Work()
     assert roofline.presenting(net, NoiseSpec((5, 5), (0, 0)), 10, 50) == Work()

@@ -1,4 +1,4 @@
-"""Does the last layer act on presentations side by side as it acts on each of them alone?"""
+"""Output batch: the last layer for many trials at once as for each alone."""
 
 import naive
 import numba

@@ -1,4 +1,4 @@
-"""What does a synapse keep, and is the weight it stands for always one its register holds?"""
+"""Synaptic state: what a synapse keeps, and legal mantissas."""
 
 import naive
 import numpy as np

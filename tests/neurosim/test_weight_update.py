@@ -1,4 +1,4 @@
-"""Do weights move by exactly what they should, on average over the random bits that round them?"""
+"""Steps of the weights: exact on average over the random bits that round them."""
 
 import naive
 import numpy as np

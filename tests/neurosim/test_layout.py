@@ -1,4 +1,4 @@
-"""Does a network lie in the kernels' arrays as they expect it?"""
+"""Layout of a network in the kernels' arrays."""
 
 import numpy as np
 import strategies
@@ -54,7 +54,7 @@ def test_reach_bounds_every_current_there_can_be(case):
 
 
 @given(strategies.cases(), st.data())
-def test_rows_and_noise_have_room(case, data):
+def test_rows_and_noise_fit_the_scratch(case, data):
     spec = data.draw(strategies.noises(case.network))
     chain = lay_out(case.network, case.weights, spec, 3)
     assert chain.spike_words % 8 == 0
@@ -68,7 +68,7 @@ def test_rows_and_noise_have_room(case, data):
 
 
 @given(st.lists(st.integers(1, 600), min_size=2, max_size=4), st.booleans())
-def test_a_thread_has_room_for_one_noise_field_of_any_layer(sizes, graded):
+def test_scratch_of_a_thread_holds_one_noise_field_of_any_layer(sizes, graded):
     """A narrow graded field is drawn all bits at once, and is longer than one of three times its width."""
     layers = [Population(f"layer{index}", size, 60) for index, size in enumerate(sizes)]
     network = Network.chain(3, layers)

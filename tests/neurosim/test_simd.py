@@ -1,4 +1,4 @@
-"""Do sixteen neurons at once do what sixteen neurons one by one do, compiled and not?"""
+"""SIMD lanes: sixteen neurons at once as one by one, compiled and not."""
 
 import numba
 import numpy as np
@@ -262,7 +262,7 @@ def alternate(wide, narrow, first, number, bits):
 
 
 @given(st.integers(0, 15), st.integers(0, 65535), st.integers(-(1 << 31), (1 << 31) - 1))
-def test_alternating_lanes_begin_where_they_are_told(half, bits, number):
+def test_alternating_lanes_begin_at_the_given_place(half, bits, number):
     before, times = [9] * (1 + 2 * half), 16 - half
     for way in (alternate, alternate.py_func):
         wide, narrow = np.full(34, 9, np.int32), np.full(34, 9, np.uint16)

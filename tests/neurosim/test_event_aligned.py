@@ -1,4 +1,4 @@
-"""Do the rules that present samples again add exactly what their equations say?"""
+"""Event-aligned noise and the delta rule: update sums as their equations say."""
 
 import naive
 import numpy as np
@@ -60,7 +60,7 @@ def test_members_score_what_the_oracle_says(data):
 
 
 @given(st.data())
-def test_votes_are_the_sum_over_pairs_steps_and_spikes(data):
+def test_update_sums_are_the_sum_over_pairs_steps_and_spikes(data):
     case = data.draw(strategies.cases(largest=20))
     spec, readout = (
         data.draw(strategies.aligned_noises(case.network)),
@@ -117,7 +117,7 @@ def assert_votes(case, spec, readout, delta, groups, f, pairs):
 
 @pytest.mark.parametrize("hidden", [16, 70, 128, 150, 260])
 @pytest.mark.parametrize("samples", [30, 129])
-def test_votes_of_many_moments_and_wide_layers_are_whole(hidden, samples):
+def test_update_sums_of_many_moments_and_wide_layers_are_complete(hidden, samples):
     """More moments and lanes than are taken together, not a multiple of either."""
     numbers = np.random.default_rng(hidden)
     network = strategies.Network.chain(
@@ -256,7 +256,7 @@ def test_no_trace_is_larger_than_the_largest(du, dv):
         assert naive.trace((numbers.random(60) < density).astype(int).tolist(), du, dv) <= largest
 
 
-def test_delta_votes_beyond_32_bits_are_refused():
+def test_delta_sums_beyond_32_bits_are_refused():
     """A readout without decay, 200 steps and 600 samples: the sums of one synapse do not fit."""
     network = strategies.Network.chain(
         1,

@@ -1,4 +1,4 @@
-"""Are the random bits those of Philox4x32-10, and does nobody share them by accident?"""
+"""Random generator: the bits of Philox4x32-10, and no stream shared by two uses."""
 
 import naive
 import numpy as np
