@@ -16,7 +16,7 @@ PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constra
 CHECK := tests/test_imports.py tests/learning/test_intervals.py tests/learning/test_shaping.py \
 	tests/learning/test_batches.py tests/learning/test_settings.py tests/learning/test_evolution.py \
 	tests/neurosim/test_arithmetic.py tests/neurosim/test_frames.py tests/neurosim/test_readout.py \
-	tests/neurosim/test_storage.py tests/neurosim/test_threads.py tests/neurosim/test_counter_rng.py \
+	tests/neurosim/test_storage.py tests/neurosim/test_threads.py tests/neurosim/test_generator.py \
 	tests/neurosim/test_mapping.py tests/neurosim/test_energy.py tests/cli/test_life_of_a_run.py \
 	tests/cli/test_runs.py
 

@@ -1,4 +1,4 @@
-"""Do perturbed members of any graph do what the chip emulator does with the perturbed weights?"""
+"""Perturbed members of graphs: equal to the chip emulator with the perturbed weights."""
 
 import naive
 import numpy as np

@@ -1,4 +1,4 @@
-"""Are the faults of a chip kept with a run, carried by every command, and refused where they cannot be?"""
+"""Faults of a chip on the command line: kept with a run, used by every command, or refused."""
 
 import json
 

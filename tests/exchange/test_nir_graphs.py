@@ -1,4 +1,4 @@
-"""Do convolutions, pools, masks and recurrent layers go to NIR and come back, exactly where they can?"""
+"""NIR graphs of convolutions, pools, masks and recurrent layers: both ways, exact where possible."""
 
 import itertools
 from dataclasses import replace

@@ -15,6 +15,8 @@ class CheckVectors(BaseModel):
 
     folder: tyro.conf.Positional[Path]
     """folder of recorded steps, or one recording"""
+    verbose: bool = False
+    """list every recording, not those alone that do not match"""
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False
     """print one JSON object, and nothing else"""
 
@@ -29,24 +31,19 @@ def run(arguments: CheckVectors) -> int:
         files = [outcome._asdict() for outcome in outcomes]
         print(json.dumps({"files": len(files), "matched": matched, "outcomes": files}))
     else:
-        _show(outcomes, matched)
+        _show(outcomes if arguments.verbose else [one for one in outcomes if not one.matches])
+        print(f"{matched} of {len(outcomes)} recordings match in every step and neuron")
     return 0 if matched == len(outcomes) else 1
 
 
-def _show(outcomes: list, matched: int) -> None:
-    from rich.console import Console
-    from rich.table import Table
+def _show(outcomes: list) -> None:
+    """Each recording: a line with its outcome, and its details below, indented."""
+    import textwrap
 
-    from neurosim.app.cli.texts import cell
+    from neurosim.app.cli.texts import plain
 
-    table = Table()
-    for column in ("recording", "profile", "outcome", "compared", "remarks"):
-        table.add_column(column, overflow="fold")
-    colours = {"match": "green", "differs": "red", "unchecked": "yellow"}
     for outcome in outcomes:
-        status = f"[{colours[outcome.status]}]{outcome.status}[/]"
-        texts = (outcome.file, outcome.profile, status, outcome.compared, outcome.detail)
-        table.add_row(*(text if text is status else cell(text) for text in texts))
-    console = Console()
-    console.print(table)
-    console.print(f"{matched} of {len(outcomes)} recordings match in every step and neuron")
+        print(f"{outcome.status:<9}  {plain(outcome.file)}")
+        details = "; ".join(filter(None, (outcome.profile, outcome.compared, outcome.detail)))
+        for line in textwrap.wrap(plain(details), 68):
+            print(f"{'':<11}{line}")

@@ -41,40 +41,41 @@ def run(arguments: Map) -> int:
 
 
 def _show(placement) -> None:  # type: ignore[no-untyped-def]
-    from rich.console import Console
-    from rich.table import Table
-
-    from neurosim.app.cli.texts import cell
+    from neurosim.app.cli.texts import aligned, plain
 
     limits = placement.limits
-    console = Console()
-    table = Table(title=f"{len(placement.cores)} of {limits.cores} cores")
-    for column in ("core", "tile", "population", "neurons", "synapse memory", "axons in", "out"):
-        table.add_column(column, justify="left" if column == "population" else "right")
+    print(
+        f"{len(placement.cores)} of {limits.cores} cores; of each core: {limits.synapse_bits // 8192} KB of "
+        f"synapse memory,\n{limits.axons_in:,} axons in, {limits.axons_out:,} axons out\n"
+    )
+    rows = [("core", "tile", "population", "neurons", "synapses", "axons in", "axons out")]
     for number, core in enumerate(placement.cores):
         used = core.used
-        table.add_row(
-            str(number),
-            f"({core.column}, {core.row})",
-            cell(core.population),
-            f"{core.first}..{core.last - 1}",
-            f"{used['synapse_bits'] / 8192:.1f} of {limits.synapse_bits // 8192} KB "
-            f"({100 * used['synapse_bits'] / limits.synapse_bits:.0f} %)",
-            f"{used['axons_in']:,} of {limits.axons_in:,}",
-            f"{used['axons_out']:,} of {limits.axons_out:,}",
+        rows.append(
+            (
+                str(number),
+                f"({core.column}, {core.row})",
+                plain(core.population),
+                f"{core.first}..{core.last - 1}",
+                f"{used['synapse_bits'] / 8192:.1f} KB "
+                f"({100 * used['synapse_bits'] / limits.synapse_bits:.0f} %)",
+                f"{used['axons_in']:,}",
+                f"{used['axons_out']:,}",
+            )
         )
-    console.print(table)
-    routes = Table(title="routes: first along the row, then along the column")
-    for column in ("from", "to", "sources", "hops east-west", "hops north-south"):
-        routes.add_column(column, justify="right")
+    print(aligned(rows, left=(2,)))
+    print("\nroutes: first along the row, then along the column")
+    routes = [("from", "to", "sources", "hops east-west", "hops north-south")]
     for (start, end), sources in placement.links.items():
         at = (0, 0) if start < 0 else (placement.cores[start].column, placement.cores[start].row)
         to = placement.cores[end]
-        routes.add_row(
-            "outside" if start < 0 else f"core {start}",
-            f"core {end}",
-            f"{sources:,}",
-            str(abs(to.column - at[0])),
-            str(abs(to.row - at[1])),
+        routes.append(
+            (
+                "outside" if start < 0 else f"core {start}",
+                f"core {end}",
+                f"{sources:,}",
+                str(abs(to.column - at[0])),
+                str(abs(to.row - at[1])),
+            )
         )
-    console.print(routes)
+    print(aligned(routes))

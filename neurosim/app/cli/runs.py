@@ -129,7 +129,7 @@ def _generations(one: dict[str, Any]) -> str:
 
 def table(found: Sequence[dict[str, Any]]) -> str:
     """A line for each run, 80 columns or less where names are short."""
-    from neurosim.app.cli.texts import plain
+    from neurosim.app.cli.texts import aligned, plain
 
     rows = [("run", "data", "recipe", "generation", "accuracy", "date")]
     rows += [
@@ -143,20 +143,12 @@ def table(found: Sequence[dict[str, Any]]) -> str:
         )
         for one in found
     ]
-    return _columns(rows)
-
-
-def _columns(rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    )
+    return aligned(rows, left=range(len(rows[0])))
 
 
 def side_by_side(found: Sequence[dict[str, Any]]) -> str:
     """A column for each run: results, times, and the settings that differ."""
-    from neurosim.app.cli.texts import plain
+    from neurosim.app.cli.texts import aligned, plain
 
     rows = [["", *(plain(one["run"]) for one in found)]]
     for name, show in (
@@ -181,4 +173,4 @@ def side_by_side(found: Sequence[dict[str, Any]]) -> str:
         rows.append(["settings that differ", *("" for _ in found)])
     for name in differing:
         rows.append([f"  {name}", *(plain(str(one["settings"].get(name))) for one in found)])
-    return _columns(rows)
+    return aligned(rows, left=range(len(rows[0])))
