@@ -96,11 +96,11 @@ def test_the_page_holds_what_was_measured(done, reported):
 
 def test_every_drawing_says_what_it_shows(reported):
     found = Page(reported[1])
-    assert found.tags.count("svg") == 8
+    assert found.tags.count("svg") == 9
     described = [
         value for tag, name, value in found.attributes if (tag, name) == ("svg", "aria-label")
     ]
-    assert len(described) == 8
+    assert len(described) == 9
     assert all(len(text) > 30 for text in described)
 
 

@@ -135,11 +135,8 @@ def samples(facts: Facts, trained: Trained) -> Html:
         right = one.label == one.prediction
         outcome = "correct" if right else f"classified as {names[one.prediction]}"
         heading = element("summary", f"Test sample {one.number}: {names[one.label]}, {outcome}")
-        caption = "classified correctly." if right else f"classified as {names[one.prediction]}."
-        figure = drawing(
-            sample_drawing.sample(facts.config.network(), one),
-            f"Test sample {one.number}: {names[one.label]}, {caption}",
-        )
+        caption = "Classified correctly." if right else f"Classified as {names[one.prediction]}."
+        figure = drawing(sample_drawing.sample(facts.config.network(), one), caption)
         opened = {"open": ""} if index == 0 else {}
         parts.append(element("details", heading, figure, name="sample", **opened))
     told = (
@@ -169,15 +166,6 @@ def health(facts: Facts, trained: Trained) -> Html:
         drawing(drawings.weights(network, trained.checkpoint.weights), "Weights, 8-bit mantissas."),
         drawing(drawings.rates(trained.health), "Firing rates of neurons over the test samples."),
     ]
-    maps = drawings.weight_maps(facts.config, trained.checkpoint.weights)
-    if maps is not None:
-        figures.append(
-            drawing(
-                maps,
-                "Weights from the sensor to the hidden neurons with the largest weights: blue raises the "
-                "membrane, red lowers it; of two polarities the one for brighter.",
-            )
-        )
     told = (
         f"Over the test samples there were {trained.answers.seen.saturated:,} saturations of registers. Dead "
         f"neurons never spiked; neurons always on spiked in every step of every sample; - for a layer "
@@ -188,4 +176,17 @@ def health(facts: Facts, trained: Trained) -> Html:
         element("p", told),
         table("Health of each layer", header, rows),
         element("div", *figures, class_="side"),
+        _maps(facts, trained),
+    )
+
+
+def _maps(facts: Facts, trained: Trained) -> Html:
+    """Weights of the first layer on the plane of the sensor, where it has one."""
+    maps = drawings.weight_maps(facts.config, trained.checkpoint.weights)
+    if maps is None:
+        return Html("")
+    return drawing(
+        maps,
+        "Weights from the sensor to the hidden neurons with the largest weights: blue raises the "
+        "membrane, red lowers it; of two polarities the one for brighter.",
     )
