@@ -6,7 +6,7 @@
 "plain" rounding takes the largest s that clips nothing. The scale search tries smaller shares of
 the largest weight, layer by layer, and keeps what scores best (a score is a pass over some samples:
 the chip's accuracy or log-likelihood, whichever the caller measures). An output layer that does not
-fire in the model is given the largest threshold there is.
+fire in the model gets the largest threshold of the register.
 """
 
 from collections.abc import Callable, Sequence

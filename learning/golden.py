@@ -132,7 +132,7 @@ def sum_bits(settings: Settings) -> int:
 
 
 def _largest(votes: int, momentum_bits: int) -> int:
-    """Largest direction for ever, where a generation adds no more than `votes`."""
+    """Largest possible direction, where a generation adds no more than `votes`."""
     return ((votes + 1) << momentum_bits) - 1
 
 

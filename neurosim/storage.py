@@ -120,7 +120,7 @@ def _runs(process: int) -> bool:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
-    except OSError:  # it is there and belongs to somebody else
+    except OSError:  # it exists and belongs to another user
         return True
     return True
 

@@ -27,3 +27,10 @@ def test_peers():
 def test_growth(tmp_path):
     run("growth", tmp_path / "growth.png", "--repeats", 1)
     assert (tmp_path / "growth.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_layers():
+    pytest.importorskip("torch")
+    found = json.loads(run("layers", "--rounds", 1, "--cases", "recurrent", "--json"))
+    assert found["recurrent"]["credit by error"] > 0
+    assert found["recurrent"]["BPTT"] > 0

@@ -344,10 +344,11 @@ class Chip:
 def pipelined(network: Network, steps: int) -> Network:
     """The same graph, each layer starting afresh when the first step of a sample reaches it.
 
-    A layer at depth l (`Network.depths`) is reset before step l, l + steps, ...: what biases did before
-    the sample came is forgotten, unless they made neurons spike into delays or recurrent synapses.
-    Connections that pass layers by get the delay with which branches arrive together. Samples of `steps`
-    steps may follow one another without a pause where no connection has a delay and none is recurrent.
+    A layer at depth l (`Network.depths`) is reset before step l, l + steps, ...: u and v that biases made
+    before the sample are cleared. Spikes that they made by then still act through delays, recurrent
+    synapses and refractory periods of more than one step. Connections that skip layers get the delay with
+    which branches arrive together. Samples of `steps` steps may follow one another without a pause where
+    no connection has a delay and none is recurrent.
     Raises NetworkError for a cycle through several populations.
     """
     depths = network.depths

@@ -143,7 +143,7 @@ def kernels() -> list[Path]:
 def clear(kernels_too: bool = False) -> int:
     """Remove all cached frames and extents of recordings; returns how many bytes they took.
 
-    What has no name that the cache gives is left: the folder may have been something else before.
+    Files with names that the cache does not give are left: the folder may have had another use before.
     """
     places = [place for place in _folders(root()) if _CACHED.fullmatch(place.name)]
     places += [place for place in kernels() if kernels_too and _KERNELS.fullmatch(place.name)]

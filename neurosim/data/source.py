@@ -52,7 +52,7 @@ class About(NamedTuple):
 
 
 class Said:
-    """What readers had to say of files, a kind once: clocks that wrapped, events that were sorted.
+    """Notes of readers on files, each kind once: clocks that wrapped, events that were sorted.
 
     Notes that differ in their numbers alone are of one kind. Threads may add side by side.
     """

@@ -51,7 +51,7 @@ def _usable_cache() -> tuple[str | None, str]:
 
 CACHE_FOLDER, NO_CACHE = _usable_cache()
 """Where compiled kernels are kept; None where no private folder can be had: nothing is kept then, and
-NO_CACHE says why. What lies there is machine code that is run, so that nobody else may write it."""
+NO_CACHE says why. It holds machine code that is run, so that no other user may write to it."""
 
 
 class _CalleeLibrary(JITCodeLibrary):

@@ -116,10 +116,10 @@ def test_a_row_of_a_comparison_is_measured_with_the_faults(faulty):
     data = datasets.load("digits", pool=2)
     rows = [
         chip_row("", 0, config.network(), checkpoint.weights, data.test, True, faults)
-        for faults in (config.faults, None)
+        for faults in (config.faults, None, Faults.of_text("decay-mismatch 0.9"))
     ]
     assert rows[0]["accuracy"] == summary["test_accuracy"]
-    assert rows[0]["spikes"] != rows[1]["spikes"]
+    assert rows[0]["spikes"] != rows[1]["spikes"] != rows[2]["spikes"]
 
 
 @pytest.mark.parametrize(

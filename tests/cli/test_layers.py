@@ -5,6 +5,12 @@ import json
 import pytest
 from command import assert_refused, here
 
+from learning.recipes import RECIPES
+from learning.record import Checkpoint, weights_sha256
+from learning.settings import Settings
+from learning.training import Training, start
+from neurosim.data import datasets
+
 SMALL = ["--data", "digits", "--generations", "4", "--groups", "8", "--evaluate-every", "2"]
 DEEP = [*SMALL, "--pairs", "16"]
 
@@ -50,3 +56,25 @@ def test_noise_on_the_weights_of_a_convolution_trains(tmp_path):
 def test_layers_that_cannot_be_are_refused_by_name(tmp_path, flags, status, message):
     assert_refused(here("train", *DEEP, *flags, "--run", tmp_path / "run"), status, message)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_run_that_is_stopped_and_resumed_ends_with_the_same_bits():
+    data = datasets.load("digits")
+    settings = Settings(
+        **RECIPES["deep"][1].model_dump(exclude={"layers", "groups", "pairs", "generations"}),
+        layers="conv 3 7x7 stride 4, recurrent 8",
+        groups=8,
+        pairs=16,
+        generations=4,
+    )
+    whole = Training(start(settings, data), data)
+    for _ in range(4):
+        whole.step()
+    first = Training(start(settings, data), data)
+    for _ in range(2):
+        first.step()
+    kept = Checkpoint(first.chip.state, first.chip.weights(), 2, 0.0)
+    second = Training(first.config, data, checkpoint=kept)
+    for _ in range(2):
+        second.step()
+    assert weights_sha256(second.chip.weights()) == weights_sha256(whole.chip.weights())

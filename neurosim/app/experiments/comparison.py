@@ -16,8 +16,6 @@ from neurosim.data.frames import Frames, select
 from neurosim.network import Network, NetworkError, Weights
 from neurosim.network.faults import Faults
 from neurosim.network.serialise import describe
-from neurosim.population.faulty import check_faults
-from neurosim.population.layout import NoiseSpec
 from neurosim.storage import sealed, write_atomically
 
 if TYPE_CHECKING:
@@ -148,8 +146,6 @@ def plan(arguments: Comparison, config: "Config", data: Dataset, store: Store) -
     common = {"data": data.key, "measure": MEASURE}
     given = _faults(arguments)
     if given is not None:
-        still = (0,) * len(config.network().layers)
-        check_faults(config.network(), given, NoiseSpec(still, still))
         common["faults"] = str(given)
     parts = [
         _run_part(folder, config, data, store, common, arguments.faults)
@@ -201,7 +197,6 @@ def _run_part(
         )
     s = own.settings
     cost = checkpoint.generation * s.pairs * 2 * s.batch
-    faults = faults_of(own, checkpoint.generation, text)
 
     def make() -> list[Row]:
         membrane = s.readout == "membrane"
@@ -220,6 +215,7 @@ def _run_part(
         ]
 
     recipe = {**common, "weights": weights_sha256(checkpoint.weights)}
+    faults = faults_of(own, checkpoint.generation, text)
     if faults is not None:
         recipe["faults"] = str(faults)
     return Part(f"run-{folder.resolve().name}", recipe, make, store)

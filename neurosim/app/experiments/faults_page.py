@@ -99,7 +99,7 @@ def generations_to_repair(results: list[Result], sound: float) -> int | None:
 
 REPAIRED_PART = 0.9
 LOST = 1.0
-"""Percent of accuracy below which a loss is not told from chance: chosen here; one sample of 360 is 0.28."""
+"""Percent of accuracy below which a loss is taken as chance: chosen here; one sample of 360 is 0.28."""
 
 
 def mean_curve(results: list[Result]) -> tuple[list[float], list[float]]:

@@ -40,7 +40,7 @@ class OnChip(NamedTuple):
     saturated              saturations of registers, over all samples
     activation_sparsity, connection_sparsity, footprint_bytes   see the module
     synaptic_operations    effective ones, a sample
-    all_operations         synapses reached whatever their weight, a sample
+    all_operations         synapses reached, of any weight, per sample
     input_spikes           a sample
     """
 
@@ -92,8 +92,9 @@ def passed(
     membrane: bool,
     faults: Faults | None = None,
 ) -> Passed:
-    """Run `frames`: a chain of dense layers on the population evaluator, other graphs on the emulator."""
-    if not network.is_dense_chain:
+    """Run `frames`: a chain of dense layers on the population evaluator, the others on the emulator."""
+    mismatch = faults is not None and faults.decay_mismatch > 0
+    if mismatch or not network.is_dense_chain:
         done = emulated.forward(network, weights, frames, faults)
         return Passed(done.scores(membrane), tuple(done.spikes.values()), done.saturated)
     forward = still_chip(network, weights, membrane, faults).forward(frames)

@@ -79,7 +79,7 @@ NEAR = 0.05
 
 
 def verdict(grown: Grouped, some: list[paper.Result], name: str, level: float) -> str:
-    """What the seeds say: a difference for each seed, the mean over ranks, since ranks share seeds."""
+    """Result over seeds: a difference for each seed, the mean over ranks, since ranks share seeds."""
     looks = {r["seed"]: metrics_of(r["curve"], level) for r in some}
     if min(validate["validation_accuracy"] for validate in looks.values()) > level + NEAR:
         return (

@@ -20,7 +20,7 @@ from neurosim.data.audio.wav import Sound
 from neurosim.kernels.data import filterbank
 
 _FRAME_MS = 10
-"""Length of the pieces that trimming looks at: a speech frame's usual shift, chosen here."""
+"""Length of the pieces of trimming: the usual shift of speech frames, chosen here."""
 _GUARD_BITS = filterbank.SOUND_BITS - 23
 
 Recording = Sound | str | os.PathLike[str]

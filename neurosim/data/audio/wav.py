@@ -114,7 +114,7 @@ def _sound(content: bytes, layout: _Format | None, where: str) -> Sound:
 
 
 def _scaled(content: bytes, width: int) -> NDArray[np.int32]:
-    """Samples at 24 bits, whatever their width in bytes."""
+    """Samples at 24 bits, from any width in bytes."""
     if width == 1:
         return (np.frombuffer(content, np.uint8).astype(np.int32) - 128) << 16
     if width == 2:

@@ -3,7 +3,7 @@
     "#!AER-DAT4.0\\r\\n", uint32 size, header (flatbuffer: compression, position of the data table,
     description of the streams); then packets: int32 stream, int32 size, data
 
-The framing is walked here, so that a file that is cut short is told with the byte; the packets
+The framing is parsed here, so that a truncated file is reported with the byte; the packets
 themselves (LZ4 or Zstandard, flatbuffers) are the package's. It is the extra `formats`. A damaged file
 can end its process or ask for much memory: therefore the child. Frames, IMU samples and triggers are
 left out and counted. The clock is that of the file: microseconds since 1970.

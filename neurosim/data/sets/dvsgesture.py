@@ -5,7 +5,7 @@
 
 Amir et al., "A low power, fully event-based gesture recognition system", CVPR 2017 (CC BY 4.0): 11
 gestures of 29 users, 128 x 128 pixels. The first distribution holds recordings of minutes, cut by tables
-of labels; times of user22_led's overlap, which is told. The official test set is users 24 to 29.
+of labels; times of user22_led's overlap, which is noted. The official test set is users 24 to 29.
 """
 
 import re

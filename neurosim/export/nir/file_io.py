@@ -68,7 +68,7 @@ def read(path: Path) -> Any:
     """The graph in a file, as it stands there: nothing inferred, nothing added.
 
     A child process with limits of time and memory reads it (neurosim/sandbox.py), since HDF5 may end
-    the process that reads a damaged file. NirError for whatever else is in the file.
+    the process that reads a damaged file. NirError for any other content of the file.
     """
     nir = library()
     if not path.is_file():
@@ -87,7 +87,7 @@ def read(path: Path) -> Any:
         graph = nir.dict2NIRNode(tree)
         if not isinstance(graph, nir.NIRGraph):
             raise NirError(f"it is a {type(graph).__name__}, and no graph")
-    except Exception as error:  # nir raises whatever it stumbles over
+    except Exception as error:  # nir may raise anything on odd content
         kind = "" if isinstance(error, KNOWN) else f"{type(error).__name__}: "
         raise NirError(
             f"{path}: no NIR graph that nir {nir.version} can read ({kind}{error})"

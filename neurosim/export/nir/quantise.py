@@ -11,11 +11,12 @@ The chip's, with u the part of I that reaches v, and one scale S (units of v for
     (du + 1) / 4096 = dt/tau_syn     dv / 4096 = dt/tau_mem     vth_mant << 6 = S v_threshold
     mantissa << current_shift = S gain w     bias = S (dt/tau_mem v_leak + settled b)
 
-Which S? One at which every register holds what it should without rounding, where there is one: weights that
-are whole numbers of some unit, as quantised ones are. Otherwise the mantissas of the largest connection reach
-127, times the power of two that brings the threshold nearest below 2^16: v is then 128 thresholds wide or
-more, a threshold is right to 1 in 1,000, and vth_mant is of the size that recipes of learning use. One S for
-all neurons, since a core holds few different thresholds. Other connections get the exponent they need.
+Choice of S: one at which every register holds what it should without rounding, where there is one: weights
+that are whole numbers of some unit, as quantised ones are. Otherwise the mantissas of the largest
+connection reach 127, times the power of two that brings the threshold nearest below 2^16: v is then 128
+thresholds wide or more, a threshold is right to 1 in 1,000, and vth_mant is of the size that recipes of
+learning use. One S for all neurons, since a core holds few different thresholds. Other connections get the
+exponent they need.
 """
 
 import math

@@ -302,7 +302,7 @@ def run_aligned_first(presentation):
 
 
 def _compile_run_all(apart):
-    """`_compile_run_first` for whatever noise the members carry."""
+    """`_compile_run_first` for each kind of noise of the members."""
     run_along = _compile_run_first(ALONG, apart)
     run_none = _compile_run_first(NONE, apart)
     run_one = _compile_run_first(ONE, apart)

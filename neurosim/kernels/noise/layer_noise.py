@@ -4,9 +4,9 @@
                                        full rank: inner the column E_k, outer scale in lane k alone
     current[t, k] += sign * sum_r outer_rk * (x(t) . inner_r)
 
-x(t) are the spikes that meet the rows of the matrix: all sources of a dense connection, the window of each
-position of a convolution. Trial i has the factors of slot i / 2; the odd one of the two carries a minus.
-inner has a bit a row, 1 for +1 and 0 for -1, so that a dot product is two popcounts.
+x(t) are the spikes of the rows of the matrix: all sources of a dense connection, the window of each
+position of a convolution. Trial i has the factors of slot i / 2; the odd one of the two has a minus sign.
+inner has one bit per row, 1 for +1 and 0 for -1, so that a dot product is two popcounts.
 """
 
 from numba import int32, int64, uint64
