@@ -29,7 +29,7 @@ def folder(tmp_path_factory):
     settings = Settings(data="digits", hidden=(64, 24), steps=6, pool=2)
     config = Config(settings, "none", 578, 10)
     network = config.network()
-    memory = initial_state(network, [16, 16, 16], seed=1, fraction_bits=8, momentum=False)
+    memory = initial_state(network, [16, 16, 16], seed=1, fraction_bits=8, momentum=True)
     path = tmp_path_factory.mktemp("runs") / "run"
     with RunFolder.create(path, config) as opened:
         opened.save(memory, weights(memory, 8), 1, 0.5)
