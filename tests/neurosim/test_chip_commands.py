@@ -1,7 +1,6 @@
 """`neurosim map` and `neurosim run`: output for a run folder, and refusals."""
 
 import json
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +10,9 @@ from learning.settings import Settings
 from neurosim.app.cli import map as map_command
 from neurosim.app.cli import run as run_command
 from neurosim.app.cli.arguments import call
+from neurosim.data.datasets import Dataset
 from neurosim.data.frames import pack
+from neurosim.data.sensor import Sensor
 from neurosim.population.state import initial_state, weights
 
 
@@ -20,7 +21,8 @@ def small_data(monkeypatch):
     """Drawn frames under the name of a data set: what is shown does not depend on the camera."""
     spikes = (np.random.default_rng(3).random((12, 6, 578)) < 0.1).astype(np.uint8)
     frames = pack(spikes, np.arange(12, dtype=np.uint8) % 10)
-    data = SimpleNamespace(name="digits", train=frames, validation=frames, test=frames)
+    names = tuple(str(digit) for digit in range(10))
+    data = Dataset("digits", frames, frames, frames, names, Sensor(17, 17), 6, 300_000, "none")
     monkeypatch.setattr("neurosim.data.datasets.load", lambda name, **options: data)
 
 
@@ -29,7 +31,7 @@ def folder(tmp_path_factory):
     settings = Settings(data="digits", hidden=(64, 24), steps=6, pool=2)
     config = Config(settings, "none", 578, 10)
     network = config.network()
-    memory = initial_state(network, [16, 16, 16], seed=1, fraction_bits=8, momentum=False)
+    memory = initial_state(network, [16, 16, 16], seed=1, fraction_bits=8, momentum=True)
     path = tmp_path_factory.mktemp("runs") / "run"
     with RunFolder.create(path, config) as opened:
         opened.save(memory, weights(memory, 8), 1, 0.5)
