@@ -67,7 +67,7 @@ def test_a_finished_run_is_lengthened(tmp_path):
         (("--generations", "5"), "allowed are from 7"),
         (("--seed", "4"), "leave out --seed"),
         (("--generations", "9", "--pairs", "128"), "leave out --pairs"),
-        (("--start", "runs/other"), "leave out --run and --start"),
+        (("--start", "runs/other"), "leave out --run, --start"),
     ],
 )
 def test_what_cannot_be_changed_of_a_run_is_refused(done, given, named):
