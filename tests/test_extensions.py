@@ -22,7 +22,7 @@ from neurosim.data import sets as data_sets
 from neurosim.data.frames import pack
 from neurosim.data.sensor import channels
 from neurosim.data.sets.base import Entry
-from neurosim.data.source import About
+from neurosim.data.source import About, Said
 from neurosim.export import registry as exports
 from neurosim.network import Connection, Input, Network, Population, Weights, connections
 from neurosim.network.connections import Parameter, Synapses
@@ -119,6 +119,7 @@ class Halves:
     chunk, recorded = 100, True
 
     def __init__(self):
+        self.said = Said()
         self.labels = {
             part: np.arange(count, dtype=np.uint16) % 2
             for part, count in (("train", 60), ("test", 20))

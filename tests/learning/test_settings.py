@@ -19,7 +19,7 @@ from neurosim.population.layout import NoiseSpec, check_noise, check_trainable
 
 LIMITS = {
     "steps": (1, 255),
-    "pool": (1, 34),
+    "pool": (1, 256),
     "seed": (0, (1 << 64) - 1),
     "vth_mant": (0, (1 << 17) - 1),
     "du": (0, 4095),
@@ -47,6 +47,11 @@ LIMITS = {
     "bias_rate": (0, 127),
     "decay": (0, 1),
     "temperature": (1 / 1024, 1024),
+    "workspace": (1, 1 << 20),
+    "local_share": (0, 16),
+    "local_pool": (1, 1024),
+    "noise_share": (1 / 1024, 16),
+    "window_share": (0, 64),
 }
 BY_ERROR = {
     "method": "event-aligned", "batch": 1, "credit": "error", "output_rule": "delta",
@@ -82,7 +87,13 @@ def test_the_limits_here_are_all_there_are():
 def test_values_at_their_limits_are_taken(name, value):
     if value is not None:
         even = {"groups": 1} if name == "pairs" else {}
-        aligned = {"method": "event-aligned", "batch": 1} if name.startswith("noise_") else {}
+        aligned = (
+            {"method": "event-aligned", "batch": 1}
+            if name in ("noise_period", "noise_window")
+            else {}
+        )
+        if name in ("local_share", "local_pool", "noise_share", "window_share"):
+            aligned = {**BY_ERROR, "feedback": "gate-local"}
         Settings(**{"schedule": "linear", **aligned, name: value, **even})
 
 

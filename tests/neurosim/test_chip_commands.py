@@ -21,8 +21,8 @@ def small_data(monkeypatch):
     """Drawn frames under the name of a data set: what is shown does not depend on the camera."""
     spikes = (np.random.default_rng(3).random((12, 6, 578)) < 0.1).astype(np.uint8)
     frames = pack(spikes, np.arange(12, dtype=np.uint8) % 10)
-    names = tuple(map(str, range(10)))
-    data = Dataset("digits", frames, frames, frames, names, Sensor(17, 17), 6, 300_000, "")
+    names = tuple(str(digit) for digit in range(10))
+    data = Dataset("digits", frames, frames, frames, names, Sensor(17, 17), 6, 300_000, "none")
     monkeypatch.setattr("neurosim.data.datasets.load", lambda name, **options: data)
 
 
