@@ -189,15 +189,14 @@ PARAMS = {"peer": "lava-nc 0.10.0", "tag": "fixed_pt", "neuron": "LIF", "conn": 
 
 
 def _vector_arrays() -> dict[str, Any]:
-    from neurosim.chip.conformance.files import read
-
-    from neurosim.chip.conformance.vectors import replay
+    from neurosim.chip.conformance.dense_layer import read, replay
+    from neurosim.chip.conformance.recorded import Recorded
 
     made = {"s_in": np.eye(6, 4, dtype=np.int64), "w": np.arange(-6, 6).reshape(3, 4) * 20}
     zeros = np.zeros((6, 3), np.int64)
     path = Path(_scratch()) / "a.npz"
     np.savez(path, params=json.dumps(PARAMS), u=zeros, v=zeros, s_out=zeros, **made)
-    return {**made, **replay(read(path))}
+    return {**made, **replay(read(Recorded(path)))}
 
 
 def _scratch() -> str:
@@ -620,7 +619,7 @@ def nir_file(folder: Path) -> Attempt:
     file = folder / "a.nir"
     file_io.write(file, to_nir.to_graph(*learned(made, weights), {"seed": 3}).graph)
     whole = file.read_bytes()
-    wanted = from_nir.as_chain(from_nir.read(file))
+    wanted = from_nir.as_run(from_nir.read(file))
 
     def attempt(numbers: random.Random) -> str:
         file.write_bytes(mutations.mutate(whole, numbers)[1])
@@ -628,10 +627,10 @@ def nir_file(folder: Path) -> Attempt:
             found = from_nir.read(file)
             if found.remarks or not found.exact:
                 return "read"
-            chain = from_nir.as_chain(found)
+            run = from_nir.as_run(found)
         except (NirError, NetworkError):
             return "refused"
-        return "same" if chain[0] == wanted[0] and _equal(chain[1], wanted[1]) else "WRONG: exact"
+        return "same" if run[0] == wanted[0] and _equal(run[1], wanted[1]) else "WRONG: exact"
 
     return attempt
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-INPUTS = int(os.environ.get("NEUROSIM_FUZZ_INPUTS", "60"))
+INPUTS = int(os.environ.get("NEUROSIM_FUZZ_INPUTS", "12"))
 """Of each reader; a campaign of its own takes thousands."""
 SEED = 20261127
 

@@ -147,7 +147,7 @@ def test_without_a_test_split_a_fifth_of_each_class_is_kept(tmp_path):
         ({"y": LABELS[:-1]}, "needed are 30 integers or texts"),
         ({"y": np.zeros(30, np.uint8)}, "1 class; allowed are 2..1000"),
         ({"y": np.zeros((30, 3))}, "not one-hot"),
-        ({"x": np.zeros((1200, 2, 2), np.uint8), "y": np.arange(1200)}, "1200 classes"),
+        ({"x": np.zeros((1200, 2, 2), np.uint8), "y": np.arange(1200)}, "1,200 classes"),
         ({"y": None}, "'x' without its labels"),
         ({"classes": np.array(["a", "b"])}, "2 class names allow 0..1"),
         ({"classes": np.array(["a", "b", "b"])}, "two classes have one name"),

@@ -99,7 +99,7 @@ def test_markup_and_control_characters_of_a_file_are_shown_as_they_are(tmp_path,
     params = {**PARAMS, "[/bad]": 1, "\x1b[2Jcleared": 2, "[link=http://x]": "[bold]"}
     written(tmp_path / "a.npz", params)
     written(tmp_path / "[red]b.npz", {**PARAMS, "peer": "[/x]"})
-    check_vectors.run(check_vectors.CheckVectors(folder=tmp_path))
+    check_vectors.run(check_vectors.CheckVectors(folder=tmp_path, verbose=True))
     shown = capsys.readouterr().out
     assert "[/bad]" in shown.replace("\n", "")
     assert "\x1b[2J" not in shown

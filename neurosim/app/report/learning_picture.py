@@ -57,6 +57,7 @@ def draw_learning_curve(accuracy: "Axes", metrics: Sequence[dict[str, Any]]) -> 
 
 def _scale_by_error(axes: "Axes", most: float, least: float) -> None:
     """An axis of errors in percent, logarithmic and upside down, that is labelled with accuracies."""
+    most = max(most, least)  # all samples right: an error of 0 has no place on this axis
     axes.set_yscale("log")
     axes.set_ylim(min(100.0, 1.3 * most), 0.8 * least)
     shown = [tick for tick in TICKS if 0.8 * least <= 100 - tick <= min(100.0, 1.3 * most)]

@@ -212,7 +212,7 @@ def test_a_file_that_ends_its_reader_is_refused(tmp_path, monkeypatch):
     path = shd_file(tmp_path / "a.h5")
 
     def crash(function, arguments, folder, *, seconds):
-        assert seconds >= 10
+        assert seconds >= 6
         raise sandbox.SandboxError("the library that reads it was ended by SIGSEGV")
 
     monkeypatch.setattr(sandbox, "call", crash)
