@@ -142,7 +142,9 @@ def parts_of(
         found[layer.name] = [
             part
             for target in layer.outgoing
-            for part in _part(plan, layer, target, matrices, feedback, found)
+            for operator in plan.by_name[target].incoming
+            if operator.connection.source == layer.name
+            for part in _part(plan, operator, target, matrices, feedback)
         ]
         if feedback.kind == "direct" and plan.output not in layer.outgoing:
             found[layer.name].append(_direct(plan, layer, seed))
@@ -156,15 +158,12 @@ def parts_of(
 
 def _part(
     plan: Plan,
-    layer: LayerPlan,
+    operator: Operator,
     target: str,
     matrices: dict[str, NDArray[np.int8]],
     feedback: FeedbackSpec,
-    found: dict[str, list[Part]],
 ) -> list[Part]:
-    """The term of the error that one connection returns, or None."""
-    above = plan.by_name[target]
-    operator = next(o for o in above.incoming if o.connection.source == layer.name)
+    """The term of the error that one connection to `target` returns, or none."""
     name = operator.connection.name
     readout = target in plan.readouts
     if readout and target != plan.output and not feedback.local:

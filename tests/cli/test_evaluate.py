@@ -49,7 +49,7 @@ def test_a_folder_without_weights_says_how_to_go_on(done, tmp_path):
 
 
 def test_commands_that_do_not_exist_are_refused():
-    assert_refused(command.neurosim("frobnicate"), 2, "'frobnicate'", "train")
+    assert_refused(command.neurosim("frobnicate"), 2, "'frobnicate'", "--help")
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["--version"]])

@@ -60,8 +60,9 @@ def test_an_interrupted_run_has_every_generation_once(tmp_path):
     folder = tmp_path / "run"
     flags = [*command.SMALL, "--generations", "40", "--tensorboard"]
     process = command.start("train", *flags, "--run", folder)
-    for _ in range(3):
-        process.stderr.readline()
+    seen = 0
+    while seen < 3:  # lines of generations, after those of the data
+        seen += " bits " in process.stderr.readline()
     process.kill()
     process.communicate()
     command.results("train", "--resume", folder, "--tensorboard")
