@@ -141,7 +141,7 @@ def parts_of(
             continue
         found[layer.name] = [
             part
-            for target in layer.outgoing
+            for target in dict.fromkeys(layer.outgoing)
             for operator in plan.by_name[target].incoming
             if operator.connection.source == layer.name
             for part in _part(plan, operator, target, matrices, feedback)
