@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from learning.rules.registry import rules_of
-from learning.settings import BIAS_EXP, SILENT, Settings, readout
+from learning.settings import BIAS_EXP, SILENT, Settings, fresh_state, readout
 from neurosim import limits
 from neurosim.data.datasets import Dataset
 from neurosim.data.frames import Frames, select
@@ -32,7 +32,7 @@ from neurosim.population.graph_evaluator import GraphEvaluator
 from neurosim.population.graph_members import GraphMembers
 from neurosim.population.layer_credit import SHARE_ONE, FeedbackSpec
 from neurosim.population.layout import NoiseSpec
-from neurosim.population.state import SynapticState, initial_state
+from neurosim.population.state import SynapticState
 
 CONV_GAIN, GAIN = (5, 2), (3, 2)
 """Initial weights over thresholds, times the root of the fan-in: 2.5 for convolutions, whose few inputs
@@ -157,14 +157,7 @@ def layered_chip(
     settings: Settings, network: Network, state: SynapticState | None
 ) -> GraphEvaluator:
     """The chip of a run on a graph of layers, with the state it had or a fresh one."""
-    if state is None:
-        state = initial_state(
-            network,
-            [settings.initial_std] * len(network.parameters),
-            seed=settings.seed,
-            fraction_bits=settings.fraction_bits,
-            momentum=settings.momentum_bits > 0,
-        )
+    state = fresh_state(settings, network) if state is None else state
     if settings.feedback is None:
         return GraphMembers(
             network,
@@ -192,7 +185,6 @@ def layered_chip(
 
 def weight_noise(settings: Settings, network: Network) -> NoiseSpec:
     """Noise on the weights of each population's connections, of evolution strategies."""
-    fed = {c.source for c in network.connections if not c.recurrent}
     hidden, output = rules_of(settings, 2)
     scales = []
     for population in network.populations:
@@ -200,7 +192,9 @@ def weight_noise(settings: Settings, network: Network) -> NoiseSpec:
             1 << c.current_shift for c in network.connections if c.target == population.name
         )
         rule, sigma = (
-            (hidden, settings.sigma) if population.name in fed else (output, settings.sigma_output)
+            (output, settings.sigma_output)
+            if population.name in network.readouts
+            else (hidden, settings.sigma)
         )
         scales.append(rule.scale(sigma, unit, settings))
     return NoiseSpec(
@@ -215,9 +209,8 @@ def weight_noise(settings: Settings, network: Network) -> NoiseSpec:
 
 def layered_noise(settings: Settings, network: Network) -> NoiseSpec:
     """Noise and window of each population, in its own thresholds; readouts carry none."""
-    fed = {c.source for c in network.connections if not c.recurrent}
     units = [
-        int(p.each("vth_mant").max()) << limits.STATE_SHIFT if p.name in fed else 0
+        0 if p.name in network.readouts else int(p.each("vth_mant").max()) << limits.STATE_SHIFT
         for p in network.populations
     ]
     return NoiseSpec(
@@ -231,8 +224,7 @@ def layered_noise(settings: Settings, network: Network) -> NoiseSpec:
 
 def is_readout(network: Network) -> list[bool]:
     """For each parameter whether it belongs to a readout."""
-    fed = {c.source for c in network.connections if not c.recurrent}
-    return [c.target not in fed for c, _ in network.parameters]
+    return [c.target in network.readouts for c, _ in network.parameters]
 
 
 def advice(names: Sequence[str], rates: Sequence[int]) -> list[str]:

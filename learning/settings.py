@@ -23,7 +23,7 @@ from neurosim.network.layers import of_text
 from neurosim.population.evaluator import ReadoutSpec
 from neurosim.population.graph import WORKSPACE_BYTES
 from neurosim.population.layout import NoiseSpec
-from neurosim.population.state import BIAS_FRACTION_BITS
+from neurosim.population.state import BIAS_FRACTION_BITS, SynapticState, initial_state
 from neurosim.population.update import Rates
 
 
@@ -228,6 +228,17 @@ def network(settings: Settings, inputs: int, classes: int) -> Network:
             )
             for name, size in zip((*names, "output"), sizes, strict=True)
         ],
+    )
+
+
+def fresh_state(settings: Settings, network: Network) -> SynapticState:
+    """The synaptic state that a run on `network` begins with."""
+    return initial_state(
+        network,
+        [settings.initial_std] * len(network.parameters),
+        seed=settings.seed,
+        fraction_bits=settings.fraction_bits,
+        momentum=settings.momentum_bits > 0,
     )
 
 

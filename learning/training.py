@@ -41,7 +41,7 @@ from learning.record import (
     weights_sha256,
 )
 from learning.rules.registry import rules_of
-from learning.settings import Settings, noise, readout
+from learning.settings import Settings, fresh_state, noise, readout
 from neurosim.data.datasets import Dataset
 from neurosim.data.frames import Frames, check_plane, select, shifted
 from neurosim.kernels.compilation import compile_seconds
@@ -52,7 +52,7 @@ from neurosim.population.batch import Batch
 from neurosim.population.evaluator import Evaluation, Evaluator, Forward
 from neurosim.population.faulty import FaultyEvaluator, check_faults
 from neurosim.population.graph_evaluator import GraphEvaluator
-from neurosim.population.state import SynapticState, initial_state, state_of
+from neurosim.population.state import SynapticState, state_of
 
 CHECKPOINT_SECONDS = 10.0
 """Seconds between checkpoints; chosen here: a killed run loses no more than this."""
@@ -114,14 +114,7 @@ def make_chip(config: Config, state: SynapticState | None = None, generation: in
             f"the run learns with feedback {settings.feedback!r} on a graph of layers, and this command is "
             f"for chains of dense layers; give it a run of another recipe"
         )
-    if state is None:
-        state = initial_state(
-            described,
-            [settings.initial_std] * len(described.layers),
-            seed=settings.seed,
-            fraction_bits=settings.fraction_bits,
-            momentum=settings.momentum_bits > 0,
-        )
+    state = fresh_state(settings, described) if state is None else state
     form: Callable[..., Evaluator] = Evaluator
     if config.faults is not None:
         form = partial(FaultyEvaluator, faults=config.faults, generation=generation)

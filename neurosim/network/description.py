@@ -333,6 +333,12 @@ class Network:
         return max(self.depths.values())
 
     @cached_property
+    def readouts(self) -> tuple[str, ...]:
+        """Names of the populations that feed no other, in the description's order."""
+        fed = {connection.source for connection in self.connections if not connection.recurrent}
+        return tuple(p.name for p in self.populations if p.name not in fed)
+
+    @cached_property
     def output(self) -> int:
         """Number of the population that is read out: the one called `output`, else the last."""
         names = [population.name for population in self.populations]

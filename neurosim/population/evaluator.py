@@ -35,8 +35,7 @@ from neurosim.population.layout import NoiseSpec, check_noise, check_trainable, 
 from neurosim.population.rules import Signal, check_signals
 from neurosim.population.state import (
     SynapticState,
-    check_fraction_bits,
-    check_state,
+    check_start,
     padded,
     weights,
 )
@@ -125,10 +124,7 @@ class Evaluator:
         signals: Sequence[Signal] | None = None,
     ) -> None:
         check_trainable(network)
-        check_fraction_bits(fraction_bits)
-        check_state(network, state, fraction_bits)
-        if not 0 <= seed < 1 << 64:
-            raise NetworkError(f"seed is {seed}; allowed are 0..2^64 - 1")
+        check_start(network, state, seed, fraction_bits)
         self.network = network
         self.state = state
         self.seed = np.uint64(seed)

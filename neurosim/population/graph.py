@@ -25,8 +25,16 @@ from neurosim.kernels.rules.layer_error import trace_kernel
 from neurosim.kernels.simd import WIDTH, zeros
 from neurosim.network import AdaptiveLif, Lif, Network, NetworkError, Population, Weights
 from neurosim.network.shapes import lane_order
-from neurosim.population.layout import CURRENT_LIMIT, CURRENT_SHIFT, UNTRAINED, _headroom, _uniform
-from neurosim.population.operators import Factors, Operator, Source, flat, lanes_of, operator_of
+from neurosim.population.layout import (
+    CURRENT_LIMIT,
+    UNTRAINED,
+    _headroom,
+    _uniform,
+    check_registers,
+    check_shift,
+)
+from neurosim.population.operators import Factors, Operator, Source, flat, operator_of
+from neurosim.population.state import padded
 
 MODELS: dict[type, neurons.Model] = {Lif: neurons.LIF, AdaptiveLif: neurons.ADAPTIVE_LIF}
 """The kernels of each neuron model."""
@@ -83,7 +91,7 @@ class Plan:
             LayerPlan(
                 layer.population,
                 numbers[layer.population.name],
-                lanes_of(layer.population.neurons),
+                padded(layer.population.neurons),
                 layer.population.shape[0],
                 tuple(operators[c.name] for c in layer.incoming),
                 tuple(operators[c.name] for c in layer.recurrent),
@@ -97,8 +105,8 @@ class Plan:
             for layer in network.graph
         ]
         self.by_name = {layer.name: layer for layer in self.layers}
-        sinks = [p.name for p in network.populations if not self.by_name[p.name].outgoing]
-        self.output, self.readouts = sinks[0], tuple(sinks)
+        self.readouts = network.readouts
+        self.output = self.readouts[0]
         self.operators = [operators[c.name] for c, _ in network.parameters]
         output = self.by_name[self.output].population
         self.kernel = trace_kernel(_uniform(output, "du") + 1, _uniform(output, "dv"), steps)
@@ -171,11 +179,7 @@ def check_graph(network: Network) -> None:
                 f"connection {connection.name}: learning needs sign_mode 'mixed' and message_bits 0, not "
                 f"{connection.sign_mode!r} and {connection.message_bits}"
             )
-        if connection.current_shift not in CURRENT_SHIFT:
-            raise NetworkError(
-                f"connection {connection.name}: weight_exp {connection.weight_exp} shifts weights by "
-                f"{connection.current_shift}; learning needs 0..16, so that no bit is lost"
-            )
+        check_shift(connection)
     for layer in network.graph:
         population = layer.population
         if not layer.incoming:
@@ -187,13 +191,7 @@ def check_graph(network: Network) -> None:
                 f"layer {population.name!r}: a fan-in of {fan_in} could add {largest} to u; allowed is "
                 f"less than {CURRENT_LIMIT}: use fewer sources, or lower weight_exp"
             )
-        plain = Population(population.name, population.neurons, population.vth_mant)
-        for register in (*UNTRAINED, "refractory"):
-            if register != "model" and getattr(population, register) != getattr(plain, register):
-                raise NetworkError(
-                    f"layer {population.name!r}: learning needs {register} {getattr(plain, register)}, "
-                    f"not {getattr(population, register)}"
-                )
+        check_registers(population, (*UNTRAINED, "refractory"))
         if type(population.model) not in MODELS:
             raise NetworkError(
                 f"layer {population.name!r}: neurons {population.model.name!r} have no kernel; there are "
@@ -256,7 +254,7 @@ class Workspace:
         self.labels = np.zeros(block, np.uint8)
         self.fitness = np.zeros(block, np.int64)
         sources = max(
-            lanes_of(operator.sources) for layer in plan.layers for operator in layer.incoming
+            padded(operator.sources) for layer in plan.layers for operator in layer.incoming
         )
         self.sent = zeros((block, sources), np.int32)
 

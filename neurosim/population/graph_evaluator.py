@@ -20,6 +20,7 @@ from neurosim.kernels.executors import fused_chain
 from neurosim.network import Network, NetworkError, Weights, check_weights
 from neurosim.network.shapes import lane_order
 from neurosim.population.batch import Batch
+from neurosim.population.bounds import INT32_MAX
 from neurosim.population.evaluator import STEPS, Evaluation, Forward, ReadoutSpec
 from neurosim.population.graph import (
     WORKSPACE_BYTES,
@@ -42,10 +43,9 @@ from neurosim.population.layer_credit import (
     total_sums,
 )
 from neurosim.population.layout import NoiseSpec
-from neurosim.population.operators import lanes_of
-from neurosim.population.operators.operator import INT32_MAX, TERM_MAX
+from neurosim.population.operators.operator import TERM_MAX
 from neurosim.population.rules import Signal
-from neurosim.population.state import SynapticState, check_fraction_bits, check_state, weights
+from neurosim.population.state import SynapticState, check_start, padded, weights
 from neurosim.population.update import Rates, Step, move_biases, move_matrix
 from neurosim.threads import in_pieces
 
@@ -100,10 +100,7 @@ class GraphEvaluator:
         check_graph(network)
         if self.by_error:
             _check_hidden(network)
-        check_fraction_bits(fraction_bits)
-        check_state(network, state, fraction_bits)
-        if not 0 <= seed < 1 << 64:
-            raise NetworkError(f"seed is {seed}; allowed are 0..2^64 - 1")
+        check_start(network, state, seed, fraction_bits)
         if feedback.kind not in FEEDBACKS:
             raise NetworkError(f"feedback is {feedback.kind!r}; allowed are {', '.join(FEEDBACKS)}")
         self.network, self.state, self.seed = network, state, np.uint64(seed)
@@ -134,8 +131,8 @@ class GraphEvaluator:
     @property
     def hidden(self) -> list[str]:
         """Names of the hidden populations, in the description's order."""
-        fed = {c.source for c in self.network.connections if not c.recurrent}
-        return [p.name for p in self.network.populations if p.name in fed]
+        names = (population.name for population in self.network.populations)
+        return [name for name in names if name not in self.network.readouts]
 
     def weights(self) -> Weights:
         """The weights as the cores use them."""
@@ -323,7 +320,7 @@ class GraphEvaluator:
         loaded: dict[str, Loaded] = plan.load(self.weights(), {})
         classes = plan.by_name[plan.output].neurons
         potentials, counts = np.zeros((2, count, classes), np.int32)
-        names = [p.name for p in self.network.populations if p.name not in plan.readouts]
+        names = self.hidden
         names.append(plan.output)
         spikes = {name: np.zeros((count, plan.by_name[name].neurons), np.uint16) for name in names}
         saturated = np.zeros(count, np.int64)
@@ -372,9 +369,8 @@ without, half of those of the first map stood at their edge after 500,000 sample
 
 def _check_hidden(network: Network) -> None:
     """Raise NetworkError where an input feeds a readout: the delta rule needs traces of neurons."""
-    fed = {c.source for c in network.connections if not c.recurrent}
     for connection in network.connections:
-        if connection.source == network.inputs[0].name and connection.target not in fed:
+        if connection.source == network.inputs[0].name and connection.target in network.readouts:
             raise NetworkError(
                 f"layer {connection.target!r}: a readout that the input feeds has no hidden layer to "
                 f"learn with; put a layer between, or use --method eggroll"
@@ -395,7 +391,7 @@ def _relative(plan: Plan, name: str) -> int:
 def narrowed(sums: NDArray[np.int64], largest: int, columns: int) -> NDArray[np.int32]:
     """Sums as int32 (row, lane), shifted right so that even `largest` would fit, rounded."""
     shift = max(0, largest.bit_length() - 30)
-    found = np.zeros((len(sums), lanes_of(columns)), np.int32)
+    found = np.zeros((len(sums), padded(columns)), np.int32)
     found[:, :columns] = (sums + ((1 << shift) >> 1)) >> shift
     return found
 

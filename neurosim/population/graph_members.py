@@ -25,8 +25,8 @@ from neurosim.population.graph import Loaded, Plan, Workspace, forward, inferenc
 from neurosim.population.graph_evaluator import GraphEvaluator, take_samples
 from neurosim.population.layer_credit import FeedbackSpec
 from neurosim.population.layout import NOISE_LIMIT, NoiseSpec, source_words
-from neurosim.population.operators import Factors, lanes_of
-from neurosim.population.state import SynapticState
+from neurosim.population.operators import Factors
+from neurosim.population.state import SynapticState, padded
 from neurosim.population.update import (
     Coefficients,
     Rates,
@@ -154,7 +154,7 @@ class GraphMembers(GraphEvaluator):
                 factors = matrix.columns if self.spec.full_rank else self.spec.rank
                 space.factors[connection.name] = Factors(
                     np.zeros((block, factors, self._words(number) + 2), np.uint64),
-                    np.zeros((block, factors, lanes_of(matrix.columns)), np.int32),
+                    np.zeros((block, factors, padded(matrix.columns)), np.int32),
                 )
         return space
 

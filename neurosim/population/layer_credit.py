@@ -25,6 +25,7 @@ from neurosim.kernels.executors import fused_chain
 from neurosim.kernels.neurons import layer as neurons
 from neurosim.kernels.rules.layer_error import ERROR_EDGE, MULTIPLIER_BITS, bias_terms, join_errors
 from neurosim.network import Network, NetworkError, Weights
+from neurosim.population.bounds import INT32_MAX
 from neurosim.population.graph import (
     Area,
     LayerPlan,
@@ -38,7 +39,7 @@ from neurosim.population.graph import (
 )
 from neurosim.population.layout import NoiseSpec
 from neurosim.population.operators import Operator, Sums
-from neurosim.population.operators.operator import INT32_MAX, TERM_MAX
+from neurosim.population.operators.operator import TERM_MAX
 
 Feedback = Literal["local", "gate", "gain", "gate-local", "gain-local", "direct"]
 FEEDBACKS: tuple[Feedback, ...] = ("local", "gate", "gain", "gate-local", "gain-local", "direct")

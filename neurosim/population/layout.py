@@ -4,6 +4,7 @@ The conditions that kernels rely on are checked here: every register in its rang
 the headroom of each layer, which is the largest current that cannot saturate a register.
 """
 
+from collections.abc import Sequence
 from fractions import Fraction
 from functools import cache
 from typing import NamedTuple
@@ -20,7 +21,7 @@ from neurosim.kernels.generator import lane_words
 from neurosim.kernels.noise import weight_noise
 from neurosim.kernels.rules.event_aligned import NO_NEURON
 from neurosim.kernels.simd import LOOKS_UP, zeros
-from neurosim.network import Network, NetworkError, Population, Weights
+from neurosim.network import Connection, Network, NetworkError, Population, Weights
 from neurosim.population.state import padded
 
 CURRENT_SHIFT = limits.Range(0, 16)
@@ -28,8 +29,8 @@ NOISE_LIMIT = 1 << 30
 """Bound of the noise, so that its sum with any current, or with u and bias, fits 32 bits."""
 CURRENT_LIMIT = NOISE_LIMIT - (1 << limits.STATE_BITS)
 """Bound of synaptic currents, so that their sum with the decayed u and the noise fits 32 bits."""
-UNTRAINED = ("vth_low_mant", "vmin", "vmax", "noise", "reset_interval", "wide_decay", "model")
-"""Registers of a population that the population evaluator does not support."""
+UNTRAINED = ("vth_low_mant", "vmin", "vmax", "noise", "reset_interval", "wide_decay")
+"""Registers of a population that no executor of the population evaluator supports."""
 
 
 class NoiseSpec(NamedTuple):
@@ -99,16 +100,32 @@ def _headroom(decay_u: int, decay_v: int, bias: int, steps: int) -> int:
     return int(max(min(of_u, of_v), -1))
 
 
+def check_shift(connection: Connection) -> None:
+    """Raise NetworkError where the weights of a connection would lose bits, or pass 32."""
+    if connection.current_shift not in CURRENT_SHIFT:
+        raise NetworkError(
+            f"connection {connection.name}: weight_exp {connection.weight_exp} shifts weights by "
+            f"{connection.current_shift}; learning needs 0..16, so that no bit is lost"
+        )
+
+
+def check_registers(population: Population, registers: Sequence[str]) -> None:
+    """Raise NetworkError, naming the layer, unless these registers have their default values."""
+    plain = Population(population.name, population.neurons, population.vth_mant)
+    for register in registers:
+        if getattr(population, register) != getattr(plain, register):
+            raise NetworkError(
+                f"layer {population.name!r}: learning needs {register} {getattr(plain, register)}, "
+                f"not {getattr(population, register)}"
+            )
+
+
 def check_trainable(network: Network) -> None:
     """Raise NetworkError unless the population evaluator computes this network exactly."""
     for connection, layer in network.layers:
         if connection.sign_mode != "mixed":
             raise NetworkError(f"connection {connection.name}: learning needs sign_mode 'mixed'")
-        if connection.current_shift not in CURRENT_SHIFT:
-            raise NetworkError(
-                f"connection {connection.name}: weight_exp {connection.weight_exp} shifts weights by "
-                f"{connection.current_shift}; learning needs 0..16, so that no bit is lost"
-            )
+        check_shift(connection)
         largest = network.sizes[connection.source] << (
             connection.weight_bits - 1 + connection.current_shift
         )
@@ -123,13 +140,7 @@ def check_trainable(network: Network) -> None:
                 f"layer {layer.name!r}: learning needs delay 0, message_bits 0 and refractory 1, not "
                 f"{connection.delay}, {connection.message_bits} and {layer.refractory}"
             )
-        plain = Population(layer.name, layer.neurons, layer.vth_mant)
-        for register in UNTRAINED:
-            if getattr(layer, register) != getattr(plain, register):
-                raise NetworkError(
-                    f"layer {layer.name!r}: learning needs {register} {getattr(plain, register)}, "
-                    f"not {getattr(layer, register)}"
-                )
+        check_registers(layer, (*UNTRAINED, "model"))
         for register in ("du", "dv"):
             _uniform(layer, register)
 

@@ -114,6 +114,14 @@ def check_fraction_bits(fraction_bits: int) -> None:
         )
 
 
+def check_start(network: Network, state: SynapticState, seed: int, fraction_bits: int) -> None:
+    """Raise NetworkError unless an evaluator can start with this state, seed and fraction."""
+    check_fraction_bits(fraction_bits)
+    check_state(network, state, fraction_bits)
+    if not 0 <= seed < 1 << 64:
+        raise NetworkError(f"seed is {seed}; allowed are 0..2^64 - 1")
+
+
 def check_state(network: Network, state: SynapticState, fraction_bits: int) -> None:
     """Raise NetworkError, naming the layer, unless the types, shapes and ranges of `state` are valid."""
     parameters, populations = network.parameters, network.populations

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurosim.network.connections.base import Parameter, Synapses
+from neurosim.network.connections.dense import Dense
 from neurosim.network.connections.planes import EXTENT, Pair, map_of, pair_of
-from neurosim.network.shapes import Shape, lane_order, size_of
+from neurosim.network.shapes import Shape, size_of
 
 
 @dataclass(frozen=True)
@@ -58,9 +59,4 @@ class PooledDense:
         self, matrix: NDArray[np.integer[Any]] | None, in_shape: Shape, out_shape: Shape
     ) -> Synapses:
         assert matrix is not None
-        sources, targets = lane_order(in_shape), lane_order(out_shape)
-        return Synapses(
-            np.repeat(sources, len(targets)),
-            np.tile(targets, len(sources)),
-            matrix.astype(np.int64)[self.rows_of(in_shape)].reshape(-1),
-        )
+        return Dense().expand(matrix[self.rows_of(in_shape)], in_shape, out_shape)

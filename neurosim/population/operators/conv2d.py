@@ -7,10 +7,11 @@ from numpy.typing import NDArray
 
 from neurosim.kernels.connections import conv2d
 from neurosim.kernels.noise.layer_noise import conv_noise
-from neurosim.kernels.simd import WIDTH, zeros
+from neurosim.kernels.simd import zeros
 from neurosim.network import Conv2d, Network
 from neurosim.network.connections.planes import taps
-from neurosim.population.operators.operator import TERM_MAX, Factors, Operator, Source, Sums, flat
+from neurosim.population.operators.operator import Factors, Operator, Source, Sums, flat
+from neurosim.population.state import padded
 
 
 class Scratch(NamedTuple):
@@ -66,9 +67,7 @@ class Conv2dOperator(Operator):
         self._sums = conv2d.make_table(matrix, self._geometry.run)
         self._largest = int(np.abs(matrix.astype(np.int64)).sum(axis=0).max())
         run = self._geometry.run
-        self._back = zeros(
-            (self._geometry.rows, matrix.shape[1], -(-run // WIDTH) * WIDTH), np.int8
-        )
+        self._back = zeros((self._geometry.rows, matrix.shape[1], padded(run)), np.int8)
         self._back[:, :, :run] = matrix.reshape(-1, run, matrix.shape[1]).transpose(0, 2, 1)
 
     def scratch(self, block: int) -> Scratch:
@@ -105,17 +104,16 @@ class Conv2dOperator(Operator):
 
     def _sums_shape(self) -> tuple[int, int]:
         assert self.parameter is not None
-        return self.parameter.rows, -(-self.parameter.columns // WIDTH) * WIDTH
+        return self.parameter.rows, padded(self.parameter.columns)
 
-    def accumulate(
+    def _add_terms(
         self, scratch: Scratch, count: int, source: Source, terms: NDArray[np.int16],
-        told: NDArray[np.uint8], sums: Sums,
+        active: NDArray[np.uint8], sums: NDArray[np.int32],
     ) -> None:  # fmt: skip
-        self.fold(sums, count, TERM_MAX * self.most_terms())
         conv2d.conv_accumulate(
             0, count, source.bits, source.row, source.at(self.delay), source.words, self.steps,
-            self._classes, self._geometry, terms, self.lanes, told, scratch.events, scratch.counts,
-            scratch.terms, sums.narrow,
+            self._classes, self._geometry, terms, self.lanes, active, scratch.events, scratch.counts,
+            scratch.terms, sums,
         )  # fmt: skip
 
     def back(

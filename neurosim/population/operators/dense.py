@@ -12,7 +12,7 @@ from neurosim.kernels.rules import event_aligned
 from neurosim.kernels.rules.layer_error import layer_delta
 from neurosim.kernels.simd import WORDS, zeros
 from neurosim.network import Network, PooledDense
-from neurosim.population.operators.operator import TERM_MAX, Factors, Operator, Source, Sums
+from neurosim.population.operators.operator import Factors, Operator, Source, Sums
 
 
 class Scratch(NamedTuple):
@@ -28,16 +28,17 @@ class DenseOperator(Operator):
 
     def load_places(self, network: Network) -> None:
         assert self.parameter is not None
-        rows = np.arange(self.sources)
-        if isinstance(self.connection.kind, PooledDense):
-            rows = self.connection.kind.rows_of(self.in_shape)
-        self._rows = np.ascontiguousarray(rows[self.order], np.int32)
+        self._rows = np.ascontiguousarray(self._rows_of_sources()[self.order], np.int32)
         padded = -(-self.sources // dense_layer.TOGETHER) * dense_layer.TOGETHER
         self._weights = zeros((self.sources, self.lanes), np.int8)
         self._back = zeros((self.neurons, padded), np.int8)
         self._count = self.sources * self.neurons
         self._fan_out = self.neurons
         self._largest = 0
+
+    def _rows_of_sources(self) -> NDArray[np.int64]:
+        """The row of each source, in lane order."""
+        return np.arange(self.sources)
 
     def load(self, matrix: NDArray[np.int8] | None) -> None:
         assert matrix is not None
@@ -77,11 +78,10 @@ class DenseOperator(Operator):
         assert self.parameter is not None
         return self.parameter.rows, self.lanes
 
-    def accumulate(
+    def _add_terms(
         self, scratch: Scratch, count: int, source: Source, terms: NDArray[np.int16],
-        told: NDArray[np.uint8], sums: Sums,
+        active: NDArray[np.uint8], sums: NDArray[np.int32],
     ) -> None:  # fmt: skip
-        self.fold(sums, count, TERM_MAX * self.most_terms())
         moments = count * self.steps
         columns = np.split(
             terms[: moments * self.lanes].reshape(moments, self.lanes),
@@ -95,13 +95,11 @@ class DenseOperator(Operator):
             event_aligned.accumulate_event_aligned(
                 begin, min(begin + WORDS, words), self.sources, source.words, source.bits,
                 source.row, source.at(self.delay), trials, self.steps, laid_out, scratch.bits,
-                sums.narrow,
+                sums,
             )  # fmt: skip
 
     def matrix_of(self, sums: NDArray[np.int64]) -> NDArray[np.int64]:
         taken = sums[:, : self.neurons]
-        if isinstance(self.connection.kind, PooledDense):
-            return taken
         own = np.empty_like(taken)
         own[self._rows] = taken
         return own
@@ -124,22 +122,27 @@ class DenseOperator(Operator):
         layer_delta(0, count, traces, errors, self._delta_rows(), sums.narrow)
 
     def _delta_rows(self) -> NDArray[np.int32]:
-        """Row of the sums of each source lane: its own, or one that several lanes share."""
-        if isinstance(self.connection.kind, PooledDense):
-            return self._rows
+        """Row of the sums of each source lane."""
         return np.arange(self.sources, dtype=np.int32)
 
 
 class PooledDenseOperator(DenseOperator):
-    """Operator of a dense connection from a sum-pooled map; only the delta rule trains it."""
+    """Operator of a dense connection from a sum-pooled map: source lanes share the rows of the sums."""
 
-    def accumulate(
+    def _rows_of_sources(self) -> NDArray[np.int64]:
+        assert isinstance(self.connection.kind, PooledDense)
+        return self.connection.kind.rows_of(self.in_shape)
+
+    def _add_terms(
         self, scratch: Scratch, count: int, source: Source, terms: NDArray[np.int16],
-        told: NDArray[np.uint8], sums: Sums,
+        active: NDArray[np.uint8], sums: NDArray[np.int32],
     ) -> None:  # fmt: skip
         full = zeros((self.sources, self.lanes), np.int32)
-        self.fold(sums, count, TERM_MAX * self.most_terms())
-        super().accumulate(
-            scratch, count, source, terms, told, Sums(full, full.astype(np.int64), [0])
-        )
-        np.add.at(sums.narrow, self._rows, full)
+        super()._add_terms(scratch, count, source, terms, active, full)
+        np.add.at(sums, self._rows, full)
+
+    def matrix_of(self, sums: NDArray[np.int64]) -> NDArray[np.int64]:
+        return sums[:, : self.neurons]
+
+    def _delta_rows(self) -> NDArray[np.int32]:
+        return self._rows

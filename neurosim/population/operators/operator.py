@@ -16,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurosim.kernels.connections import explicit
-from neurosim.kernels.simd import TWIN, WIDTH, zeros
+from neurosim.kernels.simd import TWIN, zeros
 from neurosim.network import Connection, Network, NetworkError
 from neurosim.network.shapes import lane_order
+from neurosim.population.bounds import INT16_MAX, INT32_MAX
+from neurosim.population.state import padded
 
-INT32_MAX = (1 << 31) - 1
-TERM_MAX = (1 << 15) - 1
+TERM_MAX = INT16_MAX
 """Largest term that a synapse adds for a spike: 16 bits."""
 
 
@@ -61,11 +62,6 @@ class Sums(NamedTuple):
     trials: list[int]
 
 
-def lanes_of(neurons: int) -> int:
-    """Lanes of a layer: whole vectors."""
-    return -(-neurons // WIDTH) * WIDTH
-
-
 def flat(count: int, kind: Any) -> NDArray[Any]:
     """Zeros that a whole vector may be read or written past."""
     return zeros(count + 2 * TWIN, kind)
@@ -85,7 +81,7 @@ class Operator:
             network.sizes[connection.source],
             network.sizes[connection.target],
         )
-        self.lanes = lanes_of(self.neurons)
+        self.lanes = padded(self.neurons)
         self.parameter = network.parameter(connection)
         self.delay = connection.delay + connection.recurrent
         self.shift = connection.current_shift
@@ -209,13 +205,23 @@ class Operator:
 
     def accumulate(
         self, scratch: Any, count: int, source: Source, terms: NDArray[np.int16],
-        told: NDArray[np.uint8], sums: Sums,
+        active: NDArray[np.uint8], sums: Sums,
     ) -> None:  # fmt: skip
-        """Add the terms int16 (trial, step, lane) of the neurons that each spike reaches."""
+        """Add the terms int16 (trial, step, lane) of the neurons that each spike reaches.
+
+        active  uint8 (trial,): 0 where all terms of a trial are 0
+        """
         self.fold(sums, count, TERM_MAX * self.most_terms())
+        self._add_terms(scratch, count, source, terms, active, sums.narrow)
+
+    def _add_terms(
+        self, scratch: Any, count: int, source: Source, terms: NDArray[np.int16],
+        active: NDArray[np.uint8], sums: NDArray[np.int32],
+    ) -> None:  # fmt: skip
+        """Add the terms to the sums of a kernel, whose 32 bits hold them."""
         explicit.explicit_accumulate(
             0, count, self.steps, source.bits, source.row, source.at(self.delay), source.words,
-            self._table, terms, self.lanes, sums.narrow,
+            self._table, terms, self.lanes, sums,
         )  # fmt: skip
 
     def back(
