@@ -6,9 +6,11 @@ Every piece writes its own part of the results, so the results do not depend on 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from typing import TypeVar
 
 import numba
 
+Scratch = TypeVar("Scratch")
 PIECES = 4
 """Pieces that a thread takes where they are `balanced`; chosen here: each costs ten microseconds."""
 
@@ -58,17 +60,21 @@ def in_pieces(
     count: int,
     piece: int,
     work: Callable[..., object],
-    scratch: Callable[[], object] | None = None,
-) -> None:
+    scratch: Callable[[], Scratch] | None = None,
+) -> list[Scratch]:
     """Call `work(begin, end)` for ranges of at most `piece` that cover 0 .. `count` - 1.
 
     scratch  makes the scratch memory of a thread, once; it is then passed to `work` as a third argument
+
+    Returns the scratch memory of all threads, in any order.
     """
+    made: list[Scratch] = []
     ranges = [(begin, min(begin + piece, count)) for begin in range(0, count, piece)]
     left = iter(ranges)
 
     def take() -> None:
         own = () if scratch is None else (scratch(),)
+        made.extend(own)
         for begin, end in left:
             work(begin, end, *own)
 
@@ -79,3 +85,4 @@ def in_pieces(
     finally:
         for done in helping:
             done.result()
+    return made

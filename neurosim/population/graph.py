@@ -251,7 +251,7 @@ class Workspace:
         self.numbers = zeros((2 * pairs, WIDTH), np.int32)
         self.saturated = np.zeros(block, np.int64)
         self.factors: dict[str, Factors] = {}
-        self.labels = np.zeros(block, np.uint8)
+        self.labels = np.zeros(block, np.uint16)
         self.fitness = np.zeros(block, np.int64)
         sources = max(
             padded(operator.sources) for layer in plan.layers for operator in layer.incoming

@@ -60,21 +60,17 @@ class Spaces:
     def __init__(self, plan: Plan, block: int, pairs: int) -> None:
         self._size = plan, block, pairs
         self._free: list[Workspace] = []
-        self._taken: list[Workspace] = []
 
     def take(self) -> Workspace:
         """A workspace that no other thread has."""
         try:
-            space = self._free.pop()
+            return self._free.pop()
         except IndexError:
-            space = Workspace(*self._size)
-        self._taken.append(space)
-        return space
+            return Workspace(*self._size)
 
-    def give_back(self) -> None:
-        """Let the next loop take them all."""
-        self._free += self._taken
-        self._taken.clear()
+    def give_back(self, spaces: list[Workspace]) -> None:
+        """Let the next loop take them."""
+        self._free += spaces
 
 
 class GraphEvaluator:
@@ -206,10 +202,9 @@ class GraphEvaluator:
         now = self._generation(plan, generation)
         samples = groups[first:last, 0]
         fitness, saturated = np.zeros(len(samples), np.int64), np.zeros(len(samples), np.int64)
-        threads: list[ThreadSums] = []
 
-        def work(begin: int, end: int, room: tuple[Workspace, ThreadSums]) -> None:
-            space, sums = room
+        def work(begin: int, end: int, scratch: tuple[Workspace, ThreadSums]) -> None:
+            space, sums = scratch
             count = end - begin
             take_samples(space, frames, samples[begin:end])
             forward(space, now.loaded, count, learning(plan, now))
@@ -218,18 +213,13 @@ class GraphEvaluator:
             saturated[begin:end] = space.saturated[:count]
 
         block = min(plan.block(each, self.workspace_bytes), len(samples))
-
-        def room() -> tuple[Workspace, ThreadSums]:
-            threads.append(ThreadSums(plan))
-            return spaces.take(), threads[-1]
-
         spaces = self._spaces(plan, block, each)
-        in_pieces(len(samples), block, work, room)
-        spaces.give_back()
+        used = in_pieces(len(samples), block, work, lambda: (spaces.take(), ThreadSums(plan)))
+        spaces.give_back([space for space, _ in used])
         return Evaluation(
             np.repeat(fitness, 2 * each).reshape(-1, 2),
             np.repeat(saturated, 2 * each).reshape(-1, 2),
-            total_sums(plan, threads),
+            total_sums(plan, [sums for _, sums in used]),
         )
 
     def _pairs_of_group(self, pairs: int, groups: NDArray[np.int64]) -> int:
@@ -343,8 +333,7 @@ class GraphEvaluator:
         block = min(plan.block(1, self.workspace_bytes), max(1, count))
         if count:
             spaces = self._spaces(plan, block, 1)
-            in_pieces(count, block, work, spaces.take)
-            spaces.give_back()
+            spaces.give_back(in_pieces(count, block, work, spaces.take))
         return Forward(potentials, counts, tuple(spikes[name] for name in names), saturated)
 
     def _summed(

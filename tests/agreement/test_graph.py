@@ -1,9 +1,11 @@
 """General executor: equal to the naive oracle and to the chip emulator, for any graph."""
 
+import threading
+
 import naive_graph
 import numpy as np
 import pytest
-from graph_strategies import graph_cases
+from graph_strategies import GraphCase, graph_cases
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from strategies import cases
@@ -11,10 +13,12 @@ from strategies import cases
 from neurosim import threads
 from neurosim.chip import profiles
 from neurosim.chip.emulator import Chip
-from neurosim.network import Connection, Input, Network, NetworkError, Population
+from neurosim.data.frames import pack
+from neurosim.network import Connection, Input, Network, NetworkError, Population, Weights
+from neurosim.population import graph_evaluator
 from neurosim.population.batch import Batch
 from neurosim.population.evaluator import ReadoutSpec
-from neurosim.population.graph_evaluator import GraphEvaluator
+from neurosim.population.graph_evaluator import GraphEvaluator, Spaces
 from neurosim.population.layer_credit import FEEDBACKS, FeedbackSpec
 from neurosim.population.layout import NoiseSpec
 from neurosim.population.state import state_of
@@ -161,6 +165,54 @@ def test_blocks_and_threads_change_nothing(case, kind, bytes_):
     threads.use(None)
     for one, other in zip(*found, strict=True):
         assert np.array_equal(one, other)
+
+
+@pytest.mark.skipif(threads.available() < 2, reason="this machine has one thread")
+def test_threads_that_start_together_add_to_sums_of_their_own(monkeypatch):
+    together, used, lock = threading.Barrier(2), {}, threading.Lock()
+    take, credit = Spaces.take, graph_evaluator.credit_block
+
+    def take_together(spaces):
+        together.wait(60)
+        return take(spaces)
+
+    def credit_of_thread(*given):
+        with lock:
+            used.setdefault(threading.get_ident(), set()).add(id(given[-1]))
+        credit(*given)
+
+    monkeypatch.setattr(Spaces, "take", take_together)
+    monkeypatch.setattr(graph_evaluator, "credit_block", credit_of_thread)
+    evaluator = evaluator_of(small_case(classes=3), workspace_bytes=1)
+    batch = Batch(pack(np.ones((40, 2, 9), np.uint8), np.zeros(40, int)), np.arange(40)[:, None])
+    threads.use(2)
+    try:
+        evaluator.evaluate(batch, range(40), 0)
+    finally:
+        threads.use(None)
+    assert all(len(own) == 1 for own in used.values())
+    assert len(set.union(*used.values())) == len(used)
+
+
+@pytest.mark.parametrize("label", [0, 255, 256, 299])
+def test_labels_above_one_byte_are_the_classes_that_are_learned(label):
+    evaluator = evaluator_of(small_case(classes=300))
+    batch = Batch(pack(np.ones((1, 2, 9), np.uint8), [label]), np.zeros((1, 1), int))
+    output = evaluator.evaluate(batch, range(1), 0).credits.biases[-1]
+    assert np.flatnonzero(output > 0).tolist() == [label]
+
+
+def small_case(classes):
+    network = Network(
+        (Input("in", 9),),
+        (Population("a", 20, 9), Population("out", classes, 131071)),
+        (Connection("in", "a"), Connection("a", "out")),
+    )
+    weights = Weights(
+        (np.zeros((9, 20), np.int8), np.zeros((20, classes), np.int8)),
+        (np.zeros(20, np.int16), np.zeros(classes, np.int16)),
+    )
+    return GraphCase(network, weights, np.zeros((0, 1, 9)), np.zeros(0, int))
 
 
 def test_a_cycle_between_populations_is_refused_by_name():

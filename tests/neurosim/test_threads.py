@@ -44,19 +44,16 @@ def test_balanced_pieces_are_few_for_every_thread_and_none_too_small(count, leas
 
 
 def test_a_thread_makes_its_scratch_once_and_shares_it_with_none(threads):
-    made, used = [], {}
-
-    def scratch():
-        made.append(object())
-        return made[-1]
+    used = {}
 
     def work(begin, end, scratch):
         used.setdefault(threading.get_ident(), set()).add(id(scratch))
 
-    in_pieces(40, 1, work, scratch)
+    made = in_pieces(40, 1, work, object)
     assert 1 <= len(used) <= len(made) <= threads
     assert all(len(own) == 1 for own in used.values())
     assert len(set.union(*used.values())) == len(used)
+    assert set.union(*used.values()) <= {id(one) for one in made}
 
 
 def test_an_error_comes_out(threads):
