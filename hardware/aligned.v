@@ -7,7 +7,7 @@
 //     TEACH    feedback error of neuron `taught` = sum over classes of error * weight
 //     CREDIT   credit = feedback error * (trace of +noise - trace of -noise) / 2^5, no further than ±LARGEST
 //     TERM     term of step `t` = sum over the pairs of credit * noise
-//     ADD      vote = the term, for every spike of a source in step `t`; ADD_BIAS: once a step
+//     ADD      increment = the term, for every spike of a source in step `t`; ADD_BIAS: once a step
 //
 // The members of a pair are run one after another, first +noise, then -noise, and the update of all pairs that
 // saw a sample is one more pass over its spikes.
@@ -51,7 +51,7 @@ module aligned #(
     output wire                         near,        // STEP without noise: is v near its threshold?
     output wire signed [15:0]           credit,
     output wire [TRACE_BITS-1:0]        trace_value,
-    output wire signed [SUM_BITS-1:0]   vote
+    output wire signed [SUM_BITS-1:0]   increment
 );
     `include "ops.vh"
     localparam [15:0] ALIGNED_STREAM = 9;
@@ -108,13 +108,13 @@ module aligned #(
     trace #(NEURONS, COUNT_BITS, DU, DV, TRACE_BITS) traces (
         .clk(clk), .update(step), .first(t == 0), .spike(spike), .neuron(neuron), .value(trace_value)
     );
-    wire signed [WEIGHT_BITS+7:0] told;
-    signed_multiply #(8, WEIGHT_BITS) feedback_error (.a(error), .b(weight), .product(told));
+    wire signed [WEIGHT_BITS+7:0] weighted_error;
+    signed_multiply #(8, WEIGHT_BITS) feedback_error (.a(error), .b(weight), .product(weighted_error));
     wire signed [FEEDBACK_BITS-1:0] so_far = first_class ? {FEEDBACK_BITS{1'b0}} : feedbacks[at];
 
     wire signed [TRACE_BITS:0] change = $signed({1'b0, kept[at]}) - $signed({1'b0, trace_value});
     wire signed [PRODUCT_BITS-1:0] product;
-    signed_multiply #(FEEDBACK_BITS, TRACE_BITS + 1) worth (
+    signed_multiply #(FEEDBACK_BITS, TRACE_BITS + 1) credit_product (
         .a(feedbacks[at]), .b(change), .product(product)
     );
     wire signed [PRODUCT_BITS-1:0] shifted = product >>> 5;
@@ -124,14 +124,14 @@ module aligned #(
     always @(posedge clk)
         if (active) begin
             if (op == CLEAR) kept[at] <= trace_value;
-            if (op == TEACH) feedbacks[at] <= so_far + FEEDBACK_BITS'(told);
+            if (op == TEACH) feedbacks[at] <= so_far + FEEDBACK_BITS'(weighted_error);
             if (op == CREDIT) credits[at] <= credit;
         end
 
     // --- terms ---------------------------------------------------------------------------------------
     reg signed [15:0] terms [0:MOMENTS-1];
     wire signed [15:0] term = terms[moment];
-    assign vote = SUM_BITS'(term);
+    assign increment = SUM_BITS'(term);
     always @(posedge clk)
         if (shared) terms[moment] <= 0;
         else if (active && op == TERM && open)

@@ -179,8 +179,8 @@ module bench #(
             end
 
             if (USED_RULE == LOW_RANK) begin : low_rank
-                reg [7:0] worth [0:PAIRS-1];
-                initial $readmemh("coefficients.mem", worth);
+                reg [7:0] coefficients [0:PAIRS-1];
+                initial $readmemh("coefficients.mem", coefficients);
                 reg signed [63:0] fitness [0:1];
                 compare #(.FILE("fitness"), .ROWS(PAIRS), .FIELDS(2), .BITS(48), .SIGNED(1)) fitnesses (
                     .clk(clk), .valid(given_valid), .found(given[47:0]), .finish(finish)
@@ -235,11 +235,11 @@ module bench #(
                         end
                         do_command(FADE);
                         for (which = 0; which < PAIRS; which = which + 1)
-                            if (worth[which] != 0) begin
+                            if (coefficients[which] != 0) begin
                                 pair = which;
                                 do_command(DRAW);
-                                coefficient = worth[which];
-                                do_command(VOTE);
+                                coefficient = coefficients[which];
+                                do_command(ACCUMULATE);
                             end
                         settle(SYNAPSES);
                     end

@@ -7,7 +7,7 @@
 //     other    all cores do it at once (core.v)
 //
 // A generation of low-rank noise (RULE 1):    each pair: DRAW, RUN every sample of its group as +E and -E;
-//                                             FADE; each pair: DRAW, VOTE; MEASURE; MOVE.
+//                                             FADE; each pair: DRAW, ACCUMULATE; MEASURE; MOVE.
 // A generation of credit by error (RULE 2):   FADE; each group: RUN, TEACH, each pair: EXPLORE twice; PRESENT;
 //                                             MEASURE and MOVE of each part.
 //
@@ -58,7 +58,7 @@ module chip #(
     reg [15:0]            axon;
     reg [15:0]            class_;
     reg                   terms;     // EXPLORE: the credits are there, and the noise is drawn once more
-    reg [LAYERS-1:0]      told;      // cores that have been given their command
+    reg [LAYERS-1:0]      accepted;  // cores that have been given their command
     reg                   asked;     // the readout, or the errors, have been started
     reg [INPUTS-1:0]      frames [0:STEPS-1];
     reg signed [31:0]     scores [0:CLASSES-1];
@@ -78,7 +78,7 @@ module chip #(
     wire hand_over = phase == SCAN && arriving[0] && free;
     wire [STEP_BITS-1:0] next_step = t + 1'd1;
 
-    // which command, and for which cores; a core is told once, as soon as it is free
+    // which command, and for which cores; a core gets it once, as soon as it is free
     wire [3:0] core_command =
         phase == SCAN ? (command == PRESENT ? ADD : SPIKE)
         : phase == UPDATE ? (command == PRESENT ? ADD_BIAS : STEP)
@@ -88,16 +88,16 @@ module chip #(
         : command == RUN || command == EXPLORE ? CLEAR : command;
     wire telling = phase == TELL || phase == UPDATE || phase == DRAWING || phase == MEMBER || phase == CREDITS;
     wire [LAYERS-1:0] whom = phase == TELL ? {LAYERS{1'b1}} : LAYERS'(1) << layer;
-    wire [LAYERS-1:0] issued = telling ? whom & ~told & ~core_busy : {LAYERS{1'b0}};
-    wire settled = telling && (told & whom) == whom && (core_busy & whom) == 0;
+    wire [LAYERS-1:0] issued = telling ? whom & ~accepted & ~core_busy : {LAYERS{1'b0}};
+    wire settled = telling && (accepted & whom) == whom && (core_busy & whom) == 0;
 
     always @(posedge clk) begin
         if (frame_write) frames[frame_step] <= frame;
-        told <= settled ? {LAYERS{1'b0}} : told | issued;
+        accepted <= settled ? {LAYERS{1'b0}} : accepted | issued;
         if (reset) begin
             phase <= IDLE;
             busy <= 0;
-            told <= 0;
+            accepted <= 0;
             asked <= 0;
         end else
             case (phase)

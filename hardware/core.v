@@ -11,7 +11,7 @@
 //
 // and for each kind of rule
 //
-//     LOW_RANK  DRAW and VOTE, of all synapses               low_rank.v
+//     LOW_RANK  DRAW and ACCUMULATE, of all synapses         low_rank.v
 //     ALIGNED   DRAW, CREDIT, TERM, ADD, ADD_BIAS; TEACH     aligned.v
 //     DELTA     TEACH: direction += error * trace of the source
 //
@@ -102,7 +102,7 @@ module core #(
     wire wait_here, drawn;
     wire absent = part == BIASES ? !PRESENTS : part == OUTGOING ? RULE != ALIGNED : !LEARNS;
     wire of_part = op == FADE || op == MEASURE || op == MOVE;
-    wire visits_all = of_part || op == VOTE;
+    wire visits_all = of_part || op == ACCUMULATE;
     wire last_lane = lane == COUNT_BITS'(outgoing ? CLASSES - 1 : NEURONS - 1);
     wire last_row = source == COUNT_BITS'(of_part && part == BIASES ? 0 : outgoing ? NEURONS - 1 : SOURCES - 1);
     wire last = of_part && absent ? 1'b1
@@ -233,7 +233,7 @@ module core #(
             wire move_now = present && op == MOVE && ready;
             wire [15:0] random = block[16*lane[2:0] +: 16];
             wire adds;
-            wire signed [SUM_BITS-1:0] vote;
+            wire signed [SUM_BITS-1:0] increment;
             localparam STATE_BITS = WEIGHT_BITS + FRACTION_BITS;
             localparam MOVED_BITS = PRESENTS ? BIAS_STATE_BITS : STATE_BITS;  // the widest state
             wire signed [STATE_BITS-1:0] state, low, high;
@@ -251,7 +251,7 @@ module core #(
                 .COUNT_BITS(COUNT_BITS)
             ) synapses (
                 .clk(clk), .fade(fade && part == SYNAPSES), .add(adds), .measure(measure && part == SYNAPSES),
-                .moving(move_now && part == SYNAPSES), .row(source), .column(lane), .vote(vote),
+                .moving(move_now && part == SYNAPSES), .row(source), .column(lane), .increment(increment),
                 .next_state(next_state[STATE_BITS-1:0]), .state(state), .low(low), .high(high), .value(weight),
                 .direction(direction), .measured(measured), .total(synapse_total)
             );
@@ -264,9 +264,9 @@ module core #(
                 ) rule (
                     .clk(clk), .active(busy), .op(op), .source(source), .lane(lane), .last_lane(last_lane),
                     .take(take), .block(block), .coefficient(coefficient), .stream(stream),
-                    .block_index(block_index), .drawn(drawn_last), .noise(noise), .vote(vote)
+                    .block_index(block_index), .drawn(drawn_last), .noise(noise), .increment(increment)
                 );
-                assign adds = busy && op == VOTE;
+                assign adds = busy && op == ACCUMULATE;
                 assign {moved_state, moved_low, moved_high} = {state, low, high};
                 assign moved_direction = direction;
                 assign total = synapse_total;
@@ -278,7 +278,7 @@ module core #(
             end else begin : presents
                 // biases learn, and what arrives is filtered
                 wire signed [BIAS_STATE_BITS-1:0] bias_state, bias_low, bias_high;
-                wire signed [SUM_BITS-1:0] bias_direction, measured_bias, bias_vote;
+                wire signed [SUM_BITS-1:0] bias_direction, measured_bias, bias_increment;
                 wire [63:0] bias_total;
                 wire adds_bias;
                 plastic #(
@@ -287,7 +287,7 @@ module core #(
                 ) biases (
                     .clk(clk), .fade(fade && part == BIASES), .add(adds_bias),
                     .measure(measure && part == BIASES), .moving(move_now && part == BIASES), .row(source),
-                    .column(lane), .vote(bias_vote), .next_state(next_state), .state(bias_state),
+                    .column(lane), .increment(bias_increment), .next_state(next_state), .state(bias_state),
                     .low(bias_low), .high(bias_high), .value(bias), .direction(bias_direction),
                     .measured(measured_bias), .total(bias_total)
                 );
@@ -304,9 +304,9 @@ module core #(
                         .clk(clk), .update(arriving), .first(t == 0), .spike(arriving_spike), .neuron(heard),
                         .value(trace_value)
                     );
-                    assign vote = SUM_BITS'(taught);
+                    assign increment = SUM_BITS'(taught);
                     assign adds = teaching;
-                    assign bias_vote = SUM_BITS'(error);
+                    assign bias_increment = SUM_BITS'(error);
                     assign adds_bias = teaching && source == 0;
                     assign total = part == BIASES ? bias_total : synapse_total;
                     assign {stream, block_index, drawn_last} = {16'd0, 32'd0, 1'b1};
@@ -335,7 +335,7 @@ module core #(
                     ) outgoing_synapses (
                         .clk(clk), .fade(fade && part == OUTGOING), .add(teaching),
                         .measure(measure && part == OUTGOING), .moving(move_now && part == OUTGOING),
-                        .row(source), .column(lane), .vote(SUM_BITS'(taught)),
+                        .row(source), .column(lane), .increment(SUM_BITS'(taught)),
                         .next_state(next_state[OUT_BITS-1:0]), .state(out_state), .low(out_low),
                         .high(out_high), .value(out_weight), .direction(out_direction),
                         .measured(measured_out), .total(out_total)
@@ -352,10 +352,11 @@ module core #(
                         .take(take), .block(block), .sum(sum), .level(level), .spike(spike),
                         .first_class(lane == 0), .error(error), .weight(out_weight), .stream(stream),
                         .block_index(block_index), .drawn(drawn_last), .current_sum(current_sum),
-                        .noise(noise), .near(near), .credit(credit), .trace_value(trace_value), .vote(vote)
+                        .noise(noise), .near(near), .credit(credit), .trace_value(trace_value),
+                        .increment(increment)
                     );
                     assign adds = busy && op == ADD;
-                    assign bias_vote = vote;
+                    assign bias_increment = increment;
                     assign adds_bias = busy && op == ADD_BIAS;
                     assign total = part == OUTGOING ? out_total : part == BIASES ? bias_total : synapse_total;
                     wire signed [SUM_BITS-1:0] measured_part =

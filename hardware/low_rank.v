@@ -1,8 +1,8 @@
-// Low-rank perturbation of the weights of a layer (EGGROLL): its bits, its current, its vote.
+// Low-rank perturbation of the weights of a layer (EGGROLL): bits, current, increment of a direction.
 //
-//     DRAW     the bits A and B of a pair, from (stream, layer, pair, generation; seed)
-//     SPIKE    the perturbation's current grows by what a spike of `source` adds (relay.v)
-//     VOTE     vote = coefficient * (A B^T)[source, lane], for the pair drawn last
+//     DRAW        the bits A and B of a pair, from (stream, layer, pair, generation; seed)
+//     SPIKE       the perturbation's current grows by what a spike of `source` adds (relay.v)
+//     ACCUMULATE  increment = coefficient * (A B^T)[source, lane], for the pair drawn last
 //
 // The core owns the generator; `block_index` and `stream` say which block DRAW needs next.
 module low_rank #(
@@ -27,7 +27,7 @@ module low_rank #(
     output wire [31:0]                block_index,
     output wire                       drawn,        // ... and DRAW is done
     output wire signed [31:0]         noise,        // current of the pair's +E to neuron `lane`
-    output wire signed [SUM_BITS-1:0] vote
+    output wire signed [SUM_BITS-1:0] increment
 );
     `include "ops.vh"
     localparam [15:0] OUTPUT_FACTOR = 0, INPUT_FACTOR = 1;  // streams
@@ -67,7 +67,7 @@ module low_rank #(
             end
         end
 
-    // --- current and vote: sums over the ranks ------------------------------------------------------
+    // --- current and increment: sums over the ranks -------------------------------------------------
     wire signed [32*RANK-1:0] current;
     wire [RANK-1:0]           positive;
     genvar r;
@@ -97,14 +97,15 @@ module low_rank #(
             for (i = 0; i < RANK; i = i + 1) sum_of = sum_of + currents[32*i +: 32];
         end
     endfunction
-    function signed [SUM_BITS-1:0] vote_of(input [RANK-1:0] signs, input signed [7:0] worth);
+    function signed [SUM_BITS-1:0] increment_of(input [RANK-1:0] signs, input signed [7:0] factor);
         integer i;
         begin
-            vote_of = 0;
+            increment_of = 0;
             for (i = 0; i < RANK; i = i + 1)
-                vote_of = signs[i] ? vote_of + SUM_BITS'(worth) : vote_of - SUM_BITS'(worth);
+                increment_of = signs[i] ? increment_of + SUM_BITS'(factor)
+                                        : increment_of - SUM_BITS'(factor);
         end
     endfunction
     assign noise = sum_of(current);
-    assign vote  = vote_of(positive, coefficient);
+    assign increment = increment_of(positive, coefficient);
 endmodule

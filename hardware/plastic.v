@@ -1,7 +1,7 @@
 // Synapses, or biases, that learn: for each a state (its value and fraction bits) and a direction.
 //
 //     fade     direction = direction - direction / 2^MOMENTUM_BITS, towards zero; all 0 without momentum
-//     add      direction = direction + vote
+//     add      direction = direction + increment
 //     measure  direction = no further than ±(2^31 - 1); total = sum of |direction|
 //     moving   state = next_state, which the core works out (move.v) from state and direction, no further
 //              than low .. high
@@ -22,7 +22,7 @@ module plastic #(
     input  wire                         clk,
     input  wire                         fade, add, measure, moving,
     input  wire [COUNT_BITS-1:0]        row, column,
-    input  wire signed [SUM_BITS-1:0]   vote,
+    input  wire signed [SUM_BITS-1:0]   increment,
     input  wire signed [STATE_BITS-1:0] next_state,
     output wire signed [STATE_BITS-1:0] state,
     output wire signed [STATE_BITS-1:0] low, high,
@@ -70,7 +70,7 @@ module plastic #(
 
     always @(posedge clk) begin
         if (fade) directions[at][SUM_BITS*column +: SUM_BITS] <= faded;
-        else if (add) directions[at][SUM_BITS*column +: SUM_BITS] <= direction + vote;
+        else if (add) directions[at][SUM_BITS*column +: SUM_BITS] <= direction + increment;
         else if (measure) begin
             directions[at][SUM_BITS*column +: SUM_BITS] <= measured;
             total <= (row == 0 && column == 0 ? 64'd0 : total) + 64'(measured_size);

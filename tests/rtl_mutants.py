@@ -40,7 +40,7 @@ MUTANTS = [
     ("lif", "32'(level) > THRESHOLD", "32'(level) >= THRESHOLD", THRESHOLD),
     ("lif", "x > LIMIT ? LIMIT[23:0]", "x > LIMIT ? x[23:0]", EXTREME),
     ("lif", "spike ? 24'sd0 : level", "level", EXTREME),
-    ("low_rank", "vote_of - SUM_BITS'(worth)", "vote_of", LOW_RANK),
+    ("low_rank", "increment_of - SUM_BITS'(factor)", "increment_of", LOW_RANK),
     ("low_rank", "of_sources ? INPUT_FACTOR : OUTPUT_FACTOR", "OUTPUT_FACTOR", LOW_RANK),
     ("low_rank", "(op == CLEAR || op == STEP) && last_lane", "op == CLEAR && last_lane", LOW_RANK),
     ("low_rank", "of_sources ? ROW_BLOCKS : A_BLOCKS", "A_BLOCKS", LOW_RANK),

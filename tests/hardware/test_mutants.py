@@ -75,21 +75,21 @@ LIMITS = """
 module limits;
     reg clk = 0, add = 0, measure = 0;
     reg column = 0;
-    reg signed [32:0] vote = 0;
+    reg signed [32:0] increment = 0;
     wire signed [32:0] measured;
     wire [63:0] total;
     plastic #(
         .LAYER(0), .ROWS(1), .COLUMNS(2), .FRACTION_BITS(8), .MOMENTUM_BITS(3), .SUM_BITS(33), .COUNT_BITS(1)
     ) synapses (
         .clk(clk), .fade(1'b0), .add(add), .measure(measure), .moving(1'b0), .row(1'b0), .column(column),
-        .vote(vote), .next_state(16'd0), .state(), .low(), .high(), .value(), .direction(),
+        .increment(increment), .next_state(16'd0), .state(), .low(), .high(), .value(), .direction(),
         .measured(measured), .total(total)
     );
     integer i;
     initial begin
         for (i = 0; i < 2; i = i + 1) begin
             column = i[0];
-            vote = i == 0 ? 33'sd9 : -33'sd9;
+            increment = i == 0 ? 33'sd9 : -33'sd9;
             add = 1;
             #1 clk = 1; #1 clk = 0;
             add = 0;
