@@ -95,9 +95,9 @@ def parts(data: Dataset) -> None:
             update = training.evolution.tell(generation, seen)
             worker = Training(training.config, data)
             worker.chip.state = training.chip.state
-            told = time.thread_time()
+            update_began = time.thread_time()
             worker.apply_update(ask, update)
-            times.append((evaluated - began, time.thread_time() - told))
+            times.append((evaluated - began, time.thread_time() - update_began))
         evaluation, update_ = (
             1e3 * statistics.median(column) for column in zip(*times[WARM:], strict=True)
         )

@@ -125,10 +125,10 @@ def campaign(reader: str, seed: int, first: int, count: int) -> dict[str, Any]:
                 capture_output=True, text=True, env={**os.environ, "NUMBA_NUM_THREADS": "1"},
             )  # fmt: skip
             if done.returncode == 0:
-                told = json.loads(done.stdout.splitlines()[-1])
-                counts.update(told["counts"])
-                failures += told["failures"]
-                longest, grown = max(longest, told["longest"]), max(grown, told["grown"])
+                outcome = json.loads(done.stdout.splitlines()[-1])
+                counts.update(outcome["counts"])
+                failures += outcome["failures"]
+                longest, grown = max(longest, outcome["longest"]), max(grown, outcome["grown"])
                 first += share
                 continue
             stopped = int(progress.read_text())
@@ -155,25 +155,25 @@ def _arguments() -> argparse.Namespace:
 def main() -> int:
     given = _arguments()
     if given.worker:
-        told = work(given.worker, given.seed, given.first, given.inputs, given.progress)
-        print(json.dumps(told))
+        outcome = work(given.worker, given.seed, given.first, given.inputs, given.progress)
+        print(json.dumps(outcome))
         return 0
     import fuzz_readers
 
     results = {}
     for reader in given.reader or fuzz_readers.READERS:
-        told = results[reader] = campaign(reader, given.seed, given.first, given.inputs)
+        outcome = results[reader] = campaign(reader, given.seed, given.first, given.inputs)
         if not given.json:
-            counts = ", ".join(f"{what} {n:,}" for what, n in sorted(told["counts"].items()))
-            print(f"{reader:16} {counts}; longest {told['longest']:.2f} s, "
-                  f"memory +{told['grown'] >> 20} MiB", flush=True)  # fmt: skip
-            for number, what in told["failures"][:5]:
+            counts = ", ".join(f"{what} {n:,}" for what, n in sorted(outcome["counts"].items()))
+            print(f"{reader:16} {counts}; longest {outcome['longest']:.2f} s, "
+                  f"memory +{outcome['grown'] >> 20} MiB", flush=True)  # fmt: skip
+            for number, what in outcome["failures"][:5]:
                 print(f"{'':16}   input {number}: {what}", flush=True)
-    failed = sum(len(told["failures"]) for told in results.values())
+    failed = sum(len(outcome["failures"]) for outcome in results.values())
     if given.json:
         print(json.dumps(results))
     else:
-        total = sum(sum(told["counts"].values()) for told in results.values())
+        total = sum(sum(outcome["counts"].values()) for outcome in results.values())
         print(f"{total:,} inputs, {failed} that nobody allowed")
     return 1 if failed else 0
 

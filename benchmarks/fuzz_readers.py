@@ -385,7 +385,7 @@ def run_edited(folder: Path) -> Attempt:
     content.pop("sha256")
 
     def write(path: Path, numbers: random.Random) -> None:
-        kept, told, said = dict(tensors), dict(header), content
+        kept, metadata, said = dict(tensors), dict(header), content
         kind = numbers.randrange(3)
         if kind == 0:
             name = numbers.choice(sorted(kept))
@@ -393,17 +393,17 @@ def run_edited(folder: Path) -> Attempt:
             if numbers.random() < 0.1:
                 kept["more"] = kept.pop(name)
         elif kind == 1:
-            name = numbers.choice(sorted(told))
-            told[name] = str(numbers.choice(ODD))
+            name = numbers.choice(sorted(metadata))
+            metadata[name] = str(numbers.choice(ODD))
         else:
             said = edited(content, numbers)
-        told["tensors_sha256"] = record._tensors_sha256(kept)
+        metadata["tensors_sha256"] = record._tensors_sha256(kept)
         text = json.dumps({**said, "sha256": record._digest(record._canonical(said))}) \
             if isinstance(said, dict) else json.dumps(said)  # fmt: skip
         (path / CONFIG).write_text(text)
-        told["config_sha256"] = record._text_sha256(path / CONFIG)
-        told["header_sha256"] = record._header_sha256(told)
-        (path / WEIGHTS).write_bytes(save(kept, told))
+        metadata["config_sha256"] = record._text_sha256(path / CONFIG)
+        metadata["header_sha256"] = record._header_sha256(metadata)
+        (path / WEIGHTS).write_bytes(save(kept, metadata))
 
     def attempt(numbers: random.Random) -> str:
         path = _copied(whole, folder / "run")

@@ -73,10 +73,10 @@ def _train(*more: str) -> Callable[[Path, bool], Sequence[Any]]:
 
 
 def _summary(folder: Path) -> Any:
-    told = json.loads((folder / "run" / "summary.json").read_text())
+    printed = json.loads((folder / "run" / "summary.json").read_text())
     lines = (folder / "run" / "metrics.jsonl").read_text().splitlines()
     metrics = [{k: v for k, v in json.loads(line).items() if k != "seconds"} for line in lines]
-    return told["weights_sha256"], told["test_accuracy"], metrics
+    return printed["weights_sha256"], printed["test_accuracy"], metrics
 
 
 def _neurosim(name: str, *more: Any) -> Callable[[Path, bool], Sequence[Any]]:
@@ -180,9 +180,9 @@ class Kills:
         """Let it end; seconds."""
         began = time.monotonic()
         process = self.start(scenario, folder, True)
-        told = process.communicate(timeout=PATIENCE)[1]
+        printed = process.communicate(timeout=PATIENCE)[1]
         if process.returncode:
-            raise RuntimeError(f"status {process.returncode}: {told[-400:]}")
+            raise RuntimeError(f"status {process.returncode}: {printed[-400:]}")
         return time.monotonic() - began
 
     def attempt(self, name: str, kills: int) -> tuple[int, str]:
@@ -207,13 +207,13 @@ class Kills:
                     sent += 1
                 else:
                     number = None
-            told = process.communicate(timeout=PATIENCE)[1]
+            printed = process.communicate(timeout=PATIENCE)[1]
             if process.returncode == 0:
                 break
             if number is None:
-                return sent, f"LOST: status {process.returncode} without a signal: {told[-300:]}"
-            if "Traceback" in told and number != signal.SIGKILL:
-                return sent, f"TRACEBACK at {number.name}: {told[-300:]}"
+                return sent, f"LOST: status {process.returncode} without a signal: {printed[-300:]}"
+            if "Traceback" in printed and number != signal.SIGKILL:
+                return sent, f"TRACEBACK at {number.name}: {printed[-300:]}"
         if scenario.result(folder) != wanted:
             return sent, "LOST: another result"
         left = [

@@ -96,10 +96,10 @@ def compare_fitness(reference: ArrayLike, other: ArrayLike) -> FitnessAgreement:
         raise ValueError(f"fitness is {a.shape} and {b.shape}; needed is (pair, 2) on both sides")
     difference = np.abs(_standard(a) - _standard(b))
     better = np.sign(a[:, 0] - a[:, 1]) * np.sign(b[:, 0] - b[:, 1])
-    told = better[better != 0]
+    decided = better[better != 0]
     return FitnessAgreement(
         spearman(a, b),
-        float((told > 0).mean()) if told.size else float("nan"),
+        float((decided > 0).mean()) if decided.size else float("nan"),
         float(difference.max()),
         float(difference.mean()),
     )

@@ -27,15 +27,13 @@ from neurosim.export.hdl.parameters import NO_LEARNING
 from neurosim.kernels.rules.delta import largest_trace
 from neurosim.network import Network
 from neurosim.population.bounds import largest_credit
-from neurosim.population.state import SynapticState, weights
+from neurosim.population.state import MOMENTUM_MAX, SynapticState, weights
 from neurosim.population.update import Coefficients, Rates
 
 RATE_BITS = 48
 """Width of a rate in hardware/: 32 fraction bits and 16 above; chosen here, see `beyond`."""
 LOW_RANK, BY_ERROR = 1, 2
 """Rules of hardware/ops.vh."""
-MOMENTUM_MAX = (1 << 31) - 1
-"""Where a direction stops at the end of a generation (neurosim/kernels)."""
 
 
 class Moves(NamedTuple):
@@ -131,15 +129,15 @@ def sum_bits(settings: Settings) -> int:
     )
 
 
-def _largest(votes: int, momentum_bits: int) -> int:
-    """Largest possible direction, where a generation adds no more than `votes`."""
-    return ((votes + 1) << momentum_bits) - 1
+def _largest(sums: int, momentum_bits: int) -> int:
+    """Largest possible direction, where a generation adds no more than `sums`."""
+    return ((sums + 1) << momentum_bits) - 1
 
 
-def _limited_bits(votes: int, momentum_bits: int) -> int:
+def _limited_bits(sums: int, momentum_bits: int) -> int:
     """Bits of a direction that ends each generation no further than ±MOMENTUM_MAX."""
     kept = MOMENTUM_MAX - (MOMENTUM_MAX >> momentum_bits) if momentum_bits else 0
-    return min(_largest(votes, momentum_bits), kept + votes).bit_length() + 1
+    return min(_largest(sums, momentum_bits), kept + sums).bit_length() + 1
 
 
 def parameters(config: Config) -> dict[str, Any]:
@@ -170,11 +168,11 @@ def _by_error_parameters(settings: Settings, network: Network, window: int) -> d
     credit = largest_credit(
         network, noise(settings, network), settings.pairs, settings.groups, settings.steps
     )
-    votes = max(
+    sums = max(
         settings.pairs * settings.steps * credit, settings.groups * trace * golden_error.ERROR_ONE
     )
     return {
-        "SUM_BITS": _limited_bits(votes, settings.momentum_bits),
+        "SUM_BITS": _limited_bits(sums, settings.momentum_bits),
         "WINDOW": window,
         "TRACE_BITS": trace.bit_length(),
         "LARGEST": credit,
@@ -197,15 +195,15 @@ def step(config: Config, checkpoint: Checkpoint, data: Dataset) -> Step:
     ask = evolution.ask(generation)
     batch = batch_of(data, ask, settings)
     evaluation = chip.evaluate(batch, ask.pairs, generation)
-    worth = evolution.tell(generation, evaluation).coefficients
+    coefficients = evolution.tell(generation, evaluation).coefficients
     rates = learning_rates(config, generation)
     shown = select(batch.frames, batch.groups.reshape(-1))
     network, by_error, fitness = chip.network, None, evaluation.fitness
-    votes: list[NDArray[Any]]
+    sums: list[NDArray[Any]]
     biases = [np.zeros(layer.neurons, np.int64) for layer in network.populations]
     if evaluation.credits is None:
-        votes = [
-            chip.sums(layer, worth, ask.pairs, generation)[0]
+        sums = [
+            chip.sums(layer, coefficients, ask.pairs, generation)[0]
             for layer in range(len(network.layers))
         ]
     else:
@@ -214,18 +212,18 @@ def step(config: Config, checkpoint: Checkpoint, data: Dataset) -> Step:
             settings, network, chip.weights(), shown, credits, generation,
             noise(settings, network).window,
         )  # fmt: skip
-        votes, biases = list(by_error.synapses), list(by_error.biases)
+        sums, biases = list(by_error.synapses), list(by_error.biases)
         fitness = evaluation.fitness[:: settings.pairs // settings.groups, :1]
-    chip.apply_update(worth, ask.pairs, generation, rates, batch)
+    chip.apply_update(coefficients, ask.pairs, generation, rates, batch)
     directions = [
         kept[:, : layer.neurons]
-        for kept, layer in zip(chip.state.momentum or votes, network.populations, strict=True)
+        for kept, layer in zip(chip.state.momentum or sums, network.populations, strict=True)
     ]
     return Step(
         generation,
         shown,
         fitness,
-        None if by_error else worth,
+        None if by_error else coefficients,
         _moves(directions, [rate.step for rate in rates]),
         _moves(biases, [rate.bias for rate in rates]),
         before,
@@ -269,7 +267,7 @@ def about(settings: Settings, done: Step) -> dict[str, Any]:
     """Entry of a generation in the manifest."""
     order = {
         LOW_RANK: "draw and run every pair as +E and -E on its group's samples; fade; draw each pair "
-        "again and vote; total = sum of |direction|; move with rate = step * synapses // total",
+        "again and accumulate; total = sum of |direction|; move with rate = step * synapses // total",
         BY_ERROR: "fade; for each group: run its sample without noise, teach its errors, explore each "
         "pair as +noise and -noise, present the sample again; total = sum of |direction|; move synapses, "
         "biases and the copy of the outgoing synapses with rate = step * numbers // total",

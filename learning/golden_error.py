@@ -77,8 +77,8 @@ def numbers(
         [drawn(settings, hidden.neurons, pair, generation) for pair in range(settings.pairs)]
     )
     each = settings.pairs // settings.groups
-    worth = noise * credits[:, None, :]
-    terms = worth.reshape(settings.groups, each, *worth.shape[1:]).sum(axis=1) * near
+    credited = noise * credits[:, None, :]
+    terms = credited.reshape(settings.groups, each, *credited.shape[1:]).sum(axis=1) * near
     arriving = frames.unpack(shown).reshape(-1, shown.inputs).astype(np.int64)
     return ByError(
         near,

@@ -192,8 +192,8 @@ def _evaluate(
     if update is not None and training.generation == generation - 1:
         coefficients, rates = update
         sent = coefficients_of(training, widen(coefficients))
-        told = Update(sent, [Rates(*rate) for rate in rates])
-        training.apply_update(training.evolution.ask(generation - 1), told)
+        received = Update(sent, [Rates(*rate) for rate in rates])
+        training.apply_update(training.evolution.ask(generation - 1), received)
         training.generation = generation
     if training.generation != generation:
         return {"lacks": STATE}

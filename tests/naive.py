@@ -196,7 +196,7 @@ def run(network, weights, frames, noise=None, sign=0, scale=None, bias_scale=Non
 
 def aligned_noise(network, spec, unperturbed, direction, generation, seed):
     """For each layer None, or its event-aligned noise (step, neuron) on the sample seen `unperturbed`."""
-    turns = spec.turns()
+    turns = spec.aligned_indices()
     found = []
     for layer, (_, population) in enumerate(network.layers):
         if turns[layer] < 0:
@@ -416,7 +416,7 @@ def move(state, direction, rate, lost, random, low, high):
     return max(low, min(high, state + (exact >> 32)))
 
 
-def step_per_vote(step, directions):
+def step_per_unit(step, directions):
     """The rate at which the mean |direction| moves a state by `step`."""
     flat = [abs(int(x)) for row in directions for x in row]
     return step * len(flat) // sum(flat) if sum(flat) else 0

@@ -172,8 +172,8 @@ def test_an_export_format_from_elsewhere_is_written(monkeypatch, tmp_path):
     assert command.here("train", *small, "--run", run, "--json").returncode == 0
     done = command.here("export", run, "--to", "counts", "--json")
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert told["synapses"] == 2312 * 5 + 5 * 10
+    results = json.loads(done.stdout)
+    assert results["synapses"] == 2312 * 5 + 5 * 10
     assert json.loads((run / "counts.json").read_text())["hidden->output"] == 50
     refused = command.here("export", run, "--to", "counts", "--samples", "3")
     assert refused.returncode == 1

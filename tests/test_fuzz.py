@@ -21,12 +21,12 @@ def test_no_damaged_file_does_what_nobody_allowed():
         capture_output=True, text=True, timeout=1200,
     )  # fmt: skip
     assert done.stdout, done.stderr
-    told = json.loads(done.stdout)
-    assert len(told) >= 20
-    failures = {name: one["failures"] for name, one in told.items() if one["failures"]}
+    outcomes = json.loads(done.stdout)
+    assert len(outcomes) >= 20
+    failures = {name: one["failures"] for name, one in outcomes.items() if one["failures"]}
     assert not failures
     assert done.returncode == 0
-    for name, one in told.items():
+    for name, one in outcomes.items():
         assert sum(one["counts"].values()) == INPUTS, name
         assert one["counts"].get("refused", 0) > 0, name
 

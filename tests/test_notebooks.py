@@ -57,13 +57,13 @@ def test_there_are_six():
 
 
 @pytest.mark.parametrize(
-    ("source", "told"),
+    ("source", "message"),
     [
         ("1 / 0", "ZeroDivisionError"),
         ("import warnings; warnings.warn('old ways')", "old ways"),
     ],
 )
-def test_a_cell_that_fails_or_warns_is_reported_and_nothing_written(source, told, tmp_path):
+def test_a_cell_that_fails_or_warns_is_reported_and_nothing_written(source, message, tmp_path):
     import nbformat
 
     path = tmp_path / "broken.ipynb"
@@ -72,5 +72,5 @@ def test_a_cell_that_fails_or_warns_is_reported_and_nothing_written(source, told
     before = path.read_bytes()
     done = execute(path)
     assert done.returncode == 1
-    assert told in done.stderr
+    assert message in done.stderr
     assert path.read_bytes() == before

@@ -307,7 +307,7 @@ def load(
         f"{kind} {steps=} {pool=} {seed=} takes={recordings} window={wanted.into.window_us}"
         + "".join(f" {option}={value}" for option, value in sorted(options.given().items()))
     )
-    splits, told = _cached(behind, wanted, parameters, progress)
+    splits, cache_notes = _cached(behind, wanted, parameters, progress)
     names = behind.about.class_names
     counted = [found(split, kept.labels, names) for split, kept in splits.items()]
     return Dataset(
@@ -325,7 +325,7 @@ def load(
             *counted,
             f"sensor: {behind.about.sensor}" + _seen(behind.about.sensor, wanted.into),
             *behind.about.notes,
-            *told,
+            *cache_notes,
         ),
     )
 

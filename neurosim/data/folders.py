@@ -82,17 +82,17 @@ class Gathered:
 
     def notes(self) -> list[str]:
         """Text on the files that were left out."""
-        told = []
+        left_out = []
         if self.litter:
-            told.append(
+            left_out.append(
                 f"left out {plural(len(self.litter), 'file')} of the operating system "
                 f"({shown(sorted(set(self.litter)), 4)})"
             )
         if self.others:
-            told.append(
+            left_out.append(
                 f"left out {plural(len(self.others), 'file')} of other kinds ({shown(self.others, 4)})"
             )
-        return told
+        return left_out
 
 
 def archives(folder: Path) -> list[str]:

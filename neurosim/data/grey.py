@@ -37,8 +37,8 @@ def _axes(array: NDArray[Any], where: str) -> tuple[NDArray[Any], str | None]:
     if array.ndim == 2 and array.shape[1] > 3:
         side = round(array.shape[1] ** 0.5)
         if side * side == array.shape[1]:
-            told = f"rows of {array.shape[1]} values are {side} x {side} images"
-            return array.reshape(len(array), side, side, 1), told
+            note = f"rows of {array.shape[1]} values are {side} x {side} images"
+            return array.reshape(len(array), side, side, 1), note
     if array.ndim == 3:
         return array[..., None], None
     if array.ndim == 4 and array.shape[3] in (1, 3, 4):
@@ -106,14 +106,14 @@ def greys(
     """Each array as uint8 (image, height, width), and the rules that were used. Raises SourceError."""
     laid, notes = {}, []
     for name, array in arrays.items():
-        laid[name], told = _axes(array, f"{where}: {name}")
+        laid[name], note = _axes(array, f"{where}: {name}")
         sides = laid[name].shape[1:3]
         if not all(1 <= side <= LONGEST for side in sides):
             raise SourceError(
                 f"{where}: {name} holds images of {sides[1]} x {sides[0]} pixels; "
                 f"allowed are 1..{LONGEST} a side"
             )
-        notes += [told] if told else []
+        notes += [note] if note else []
     white, rule = _white(laid, where)
     notes += [rule] if rule else []
     if any(array.shape[3] > 1 for array in laid.values()):

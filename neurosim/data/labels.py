@@ -121,11 +121,15 @@ def found(part: str, labels: NDArray[np.uint16], names: Sequence[str]) -> str:
     """Samples and classes of a part, and which classes have none."""
     counts = np.bincount(labels, minlength=len(names))
     absent = [names[number] for number in np.flatnonzero(counts == 0).tolist()]
-    told = f"{part}: {plural(len(labels), 'sample')} of {plural(len(names) - len(absent), 'class')}"
+    summary = (
+        f"{part}: {plural(len(labels), 'sample')} of {plural(len(names) - len(absent), 'class')}"
+    )
     if absent:
-        return f"{told}; none of {shown(absent)}"
+        return f"{summary}; none of {shown(absent)}"
     low, high = int(counts.min()), int(counts.max())
-    return f"{told}, {low:,} of each" if low == high else f"{told}, {low:,} to {high:,} of each"
+    return (
+        f"{summary}, {low:,} of each" if low == high else f"{summary}, {low:,} to {high:,} of each"
+    )
 
 
 def plural(count: int, what: str) -> str:

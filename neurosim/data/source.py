@@ -72,12 +72,12 @@ class Said:
 
     def notes(self) -> list[str]:
         """A line for each kind: the first file by name, and how many more there are."""
-        told = []
+        lines = []
         for kind, (path, note) in sorted(self._first.items()):
             more = len(self._files[kind]) - 1
             others = f" (and {more:,} more files of the kind)" if more else ""
-            told.append(f"{Path(path).name}: {note}{others}")
-        return told
+            lines.append(f"{Path(path).name}: {note}{others}")
+        return lines
 
 
 class EventSource(Protocol):
@@ -133,13 +133,13 @@ class SimulatedSource:
     def __init__(self, images: ImageSource, camera: Camera = CAMERA, name: str = "nmnist") -> None:
         self.images, self.camera, self.said = images, camera, Said()
         self.labels = images.labels
-        told = f"events are simulated: the camera of {name}, docs/camera.md"
+        lines = f"events are simulated: the camera of {name}, docs/camera.md"
         self.about = About(
             simulated.sensor_of(camera),
             images.class_names,
             camera.window_us,
             keep_late=True,
-            notes=(*images.notes, told),
+            notes=(*images.notes, lines),
         )
         self.chunk = max(1, round(_SECONDS * simulated.images_a_second(camera)))
 

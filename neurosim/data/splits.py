@@ -15,7 +15,7 @@ _TEST_LAYER = 0x5118
 """Layer words of the shuffles that split, so that they share no bits with shuffles made in training."""
 
 
-def told(share: int = TEST_SHARE) -> str:
+def split_note(share: int = TEST_SHARE) -> str:
     """Message for the user on a test split that was made here."""
     return f"no test split: one in {share} samples of each class is kept for the test"
 

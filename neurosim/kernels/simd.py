@@ -142,9 +142,9 @@ def zeros(shape: int | tuple[int, ...], kind: Any) -> NDArray[Any]:
     """Zeros aligned to a cache line: a vector read across two lines takes twice as long."""
     count = prod(shape) if isinstance(shape, tuple) else shape
     size = int(count) * np.dtype(kind).itemsize
-    room = np.zeros(size + LINE, np.uint8)
-    begin = -room.__array_interface__["data"][0] % LINE
-    return room[begin : begin + size].view(kind).reshape(shape)
+    memory = np.zeros(size + LINE, np.uint8)
+    begin = -memory.__array_interface__["data"][0] % LINE
+    return memory[begin : begin + size].view(kind).reshape(shape)
 
 
 def zeros_together(*parts: tuple[int | tuple[int, ...], Any]) -> list[NDArray[Any]]:

@@ -163,8 +163,8 @@ class Evaluator:
             scale=np.array(noise.scale, np.int64),
             bias_scale=np.array(noise.bias_scale, np.int64),
             seed=self.seed,
-            turn=np.array(noise.turns(), np.int64),
-            turns=max(1, sum(noise.aligned)),
+            aligned_index=np.array(noise.aligned_indices(), np.int64),
+            aligned_layers=max(1, sum(noise.aligned)),
             period=noise.period,
             window=noise.window,
             directions=noise.directions,
@@ -211,14 +211,14 @@ class Evaluator:
         count, steps = len(seen), frames.bits.shape[1]
         bits = zeros((count, *frames.bits.shape[1:]), np.uint64)
         currents = zeros((count, steps, int(chain.lanes[0])), np.int32)
-        reach = np.zeros(count, np.int64)
-        no_gates = np.zeros(0, np.uint16)
-        samples = fused_chain.Samples(bits, frames.labels[seen], currents, reach, no_gates)
+        max_current = np.zeros(count, np.int64)
+        no_masks = np.zeros(0, np.uint16)
+        samples = fused_chain.Samples(bits, frames.labels[seen], currents, max_current, no_masks)
 
         def work(begin: int, end: int, scratch: Scratch) -> None:
             self._take(frames, seen[begin:end], bits[begin:end])
             axons = scratch[0].axons
-            dense.base_currents(begin, end, chain, bits, axons, currents, reach)
+            dense.base_currents(begin, end, chain, bits, axons, currents, max_current)
             if then is not None:
                 then(begin, end, samples, scratch)
 
@@ -416,9 +416,9 @@ class Evaluator:
         rates           one for each layer
         batch           as it was evaluated: rules that accumulate over spikes or errors need it
         """
-        told = len(pairs) * self.spec.directions
+        expected = len(pairs) * self.spec.directions
         lanes = padded(self.network.populations[0].neurons)
-        kind, shape = (np.int16, (told, lanes)) if self._by_credit else (np.int8, (told,))
+        kind, shape = (np.int16, (expected, lanes)) if self._by_credit else (np.int8, (expected,))
         if coefficients.dtype != kind or coefficients.shape != shape:
             raise NetworkError(
                 f"coefficients are {coefficients.dtype} {coefficients.shape}; "
@@ -439,7 +439,7 @@ class Evaluator:
             check_terms(self.spec, len(pairs), groups)
             if self._by_error:
                 check_traces(self.network, batch.steps, groups.size)
-            each, begin = told // len(groups), pairs.start * self.spec.directions
+            each, begin = expected // len(groups), pairs.start * self.spec.directions
             for first, shared in self._blocks(batch, range(len(groups))):
                 block = slice(first * each, (first + len(shared.groups)) * each)
                 accumulate_event_aligned(

@@ -229,7 +229,7 @@ class Area(NamedTuple):
     deltas: NDArray[np.int32]
     terms: NDArray[np.int16]
     credits: NDArray[np.int16]
-    told: NDArray[np.uint8]
+    active: NDArray[np.uint8]
 
 
 class Workspace:

@@ -131,11 +131,11 @@ class GraphMembers(GraphEvaluator):
                 saturated[begin:end] += space.saturated[: 2 * count].reshape(-1, 2)
 
         block = min(max(1, plan.block(1, self.workspace_bytes) // 2), len(part))
-        in_pieces(len(part), block, work, lambda: self._room(plan, block))
+        in_pieces(len(part), block, work, lambda: self._workspace(plan, block))
         return Evaluation(fitness, saturated)
 
     def _loaded(self, plan: Plan) -> dict[str, Loaded]:
-        """Layers whose currents are int32, with room for noise."""
+        """Layers whose currents are int32, wide enough for noise."""
         noise: dict[str, int] = {}
         for number, (connection, matrix) in enumerate(self.network.parameters):
             factors = 1 if self.spec.full_rank else self.spec.rank
@@ -147,7 +147,7 @@ class GraphMembers(GraphEvaluator):
             for name, one in loaded.items()
         }
 
-    def _room(self, plan: Plan, block: int) -> Workspace:
+    def _workspace(self, plan: Plan, block: int) -> Workspace:
         space = Workspace(plan, 2 * block, 1)
         for number, (connection, matrix) in enumerate(self.network.parameters):
             if self._scale(self.spec, number):

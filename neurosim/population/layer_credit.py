@@ -281,14 +281,14 @@ def learn_layer(
     kernel(
         0, count, plan.steps, layer.lanes, layer.neurons, loaded.registers, current, shift, plan.kernel,
         area.masks, noise, credit, area.errors, work.planes, work.numbers, area.credits, area.terms,
-        area.deltas, area.told,
+        area.deltas, area.active,
     )  # fmt: skip
     for operator in (*layer.incoming, *layer.recurrent):
         if operator.parameter is not None:
             name = operator.connection.name
             source = work.source(operator.connection.source)
             operator.accumulate(
-                work.scratch[name], count, source, area.terms, area.told, sums.matrices[name]
+                work.scratch[name], count, source, area.terms, area.active, sums.matrices[name]
             )
     of_lanes = np.empty(layer.lanes, np.int32)
     bias_terms(0, count, plan.steps, area.terms, of_lanes)

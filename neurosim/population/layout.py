@@ -68,7 +68,7 @@ class NoiseSpec(NamedTuple):
         """Whether this layer's noise is event-aligned, rather than on its weights."""
         return bool(self.aligned) and self.aligned[layer]
 
-    def turns(self) -> list[int]:
+    def aligned_indices(self) -> list[int]:
         """For each layer its index among the event-aligned ones, or -1: directions perturb these in turn."""
         aligned = [self.of_layer(layer) for layer in range(len(self.scale))]
         return [sum(aligned[:layer]) if one else -1 for layer, one in enumerate(aligned)]
@@ -214,7 +214,7 @@ def lay_out(network: Network, weights: Weights, noise: NoiseSpec, steps: int) ->
     bias = np.zeros((count, width), np.int32)
     threshold = np.full((count, width), NO_NEURON, np.int32)
     decays = np.zeros((count, 4), np.int32)
-    reach, headroom = np.zeros(count, np.int64), np.zeros(count, np.int64)
+    max_current, headroom = np.zeros(count, np.int64), np.zeros(count, np.int64)
     for index, (connection, layer) in enumerate(layers):
         filled[index][:, : layer.neurons] = weights.mantissas[index]
         mantissa = weights.biases[index] + _each(layer.bias_mant, layer.neurons)
@@ -224,7 +224,7 @@ def lay_out(network: Network, weights: Weights, noise: NoiseSpec, steps: int) ->
         )
         decay_u, decay_v = _uniform(layer, "du") + 1, _uniform(layer, "dv")
         decays[index] = (*decay_factors(decay_u), *decay_factors(decay_v))
-        reach[index] = int(largest_sum(filled[index])) << connection.current_shift
+        max_current[index] = int(largest_sum(filled[index])) << connection.current_shift
         largest = int(np.abs(bias[index]).max())
         largest += noise.bias_scale[index] * (weight_noise.GRADED_OFFSET if noise.graded else 1)
         headroom[index] = _headroom(decay_u, decay_v, largest, steps)
@@ -265,6 +265,6 @@ def lay_out(network: Network, weights: Weights, noise: NoiseSpec, steps: int) ->
         bias=bias,
         threshold=threshold,
         decays=decays,
-        reach=reach,
+        max_current=max_current,
         headroom=headroom,
     )

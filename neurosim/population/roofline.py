@@ -132,7 +132,7 @@ def sharing(network: Network, spikes: float) -> Work:
     return Work(sums=spikes * lanes)
 
 
-def voting(network: Network, spec: NoiseSpec) -> Work:
+def accumulating(network: Network, spec: NoiseSpec) -> Work:
     """The sums of one pair for all synapses with noise on weights."""
     work = Work()
     planes = weight_noise.GRADED_PLANES if spec.graded else 1

@@ -21,6 +21,8 @@ from neurosim.network import Connection, Network, NetworkError, Population, Weig
 FRACTION_BITS = limits.Range(0, 8)
 """Fraction bits of a synapse below its 8-bit mantissa, so that its state has 8 to 16 bits."""
 BIAS_FRACTION_BITS = 8
+MOMENTUM_MAX = int(weight_update.MOMENTUM_MAX)
+"""Limit of a direction at the end of a generation."""
 SPREAD = isqrt((65536**2 - 1) // 3)
 """Standard deviation of the sum of four uniform 16-bit numbers."""
 
@@ -132,14 +134,20 @@ def check_state(network: Network, state: SynapticState, fraction_bits: int) -> N
             f"{len(state.momentum)} of momentum; the network has {len(parameters)} parameters and "
             f"{len(populations)} populations"
         )
-    most = int(weight_update.MOMENTUM_MAX)
     for index, (connection, matrix) in enumerate(parameters):
         where, (low, high) = f"parameter {connection.name}", state_range(connection, fraction_bits)
         shape = (matrix.rows, matrix.columns)
         _check_array(f"{where}: synapses", state.synapses[index], np.int16, shape, low, high)
         if state.momentum:
             shape = (matrix.rows, padded(matrix.columns))
-            _check_array(f"{where}: momentum", state.momentum[index], np.int32, shape, -most, most)
+            _check_array(
+                f"{where}: momentum",
+                state.momentum[index],
+                np.int32,
+                shape,
+                -MOMENTUM_MAX,
+                MOMENTUM_MAX,
+            )
     for population, biases in zip(populations, state.biases, strict=True):
         where, (low, high) = f"layer {population.name!r}: biases", bias_range(population)
         _check_array(where, biases, np.int32, population.shape[:1], low, high)

@@ -218,11 +218,11 @@ def accumulate_event_aligned(
     steps = samples.frames.shape[1]
     row = steps * chain.spike_words
     by_group = coefficients.reshape(len(shared.groups), -1)
-    told = np.flatnonzero(by_group.any(axis=1))  # the others would add nothing
-    groups = np.ascontiguousarray(shared.groups[told, 0])
-    numbers = np.arange(len(coefficients)).reshape(len(shared.groups), -1)[told].reshape(-1)
-    for layer, turn in enumerate(spec.turns()):
-        if turn < 0 or not spec.scale[layer]:
+    nonzero = np.flatnonzero(by_group.any(axis=1))  # the others would add nothing
+    groups = np.ascontiguousarray(shared.groups[nonzero, 0])
+    numbers = np.arange(len(coefficients)).reshape(len(shared.groups), -1)[nonzero].reshape(-1)
+    for layer, aligned_index in enumerate(spec.aligned_indices()):
+        if aligned_index < 0 or not spec.scale[layer]:
             continue
         spikes = samples.frames if layer == 0 else shared.trains
         spikes_row = spikes[0].size
@@ -291,7 +291,7 @@ def _terms(
             spec.graded,
             spec.period,
             spec.window,
-            spec.turns()[layer],
+            spec.aligned_indices()[layer],
             max(1, sum(spec.aligned)),
             utilities,
             groups,

@@ -16,11 +16,11 @@ from neurosim.network import learned
 def test_a_run_is_exported_by_a_process(done, tmp_path):
     _, folder = done
     path = tmp_path / "made" / "net.nir"
-    told = command.results("export", folder, "--to", "nir", "--out", path)
-    assert told["written"] == str(path)
-    assert told["nodes"]["hidden"] == "CubaLIF"
+    printed = command.results("export", folder, "--to", "nir", "--out", path)
+    assert printed["written"] == str(path)
+    assert printed["nodes"]["hidden"] == "CubaLIF"
     assert (
-        nir.read(path).nodes.keys() == told["nodes"].keys()
+        nir.read(path).nodes.keys() == printed["nodes"].keys()
     )  # as others read it, with type checks
     own = exact.exact(file_io.read(path))
     config, checkpoint = read_checkpoint(folder)
@@ -32,9 +32,9 @@ def test_a_run_is_exported_by_a_process(done, tmp_path):
 
 
 def test_by_default_the_graph_is_in_the_run_folder(done):
-    told = command.here("export", done[1], "--to", "nir")
-    assert told.returncode == 0
-    assert str(done[1] / "network.nir") in told.stdout
+    printed = command.here("export", done[1], "--to", "nir")
+    assert printed.returncode == 0
+    assert str(done[1] / "network.nir") in printed.stdout
     (done[1] / "network.nir").unlink()
 
 

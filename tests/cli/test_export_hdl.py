@@ -16,10 +16,10 @@ from neurosim.export import memory_images
 def folder(done, tmp_path_factory):
     """The images of the finished run, written by a process."""
     path = tmp_path_factory.mktemp("images") / "made" / "hdl"
-    told = command.results("export", done[1], "--to", "hdl", "--samples", "2", "--out", path)
-    assert told["written"] == str(path)
-    assert told["learning"]
-    assert {*told["files"], "manifest.json"} == {file.name for file in path.iterdir()}
+    printed = command.results("export", done[1], "--to", "hdl", "--samples", "2", "--out", path)
+    assert printed["written"] == str(path)
+    assert printed["learning"]
+    assert {*printed["files"], "manifest.json"} == {file.name for file in path.iterdir()}
     return path
 
 
@@ -34,8 +34,8 @@ def test_weights_are_the_checkpoints(done, folder):
 
 
 def test_a_whole_folder_is_accepted_by_a_process(folder):
-    told = command.results("check-hdl", folder)
-    assert told == {"files": told["files"], "samples": 2, "learning": True, "differ": []}
+    printed = command.results("check-hdl", folder)
+    assert printed == {"files": printed["files"], "samples": 2, "learning": True, "differ": []}
 
 
 def test_a_person_reads_what_was_checked(folder):
@@ -68,9 +68,9 @@ def test_a_rule_without_vectors_says_why(tmp_path):
     run = tmp_path / "run"
     arguments = [*command.SMALL, "--method", "full-rank", "--generations", "2", "--run", run]
     assert command.here("train", *arguments).returncode == 0
-    told = command.here("export", run, "--to", "hdl")
-    assert told.returncode == 0
-    assert "no vectors of the learning step: method is 'full-rank'" in told.stdout
+    printed = command.here("export", run, "--to", "hdl")
+    assert printed.returncode == 0
+    assert "no vectors of the learning step: method is 'full-rank'" in printed.stdout
     assert memory_images.read(run / "hdl").manifest["learning"] is None
     assert command.here("check-hdl", run / "hdl").returncode == 0
 

@@ -123,7 +123,7 @@ def test_a_row_of_a_comparison_is_measured_with_the_faults(faulty):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "status", "told"),
+    ("arguments", "status", "message"),
     [
         (["--faults", "dust 0.1"], 1, "'dust 0.1' is no fault"),
         (["--faults", "decay-mismatch 0.1"], 1, "use threshold-mismatch, or evaluate"),
@@ -135,12 +135,12 @@ def test_a_row_of_a_comparison_is_measured_with_the_faults(faulty):
         (["--faults", "lost-axons 0.1", "--recipe", "eggroll"], 1, "event-aligned noise"),
     ],
 )
-def test_what_training_cannot_carry_is_refused(arguments, status, told, tmp_path):
+def test_what_training_cannot_carry_is_refused(arguments, status, message, tmp_path):
     run = tmp_path / "run"
     done = command.here(
         "train", "--data", "digits", "--generations", "1", "--run", run, "--json", *arguments
     )
-    assert_refused(done, status, told)
+    assert_refused(done, status, message)
     assert not (run / CONFIG).exists()
 
 
@@ -175,8 +175,14 @@ def test_the_study_is_made_once_and_its_page_says_what_was_measured(tmp_path, mo
     page, results = faults_page.run(arguments, data, lambda done, line: lines.append(line))
     assert len(lines) == len(results) + 1
     text = page.read_text()
-    for told in ("## silent", "## flipped-weight-bits", "during training", "repair.png", "| 0.4 |"):
-        assert told in text
+    for message in (
+        "## silent",
+        "## flipped-weight-bits",
+        "during training",
+        "repair.png",
+        "| 0.4 |",
+    ):
+        assert message in text
     assert all((tmp_path / name).stat().st_size for name in ("repair.png", "life.png"))
     stood = {file: file.stat().st_mtime_ns for file in tmp_path.glob("trainings/*.json")}
     assert faults_page.run(arguments, data, lambda done, line: None)[1] == results

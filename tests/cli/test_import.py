@@ -35,9 +35,9 @@ def foreign(exported):
 
 
 def test_our_own_run_comes_back_as_it_was(done, exported, tmp_path):
-    told = command.results("import", exported, "--run", tmp_path / "back")
-    assert told["exact"]
-    assert told["registers"] == told["remarks"] == []
+    printed = command.results("import", exported, "--run", tmp_path / "back")
+    assert printed["exact"]
+    assert printed["registers"] == printed["remarks"] == []
     back = read_config(tmp_path / "back")
     assert back.begun_sha256 == weights_sha256(read_checkpoint(done[1])[1].weights)
     assert back._replace(begun_sha256=None) == read_config(done[1])
@@ -57,8 +57,8 @@ def test_a_graph_of_others_becomes_a_run_that_is_evaluated_and_trained(done, for
     assert config.given is not None
     assert config.network() == config.given
     assert checkpoint.generation == 0
-    told = command.here("evaluate", run, "--json")
-    assert abs(json.loads(told.stdout)["accuracy"] - done[0]["test_accuracy"]) < 0.02
+    printed = command.here("evaluate", run, "--json")
+    assert abs(json.loads(printed.stdout)["accuracy"] - done[0]["test_accuracy"]) < 0.02
     for words in (("map", run), ("run", run, "--sample", "3"), ("train", "--resume", run)):
         done_ = command.here(*words)
         assert done_.returncode == 0, done_.stderr
@@ -71,16 +71,16 @@ def test_a_graph_of_others_becomes_a_run_that_is_evaluated_and_trained(done, for
 
 def test_a_graph_is_tabulated_without_a_run(foreign, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    told = command.here("import", foreign)
-    assert told.returncode == 0
-    assert "vth_mant" in told.stdout
+    printed = command.here("import", foreign)
+    assert printed.returncode == 0
+    assert "vth_mant" in printed.stdout
     assert not list(tmp_path.iterdir())
 
 
 def test_values_clipped_to_a_register_are_listed(foreign):
-    told = command.here("import", foreign, "--dt", "1", "--clip")
-    assert told.returncode == 0
-    assert "node 'hidden', dv held at its end: [0]: 4e+06 -> 4095; [1]" in told.stdout
+    printed = command.here("import", foreign, "--dt", "1", "--clip")
+    assert printed.returncode == 0
+    assert "node 'hidden', dv held at its end: [0]: 4e+06 -> 4095; [1]" in printed.stdout
 
 
 def test_what_training_will_refuse_is_said(tmp_path):
@@ -93,8 +93,8 @@ def test_what_training_will_refuse_is_said(tmp_path):
         nodes[f"n{layer}"] = nir.LIF(tau=tau, r=10 * ones, v_leak=0 * ones, v_threshold=ones)
     nodes["out"] = nir.Output(np.array([10]))
     nir.write(tmp_path / "g.nir", nir.NIRGraph(nodes, list(pairwise(nodes))))
-    told = command.here("import", tmp_path / "g.nir", "--run", tmp_path / "run", "--json")
-    (remark,) = json.loads(told.stdout)["remarks"]
+    printed = command.here("import", tmp_path / "g.nir", "--run", tmp_path / "run", "--json")
+    (remark,) = json.loads(printed.stdout)["remarks"]
     assert "train --resume will refuse" in remark
     assert "dv" in remark
     assert command.here("evaluate", tmp_path / "run").returncode == 0

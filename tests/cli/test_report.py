@@ -80,8 +80,8 @@ def reported(done, tmp_path_factory):
 
 def test_the_page_holds_what_was_measured(done, reported):
     summary, folder = done
-    told, page = reported
-    assert told["test_accuracy"] == summary["test_accuracy"]
+    printed, page = reported
+    assert printed["test_accuracy"] == summary["test_accuracy"]
     found = assert_self_contained(page)
     said = found.said()
     assert f"{100 * summary['test_accuracy']:.2f} %" in said
@@ -144,14 +144,14 @@ def test_a_run_that_is_not_finished_has_its_page(generations, tmp_path):
     )  # fmt: skip
     run = tmp_path / "run"
     stopped(settings, datasets.load("digits"), run, generations)
-    told = json.loads(command.here("report", run, "--json").stdout)
+    printed = json.loads(command.here("report", run, "--json").stdout)
     said = assert_self_contained((run / "report.html").read_text()).said()
     if generations:
         assert f"Unfinished: {generations} of 6 generations" in said
-        assert f"{100 * told['test_accuracy']:.2f} %" in said
+        assert f"{100 * printed['test_accuracy']:.2f} %" in said
     else:
         assert "No checkpoint has been written yet" in said
-        assert told["test_accuracy"] is None
+        assert printed["test_accuracy"] is None
     assert ("no validation yet" in said) == (generations < 2)
 
 

@@ -99,9 +99,9 @@ def test_every_kind_of_file_trains(tmp_path, monkeypatch, capfd, values, shape, 
     assert f"3 classes: {', '.join(WANTED_NAMES.get(labels, ('0', '1', '2')))}" in said
     assert "train: 18 samples of 3 classes" in said
     assert main(["evaluate", str(run), "--json"]) == 0
-    told = json.loads(capfd.readouterr().out)
-    assert told["classes"] == list(WANTED_NAMES.get(labels, ("0", "1", "2")))
-    assert np.sum(told["confusion"]) == told["samples"] == 10
+    results = json.loads(capfd.readouterr().out)
+    assert results["classes"] == list(WANTED_NAMES.get(labels, ("0", "1", "2")))
+    assert np.sum(results["confusion"]) == results["samples"] == 10
 
 
 @settings(max_examples=50)

@@ -52,11 +52,11 @@ def refused(name, said, **options):
 
 
 def test_found_classes_and_samples_are_printed_for_every_split(tmp_path):
-    told = datasets.load(f"nmnist:{nmnist(tmp_path / 'n')}").notes
-    assert told[0] == "10 classes: 0, 1, 2, 3, ..., 9"
-    assert [note.split(":")[0] for note in told[1:4]] == ["train", "validation", "test"]
-    assert told[3] == "test: 20 samples of 10 classes, 2 of each"
-    assert told[1].startswith("train: 18 samples")
+    printed = datasets.load(f"nmnist:{nmnist(tmp_path / 'n')}").notes
+    assert printed[0] == "10 classes: 0, 1, 2, 3, ..., 9"
+    assert [note.split(":")[0] for note in printed[1:4]] == ["train", "validation", "test"]
+    assert printed[3] == "test: 20 samples of 10 classes, 2 of each"
+    assert printed[1].startswith("train: 18 samples")
 
 
 @pytest.mark.parametrize("part", ["Train", "Test"])
@@ -538,9 +538,9 @@ def test_many_classes_are_told_apart(tmp_path):
     ]
     done = command.here("train", "--data", f"spikes:{tmp_path / 's.npz'}", "--run", run, *small)
     assert done.returncode == 0, done.stderr
-    told = json.loads(command.here("evaluate", run, "--json").stdout)
-    assert len(told["confusion"]) == len(told["classes"]) == 300
-    assert np.array(told["confusion"]).sum(axis=1).tolist() == [1] * 300
+    printed = json.loads(command.here("evaluate", run, "--json").stdout)
+    assert len(printed["confusion"]) == len(printed["classes"]) == 300
+    assert np.array(printed["confusion"]).sum(axis=1).tolist() == [1] * 300
     assert "most often taken for" in command.here("evaluate", run).stdout
 
 

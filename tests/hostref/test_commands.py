@@ -57,15 +57,15 @@ def test_the_papers_speedups_are_those_of_its_table():
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (["--device", "cuda:9"], "device is 'cuda:9'"),
         (["--device", "abacus"], "allowed are auto, cpu, cuda"),
     ],
 )
-def test_a_device_that_does_not_exist_is_an_error(noise, capsys, words, told):
+def test_a_device_that_does_not_exist_is_an_error(noise, capsys, words, message):
     assert call(bptt.run, "neurosim bptt", ["--data", noise, "--epochs", "1", *words]) == 1
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 def test_a_folder_that_is_no_run_is_reported(tmp_path, capsys):

@@ -74,8 +74,8 @@ def small(run, **changes):
 
 def test_a_comparison_is_printed_and_kept(run, capsys):
     assert compare.run(small(run, as_json=True)) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert list(told["rows"]) == [
+    printed = json.loads(capsys.readouterr().out)
+    assert list(printed["rows"]) == [
         "chip EGGROLL",
         "float BPTT",
         "BPTT on chip, 8 bits, plain",
@@ -84,18 +84,18 @@ def test_a_comparison_is_printed_and_kept(run, capsys):
         "BPTT on chip, 3 bits, best scale",
         "float EGGROLL",
     ]
-    for rows in told["rows"].values():
+    for rows in printed["rows"].values():
         assert 0 <= rows[0]["accuracy"] <= 1
         assert 0 <= rows[0]["activation_sparsity"] <= 1
-    assert [bits for bits, _ in told["sweeps"]["decay"]] == list(widths.DECAY_BITS)
-    assert told["agreement"]["fitness"]["spearman"] > 0.99
+    assert [bits for bits, _ in printed["sweeps"]["decay"]] == list(widths.DECAY_BITS)
+    assert printed["agreement"]["fitness"]["spearman"] > 0.99
     out = run / "compare"
     names = ("compare.md", "accuracy.png", "spikes.png", "widths.png")
     assert all((out / name).stat().st_size > 0 for name in names)
-    assert unsealed((out / comparison.RESULT).read_bytes()) == told
+    assert unsealed((out / comparison.RESULT).read_bytes()) == printed
     before = {p: p.stat().st_mtime_ns for p in out.glob("parts/*.json")}
     assert compare.run(small(run, as_json=True)) == 0
-    assert json.loads(capsys.readouterr().out) == told
+    assert json.loads(capsys.readouterr().out) == printed
     assert before == {p: p.stat().st_mtime_ns for p in out.glob("parts/*.json")}
 
 
@@ -269,7 +269,7 @@ def test_spikes_are_compared_at_equal_accuracy_seed_by_seed():
 
 
 def test_two_seeds_are_not_called_a_difference():
-    assert "too few" in sparsity.told([-30.0, -31.0])
+    assert "too few" in sparsity.difference_text([-30.0, -31.0])
 
 
 def test_a_validation_far_above_is_not_called_equal_accuracy():

@@ -32,16 +32,16 @@ def test_an_update_is_one_small_integer_per_direction_and_the_rates():
 def test_one_sided_members_have_a_small_integer_each():
     evolution = Evolution(SETTINGS.model_copy(update={"estimator": "one-sided"}), 50, 2)
     fitness = np.random.default_rng(0).integers(-9999, 0, (12, 2))
-    told = evolution.tell(3, Evaluation(fitness, np.zeros_like(fitness))).coefficients
-    assert np.array_equal(told, coefficients(fitness, 4, "rank", "one-sided"))
-    assert told.shape == (24,)
+    shaped = evolution.tell(3, Evaluation(fitness, np.zeros_like(fitness))).coefficients
+    assert np.array_equal(shaped, coefficients(fitness, 4, "rank", "one-sided"))
+    assert shaped.shape == (24,)
 
 
 def test_neuron_credits_are_passed_on():
     fitness = np.zeros((12, 2), np.int64)
     credits = np.arange(12 * 16, dtype=np.int16).reshape(12, 16)
-    told = Evolution(SETTINGS, 50, 2).tell(3, Evaluation(fitness, fitness, credits))
-    assert told.coefficients is credits
+    shaped = Evolution(SETTINGS, 50, 2).tell(3, Evaluation(fitness, fitness, credits))
+    assert shaped.coefficients is credits
 
 
 @pytest.mark.parametrize("generation", [0, 9, 1 << 31])

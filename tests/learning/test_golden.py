@@ -81,18 +81,18 @@ def test_numbers_of_credit_by_error_are_the_evaluators(more):
     step = golden.step(config, checkpoint, DATA)
     numbers, bits = step.by_error, config.settings.momentum_bits
     for layer, (old, new) in enumerate(zip(step.before.momentum, step.after.momentum, strict=True)):
-        votes, biases = numbers.synapses[layer], numbers.biases[layer]
-        for j, row in enumerate(votes):
-            for k, vote in enumerate(row):
-                assert naive.momentum(int(old[j, k]), int(vote), bits) == new[j, k]
-        for k, vote in enumerate(biases):
+        sums, biases = numbers.synapses[layer], numbers.biases[layer]
+        for j, row in enumerate(sums):
+            for k, amount in enumerate(row):
+                assert naive.momentum(int(old[j, k]), int(amount), bits) == new[j, k]
+        for k, amount in enumerate(biases):
             random = naive.rounding(
                 naive.BIAS_ROUNDING, layer, step.generation, config.settings.seed, k
             )
             low, high = -4096 << 8, (4095 << 8) + 127
             state = int(step.before.biases[layer][k])
             rate = step.biases.rates[layer]
-            moved = naive.move(state, int(vote), rate, 0, random, low, high)
+            moved = naive.move(state, int(amount), rate, 0, random, low, high)
             assert moved == step.after.biases[layer][k]
     assert numbers.errors.any()
     assert numbers.traces.any()
@@ -105,14 +105,14 @@ def test_numbers_of_credit_by_error_are_the_evaluators(more):
     st.lists(st.integers(-(1 << 20), 1 << 20), min_size=1, max_size=200),
 )
 def test_a_direction_never_leaves_its_bits(pairs, rank, bits, wishes):
-    """Whatever the votes are, and however long they push one way."""
+    """Whatever the sums are, and however long they push one way."""
     settings = Settings(pairs=pairs, groups=1, rank=rank, momentum_bits=bits)
     most = pairs * rank * 127
     largest = (1 << golden.sum_bits(settings) - 1) - 1
     m = 0
     for wish in [*wishes, *[most] * 300, *[-most] * 300]:
-        vote = max(-most, min(most, wish))
-        m = naive.momentum(m, vote, bits) if bits else vote
+        amount = max(-most, min(most, wish))
+        m = naive.momentum(m, amount, bits) if bits else amount
         assert abs(m) <= largest
 
 

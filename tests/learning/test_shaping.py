@@ -120,7 +120,7 @@ def by_hand(fitness, groups):
 
 
 def turned(utilities):
-    """The worth of members as that of directions: the second of a pair takes its noise with a minus sign."""
+    """The utilities of members as those of directions: the second of a pair has its noise negated."""
     return [-one if place % 2 else one for place, one in enumerate(utilities)]
 
 

@@ -217,9 +217,9 @@ def test_one_sided_members_estimate_the_same_gradient_without_each_other():
         fitness = chip.evaluate(Batch(case.frames, np.array([[0]])), pairs, GENERATION).fitness
         utilities = left_out(fitness)[0] * [1, -1]
         for place, one in enumerate(utilities.tolist()):
-            told = np.zeros(2, np.int8)
-            told[place] = 1
-            estimate += one * presented(chip, case, told, pair)
+            one_hot = np.zeros(2, np.int8)
+            one_hot[place] = 1
+            estimate += one * presented(chip, case, one_hot, pair)
     wanted = enumerated(
         case,
         lambda seen: naive.log_likelihood(seen.potentials, 1, MEMBRANE.multiplier, MEMBRANE.shift),

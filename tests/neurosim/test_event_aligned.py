@@ -75,10 +75,10 @@ def test_update_sums_are_the_sum_over_pairs_steps_and_spikes(data):
     count = 4 * spec.directions
     f = data.draw(st.lists(strategies.COEFFICIENTS, min_size=count, max_size=count))
     pairs = range(begin := data.draw(st.integers(0, 1000)), begin + 4)
-    assert_votes(case, spec, readout, delta, groups, f, pairs)
+    assert_sums(case, spec, readout, delta, groups, f, pairs)
 
 
-def assert_votes(case, spec, readout, delta, groups, f, pairs):
+def assert_sums(case, spec, readout, delta, groups, f, pairs):
     chip = chip_of(case, spec, readout, delta)
     rates = [Rates(1 << 32, 1 << 36, 0)] * len(case.network.layers)
     chip.apply_update(
@@ -107,7 +107,7 @@ def assert_votes(case, spec, readout, delta, groups, f, pairs):
         kept = chip.state.momentum[layer]
         assert kept[:, : population.neurons].tolist() == sums.tolist()
         assert not kept[:, population.neurons :].any()
-        rate = naive.step_per_vote(1 << 36, [of_biases])
+        rate = naive.step_per_unit(1 << 36, [of_biases])
         for k, sum in enumerate(of_biases.tolist()):
             random = naive.rounding(naive.BIAS_ROUNDING, layer, GENERATION, SEED, k)
             before = int(case.weights.biases[layer][k]) << 8
@@ -239,12 +239,12 @@ def test_terms_beyond_16_bits_are_refused(one_sided, allowed):
     chip = chip_of(case, spec, strategies.ReadoutSpec(True, 1, 0))
     for pairs in (allowed, allowed + 1):
         f, groups = np.zeros(pairs * spec.directions, np.int8), np.array([[0]])
-        told = (f, range(pairs), 0, [Rates(0, 0, 0)], Batch(case.frames, groups))
+        arguments = (f, range(pairs), 0, [Rates(0, 0, 0)], Batch(case.frames, groups))
         if pairs == allowed:
-            chip.apply_update(*told)
+            chip.apply_update(*arguments)
             continue
         with pytest.raises(NetworkError, match=f"allowed are 1 sample and {allowed} pairs"):
-            chip.apply_update(*told)
+            chip.apply_update(*arguments)
 
 
 @pytest.mark.parametrize(("du", "dv"), [(4095, 400), (0, 0), (2000, 100)])

@@ -50,7 +50,7 @@ def test_reach_bounds_every_current_there_can_be(case):
         mantissas = case.weights.mantissas[index].astype(np.int64)
         everything = np.abs(np.where(mantissas > 0, mantissas, 0).sum(axis=0)).max()
         nothing = np.abs(np.where(mantissas < 0, mantissas, 0).sum(axis=0)).max()
-        assert chain.reach[index] >= max(everything, nothing) << connection.current_shift
+        assert chain.max_current[index] >= max(everything, nothing) << connection.current_shift
 
 
 @given(strategies.cases(), st.data())

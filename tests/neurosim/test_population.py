@@ -96,7 +96,7 @@ def test_update_sums_are_the_sum_over_directions(data):
     spec = data.draw(strategies.noises(network))
     count = data.draw(st.integers(1, 5)) * spec.directions
     coefficients = data.draw(st.lists(strategies.COEFFICIENTS, min_size=count, max_size=count))
-    assert_votes(network, spec, coefficients, data.draw(st.integers(0, 1 << 20)))
+    assert_sums(network, spec, coefficients, data.draw(st.integers(0, 1 << 20)))
 
 
 @pytest.mark.parametrize("graded", [False, True])
@@ -110,7 +110,7 @@ def test_update_sums_use_the_noise_of_the_evaluation(sizes, pairs, full_rank, gr
     count = len(network.layers)
     spec = NoiseSpec((64,) * count, (64,) * count, 2, graded, full_rank)
     numbers = np.random.default_rng(len(sizes))
-    assert_votes(network, spec, numbers.integers(-127, 128, pairs).tolist(), 11)
+    assert_sums(network, spec, numbers.integers(-127, 128, pairs).tolist(), 11)
 
 
 def directions_of(spec, pairs):
@@ -118,7 +118,7 @@ def directions_of(spec, pairs):
     return range(pairs.start * spec.directions, pairs.stop * spec.directions)
 
 
-def assert_votes(network, spec, coefficients, begin):
+def assert_sums(network, spec, coefficients, begin):
     case_weights = strategies.random_weights(network, np.random.default_rng(0))
     chip = chip_of(strategies.Case(network, case_weights, None, None), spec)
     pairs = range(begin, begin + len(coefficients) // spec.directions)
@@ -344,7 +344,7 @@ def consolidate_naively(
         for j, row in enumerate(sums):
             kept[j] = [naive.momentum(a, b, bits) for a, b in zip(kept[j], row, strict=True)]
         sums = kept
-    rate = naive.step_per_vote(rates.step, sums)
+    rate = naive.step_per_unit(rates.step, sums)
     lanes = -(-neurons // 16) * 16
     edges = 0
     for j, row in enumerate(sums):
@@ -352,7 +352,7 @@ def consolidate_naively(
             random = naive.rounding(naive.ROUNDING, layer, generation, SEED, j * lanes + k)
             synapses[j][k] = naive.move(synapses[j][k], sum, rate, rates.decay, random, low, high)
             edges += synapses[j][k] in (low, high)
-    rate = naive.step_per_vote(rates.bias, [of_biases])
+    rate = naive.step_per_unit(rates.bias, [of_biases])
     for k, sum in enumerate(of_biases):
         random = naive.rounding(naive.BIAS_ROUNDING, layer, generation, SEED, k)
         biases[k] = naive.move(

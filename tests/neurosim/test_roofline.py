@@ -27,7 +27,7 @@ def test_work_of_the_usual_network_by_hand():
     assert sample.words == 10 * (37 + 2 * 2)
     assert sample.sums == 2 * 10 * 10 * (8 * 6 if LOOKS_UP else 32)
     assert sample.lanes == 10 * (128 * (2 * 7 + 1) + 10 * 2 * (7 + 1))
-    assert roofline.voting(network(2312, 128, 10), spec).sums == 2312 * 128 / 4 + 128 * 16 / 4
+    assert roofline.accumulating(network(2312, 128, 10), spec).sums == 2312 * 128 / 4 + 128 * 16 / 4
     assert roofline.sharing(network(2312, 128, 10), 1550).sums == 1550 * 128
 
 
@@ -43,8 +43,8 @@ def test_work_grows_with_rank_steps_and_samples(inputs, hidden, outputs, rank, s
     ):
         assert all(a <= b for a, b in zip(work, more, strict=True))
         assert work.lanes < more.lanes
-    assert roofline.voting(net, spec).sums * (rank + 1) / rank == (
-        roofline.voting(net, spec._replace(rank=rank + 1)).sums
+    assert roofline.accumulating(net, spec).sums * (rank + 1) / rank == (
+        roofline.accumulating(net, spec._replace(rank=rank + 1)).sums
     )
 
 
@@ -59,14 +59,14 @@ def test_one_sided_members_cost_a_second_direction():
     drawn = roofline.drawing(2312, 1, False) + roofline.drawing(128, 1, False)
     drawn += roofline.drawing(128, 1, False) + roofline.drawing(10, 1, False)
     assert two.lanes - one.lanes == 10 * 128 + drawn.lanes
-    assert roofline.voting(net, spec._replace(one_sided=True)) == roofline.voting(net, spec).times(
-        2
-    )
+    assert roofline.accumulating(net, spec._replace(one_sided=True)) == roofline.accumulating(
+        net, spec
+    ).times(2)
 
 
 def test_a_layer_without_noise_costs_no_update_sums():
     net = network(20, 9, 3)
-    assert roofline.voting(net, NoiseSpec((0, 0), (0, 0))) == Work()
+    assert roofline.accumulating(net, NoiseSpec((0, 0), (0, 0))) == Work()
     assert roofline.presenting(net, NoiseSpec((5, 5), (0, 0)), 10, 50) == Work()
     aligned = NoiseSpec((5, 0), (0, 0), aligned=(True, False))
     shown, silent = (roofline.presenting(net, aligned, 10, spikes) for spikes in (50, 0))

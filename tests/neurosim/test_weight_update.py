@@ -81,12 +81,12 @@ def test_synapses_at_their_edge_are_counted():
         assert state[4].tolist() == [0, 0, -128]
 
 
-VOTES = st.integers(-(1 << 20), 1 << 20) | st.integers(1 - (1 << 31), (1 << 31) - 1)
+SUMS = st.integers(-(1 << 20), 1 << 20) | st.integers(1 - (1 << 31), (1 << 31) - 1)
 
 
 @given(
-    st.lists(VOTES, min_size=16, max_size=16),
-    st.lists(VOTES, min_size=16, max_size=16),
+    st.lists(SUMS, min_size=16, max_size=16),
+    st.lists(SUMS, min_size=16, max_size=16),
     st.integers(1, 6),
 )
 def test_momentum_naive_is_py_func_is_compiled(old, sum, bits):

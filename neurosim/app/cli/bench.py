@@ -62,8 +62,13 @@ def run(arguments: Bench) -> int:
         )
     threads = numba.get_num_threads()
     if arguments.as_json:
-        told = {"threads": threads, "cores": cores, "ceilings_per_second": ceilings, "parts": rows}
-        print(json.dumps(told))
+        results = {
+            "threads": threads,
+            "cores": cores,
+            "ceilings_per_second": ceilings,
+            "parts": rows,
+        }
+        print(json.dumps(results))
         return 0
     print(
         f"{threads} threads, which got {cores:.2f} cores; medians of {arguments.repeats} rounds\n"

@@ -29,16 +29,16 @@ def run(arguments: CheckHdl) -> int:
         for name, found in core.replay(read).items()
         if (wrong := int((found != read.array(name)).sum()))
     ]
-    told = {
+    results = {
         "files": len(read.manifest["files"]),
         "samples": len(read.manifest["samples"]["labels"]),
         "learning": read.manifest["learning"] is not None,
         "differ": differ,
     }
     if arguments.as_json:
-        print(json.dumps(told))
+        print(json.dumps(results))
     else:
-        print(f"{told['files']} files agree with their manifest")
+        print(f"{results['files']} files agree with their manifest")
         same = "the chip does otherwise:" if differ else "spikes and membranes come out the same"
-        print("\n".join([f"{told['samples']} samples run again on the chip: {same}", *differ]))
+        print("\n".join([f"{results['samples']} samples run again on the chip: {same}", *differ]))
     return 1 if differ else 0

@@ -122,8 +122,8 @@ def render(name: str, description: str, given: Sequence[Option], width: int | No
 
 def _lines(one: Option, width: int) -> list[str]:
     head = f"  {one.flag} {one.value}".rstrip() if one.flag else f"  {one.value}"
-    room = max(20, width - INDENT)
-    text = textwrap.wrap(one.text, room, break_on_hyphens=False) or [""]
+    text_width = max(20, width - INDENT)
+    text = textwrap.wrap(one.text, text_width, break_on_hyphens=False) or [""]
     if len(head) + 2 <= INDENT:
         return [head.ljust(INDENT) + text[0], *(" " * INDENT + line for line in text[1:])]
     heads = textwrap.wrap(head, width, subsequent_indent="      ", break_on_hyphens=False)

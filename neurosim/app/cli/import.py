@@ -53,7 +53,7 @@ def run(arguments: Import) -> int:
     if arguments.run is not None:
         remarks += _make_run(arguments, arguments.run, found)
     if arguments.as_json:
-        told = {
+        results = {
             "exact": found.exact,
             "populations": {p.name: p.neurons for p in found.network.populations},
             "connections": [c.name for c in found.network.connections],
@@ -61,7 +61,7 @@ def run(arguments: Import) -> int:
             "remarks": remarks,
             "run": None if arguments.run is None else str(arguments.run),
         }
-        print(json.dumps(told))
+        print(json.dumps(results))
         return 0
     _show(found)
     lines = remarks + ([f"run folder {arguments.run}"] if arguments.run else [])

@@ -40,8 +40,8 @@ def run(arguments: Report) -> int:
     write_atomically(out, page.html(found).encode())
     if arguments.as_json:
         seen = found.trained.answers.seen if found.trained else None
-        told = {"report": str(out), "test_accuracy": seen.accuracy if seen else None}
-        print(json.dumps(told))
+        results = {"report": str(out), "test_accuracy": seen.accuracy if seen else None}
+        print(json.dumps(results))
     else:
         print(f"the report is in {out}")
     return 0

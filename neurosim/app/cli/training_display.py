@@ -77,7 +77,7 @@ class Display:
         self._generations, self._quiet = generations, quiet
         self._terminal = self._console.is_terminal and not quiet
         self._columns = columns_for(self._console.width if self._terminal else 10**6)
-        self._told = 0.0
+        self._reported = 0.0
         self._progress: Any = None
         self._headed = False
         self._rate: tuple[int, float] | None = None  # evaluations and seconds at the last record
@@ -122,8 +122,8 @@ class Display:
             self._bar(text, done, total, rest)
             if done == total:
                 self._stop()
-        elif time.monotonic() - self._told > QUIET_SECONDS:
-            self._told = time.monotonic()
+        elif time.monotonic() - self._reported > QUIET_SECONDS:
+            self._reported = time.monotonic()
             print(f"{text}{rest and ', '}{rest}", file=sys.stderr, flush=True)
 
     def begin(self, generation: int, evaluations: int, seconds: float) -> None:

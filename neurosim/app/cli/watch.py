@@ -236,14 +236,14 @@ def _show(
     names = config.class_names
     best = int(scores.argmax())
     if arguments.as_json:
-        told = {
+        status = {
             "start_us": window.start,
             "events": len(window.events),
             "class": names[best],
             "scores": dict(zip(names, scores.tolist(), strict=True)),
             "latency_ms": round(1000 * latency, 3),
         }
-        print(json.dumps(told), flush=True)
+        print(json.dumps(status), flush=True)
         return
     if arguments.picture and sys.stdout.isatty():
         picture = side_by_side(drawing(window.events, into), bars(names, scores))

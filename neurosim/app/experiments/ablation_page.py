@@ -88,7 +88,7 @@ def _sections(
     methods: Grouped,
     trained: Grouped,
 ) -> list[str]:
-    told = [
+    paragraphs = [
         "# Ablation of the learning settings",
         f"    {command(arguments)}",
         f"Data: {data.name} ({len(data.train.labels):,} training, {len(data.validation.labels):,} "
@@ -106,15 +106,15 @@ def _sections(
     ]
     bits = _bits(trained)
     if bits:
-        told += ["## Bits per synapse", bits, "![accuracy over bits per synapse](bits.png)"]
+        paragraphs += ["## Bits per synapse", bits, "![accuracy over bits per synapse](bits.png)"]
     for family, (base, _) in ablation.FAMILIES.items():
         table = _choices(trained, family, base)
         if table:
-            told += [f"## One choice changed: {family}", table, _caution(trained, family)]
+            paragraphs += [f"## One choice changed: {family}", table, _caution(trained, family)]
     recordings = [name for name in methods if ablation.REAL in name]
     if real is not None and recordings:
-        told += ["## On real recordings", _real(methods, recordings, real)]
-    return [*told, "## Each seed", _each(trained)]
+        paragraphs += ["## On real recordings", _real(methods, recordings, real)]
+    return [*paragraphs, "## Each seed", _each(trained)]
 
 
 def _claims(methods: Grouped) -> str:
@@ -189,10 +189,14 @@ def _choices(methods: Grouped, family: str, base: str) -> str | None:
 
 def _caution(methods: Grouped, family: str) -> str:
     seeds = [100 * r["test_accuracy"] for r in methods.get("fast", [])]
-    told = "One training each, of seed 0, the best first; what lies below `as it is` did not help."
+    paragraphs = (
+        "One training each, of seed 0, the best first; what lies below `as it is` did not help."
+    )
     if family == "fast" and len(seeds) > 1:
-        told += f" Seeds alone make a standard deviation of {np.std(seeds, ddof=1):.2f} points."
-    return told
+        paragraphs += (
+            f" Seeds alone make a standard deviation of {np.std(seeds, ddof=1):.2f} points."
+        )
+    return paragraphs
 
 
 def _gain(result: Result, kept: Result) -> str:

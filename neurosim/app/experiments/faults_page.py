@@ -112,7 +112,7 @@ def _sections(
     arguments: faults.FaultsExperiment, data: Dataset, methods: Grouped, drawn: list[str]
 ) -> list[str]:
     settings = faults.settings_of(arguments, 0)
-    told = [
+    paragraphs = [
         "# Learning on a chip with faults",
         f"    {command(arguments)}",
         f"Data: {data.name} at half the resolution ({len(data.train.labels):,} training and "
@@ -131,26 +131,26 @@ def _sections(
         _sound(methods),
     ]
     if "faults.png" in drawn:
-        told += ["![accuracy over the share of faults, a picture a kind](faults.png)"]
+        paragraphs += ["![accuracy over the share of faults, a picture a kind](faults.png)"]
     for kind in SHARES:
         table = _table(kind, methods)
         if table:
-            told += [f"## {kind}", table, *_note(kind)]
+            paragraphs += [f"## {kind}", table, *_note(kind)]
     if "repair.png" in drawn:
-        told += [
+        paragraphs += [
             "## How many generations repair what",
             "![accuracy while learning on, mean of the seeds](repair.png)",
             _repairs(methods),
         ]
     if "life.png" in drawn:
-        told += [
+        paragraphs += [
             "## Faults that come during training",
             "The chip has no faults until the dashed line, and then all of them at once; learning "
             "continues without information on them.",
             "![accuracy over generations, mean of the seeds](life.png)",
             _lives(methods),
         ]
-    return told
+    return paragraphs
 
 
 def _note(kind: str) -> list[str]:
@@ -205,12 +205,14 @@ def _repairs(methods: Grouped) -> str:
                 _, curve = mean_curve(some)
                 found = generations_to_repair(some, sound)
                 lost = sound - curve[0]
-                told = "nothing to repair" if lost < LOST else f"not within {faults.LEARNING_ON}"
+                paragraphs = (
+                    "nothing to repair" if lost < LOST else f"not within {faults.LEARNING_ON}"
+                )
                 rows.append(
                     [
                         f"{kind} {share}",
                         f"{lost:.1f}",
-                        told if found is None else str(found),
+                        paragraphs if found is None else str(found),
                         f"{sound - curve[-1]:.1f}",
                     ]
                 )

@@ -93,10 +93,10 @@ def verdict(grown: Grouped, some: list[paper.Result], name: str, level: float) -
         ]
         if evolved:
             differences.append(float(np.mean(evolved)) - validate["spikes_per_sample"])
-    return f"Against {name}: {told(differences)}"
+    return f"Against {name}: {difference_text(differences)}"
 
 
-def told(differences: list[float]) -> str:
+def difference_text(differences: list[float]) -> str:
     """Differences of single seeds in words; three seeds are the least to speak of a spread."""
     if not differences:
         return "no seed was trained both ways."

@@ -74,7 +74,7 @@ class Case:
         spec = noise(settings, network)
         shown = settings.groups * settings.batch
         evaluate = roofline.evaluating(network, spec, settings.steps, settings.batch)
-        sums = roofline.voting(network, spec).times(settings.pairs)
+        sums = roofline.accumulating(network, spec).times(settings.pairs)
         present = roofline.presenting(network, spec, settings.steps, spikes).times(shown)
         return {
             "share and evaluate": evaluate.times(settings.pairs)
@@ -114,9 +114,9 @@ class Case:
 
         shared, again = seconds(evaluate), seconds(evaluate)
         update = self.evolution.tell(self.generation, self.seen)
-        voted = seconds(accumulate) if self.floors["sums"].lanes else 0.0
+        accumulated = seconds(accumulate) if self.floors["sums"].lanes else 0.0
         self.generation += 1
-        return dict(zip(PARTS, (shared, again, voted, seconds(apply_update)), strict=True))
+        return dict(zip(PARTS, (shared, again, accumulated, seconds(apply_update)), strict=True))
 
 
 def with_pairs(settings: Settings, pairs: int) -> Settings:

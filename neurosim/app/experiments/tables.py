@@ -116,11 +116,11 @@ def _agreement(agreed: dict[str, Any]) -> list[str]:
         ],
     )
     fitness = agreed["fitness"]
-    told = ["Chip and float64 twin, same weights:", spikes]
+    opening = ["Chip and float64 twin, same weights:", spikes]
     if fitness is None:
-        return told
+        return opening
     return [
-        *told,
+        *opening,
         f"Fitness of the same perturbed members on both: Spearman {fitness['spearman']:.5f}, same "
         f"better side in {100 * fitness['sign']:.1f} % of pairs, largest difference "
         f"{fitness['largest']:.4f} standard deviations.",

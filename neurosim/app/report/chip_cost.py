@@ -38,20 +38,20 @@ def cost(trained: Trained) -> Html:
     rows.append(["total", "", *(f"{estimate.total_pj / 1000:,.2f}" for estimate in of)])
     rows.append(["time, µs", "", *(f"{estimate.time_ns / 1000:,.1f}" for estimate in of)])
     header = ["operation", "a sample", *(f"nJ, {name}" for name in cost.estimates)]
-    told = [
+    texts = [
         f"Estimates, not measurements: what the emulator counted, times published energies of one "
         f"operation. Mean of the first {cost.samples} test samples, each {cost.steps} steps so that "
         f"its last spikes arrive, run one at a time."
     ]
     if cost.training is not None:
-        told.append(
+        texts.append(
             f"Learning all of it on such a chip: {cost.training.total_pj / 1e12:.3g} J "
             f"({cost.training.label})."
         )
     sources = [element("p", estimate.label, class_="quiet") for estimate in of]
     return section(
         "Energy",
-        *(element("p", t) for t in told),
+        *(element("p", t) for t in texts),
         table("Energy by operation", header, rows),
         *sources,
     )
@@ -89,8 +89,8 @@ def comparison(facts: Facts) -> Html:
     heading = "Beside the float reference"
     found = facts.comparison
     if found is None:
-        told = ["Not compared yet: ", element("code", f"neurosim compare {facts.folder}")]
-        return section(heading, element("p", *told))
+        texts = ["Not compared yet: ", element("code", f"neurosim compare {facts.folder}")]
+        return section(heading, element("p", *texts))
     from neurosim.app.experiments.tables import COLUMNS, cell
 
     columns = [column for column in COLUMNS if column[0] in COMPARED]

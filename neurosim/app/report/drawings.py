@@ -122,11 +122,11 @@ def weight_maps(config: "Config", found: "Weights") -> str | None:
 
 def rates(layers: list[Health]) -> str:
     """A histogram of firing rates a layer; neurons that never fire are red."""
-    told = [layer for layer in layers if layer.rates is not None]
+    recorded = [layer for layer in layers if layer.rates is not None]
 
     def draw(figure: "Figure") -> None:
-        rows = figure.subplots(len(told), 1, squeeze=False, sharex=True)[:, 0]
-        for axes, layer in zip(rows, told, strict=True):
+        rows = figure.subplots(len(recorded), 1, squeeze=False, sharex=True)[:, 0]
+        for axes, layer in zip(rows, recorded, strict=True):
             assert layer.rates is not None
             axes.hist(layer.rates[layer.rates > 0], np.linspace(0, 1, 41), color=BLUE)
             if layer.dead:
@@ -137,10 +137,10 @@ def rates(layers: list[Health]) -> str:
 
     alt = "Histograms of firing rates: " + "; ".join(
         f"{layer.layer} mean {layer.rates.mean():.3f} spikes per step, {layer.dead} dead"
-        for layer in told
+        for layer in recorded
         if layer.rates is not None
     )
-    return svg(draw, (WIDTH, 0.6 + 1.2 * max(len(told), 2)), "rates", f"{alt}.")
+    return svg(draw, (WIDTH, 0.6 + 1.2 * max(len(recorded), 2)), "rates", f"{alt}.")
 
 
 def mesh(placement: Placement) -> str:

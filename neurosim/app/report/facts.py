@@ -213,7 +213,7 @@ def _seen(inputs: NDArray[np.uint8], sensor: Sensor) -> NDArray[np.uint8]:
 
 
 def _health(network: Network, weights: Weights, found: Answers, silent: bool) -> list[Health]:
-    told = []
+    layers = []
     last = network.populations[network.output].name
     for population in network.populations:
         fired = found.spikes[population.name] != 0
@@ -227,7 +227,7 @@ def _health(network: Network, weights: Weights, found: Answers, silent: bool) ->
             if connection.target == population.name
         ]
         edges = [(m == allowed.low) | (m == allowed.high) for allowed, m in mine]
-        told.append(
+        layers.append(
             Health(
                 population.name,
                 None if unread else rates,
@@ -238,7 +238,7 @@ def _health(network: Network, weights: Weights, found: Answers, silent: bool) ->
                 sum(m.size for _, m in mine),
             )
         )
-    return told
+    return layers
 
 
 def _defects(config: Config, weights: Weights, frames: Frames, faults: Faults) -> Defects:

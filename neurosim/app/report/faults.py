@@ -12,11 +12,11 @@ def section_of(defects: Defects | None, accuracy: float) -> Html:
         [kind, where, f"{count:,}", f"{of:,}", f"{100 * count / of:.2f} %"]
         for kind, where, count, of in defects.counts
     ]
-    told = (
+    summary = (
         f"The chip has faults: {defects.text}. The test accuracy is {100 * accuracy:.2f} % on this chip and "
         f"{100 * defects.sound_accuracy:.2f} % with the same weights on a chip without faults."
     )
-    parts = [element("p", told)]
+    parts = [element("p", summary)]
     if rows:
         heads = ["fault", "where", "defective", "of", "share"]
         parts.append(table("Faults of the chip", heads, rows, "faults"))

@@ -21,10 +21,10 @@ def numbers(facts: Facts, trained: Trained) -> Html:
         element("dd", f"95 % interval {100 * low:.1f} to {100 * high:.1f} %", class_="quiet"),
         class_="first",
     )
-    told = []
+    entries = []
     if trained.cost is not None:
         source, estimate = next(iter(trained.cost.estimates.items()))
-        told += [
+        entries += [
             (
                 f"dynamic energy per sample, estimate ({source})",
                 f"{estimate.dynamic_pj * 1e-6:.2f} µJ",
@@ -39,15 +39,15 @@ def numbers(facts: Facts, trained: Trained) -> Html:
                 f"{trained.cost.counted['synaptic_operations']:,.0f}",
             ),
         ]
-    told += [("hidden spikes per sample", f"{seen.spikes_per_sample:,.0f}")]
+    entries += [("hidden spikes per sample", f"{seen.spikes_per_sample:,.0f}")]
     if isinstance(facts.placement, Placement):
         placed = facts.placement
-        told += [("cores", f"{len(placed.cores)} of {placed.limits.cores}")]
-    told += [
+        entries += [("cores", f"{len(placed.cores)} of {placed.limits.cores}")]
+    entries += [
         ("generations", f"{checkpoint.generation:,}"),
         ("training", f"{checkpoint.seconds:,.1f} s"),
     ]
-    tiles = [element("div", element("dt", name), element("dd", value)) for name, value in told]
+    tiles = [element("div", element("dt", name), element("dd", value)) for name, value in entries]
     sha256 = element("code", weights_sha256(checkpoint.weights))
     return join(
         [
@@ -82,7 +82,7 @@ def learning(facts: Facts) -> Html:
     if not facts.metrics:
         return section("Learning", element("p", "There has been no validation yet."))
     last = facts.metrics[-1]
-    told = (
+    text = (
         f"Last validation, generation {last['generation']:,}: {100 * last['validation_accuracy']:.2f} % of "
         f"the validation samples, {last['dead_classes']} classes never predicted, "
         f"{last.get('saturated_registers', 0):,} saturations in the generation's evaluations."
@@ -97,7 +97,7 @@ def learning(facts: Facts) -> Html:
             "Spikes, dead neurons, and weights at the edge of their range.",
         ),
     )
-    return section("Learning", element("p", told), element("div", *figures, class_="side"))
+    return section("Learning", element("p", text), element("div", *figures, class_="side"))
 
 
 def mistakes(trained: Trained) -> Html:
@@ -120,11 +120,11 @@ def mistakes(trained: Trained) -> Html:
     whole = element(
         "table", element("thead", element("tr", *head)), element("tbody", *rows), class_="confusion"
     )
-    told = (
+    text = (
         f"Test samples of {trained.data}: one row per label, one column per prediction; the last column is "
         f"the accuracy of the class. Classes never predicted: {trained.answers.seen.dead_classes}."
     )
-    return section("Confusion matrix", element("p", told), scrolling("Confusion matrix", whole))
+    return section("Confusion matrix", element("p", text), scrolling("Confusion matrix", whole))
 
 
 def samples(facts: Facts, trained: Trained) -> Html:
@@ -139,13 +139,13 @@ def samples(facts: Facts, trained: Trained) -> Html:
         figure = drawing(sample_drawing.sample(facts.config.network(), one), caption)
         opened = {"open": ""} if index == 0 else {}
         parts.append(element("details", heading, figure, name="sample", **opened))
-    told = (
+    text = (
         "From the top: the sensor in each step (blue brighter, red darker), spikes of inputs and "
         "neurons, membranes of some hidden neurons with marks at spikes, and those of the output: blue "
         "the correct class, red the predicted one. Without latency, as in training. Choose a sample by "
         "its heading; --samples of the command chooses which are here."
     )
-    return section("Samples", element("p", told), *parts)
+    return section("Samples", element("p", text), *parts)
 
 
 def health(facts: Facts, trained: Trained) -> Html:
@@ -166,14 +166,14 @@ def health(facts: Facts, trained: Trained) -> Html:
         drawing(drawings.weights(network, trained.checkpoint.weights), "Weights, 8-bit mantissas."),
         drawing(drawings.rates(trained.health), "Firing rates of neurons over the test samples."),
     ]
-    told = (
+    text = (
         f"Over the test samples there were {trained.answers.seen.saturated:,} saturations of registers. Dead "
         f"neurons never spiked; neurons always on spiked in every step of every sample; - for a layer "
         f"that is read by its membrane and does not spike."
     )
     return section(
         "Health of the layers",
-        element("p", told),
+        element("p", text),
         table("Health of each layer", header, rows),
         element("div", *figures, class_="side"),
         _maps(facts, trained),

@@ -63,9 +63,9 @@ def _settings(facts: Facts) -> Html:
         shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
         cell = element("span", shown, class_="changed") if changed else shown
         rows.append([name, cell])
-    told = f"A value is bold where it differs from that of the recipe {DEFAULT}."
+    text = f"A value is bold where it differs from that of the recipe {DEFAULT}."
     if facts.config.given is not None:
-        told += f" The network's own registers, where they differ from these, are in {CONFIG}."
+        text += f" The network's own registers, where they differ from these, are in {CONFIG}."
     half = -(-len(rows) // 2)
     tables = [
         table("Settings", ["setting", "value"], part, "settings")
@@ -73,7 +73,7 @@ def _settings(facts: Facts) -> Html:
     ]
     return section(
         "Settings",
-        element("p", told, class_="quiet"),
+        element("p", text, class_="quiet"),
         element("div", *tables, class_="side"),
         element("p", f"data sha256 {facts.config.dataset_key}", class_="quiet"),
     )

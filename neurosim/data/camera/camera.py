@@ -28,9 +28,9 @@ __all__ = [
     "check_stack", "images_a_second", "record", "sensor_of",
 ]  # fmt: skip
 
-_ROOM = 1 << 14
+_MIN_EVENTS = 1 << 14
 """Events that memory is allocated for at first; the longest of the 800 real recordings has 7,152."""
-_ROOM_PER_PIXEL = 32
+_EVENTS_PER_PIXEL = 32
 """The same for a large sensor. A recording with more events is repeated with enough memory."""
 _PIECE = 8
 """Images of N-MNIST's camera a thread takes at a time, some 5 ms of work, chosen here."""
@@ -75,8 +75,8 @@ def _draw(job: _Job, number: int) -> Any:
     return Draw(job.numbers[number], job.split, job.seed)  # type: ignore[arg-type]
 
 
-def _room(camera: Camera) -> int:
-    return max(_ROOM, _ROOM_PER_PIXEL * camera.sensor[0] * camera.sensor[1])
+def _capacity(camera: Camera) -> int:
+    return max(_MIN_EVENTS, _EVENTS_PER_PIXEL * camera.sensor[0] * camera.sensor[1])
 
 
 def _pixel_steps(camera: Camera) -> int:
@@ -112,7 +112,7 @@ def record(
     recordings: list[Events] = [np.empty(0, EVENT)] * len(job.images)
 
     def piece(begin: int, end: int) -> None:
-        sink = kernels.new_sink(_room(camera))
+        sink = kernels.new_sink(_capacity(camera))
         for number, image in enumerate(fit(job.images[begin:end], camera), begin):
             draw = _draw(job, number)
             found = kernels.record_image(image, tables(camera), draw, sink)
@@ -164,7 +164,7 @@ def bits(
     def piece(begin: int, end: int) -> None:
         kernels.mark_images(
             fit(job.images[begin:end], camera), tables(camera), job.numbers[begin:end], job.split,
-            job.seed, _room(camera), division, camera.window_us, out[begin:end],
+            job.seed, _capacity(camera), division, camera.window_us, out[begin:end],
         )  # fmt: skip
 
     threads.in_pieces(len(job.images), _piece(camera), piece)

@@ -209,11 +209,11 @@ class _Decoder:
         return kept
 
     def notes(self) -> list[str]:
-        told = [
+        dropped = [
             (self._skipped, "events marked invalid skipped"),
             (self._unmarked, "events not marked valid in packets that count them as valid: kept"),
         ]
-        return [f"{count:,} {what}" for count, what in told if count]
+        return [f"{count:,} {what}" for count, what in dropped if count]
 
 
 def _block_events() -> int:

@@ -52,7 +52,7 @@ _FAULTS = (
 
 
 @contextmanager
-def _told(source: Source, what: str, offset: int | None = 0) -> Iterator[None]:
+def _damage_reported(source: Source, what: str, offset: int | None = 0) -> Iterator[None]:
     try:
         yield
     except EventFileError:
@@ -73,7 +73,7 @@ def load(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> dict[st
         magic = source.head(len(NPY_MAGIC))
         if magic == NPY_MAGIC:
             file = io.BufferedReader(io.FileIO(source.path))
-            with file, _told(source, "no array can be read"):
+            with file, _damage_reported(source, "no array can be read"):
                 return {"": _array(source, file, source.size, max_bytes, "the array", 0)}
         if magic.startswith(ZIP_MAGIC):
             return _archive(source, max_bytes)
@@ -83,7 +83,7 @@ def load(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> dict[st
 def _archive(source: Source, max_bytes: int) -> dict[str, NDArray[Any]]:
     arrays: dict[str, NDArray[Any]] = {}
     left = max_bytes
-    with _told(source, "no archive of arrays"), zipfile.ZipFile(source.path) as archive:
+    with _damage_reported(source, "no archive of arrays"), zipfile.ZipFile(source.path) as archive:
         for info in archive.infolist():
             name = f"member {info.filename!r}"
             if info.is_dir():
@@ -94,7 +94,7 @@ def _archive(source: Source, max_bytes: int) -> dict[str, NDArray[Any]]:
                     f"and deflated members",
                     info.header_offset,
                 )
-            with _told(source, f"{name} cannot be read", info.header_offset):
+            with _damage_reported(source, f"{name} cannot be read", info.header_offset):
                 with archive.open(info) as file:
                     array = _array(source, file, info.file_size, left, name, info.header_offset)
                     if file.read(1):

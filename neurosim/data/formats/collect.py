@@ -53,7 +53,7 @@ class Collector:
     capacity     the most events that the bytes of the file can hold
     sensor       (height, width) that coordinates must be within
     max_events   more than these are refused
-    ordered      whether an event that comes late is an error; else late events are sorted, and told,
+    ordered      whether an event that comes late is an error; else late events are sorted, and noted,
                  where they are few and little late
     """
 
@@ -222,7 +222,7 @@ class Clock:
         return t
 
     def note(self) -> list[str]:
-        """What a person should be told of the wraps."""
+        """Notes on the wraps for the user."""
         if not self.wraps:
             return []
         times = "once" if self.wraps == 1 else f"{self.wraps} times"

@@ -77,11 +77,11 @@ class _Decoder:
         self._into.append(columns, Place(offset, 4, event))
 
     def notes(self) -> list[str]:
-        told = [
+        dropped = [
             (self._untimed, "events before the first time left out"),
             (self._others, "trigger and other words skipped"),
         ]
-        return [f"{count:,} {what}" for count, what in told if count] + self._clock.note()
+        return [f"{count:,} {what}" for count, what in dropped if count] + self._clock.note()
 
 
 FORMAT = Format("evt2", "Prophesee raw, EVT 2.0", (".raw",), sniff, read)

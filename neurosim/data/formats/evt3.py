@@ -165,11 +165,11 @@ class _Decoder:
         return t
 
     def notes(self) -> list[str]:
-        told = [
+        dropped = [
             (self._untimed, "events before the first time left out"),
             (self._skipped, "trigger and other words skipped"),
         ]
-        return [f"{count:,} {what}" for count, what in told if count] + self._clock.note()
+        return [f"{count:,} {what}" for count, what in dropped if count] + self._clock.note()
 
 
 def _places(carriers: Carriers) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

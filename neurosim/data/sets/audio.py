@@ -25,7 +25,7 @@ from neurosim.data.sensor import channels
 from neurosim.data.sets.base import Entry, Options, path_of
 from neurosim.data.source import About, Said
 from neurosim.data.source import Recordings as Sounds
-from neurosim.data.splits import held_out, told
+from neurosim.data.splits import held_out, split_note
 
 DIGITS = tuple(str(digit) for digit in range(10))
 TEST_INDICES = 5
@@ -213,7 +213,7 @@ def _divided(found: Recordings, holdout: str | None) -> tuple[NDArray[np.bool_],
             found.test,
             f"recordings 0..{TEST_INDICES - 1} of each speaker are the official test set",
         )
-    return held_out(found.labels), told()
+    return held_out(found.labels), split_note()
 
 
 def _cochlea(options: Options) -> Cochlea:

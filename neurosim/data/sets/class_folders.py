@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from neurosim.data.folders import Gathered, archives, listing, order
 from neurosim.data.labels import plural, shown
 from neurosim.data.source import PARTS, SourceError
-from neurosim.data.splits import TEST_SHARE, held_out, told
+from neurosim.data.splits import TEST_SHARE, held_out, split_note
 
 _PARTS = {
     "train": ("train", "training"),
@@ -144,7 +144,7 @@ def split_files(
             for part, mask in (("train", ~test), ("test", test))
         },
         {"train": labels[~test].astype(np.uint16), "test": labels[test].astype(np.uint16)},
-        [*notes, told(share)],
+        [*notes, split_note(share)],
     )
 
 

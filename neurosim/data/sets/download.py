@@ -28,7 +28,7 @@ def download(
 ) -> Path:
     """`place`, made by fetch(tonic, work folder), which returns the folder that is to lie there.
 
-    size, needed   room on disk, and what a person would unpack there, for the messages
+    size, needed   space on disk, and what a person would unpack there, for the messages
     Raises SourceError; then nothing is left behind.
     """
     try:

@@ -25,7 +25,7 @@ from neurosim.data.sets.base import RECORDED, Entry, Options, data_root, path_of
 from neurosim.data.sets.clock import from_first, since
 from neurosim.data.sets.download import download
 from neurosim.data.source import PARTS, About, FileSource, Grouped, Said, SourceError, content_of
-from neurosim.data.splits import held_out, told
+from neurosim.data.splits import held_out, split_note
 
 SENSOR = Sensor(128, 128)
 WINDOW_US = 6_000_000
@@ -138,7 +138,7 @@ def _with_test(
     for part, mask in (("train", ~test), ("test", test)):
         cuts[part] = _Cut(cut.files, cut.file[mask], cut.place[mask], cut.start[mask])
         labels[part] = all_labels[mask]
-    notes.append(told())
+    notes.append(split_note())
 
 
 def _of_recordings(top: Path) -> GestureSource:

@@ -25,7 +25,7 @@ from neurosim.data.sets.base import RECORDED, Entry, Options, path_of
 from neurosim.data.sets.class_folders import ClassFiles, class_files
 from neurosim.data.sets.clock import from_first
 from neurosim.data.source import PARTS, About, FileSource, Said, SourceError, content_of
-from neurosim.data.splits import held_out, told
+from neurosim.data.splits import held_out, split_note
 from neurosim.storage import StorageError, cache_root, sealed, unsealed, write_atomically
 
 LABELS = "labels.csv"
@@ -139,7 +139,7 @@ def _divided(table: Path, files: dict[str, list[Path]], labels: dict[str, list[s
             chosen = np.flatnonzero(mask).tolist()
             files[part] = [files["all"][n] for n in chosen]
             labels[part] = [labels["all"][n] for n in chosen]
-        notes.append(told())
+        notes.append(split_note())
     counts = {part: len(files[part]) for part in PARTS}
     named = labelled({part: np.array(labels[part]) for part in PARTS}, counts, None, str(table))
     return ClassFiles(named.names, {part: files[part] for part in PARTS}, named.labels, notes)
@@ -179,8 +179,8 @@ def open_source(place: str, options: Options, folder: Path | None) -> FileSource
     said = Said()
     for path, extent in zip(paths, extents, strict=True):
         said.add(path, extent.notes)
-    told_all = (*found.notes, *notes, longest, *said.notes(), *gathered.notes())
-    about = About(sensor, found.names, int(lengths.max()), notes=told_all)
+    all_notes = (*found.notes, *notes, longest, *said.notes(), *gathered.notes())
+    about = About(sensor, found.names, int(lengths.max()), notes=all_notes)
     return FileSource(about, found.files, labels, _record)
 
 

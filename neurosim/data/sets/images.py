@@ -26,7 +26,7 @@ from neurosim.data.labels import check_count, labelled
 from neurosim.data.sets.base import ARRAY_BYTES, RECORDED, Entry, Options, path_of
 from neurosim.data.sets.class_folders import class_files
 from neurosim.data.source import PARTS, SimulatedSource, SourceError, content_of
-from neurosim.data.splits import held_out, told
+from neurosim.data.splits import held_out, split_note
 
 SIMULATED = RECORDED | {"camera"}
 _IMAGES = ("x", "X", "images", "image", "data", "pixels")
@@ -123,7 +123,7 @@ def load_npz(path: Path) -> ArrayImages:
         {part: by_part["train"][mask] for part, mask in chosen.items()},
         {part: classes.labels["train"][mask] for part, mask in chosen.items()},
         classes.names,
-        [*notes, told()],
+        [*notes, split_note()],
     )
 
 

@@ -24,7 +24,7 @@ from neurosim.data.sets.base import Entry, Options, data_root, path_of
 from neurosim.data.sets.download import download
 from neurosim.data.sets.hdf5_spikes import SpikeFiles
 from neurosim.data.source import About, SourceError
-from neurosim.data.splits import held_out, told
+from neurosim.data.splits import held_out, split_note
 
 CHANNELS = 700
 WINDOW_US = {"shd": 1_400_000, "ssc": 1_000_000}
@@ -104,7 +104,7 @@ def open_source(name: str, place: str, options: Options, folder: Path | None) ->
         test = held_out(labels["train"])
         files["test"] = files["train"]
         numbers = {"train": np.flatnonzero(~test), "test": np.flatnonzero(test)}
-        notes.append(told())
+        notes.append(split_note())
     labels = {
         part: samples[files[part]].labels[numbers[part]].astype(np.uint16) for part in numbers
     }

@@ -34,7 +34,7 @@ from neurosim.data.sensor import MOST, Sensor, channels
 from neurosim.data.sets.base import ARRAY_BYTES, Entry, Options, path_of
 from neurosim.data.sets.hdf5_spikes import SpikeFiles
 from neurosim.data.source import PARTS, About, Recordings, Said, SourceError, content_of
-from neurosim.data.splits import held_out, told
+from neurosim.data.splits import held_out, split_note
 
 STEP_US = 1000
 """What a step stands for where a file does not say it; of use only to speak of windows."""
@@ -332,7 +332,7 @@ def _split(
         spikes["test"] = spikes["train"]
         numbers = {"train": np.flatnonzero(~test), "test": np.flatnonzero(test)}
         labels = {part: classes.labels["train"][numbers[part]] for part in PARTS}
-        notes.append(told())
+        notes.append(split_note())
     first = next(iter(spikes.values()))
     if isinstance(first, Steps):
         notes.append(f"{first.octets.shape[1]} steps of {first.step_us} us in the file")
@@ -350,7 +350,7 @@ def _like_shd(path: Path) -> SpikeFiles:
     events = [samples[number].recording.events for number in range(len(samples))]
     units = max((int(one["x"].max()) + 1 for one in events if len(one)), default=1)
     window = max((int(one["t"][-1]) + 1 for one in events if len(one)), default=1)
-    about = About(channels(units), names, window, notes=(told(),))
+    about = About(channels(units), names, window, notes=(split_note(),))
     labels = {part: samples.labels[numbers[part]].astype(np.uint16) for part in PARTS}
     return SpikeFiles(about, dict.fromkeys(PARTS, path), {path: samples}, numbers, labels)
 

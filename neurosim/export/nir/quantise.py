@@ -138,9 +138,9 @@ def quantised(
         connections.append(connection)
         weights.append(dense)
         rows += more
-    told = tuple(row for row in rows if row.register != "bias_mant" or drive.any())
+    reported = tuple(row for row in rows if row.register != "bias_mant" or drive.any())
     remarks = _remarks(name, node, found, wires)
-    return Quantised(population, tuple(connections), tuple(weights), told, remarks)
+    return Quantised(population, tuple(connections), tuple(weights), reported, remarks)
 
 
 def _exact_scale(currents: list[Float], threshold: Float, drive: Float) -> float | None:
@@ -272,9 +272,9 @@ def _each(values: Any) -> int | tuple[int, ...]:
 
 
 def _remarks(name: str, node: Any, found: Dynamics, wires: list[Wire]) -> tuple[str, ...]:
-    told = []
+    reported = []
     if np.any(plain(node.v_reset)):
-        told.append(f"node {name!r}: v starts at v_reset, which is the chip's 0")
+        reported.append(f"node {name!r}: v starts at v_reset, which is the chip's 0")
     if (found.synapse < 1).any() and any(wire.bias.any() for wire in wires):
-        told.append(f"node {name!r}: a bias acts in full at once, and not after some tau_syn")
-    return tuple(told)
+        reported.append(f"node {name!r}: a bias acts in full at once, and not after some tau_syn")
+    return tuple(reported)

@@ -179,8 +179,8 @@ def run_sample(
     u, v, dead, ring = state.u[sample], state.v[sample], state.dead[sample], state.ring[sample]
     b = state.b[sample]
     a, x, seen = np.zeros_like(u), np.zeros_like(u), np.zeros_like(u)
-    room = max(64 * bits.shape[2], graded.shape[2], u.size) + 64
-    events, values = np.empty(room, np.int32), np.empty(room, np.int32)
+    capacity = max(64 * bits.shape[2], graded.shape[2], u.size) + 64
+    events, values = np.empty(capacity, np.int32), np.empty(capacity, np.int32)
     for local in range(spikes.shape[1]):
         step = state.step[sample]
         send_inputs(

@@ -331,7 +331,7 @@ def conv_accumulate(
     geometry,
     terms_array,
     lanes,
-    told,
+    active,
     events_array,
     counts,
     padded_array,
@@ -341,7 +341,7 @@ def conv_accumulate(
 
     spikes  as for `pack_rows`
     terms   int16 (trial, step, lane), flat
-    told    uint8 (trial,): 0 where all terms of a trial are 0
+    active  uint8 (trial,): 0 where all terms of a trial are 0
     events  int32 (classes.list_at[-1],), counts int64 (class,): scratch
     padded  int16 (step, y, x, channel), flat, WIDTH longer: scratch, zeroed once
     """
@@ -350,7 +350,7 @@ def conv_accumulate(
     of_lane, base = pointer(classes.of_lane), pointer(classes.base)
     plane = classes.height * classes.width * geometry.channels
     for trial in range(begin, end):
-        if told[trial] == 0:
+        if active[trial] == 0:
             continue
         _pad_terms(classes, geometry, terms, trial * steps * lanes, lanes, steps, padded)
         for index in range(counts.size):

@@ -222,11 +222,12 @@ def _add_scaled(current, place, part, scale):
 
 
 @kernel
-def base_currents(begin, end, chain, frames, axons, currents, reach):
+def base_currents(begin, end, chain, frames, axons, currents, max_current):
     """The current that all members share: first-layer synapses under each sample's frames.
 
     frames uint64 (sample, step, word); axons int32 (source + LISTED,), scratch; written for samples
-    `begin` .. `end` - 1: currents int32 (sample, step, lane), and reach int64 (sample,), their largest size
+    `begin` .. `end` - 1: currents int32 (sample, step, lane), and the largest of them,
+    max_current int64 (sample,)
     """
     steps, words, lanes = frames.shape[1], frames.shape[2], chain.lanes[0]
     for sample in range(begin, end):
@@ -249,4 +250,4 @@ def base_currents(begin, end, chain, frames, axons, currents, reach):
             value = load(pointer(currents), at)
             size = select(zero > value, zero - value, value)
             largest = select(size > largest, size, largest)
-        reach[sample] = greatest(largest)
+        max_current[sample] = greatest(largest)

@@ -249,13 +249,13 @@ def new_sink(capacity):
 
 
 @kernel
-def mark_images(images, tables, numbers, split, seed, room, cells, window, bits):
+def mark_images(images, tables, numbers, split, seed, capacity, cells, window, bits):
     """Record images, uint8 (image, *field), and set the bits of their frames.
 
-    room   events that memory is allocated for; a recording with more is repeated with enough memory
-    bits   uint64 (image, step, word), zero before
+    capacity  events that memory is allocated for; a recording with more is repeated with enough memory
+    bits      uint64 (image, step, word), zero before
     """
-    sink = new_sink(room)
+    sink = new_sink(capacity)
     for i in range(images.shape[0]):
         draw = Draw(numbers[i], split, seed)
         found = record_image(images[i], tables, draw, sink)

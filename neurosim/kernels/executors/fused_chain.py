@@ -31,19 +31,19 @@ from neurosim.kernels.executors.output_batch import (
 )
 from neurosim.kernels.generator import lane_words
 from neurosim.kernels.neurons.lif import (
-    ALONG,
+    EVENT_ALIGNED,
     NONE,
-    STILL,
+    UNPERTURBED,
+    PairTrial,
     Place,
-    Presented,
     decays_of,
     is_plain,
     near_threshold_mask,
     run_aligned_first,
     run_first,
     run_pair,
-    run_still,
-    run_still_pair,
+    run_unperturbed,
+    run_unperturbed_pair,
 )
 from neurosim.kernels.noise.weight_noise import (
     draw_aligned,
@@ -92,7 +92,7 @@ class Chain(NamedTuple):
     bias: NDArray[np.int32]  # (layer, lane) added to v in each step
     threshold: NDArray[np.int32]  # (layer, lane)
     decays: NDArray[np.int32]  # (layer, 4), see neurons/lif.py
-    reach: NDArray[np.int64]  # (layer,) bound of the synaptic current, from the weights
+    max_current: NDArray[np.int64]  # (layer,) bound of the synaptic current, from the weights
     headroom: NDArray[np.int64]  # (layer,) largest current that saturates neither u nor v
 
 
@@ -105,8 +105,10 @@ class Noise(NamedTuple):
     scale: NDArray[np.int64]  # (layer,)
     bias_scale: NDArray[np.int64]  # (layer,)
     seed: np.uint64
-    turn: NDArray[np.int64]  # (layer,) -1, or the layer's index among the event-aligned ones
-    turns: int  # number of event-aligned layers, at least 1
+    aligned_index: NDArray[
+        np.int64
+    ]  # (layer,) -1, or the layer's index among the event-aligned ones
+    aligned_layers: int  # number of event-aligned layers, at least 1
     period: int  # event-aligned noise acts in steps 0, period, 2 period ...
     window: int  # ... where the membrane is within this distance of its threshold; 0: no limit
     directions: int  # per pair: 1 that its members share, or 2, one each
@@ -128,7 +130,7 @@ class Samples(NamedTuple):
     frames: NDArray[np.uint64]  # (sample, step, word)
     labels: NDArray[np.uint16]  # (sample,)
     currents: NDArray[np.int32]  # (sample, step, lane) of the first layer
-    reach: NDArray[np.int64]  # (sample,) largest of its currents
+    max_current: NDArray[np.int64]  # (sample,) largest of its currents
     masks: NDArray[np.uint16]  # (sample, layer, step, lane / 16); empty: no window
 
 
@@ -169,7 +171,7 @@ def _point_chain(chain):
         pointer(chain.bias),
         pointer(chain.threshold),
         pointer(chain.decays),
-        pointer(chain.reach),
+        pointer(chain.max_current),
         pointer(chain.headroom),
     )
 
@@ -180,7 +182,7 @@ def _point_samples(samples):
         pointer(samples.frames),
         pointer(samples.labels),
         pointer(samples.currents),
-        pointer(samples.reach),
+        pointer(samples.max_current),
         pointer(samples.masks),
     )
 
@@ -194,8 +196,8 @@ def _point_noise(noise):
         pointer(noise.scale),
         pointer(noise.bias_scale),
         noise.seed,
-        pointer(noise.turn),
-        noise.turns,
+        pointer(noise.aligned_index),
+        noise.aligned_layers,
         noise.period,
         noise.window,
         noise.directions,
@@ -305,14 +307,14 @@ def _draw_pair(chain, noise, steps, pair, generation, scratch, other):
 
 @kernel
 def _member_noise(
-    chain, noise, layer, steps, direction, spikes, at, masks, gates_at, out_at, scratch
+    chain, noise, layer, steps, direction, spikes, at, masks, masks_at, out_at, scratch
 ):
     """Write the noise current of a direction for a layer's spikes to scratch.noise; return its bound."""
     if not perturbs(noise, layer, direction):
         _silence(scratch.noise, out_at, out_at + steps * chain.lanes[layer])
         return FROM_START
-    if noise.turn[layer] >= 0:
-        return aligned_current(chain, noise, layer, steps, masks, gates_at, out_at, scratch)
+    if noise.aligned_index[layer] >= 0:
+        return aligned_current(chain, noise, layer, steps, masks, masks_at, out_at, scratch)
     return noise_current(chain, noise, layer, steps, spikes, at, out_at, scratch)
 
 
@@ -333,12 +335,12 @@ def _spikes_of(chain, layer, steps, lane, scratch, outputs):
 
 @inlined
 def _noise_of_first(noise, direction, other_direction):
-    """Noise that the first layer computes itself: its rank, ALONG (event-aligned), or NONE."""
-    if noise.turn[0] < 0:
+    """Noise that the first layer computes itself: its rank, EVENT_ALIGNED (event-aligned), or NONE."""
+    if noise.aligned_index[0] < 0:
         return noise.rank if noise.scale[0] != 0 and not noise.full_rank else NONE
     plain = not noise.graded and noise.period == 1 and noise.window == 0
     both = perturbs(noise, FROM_START, direction) and perturbs(noise, FROM_START, other_direction)
-    return ALONG if plain and both else NONE
+    return EVENT_ALIGNED if plain and both else NONE
 
 
 @inlined
@@ -351,7 +353,7 @@ def _run_first_layer(
     """
     half = steps * chain.lanes[0]
     plus_at, minus_at = first * half, second * half
-    gates_of = chain.layers * steps * 4 * chain.spike_words
+    masks_row = chain.layers * steps * 4 * chain.spike_words
     apart = noise.directions > 1 or first != second
     minus_noise_at = int64(half if apart else 0)
     other_direction = direction + noise.directions - 1
@@ -377,7 +379,7 @@ def _run_first_layer(
             samples.frames,
             frames_at,
             samples.masks,
-            first * gates_of,
+            first * masks_row,
             FROM_START,
             scratch,
         )
@@ -391,15 +393,17 @@ def _run_first_layer(
                 samples.frames,
                 minus_frames_at,
                 samples.masks,
-                second * gates_of,
+                second * masks_row,
                 half,
                 other,
             )
     of_minus = of_minus if apart else of_plus
-    reach = max(samples.reach[first], samples.reach[second]) + max(of_plus, of_minus)
-    if is_plain(chain, FROM_START, reach):
+    max_current = max(samples.max_current[first], samples.max_current[second]) + max(
+        of_plus, of_minus
+    )
+    if is_plain(chain, FROM_START, max_current):
         run_first(
-            Presented(
+            PairTrial(
                 chain,
                 rank,
                 noise.scale[0],
@@ -419,7 +423,7 @@ def _run_first_layer(
         own, at = (other, minus_noise_at) if side else (scratch, FROM_START)
         if rank > NONE:
             low_rank_current(chain, noise, FROM_START, steps, at, own)
-        elif rank == ALONG:
+        elif rank == EVENT_ALIGNED:
             aligned_current(chain, noise, FROM_START, steps, samples.masks, FROM_START, at, own)
     return run_pair(
         chain,
@@ -430,7 +434,7 @@ def _run_first_layer(
         samples.currents,
         minus_at,
         minus_noise_at,
-        reach,
+        max_current,
         scratch,
         other,
         out,
@@ -450,7 +454,7 @@ def _run_hidden(
     Returns the saturated registers of each.
     """
     row = steps * chain.spike_words
-    gates_of = chain.layers * row * 4
+    masks_row = chain.layers * row * 4
     saturated_plus = int64(0)
     saturated_minus = int64(0)
     for layer in range(chain.layers - 1):
@@ -461,7 +465,7 @@ def _run_hidden(
                 chain, noise, samples, first, second, steps, direction, scratch, other, out, place
             )
         else:
-            noise_reach = int64(0)
+            max_noise = int64(0)
             for side in range(2):
                 own, sample = (other, second) if side else (scratch, first)
                 at = (side * chain.layers + layer - 1) * row
@@ -475,11 +479,11 @@ def _run_hidden(
                     scratch.spikes,
                     at,
                     samples.masks,
-                    sample * gates_of,
+                    sample * masks_row,
                     side * half,
                     own,
                 )
-                noise_reach = max(noise_reach, side_reach)
+                max_noise = max(max_noise, side_reach)
             plus, minus = run_pair(
                 chain,
                 layer,
@@ -489,7 +493,7 @@ def _run_hidden(
                 scratch.currents,
                 half,
                 half,
-                chain.reach[layer] + noise_reach,
+                chain.max_current[layer] + max_noise,
                 scratch,
                 other,
                 out,
@@ -505,24 +509,24 @@ def _run_still_first(chain, samples, first, second, steps, scratch, out, place):
     """`_run_first_layer` of the unperturbed network."""
     half = steps * chain.lanes[0]
     first_at, second_at = first * half, second * half
-    reach = max(samples.reach[first], samples.reach[second])
-    if not is_plain(chain, FROM_START, reach):
-        return run_still_pair(
+    max_current = max(samples.max_current[first], samples.max_current[second])
+    if not is_plain(chain, FROM_START, max_current):
+        return run_unperturbed_pair(
             chain,
             FROM_START,
             steps,
             samples.currents,
             first_at,
             second_at,
-            reach,
+            max_current,
             scratch,
             out,
             place,
         )
-    run_still(
-        Presented(
+    run_unperturbed(
+        PairTrial(
             chain,
-            STILL,
+            UNPERTURBED,
             FROM_START,
             steps,
             samples.currents,
@@ -539,7 +543,7 @@ def _run_still_first(chain, samples, first, second, steps, scratch, out, place):
 
 
 @inlined
-def _run_still_hidden(chain, samples, first, second, steps, lane, scratch, outputs):
+def _run_unperturbed_hidden(chain, samples, first, second, steps, lane, scratch, outputs):
     """`_run_hidden` of the unperturbed network on two samples; less to compile by far."""
     out, place = _spikes_of(chain, FROM_START, steps, lane, scratch, outputs)
     saturated_first, saturated_second = FROM_START, FROM_START
@@ -553,14 +557,14 @@ def _run_still_hidden(chain, samples, first, second, steps, lane, scratch, outpu
             at = (side * chain.layers + layer - 1) * steps * chain.spike_words
             layer_current(chain, layer, steps, scratch.spikes, at, side * half, scratch)
         out, place = _spikes_of(chain, layer, steps, lane, scratch, outputs)
-        of_first, of_second = run_still_pair(
+        of_first, of_second = run_unperturbed_pair(
             chain,
             layer,
             steps,
             scratch.currents,
             FROM_START,
             half,
-            chain.reach[layer],
+            chain.max_current[layer],
             scratch,
             out,
             place,
@@ -574,11 +578,15 @@ def _run_still_hidden(chain, samples, first, second, steps, lane, scratch, outpu
 def _rows_needed(chain, noise):
     """Whether the last layer needs currents or noise that an output batch does not compute."""
     last = chain.layers - 1
-    return last == 0 or not chain.looks_up or (noise.scale[last] != 0 and noise.turn[last] >= 0)
+    return (
+        last == 0
+        or not chain.looks_up
+        or (noise.scale[last] != 0 and noise.aligned_index[last] >= 0)
+    )
 
 
 @kernel
-def _show_current_rows(chain, samples, sample, steps, lane, scratch, outputs):
+def _write_current_rows(chain, samples, sample, steps, lane, scratch, outputs):
     """Write the currents that the output batch does not compute to a trial's lane; return a bound on them,
     and whether there were any."""
     last = chain.layers - 1
@@ -587,11 +595,11 @@ def _show_current_rows(chain, samples, sample, steps, lane, scratch, outputs):
     if last == 0:
         at = sample * steps * lanes
         place_rows(samples.currents, at, lanes, neurons, steps, int64(1), adds, lane, outputs)
-        bound, adds = samples.reach[sample], True
+        bound, adds = samples.max_current[sample], True
     elif not chain.looks_up:
         at = (last - 1) * steps * chain.spike_words
         place = place_of(lane, steps)
-        keep_spikes(
+        copy_spikes(
             chain, last - 1, steps, outputs.patterns, PLUS, place, scratch.spike_bits, 4 * at
         )
         layer_current(chain, last, steps, scratch.spikes, at, FROM_START, scratch)
@@ -603,16 +611,16 @@ def _show_current_rows(chain, samples, sample, steps, lane, scratch, outputs):
 
 
 @kernel
-def _show_rows(chain, noise, samples, sample, steps, direction, lane, sign, scratch, outputs):
+def _write_rows(chain, noise, samples, sample, steps, direction, lane, sign, scratch, outputs):
     """Write the currents of `_rows_needed` to a trial's lane; return a bound on them.
 
     scratch, sign  noise of the member, and its sign
     """
     last = chain.layers - 1
     lanes, neurons = chain.lanes[last], chain.neurons[last]
-    gates_at = sample * chain.layers * steps * 4 * chain.spike_words
-    bound, adds = _show_current_rows(chain, samples, sample, steps, lane, scratch, outputs)
-    if last == 0 or noise.turn[last] >= 0:
+    masks_at = sample * chain.layers * steps * 4 * chain.spike_words
+    bound, adds = _write_current_rows(chain, samples, sample, steps, lane, scratch, outputs)
+    if last == 0 or noise.aligned_index[last] >= 0:
         frames_at = sample * steps * chain.words[0]
         bound += _member_noise(
             chain,
@@ -623,7 +631,7 @@ def _show_rows(chain, noise, samples, sample, steps, direction, lane, sign, scra
             samples.frames,
             frames_at,
             samples.masks,
-            gates_at,
+            masks_at,
             FROM_START,
             scratch,
         )
@@ -632,7 +640,7 @@ def _show_rows(chain, noise, samples, sample, steps, direction, lane, sign, scra
 
 
 @inlined
-def keep_spikes(chain, layer, steps, spikes, member, place, rows, at):
+def copy_spikes(chain, layer, steps, spikes, member, place, rows, at):
     """Copy a member's spikes of a layer to uint16 rows (step, sixteen neurons) from `at` on."""
     begin = place.plus if member == PLUS else place.minus
     for t in range(steps):
@@ -643,10 +651,10 @@ def keep_spikes(chain, layer, steps, spikes, member, place, rows, at):
 
 @kernel
 def _score_pairs(
-    chain, noise, steps, readout, samples, lanes, reach, rows, outputs, fitness, saturated
+    chain, noise, steps, readout, samples, lanes, max_current, rows, outputs, fitness, saturated
 ):
     """Run the last layer on the first `lanes` of an output batch, and add the fitness of its pairs."""
-    run_output_batch(chain, noise, steps, reach, rows, outputs)
+    run_output_batch(chain, noise, steps, max_current, rows, outputs)
     find_logits(readout, chain.neurons[chain.layers - 1], outputs)
     logs = pointer(readout.logs)
     for lane in range(lanes):
@@ -694,7 +702,7 @@ def evaluate_pairs(
     steps = sample_arrays.frames.shape[1]
     rows = _rows_needed(chain, noise)
     batch = groups.shape[1]
-    lane, reach = FROM_START, FROM_START
+    lane, max_current = FROM_START, FROM_START
     for index in range(begin, end):
         direction = _draw_pair(chain, noise, steps, first_pair + index, generation, scratch, other)
         for place in range(batch):
@@ -718,7 +726,7 @@ def evaluate_pairs(
             saturated[index, 1] += minus
             if rows:
                 second = direction + noise.directions - 1
-                of_plus = _show_rows(
+                of_plus = _write_rows(
                     chain,
                     noise,
                     samples,
@@ -730,7 +738,7 @@ def evaluate_pairs(
                     scratch,
                     outputs,
                 )
-                of_minus = _show_rows(
+                of_minus = _write_rows(
                     chain,
                     noise,
                     samples,
@@ -742,7 +750,7 @@ def evaluate_pairs(
                     other,
                     outputs,
                 )
-                reach = max(reach, of_plus, of_minus)
+                max_current = max(max_current, of_plus, of_minus)
             outputs.shared[lane >> 1], outputs.pairs[lane >> 1] = sample, index
             lane += 2
             if lane == BATCH_LANES or (index == end - 1 and place == batch - 1):
@@ -753,13 +761,13 @@ def evaluate_pairs(
                     readout,
                     samples,
                     lane,
-                    reach,
+                    max_current,
                     rows,
                     outputs,
                     fitness,
                     saturated,
                 )
-                lane, reach = FROM_START, FROM_START
+                lane, max_current = FROM_START, FROM_START
 
 
 @kernel
@@ -791,10 +799,10 @@ def forward(
     row, kept = 4 * steps * chain.spike_words, pointer_to_halves(trains)
     rows = _rows_needed(chain, noise)
     for begun in range(begin, end, BATCH_LANES):
-        past, reach = min(begun + BATCH_LANES, end), FROM_START
+        past, max_current = min(begun + BATCH_LANES, end), FROM_START
         for first in range(begun, past, 2):
             lane, second = first - begun, min(first + 1, past - 1)
-            plus, minus = _run_still_hidden(
+            plus, minus = _run_unperturbed_hidden(
                 chain, samples, first, second, steps, lane, scratch, outputs
             )
             saturated[first], saturated[second] = plus, (minus if second > first else plus)
@@ -803,13 +811,13 @@ def forward(
                 for layer in range(last):
                     out, place = _spikes_of(chain, layer, steps, lane, scratch, outputs)
                     at = (sample * last + layer) * row
-                    keep_spikes(chain, layer, steps, out, side, place, kept, at)
+                    copy_spikes(chain, layer, steps, out, side, place, kept, at)
                 if rows:
-                    bound, _ = _show_current_rows(
+                    bound, _ = _write_current_rows(
                         chain, samples, sample, steps, lane + side, scratch, outputs
                     )
-                    reach = max(reach, bound)
-        run_output_batch(chain, noise, steps, reach, rows, outputs)
+                    max_current = max(max_current, bound)
+        run_output_batch(chain, noise, steps, max_current, rows, outputs)
         for sample in range(begun, past):
             lane = sample - begun
             saturated[sample] += outputs.saturated[lane]
@@ -907,17 +915,17 @@ def near_threshold_masks(
 def _run_credit_first(chain, noise, samples, sample, steps, scratch, out, place):
     """`_run_first_layer` of a pair whose members share event-aligned noise, on one sample."""
     at = sample * steps * chain.lanes[0]
-    gates_at = sample * chain.layers * steps * 4 * chain.spike_words
+    masks_at = sample * chain.layers * steps * 4 * chain.spike_words
     rank = _noise_of_first(noise, FROM_START, FROM_START)
     bound = noise.scale[0]
-    if rank != ALONG:
+    if rank != EVENT_ALIGNED:
         bound = aligned_current(
-            chain, noise, FROM_START, steps, samples.masks, gates_at, FROM_START, scratch
+            chain, noise, FROM_START, steps, samples.masks, masks_at, FROM_START, scratch
         )
-    reach = samples.reach[sample] + bound
-    if is_plain(chain, FROM_START, reach):
+    max_current = samples.max_current[sample] + bound
+    if is_plain(chain, FROM_START, max_current):
         run_aligned_first(
-            Presented(
+            PairTrial(
                 chain,
                 rank,
                 noise.scale[0],
@@ -933,7 +941,7 @@ def _run_credit_first(chain, noise, samples, sample, steps, scratch, out, place)
             )
         )
         return FROM_START, FROM_START
-    if rank == ALONG:
+    if rank == EVENT_ALIGNED:
         aligned_current(
             chain, noise, FROM_START, steps, samples.masks, FROM_START, FROM_START, scratch
         )
@@ -946,7 +954,7 @@ def _run_credit_first(chain, noise, samples, sample, steps, scratch, out, place)
         samples.currents,
         at,
         FROM_START,
-        reach,
+        max_current,
         scratch,
         scratch,
         out,
@@ -967,7 +975,7 @@ def credit_pairs(
     first_pair,
     generation,
     errors_array,
-    blame_array,
+    feedback_array,
     largest,
     credits_array,
     saturated,
@@ -984,16 +992,23 @@ def credit_pairs(
     noise = _point_noise(noise_arrays)
     scratch = _point_scratch(scratch_arrays, PLUS)  # of both members, which share their noise
     samples = _point_samples(sample_arrays)
-    errors, feedback, credits = pointer(errors_array), pointer(blame_array), pointer(credits_array)
+    errors, feedback, credits = (
+        pointer(errors_array),
+        pointer(feedback_array),
+        pointer(credits_array),
+    )
     steps, lanes = sample_arrays.frames.shape[1], chain.lanes[0]
     spikes = _rows_of(chain, FROM_START, steps)
     decay_u, decay_v = decays_of(chain.decays, READOUT_LAYER)
-    told, blamed = int64(-1), False
+    current_sample, any_feedback = int64(-1), False
     for index in range(begin, end):
         sample = groups[index // pairs, 0]
-        if sample != told:
-            blamed, told = feedback_errors(chain, errors, sample * chain.lanes[1], feedback), sample
-        if not blamed:
+        if sample != current_sample:
+            any_feedback, current_sample = (
+                feedback_errors(chain, errors, sample * chain.lanes[1], feedback),
+                sample,
+            )
+        if not any_feedback:
             continue
         draw_aligned(chain, noise, FROM_START, steps, first_pair + index, generation, scratch)
         plus, minus = _run_credit_first(

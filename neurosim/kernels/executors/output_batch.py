@@ -141,7 +141,7 @@ def _sixteens(chain):
 def carries_dot_products(chain, noise):
     """Whether noise is on the last layer's weights, and its sources are the patterns."""
     last = chain.layers - 1
-    return last > 0 and noise.scale[last] != 0 and noise.turn[last] < 0
+    return last > 0 and noise.scale[last] != 0 and noise.aligned_index[last] < 0
 
 
 @inlined
@@ -227,7 +227,7 @@ def _factor_dot_products(chain, noise, steps, outputs):
     if noise.graded and not noise.full_rank:
         largest *= GRADED_OFFSET
     zero = splat(int32(0))
-    reach = FIRST
+    max_current = FIRST
     for field in range(chain.neurons[last] if noise.full_rank else noise.rank):
         most = zero
         for t in range(steps):
@@ -244,8 +244,8 @@ def _factor_dot_products(chain, noise, steps, outputs):
                     BATCH_LANES,
                     sixteens,
                 )
-                utilities = splat(int32(ONE_NUMBER << plane))
-                first, second = first + hits[0] * utilities, second + hits[1] * utilities
+                weight = splat(int32(ONE_NUMBER << plane))
+                first, second = first + hits[0] * weight, second + hits[1] * weight
             if noise.graded:
                 offset = splat(int32(GRADED_OFFSET))
                 first, second = first - offset * ones[0], second - offset * ones[1]
@@ -257,8 +257,8 @@ def _factor_dot_products(chain, noise, steps, outputs):
                 size = select(zero > drive, zero - drive, drive)
                 most = select(size > most, size, most)
         bound = greatest(most) * largest
-        reach = max(reach, bound) if noise.full_rank else reach + bound
-    return reach
+        max_current = max(max_current, bound) if noise.full_rank else max_current + bound
+    return max_current
 
 
 @inlined
@@ -294,7 +294,7 @@ def _looked_up(chain, neuron, next_neuron, sixteens, t, steps, outputs):
 
 
 @inlined
-def _bring(noise, neuron, neurons, t, steps, adds, driven, first, second, outputs):
+def _write_current(noise, neuron, neurons, t, steps, adds, driven, first, second, outputs):
     """Write a neuron's current of a step, and its noise, to outputs.currents; add it if `adds`."""
     to = (neuron * steps + t) * BATCH_LANES
     if adds:
@@ -313,7 +313,7 @@ def _bring(noise, neuron, neurons, t, steps, adds, driven, first, second, output
 
 
 @inlined
-def _bring_currents(chain, noise, steps, adds, outputs):
+def _write_currents(chain, noise, steps, adds, outputs):
     """Write every neuron's current in every step to outputs.currents; add it if `adds`."""
     neurons = chain.neurons[chain.layers - 1]
     sixteens = _sixteens(chain)
@@ -327,9 +327,9 @@ def _bring_currents(chain, noise, steps, adds, outputs):
                 a_0, a_1, b_0, b_1 = _looked_up(
                     chain, neuron, following, sixteens, t, steps, outputs
                 )
-            _bring(noise, neuron, neurons, t, steps, adds, driven, a_0, a_1, outputs)
+            _write_current(noise, neuron, neurons, t, steps, adds, driven, a_0, a_1, outputs)
             if following != neuron:
-                _bring(noise, following, neurons, t, steps, adds, driven, b_0, b_1, outputs)
+                _write_current(noise, following, neurons, t, steps, adds, driven, b_0, b_1, outputs)
 
 
 def _compile_run(step):
@@ -375,19 +375,19 @@ _run_free = _compile_run(step_free)
 
 
 @kernel
-def run_output_batch(chain, noise, steps, reach, adds, outputs):
+def run_output_batch(chain, noise, steps, max_current, adds, outputs):
     """Run the last layer on all lanes, given their patterns, their noise and currents from rows.
 
-    reach   bound on the currents from rows in `outputs.currents`
+    max_current   bound on the currents from rows in `outputs.currents`
     adds    whether there are any; otherwise `outputs.currents` holds values of other trials
     """
     last = chain.layers - 1
     if last > 0:
-        reach += chain.reach[last]
+        max_current += chain.max_current[last]
     if carries_dot_products(chain, noise):
-        reach += _factor_dot_products(chain, noise, steps, outputs)
-    _bring_currents(chain, noise, steps, adds, outputs)
-    if reach <= chain.headroom[last]:
+        max_current += _factor_dot_products(chain, noise, steps, outputs)
+    _write_currents(chain, noise, steps, adds, outputs)
+    if max_current <= chain.headroom[last]:
         _run_free(chain, steps, outputs)
     else:
         _run_checked(chain, steps, outputs)

@@ -264,7 +264,7 @@ def _compile_perturb(step):
     def perturb_layer(
         begin, end, steps, lanes, neurons, registers, current_array, shift, kernel_array, masks_array,
         noise, credit, errors_array, planes_array, scratch_array, credits_array, terms_array,
-        deltas_array, told,
+        deltas_array, active,
     ):  # fmt: skip
         """Run the members of trials `begin` .. `end` - 1 and write the credits of their noise.
 
@@ -273,7 +273,7 @@ def _compile_perturb(step):
         credits  int16 (trial, pair, lane), written
         terms    int16 (trial, step, lane), written: sum over pairs of credit * noise
         deltas   int32 (trial, lane), written: gated errors
-        told     uint8 (trial,), written: whether any term is not 0
+        active   uint8 (trial,), written: whether any term is not 0
         """
         current, weigh = pointer(current_array), pointer(kernel_array)
         masks, errors, planes = pointer(masks_array), pointer(errors_array), pointer(planes_array)
@@ -289,7 +289,7 @@ def _compile_perturb(step):
         )
         up, down = splat(int32(noise.scale)), splat(int32(-noise.scale))
         for trial in range(begin, end):
-            told[trial] = uint8(0)
+            active[trial] = uint8(0)
             if not _any(errors, trial * lanes, lanes):
                 for first in range(0, lanes, WIDTH):
                     store(deltas, trial * lanes + first, zero)
@@ -346,7 +346,7 @@ def _compile_perturb(step):
                     for t in range(steps):
                         store(terms, here + t * lanes, zero)
                     continue
-                told[trial] = uint8(1)
+                active[trial] = uint8(1)
                 for t in range(steps):
                     term = zero
                     if t % noise.period == 0:

@@ -30,9 +30,9 @@ from neurosim.kernels.simd import WIDTH, load, select, spike_bits, spikes_of, sp
 U_MULTIPLIER, U_SHIFT, V_MULTIPLIER, V_SHIFT = range(4)
 """Places in a layer's row of four decay numbers (int32): `arithmetic.decay_factors` of du + 1 and of dv."""
 NOTHING = np.int64(0)
-STILL, ALONG, NONE, ONE, MANY = range(-2, 3)
-"""Noise that the first layer computes itself: event-aligned (ALONG), none, of one rank or of many ranks;
-STILL: no noise at all."""
+UNPERTURBED, EVENT_ALIGNED, NONE, ONE, MANY = range(-2, 3)
+"""Noise that the first layer computes itself: event-aligned, none (it is in `scratch.noise`), of one rank or
+of many ranks; UNPERTURBED: no noise at all."""
 
 
 class Place(NamedTuple):
@@ -146,15 +146,15 @@ def _compile_run_pair(step, noisy):
 
 run_checked = _compile_run_pair(step_checked, noisy=True)
 run_free = _compile_run_pair(step_free, noisy=True)
-still_checked = _compile_run_pair(step_checked, noisy=False)
-still_free = _compile_run_pair(step_free, noisy=False)
+unperturbed_checked = _compile_run_pair(step_checked, noisy=False)
+unperturbed_free = _compile_run_pair(step_free, noisy=False)
 
 
-class Presented(NamedTuple):
+class PairTrial(NamedTuple):
     """Samples and noise of both members of a pair: arrays as for `run_pair`."""
 
     chain: Any
-    rank: int  # of the noise, NONE where it is in scratch.noise, or ALONG
+    rank: int  # of the noise, NONE where it is in scratch.noise, or EVENT_ALIGNED
     scale: Any  # int: of event-aligned noise
     steps: int
     current: Any
@@ -167,7 +167,7 @@ class Presented(NamedTuple):
     place: Place
 
 
-class Sixteen(NamedTuple):
+class NeuronVector(NamedTuple):
     """Sixteen neurons, and their constants."""
 
     lane: int  # of the first
@@ -181,26 +181,26 @@ class Sixteen(NamedTuple):
 
 
 @inlined
-def _sixteen(presentation, first):
-    lane = min(first, presentation.chain.lanes[0] - WIDTH)  # the last one may be repeated
-    return Sixteen(
+def _neuron_vector(trial, first):
+    lane = min(first, trial.chain.lanes[0] - WIDTH)  # the last one may be repeated
+    return NeuronVector(
         lane,
-        lane // WIDTH * presentation.place.sixteen,
-        load(presentation.chain.threshold, lane),
-        load(presentation.chain.bias, lane),
-        load(presentation.scratch.bias_noise, lane),
-        load(presentation.other.bias_noise, lane),
-        load(presentation.scratch.outputs, lane),
-        load(presentation.other.outputs, lane),
+        lane // WIDTH * trial.place.sixteen,
+        load(trial.chain.threshold, lane),
+        load(trial.chain.bias, lane),
+        load(trial.scratch.bias_noise, lane),
+        load(trial.other.bias_noise, lane),
+        load(trial.scratch.outputs, lane),
+        load(trial.other.outputs, lane),
     )
 
 
 @inlined
-def _tell(presentation, one, plus, minus, t):
+def _write_spikes(trial, one, plus, minus, t):
     """Write the spikes of step t, of both members' membranes before the reset."""
-    to = one.to + t * presentation.place.step
-    presentation.out[presentation.place.plus + to] = spike_bits(plus > one.edge)
-    presentation.out[presentation.place.minus + to] = spike_bits(minus > one.edge)
+    to = one.to + t * trial.place.step
+    trial.out[trial.place.plus + to] = spike_bits(plus > one.edge)
+    trial.out[trial.place.minus + to] = spike_bits(minus > one.edge)
 
 
 def _compile_run_first(factors, apart):
@@ -208,117 +208,113 @@ def _compile_run_first(factors, apart):
 
     Four vectors of both members run at once, because a step waits for the product of the previous one.
     `factors`: the noise is one factor per neuron (scratch.outputs) times one dot product per step
-    (scratch.dots), for ONE rank or MANY; or event-aligned (ALONG), one bit per neuron and step
-    (scratch.input_bits); or NONE: it is in scratch.noise; or there is no noise (STILL). `apart`: the second
-    member has noise and current of its own.
+    (scratch.dots), for ONE rank or MANY; or EVENT_ALIGNED, one bit per neuron and step
+    (scratch.input_bits); or NONE: it is in scratch.noise; or there is no noise, UNPERTURBED. `apart`: the
+    second member has noise and current of its own.
     """
 
     @inlined
-    def noise_of(presentation, scratch, lane, factor, of_bias, t, at):
+    def noise_of(trial, scratch, lane, factor, of_bias, t, at):
         """Noise current of sixteen neurons in a step."""
         if factors == NONE:
             return load(scratch.noise, at) + of_bias
-        if factors == ALONG:
-            eighths = ((presentation.chain.neurons[0] + 127) >> 7) << 3
-            up = splat(int32(presentation.scale))
+        if factors == EVENT_ALIGNED:
+            eighths = ((trial.chain.neurons[0] + 127) >> 7) << 3
+            up = splat(int32(trial.scale))
             bits = spikes_of(scratch.input_bits[t * eighths + lane // WIDTH])
             return select(bits, of_bias + up, of_bias - up)
         add = factor * splat(scratch.dots[t]) + of_bias
         if factors == MANY:
-            for r in range(1, presentation.rank):
-                drive = splat(scratch.dots[r * presentation.steps + t])
-                add = add + load(scratch.outputs, r * presentation.chain.width + lane) * drive
+            for r in range(1, trial.rank):
+                drive = splat(scratch.dots[r * trial.steps + t])
+                add = add + load(scratch.outputs, r * trial.chain.width + lane) * drive
         return add
 
     @inlined
-    def arriving(presentation, one, t):
+    def arriving(trial, one, t):
         """Input of both members' membranes in step t."""
-        at = t * presentation.chain.lanes[0] + one.lane
-        shared = load(presentation.current, presentation.plus_at + at) + one.bias
-        if factors == STILL:
-            return shared, load(presentation.current, presentation.minus_at + at) + one.bias
-        more = noise_of(
-            presentation, presentation.scratch, one.lane, one.plus_factor, one.plus_bias, t, at
-        )
+        at = t * trial.chain.lanes[0] + one.lane
+        shared = load(trial.current, trial.plus_at + at) + one.bias
+        if factors == UNPERTURBED:
+            return shared, load(trial.current, trial.minus_at + at) + one.bias
+        more = noise_of(trial, trial.scratch, one.lane, one.plus_factor, one.plus_bias, t, at)
         if not apart:
             return shared + more, shared - more
-        own = load(presentation.current, presentation.minus_at + at) + one.bias
-        at += presentation.minus_noise_at
-        less = noise_of(
-            presentation, presentation.other, one.lane, one.minus_factor, one.minus_bias, t, at
-        )
+        own = load(trial.current, trial.minus_at + at) + one.bias
+        at += trial.minus_noise_at
+        less = noise_of(trial, trial.other, one.lane, one.minus_factor, one.minus_bias, t, at)
         return shared + more, own - less
 
     @inlined
-    def go_on(presentation, one, plus, minus, t, decay):
+    def go_on(trial, one, plus, minus, t, decay):
         """Write the spikes of step t - 1; return both members' v of step t, before the reset."""
-        _tell(presentation, one, plus, minus, t - 1)
-        more, less = arriving(presentation, one, t)
+        _write_spikes(trial, one, plus, minus, t - 1)
+        more, less = arriving(trial, one, t)
         return (
             select(plus > one.edge, more, decay_by_one_product(plus, decay) + more),
             select(minus > one.edge, less, decay_by_one_product(minus, decay) + less),
         )
 
     @kernel
-    def run_first(presentation):
+    def run_first(trial):
         """Run the first layer."""
-        chain, last = presentation.chain, presentation.steps - 1
+        chain, last = trial.chain, trial.steps - 1
         _, decay = decays_of(chain.decays, NOTHING)
         for first in range(0, chain.lanes[0], 4 * WIDTH):
-            a, b = _sixteen(presentation, first), _sixteen(presentation, first + WIDTH)
+            a, b = _neuron_vector(trial, first), _neuron_vector(trial, first + WIDTH)
             c, d = (
-                _sixteen(presentation, first + 2 * WIDTH),
-                _sixteen(presentation, first + 3 * WIDTH),
+                _neuron_vector(trial, first + 2 * WIDTH),
+                _neuron_vector(trial, first + 3 * WIDTH),
             )
-            plus_a, minus_a = arriving(presentation, a, NOTHING)
-            plus_b, minus_b = arriving(presentation, b, NOTHING)
-            plus_c, minus_c = arriving(presentation, c, NOTHING)
-            plus_d, minus_d = arriving(presentation, d, NOTHING)
-            for t in range(1, presentation.steps):
-                plus_a, minus_a = go_on(presentation, a, plus_a, minus_a, t, decay)
-                plus_b, minus_b = go_on(presentation, b, plus_b, minus_b, t, decay)
-                plus_c, minus_c = go_on(presentation, c, plus_c, minus_c, t, decay)
-                plus_d, minus_d = go_on(presentation, d, plus_d, minus_d, t, decay)
-            _tell(presentation, a, plus_a, minus_a, last)
-            _tell(presentation, b, plus_b, minus_b, last)
-            _tell(presentation, c, plus_c, minus_c, last)
-            _tell(presentation, d, plus_d, minus_d, last)
+            plus_a, minus_a = arriving(trial, a, NOTHING)
+            plus_b, minus_b = arriving(trial, b, NOTHING)
+            plus_c, minus_c = arriving(trial, c, NOTHING)
+            plus_d, minus_d = arriving(trial, d, NOTHING)
+            for t in range(1, trial.steps):
+                plus_a, minus_a = go_on(trial, a, plus_a, minus_a, t, decay)
+                plus_b, minus_b = go_on(trial, b, plus_b, minus_b, t, decay)
+                plus_c, minus_c = go_on(trial, c, plus_c, minus_c, t, decay)
+                plus_d, minus_d = go_on(trial, d, plus_d, minus_d, t, decay)
+            _write_spikes(trial, a, plus_a, minus_a, last)
+            _write_spikes(trial, b, plus_b, minus_b, last)
+            _write_spikes(trial, c, plus_c, minus_c, last)
+            _write_spikes(trial, d, plus_d, minus_d, last)
 
     return run_first
 
 
-run_still = _compile_run_first(STILL, apart=True)
-run_along = _compile_run_first(ALONG, apart=False)
+run_unperturbed = _compile_run_first(UNPERTURBED, apart=True)
+run_event_aligned = _compile_run_first(EVENT_ALIGNED, apart=False)
 run_none = _compile_run_first(NONE, apart=False)
 
 
 @inlined
-def run_aligned_first(presentation):
+def run_aligned_first(trial):
     """Run a plain first layer whose members share event-aligned noise."""
-    if presentation.rank == ALONG:
-        run_along(presentation)
+    if trial.rank == EVENT_ALIGNED:
+        run_event_aligned(trial)
     else:
-        run_none(presentation)
+        run_none(trial)
 
 
 def _compile_run_all(apart):
     """`_compile_run_first` for each kind of noise of the members."""
-    run_along = _compile_run_first(ALONG, apart)
+    run_event_aligned = _compile_run_first(EVENT_ALIGNED, apart)
     run_none = _compile_run_first(NONE, apart)
     run_one = _compile_run_first(ONE, apart)
     run_many = _compile_run_first(MANY, apart)
 
     @inlined
-    def run_all(presentation):
+    def run_all(trial):
         """The variant for this noise."""
-        if presentation.rank == ALONG:
-            run_along(presentation)
-        elif presentation.rank == NONE:
-            run_none(presentation)
-        elif presentation.rank == ONE:
-            run_one(presentation)
+        if trial.rank == EVENT_ALIGNED:
+            run_event_aligned(trial)
+        elif trial.rank == NONE:
+            run_none(trial)
+        elif trial.rank == ONE:
+            run_one(trial)
         else:
-            run_many(presentation)
+            run_many(trial)
 
     return run_all
 
@@ -328,23 +324,23 @@ run_apart = _compile_run_all(apart=True)
 
 
 @inlined
-def is_plain(chain, layer, reach):
-    """Whether this layer keeps no u, decays by one product, and saturates at no current up to `reach`."""
+def is_plain(chain, layer, max_current):
+    """Whether this layer keeps no u, decays by one product, and never saturates by currents of this size."""
     multiplier, shift = chain.decays[4 * layer + V_MULTIPLIER], chain.decays[4 * layer + V_SHIFT]
     return (
-        reach <= chain.headroom[layer]
+        max_current <= chain.headroom[layer]
         and chain.decays[4 * layer + U_MULTIPLIER] == 0
         and takes_one_product(multiplier, shift)
     )
 
 
 @inlined
-def run_first(presentation):
+def run_first(trial):
     """Run a plain first layer; members share its noise and current where `minus_noise_at` is 0."""
-    if presentation.minus_noise_at == NOTHING:
-        run_shared(presentation)
+    if trial.minus_noise_at == NOTHING:
+        run_shared(trial)
     else:
-        run_apart(presentation)
+        run_apart(trial)
 
 
 @inlined
@@ -357,14 +353,14 @@ def run_pair(
     minus,
     minus_at,
     minus_noise_at,
-    reach,
+    max_current,
     scratch,
     other,
     out,
     place,
 ):
     """`run_free` where no current exceeds the layer's headroom, else `run_checked`."""
-    if reach <= chain.headroom[layer]:
+    if max_current <= chain.headroom[layer]:
         return run_free(
             chain,
             layer,
@@ -396,10 +392,12 @@ def run_pair(
 
 
 @inlined
-def run_still_pair(chain, layer, steps, currents, first_at, second_at, reach, scratch, out, place):
+def run_unperturbed_pair(
+    chain, layer, steps, currents, first_at, second_at, max_current, scratch, out, place
+):
     """`run_pair` of the unperturbed network on two samples, whose currents lie in one array."""
-    if reach <= chain.headroom[layer]:
-        return still_free(
+    if max_current <= chain.headroom[layer]:
+        return unperturbed_free(
             chain,
             layer,
             steps,
@@ -413,7 +411,7 @@ def run_still_pair(chain, layer, steps, currents, first_at, second_at, reach, sc
             out,
             place,
         )
-    return still_checked(
+    return unperturbed_checked(
         chain,
         layer,
         steps,
@@ -430,7 +428,7 @@ def run_still_pair(chain, layer, steps, currents, first_at, second_at, reach, sc
 
 
 @kernel
-def near_threshold_mask(chain, layer, steps, current, at, window, masks, gates_at):
+def near_threshold_mask(chain, layer, steps, current, at, window, masks, masks_at):
     """Write one bit per neuron and step: whether the unperturbed v is within `window` of the threshold.
 
     v is taken before the reset; `current` int32 (step, lane) from `at` on, `masks` uint16.
@@ -452,5 +450,5 @@ def near_threshold_mask(chain, layer, steps, current, at, window, masks, gates_a
             v = saturate(decay_towards_zero(v, decay_v) + u + bias)
             inside = select(v > edge - near - splat(int32(1)), near, zero)
             inside = select(edge + near + splat(int32(1)) > v, inside, zero)
-            masks[gates_at + t * row + first // WIDTH] = spike_bits(inside > zero)
+            masks[masks_at + t * row + first // WIDTH] = spike_bits(inside > zero)
             v = select(v > edge, zero, v)

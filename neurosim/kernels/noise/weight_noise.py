@@ -200,8 +200,10 @@ def draw_lanes(
 @inlined
 def perturbs(noise, layer, direction):
     """Whether this direction perturbs this layer: directions alternate between the event-aligned layers."""
-    turn = noise.turn[layer]
-    return noise.scale[layer] != 0 and (turn < 0 or direction % noise.turns == turn)
+    aligned_index = noise.aligned_index[layer]
+    return noise.scale[layer] != 0 and (
+        aligned_index < 0 or direction % noise.aligned_layers == aligned_index
+    )
 
 
 @inlined
@@ -250,7 +252,7 @@ def draw_direction(chain, noise, steps, direction, generation, scratch):
         neurons, words = chain.neurons[layer], chain.words[layer]
         row = noise_words(words, noise.graded)
         scale = noise.scale[layer] if perturbs(noise, layer, direction) else FIRST
-        if scale != 0 and noise.turn[layer] >= 0:
+        if scale != 0 and noise.aligned_index[layer] >= 0:
             draw_aligned(chain, noise, layer, steps, direction, generation, scratch)
         elif scale != 0 and noise.full_rank:
             for neuron in range(neurons):
@@ -326,7 +328,7 @@ def factor_dot_products(chain, noise, layer, steps, spikes, at, scratch):
     words = chain.words[layer]
     row = noise_words(words, noise.graded)
     largest = noise.scale[layer] * (GRADED_OFFSET if noise.graded else ONE_NUMBER)
-    reach = FIRST
+    max_current = FIRST
     for r in range(noise.rank):
         most = FIRST
         planes = chain.noise_at[layer] + r * row
@@ -334,8 +336,8 @@ def factor_dot_products(chain, noise, layer, steps, spikes, at, scratch):
             drive = dot(spikes, at + t * words, scratch.inputs, planes, words, noise.graded)
             most = max(most, abs(drive))
             scratch.dots[r * steps + t] = int32(drive)
-        reach += most * largest
-    return reach
+        max_current += most * largest
+    return max_current
 
 
 @inlined
@@ -361,7 +363,7 @@ def full_rank_current(chain, noise, layer, steps, spikes, at, out_at, scratch):
     """
     words, lanes = chain.words[layer], chain.lanes[layer]
     row = noise_words(words, noise.graded)
-    reach = FIRST
+    max_current = FIRST
     for t in range(steps):
         for neuron in range(chain.neurons[layer]):
             drive = noise.scale[layer] * dot(
@@ -373,10 +375,10 @@ def full_rank_current(chain, noise, layer, steps, spikes, at, out_at, scratch):
                 noise.graded,
             )
             scratch.noise[out_at + t * lanes + neuron] = int32(drive)
-            reach = max(reach, abs(drive))
+            max_current = max(max_current, abs(drive))
         for padding in range(chain.neurons[layer], lanes):
             scratch.noise[out_at + t * lanes + padding] = int32(0)
-    return reach
+    return max_current
 
 
 @inlined
@@ -387,6 +389,6 @@ def noise_current(chain, noise, layer, steps, spikes, at, out_at, scratch):
     """
     if noise.full_rank:
         return full_rank_current(chain, noise, layer, steps, spikes, at, out_at, scratch)
-    reach = factor_dot_products(chain, noise, layer, steps, spikes, at, scratch)
+    max_current = factor_dot_products(chain, noise, layer, steps, spikes, at, scratch)
     low_rank_current(chain, noise, layer, steps, out_at, scratch)
-    return reach
+    return max_current

@@ -89,7 +89,7 @@ def accumulate_delta(
     spike_words,
     steps,
     traces_array,
-    votes_array,
+    sums_array,
 ):
     """Add the sums of the samples in `groups` (flat int64) for the last layer, number `layer`.
 
@@ -100,8 +100,8 @@ def accumulate_delta(
     sums    int32 (source, lane), added to
     """
     trains, errors, traces = pointer(trains_array), pointer(errors_array), pointer(traces_array)
-    sums, decays = pointer(votes_array), pointer(decays_array)
-    lanes = votes_array.shape[1]
+    sums, decays = pointer(sums_array), pointer(decays_array)
+    lanes = sums_array.shape[1]
     row = 4 * spike_words
     train = trains_array.size // max(1, trains_array.shape[0])
     decay_u, decay_v = decays_of(decays, layer)
@@ -123,10 +123,10 @@ def accumulate_delta(
 
 
 @kernel
-def accumulate_delta_biases(errors_array, groups, votes_array):
+def accumulate_delta_biases(errors_array, groups, sums_array):
     """Add the errors of the samples in `groups` to int32 sums (lane,), as for a synapse with trace 1."""
-    errors, sums = pointer(errors_array), pointer(votes_array)
-    lanes = votes_array.size
+    errors, sums = pointer(errors_array), pointer(sums_array)
+    lanes = sums_array.size
     for index in range(groups.size):
         for first in range(0, lanes, WIDTH):
             error = load(errors, groups[index] * lanes + first)

@@ -30,12 +30,12 @@ def feedback_errors(chain, errors, errors_at, feedback):
     lanes = chain.lanes[last]
     anything = False
     for neuron in range(chain.neurons[last - 1]):
-        told = int64(0)
+        weighted = int64(0)
         for index in range(chain.neurons[last]):
             at = chain.weight_at[last] + neuron * lanes + index
-            told += int64(errors[errors_at + index]) * int64(chain.weights[at])
-        feedback[neuron] = int32(told)
-        anything |= told != 0
+            weighted += int64(errors[errors_at + index]) * int64(chain.weights[at])
+        feedback[neuron] = int32(weighted)
+        anything |= weighted != 0
     return anything
 
 

@@ -51,7 +51,7 @@ from neurosim.kernels.simd import (
 )
 from neurosim.kernels.transpose import transpose_blocks
 
-NO_GATE = np.int64(0)
+NO_WINDOW = np.int64(0)
 COLUMN = 8 * WIDTH
 MOMENTS = 128
 """Lanes and moments of an update at a time, 128 each: 32 KiB of terms, which stay in the L1 cache."""
@@ -60,28 +60,28 @@ NO_NEURON = np.iinfo(np.int32).max
 
 
 @kernel
-def gated(value, masks, at, window):
+def masked(value, masks, at, window):
     """`value`, or 0 in the lanes outside the near-threshold mask; without a window in no lane."""
-    if window == NO_GATE:
+    if window == NO_WINDOW:
         return value
     return select(spikes_of(masks[at]), value, splat(int32(0)))
 
 
 @inlined
-def aligned_current(chain, noise, layer, steps, masks, gates_at, out_at, scratch):
+def aligned_current(chain, noise, layer, steps, masks, masks_at, out_at, scratch):
     """Write the event-aligned noise current int32 (step, lane) to scratch.noise; return its bound.
 
-    masks  uint16 (layer, step, lane / 16) of the sample, from `gates_at` on
+    masks  uint16 (layer, step, lane / 16) of the sample, from `masks_at` on
     """
     lanes = chain.lanes[layer]
     words = lane_words(chain.neurons[layer])
     row = 4 * chain.spike_words
     up, down = splat(int32(noise.scale[layer])), splat(int32(-noise.scale[layer]))
     zero = splat(int32(0))
-    simple = not noise.graded and noise.window == NO_GATE
+    simple = not noise.graded and noise.window == NO_WINDOW
     for t in range(steps):
         at = chain.noise_at[layer] + t * noise_words(words, noise.graded)
-        gate = gates_at + (layer * steps + t) * row
+        at_mask = masks_at + (layer * steps + t) * row
         silent = t % noise.period != 0
         for first in range(0, lanes, WIDTH):
             value = zero
@@ -90,7 +90,7 @@ def aligned_current(chain, noise, layer, steps, masks, gates_at, out_at, scratch
                 value = select(spikes_of(bits), up, down)
             elif not silent:
                 drawn = noise_lanes(scratch.inputs, at, words, first, noise.graded)
-                value = gated(up * drawn, masks, gate + first // WIDTH, noise.window)
+                value = masked(up * drawn, masks, at_mask + first // WIDTH, noise.window)
             if silent:
                 value = zero
             elif first + WIDTH > chain.neurons[layer]:
@@ -108,15 +108,15 @@ def aligned_terms(
     graded,
     period,
     window,
-    turn,
-    turns,
+    aligned_index,
+    aligned_layers,
     credits_array,
     groups,
     directions,
     generation,
     seed,
-    gates_array,
-    gate_row,
+    masks_array,
+    mask_row,
     steps,
     planes_array,
     terms_array,
@@ -127,21 +127,21 @@ def aligned_terms(
     credits       int16 (direction, lane), divided among the groups evenly and in order
     directions    int64 (direction,) their numbers
     planes        uint64 scratch: the noise of all steps, or `noise_words` of one if graded
-    masks         uint16 (sample, layer, step, lane / 16), `gate_row` a step
+    masks         uint16 (sample, layer, step, lane / 16), `mask_row` a step
     terms         int16, written: lanes in columns of COLUMN, of each (moment, lane); a moment is a step
                   of a group. The last column has the lanes that are left
     """
-    masks, planes, terms = pointer(gates_array), pointer(planes_array), pointer(terms_array)
+    masks, planes, terms = pointer(masks_array), pointer(planes_array), pointer(terms_array)
     credits, lanes = pointer(credits_array), credits_array.shape[1]
     words = lane_words(neurons)
     each = credits_array.shape[0] // groups.size
-    gates_of_sample = gates_array.size // max(1, gates_array.shape[0])
+    masks_of_sample = masks_array.size // max(1, masks_array.shape[0])
     zero = splat(int32(0))
     for group in range(begin, end):
-        gate_at = groups[group] * gates_of_sample + layer * steps * gate_row
+        mask_at = groups[group] * masks_of_sample + layer * steps * mask_row
         for index in range(group * each, (group + 1) * each):
             direction = directions[index]
-            if direction % turns != turn:
+            if direction % aligned_layers != aligned_index:
                 continue
             if not graded:
                 draw_words(
@@ -170,7 +170,7 @@ def aligned_terms(
                     at = column + (group * steps + t) * row + first % COLUMN
                     drawn = noise_lanes(planes, drawn_at, words, first, graded)
                     drawn = drawn * load(credits, index * lanes + first)
-                    drawn = gated(drawn, masks, gate_at + t * gate_row + first // WIDTH, window)
+                    drawn = masked(drawn, masks, mask_at + t * mask_row + first // WIDTH, window)
                     real = lane_numbers(first, neurons)
                     store(terms, at, load(terms, at) + select(real > zero, drawn, zero))
 
@@ -189,10 +189,10 @@ def lane_numbers(first, neurons):
 
 
 @kernel
-def accumulate_event_aligned_biases(moments, terms_array, votes_array):
+def accumulate_event_aligned_biases(moments, terms_array, sums_array):
     """Add the terms of all moments: a bias is a synapse whose source always spikes. sums int32 (lane,)."""
-    terms, sums = pointer(terms_array), pointer(votes_array)
-    lanes = votes_array.size
+    terms, sums = pointer(terms_array), pointer(sums_array)
+    lanes = sums_array.size
     for first in range(0, lanes, WIDTH):
         column, row = term_place(first, moments, lanes)
         total = load(sums, first)
@@ -214,7 +214,7 @@ def accumulate_event_aligned(
     steps,
     terms_array,
     bits_array,
-    votes_array,
+    sums_array,
 ):
     """Second pass: every spike adds the terms of its step, for sources of words `begin` .. `end` - 1.
 
@@ -227,8 +227,8 @@ def accumulate_event_aligned(
     A synapse is visited once for MOMENTS steps, with those in which its source spiked.
     """
     spikes, terms, bits = pointer(spikes_array), pointer(terms_array), pointer(bits_array)
-    sums = pointer(votes_array)
-    lanes = votes_array.shape[1]
+    sums = pointer(sums_array)
+    lanes = sums_array.shape[1]
     moments = groups.size * steps
     first_word = min(begin, words_in - WORDS)
     for chunk in range(0, moments, MOMENTS):

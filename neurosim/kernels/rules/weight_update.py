@@ -266,9 +266,9 @@ def accumulate_low_rank(
     planes_array,
     bits_array,
     terms_array,
-    sums_array,
+    looked_up_array,
     raw_array,
-    votes_array,
+    sums_array,
 ):
     """Add sums for sources of words `begin` .. `end` - 1 (even) and lanes `left` .. `right` - 1.
 
@@ -276,9 +276,9 @@ def accumulate_low_rank(
     sums         int32 (source, lane), added to
     planes, bits, terms, looked_up, raw: scratch, see the functions that write them
     """
-    planes, bits, looked_up = pointer(planes_array), pointer(bits_array), pointer(sums_array)
-    terms, raw, sums = pointer(terms_array), pointer(raw_array), pointer(votes_array)
-    row, lanes = votes_array.shape[1], terms_array.shape[1]
+    planes, bits, looked_up = pointer(planes_array), pointer(bits_array), pointer(looked_up_array)
+    terms, raw, sums = pointer(terms_array), pointer(raw_array), pointer(sums_array)
+    row, lanes = sums_array.shape[1], terms_array.shape[1]
     used = min(end * 64, sources) - begin * 64
     blocks = (end - begin + WORDS - 1) // WORDS
     largest = GRADED_OFFSET * ONE if graded else ONE
