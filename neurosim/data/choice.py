@@ -24,6 +24,8 @@ class DataChoice(BaseModel):
     """bins of equal time (by default), or of an equal count of events"""
     holdout: str | None = None
     """speaker whose recordings are the test set, instead of the official split"""
+    skip: Annotated[int, Field(ge=1)] | None = None
+    """leave out the first SKIP training images of an .npz file, such as those that a test set shows"""
     partial: bool = False
     """take an incomplete data set as it is"""
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from neurosim.app.cli import main
-from neurosim.data import grey
+from neurosim.data import datasets, grey
+from neurosim.data.datasets import Options
 from neurosim.data.sets import images
 from neurosim.data.source import SourceError
 
@@ -102,6 +103,34 @@ def test_every_kind_of_file_trains(tmp_path, monkeypatch, capfd, values, shape, 
     results = json.loads(capfd.readouterr().out)
     assert results["classes"] == list(WANTED_NAMES.get(labels, ("0", "1", "2")))
     assert np.sum(results["confusion"]) == results["samples"] == 10
+
+
+@pytest.mark.parametrize("skip", [1, 7, 18])
+def test_images_at_the_beginning_are_left_out_of_training_alone(tmp_path, monkeypatch, skip):
+    monkeypatch.setenv("NEUROSIM_CACHE", str(tmp_path / "cache"))
+    path = write(tmp_path / "images.npz", PIXELS, LABELS, KEYS["keras"])
+    source = datasets.source(f"images:{path}", options=Options(skip=skip))
+    assert source.labels["train"].tolist() == LABELS[skip:20].tolist()
+    assert source.labels["test"].tolist() == LABELS[20:].tolist()
+    kept = images.load_npz(path).without_first(skip)
+    assert np.array_equal(kept.pixels("train", np.arange(20 - skip)), PIXELS[skip:20])
+    assert np.array_equal(kept.pixels("test", np.arange(10)), PIXELS[20:])
+    data = datasets.load(f"images:{path}", options=Options(skip=skip))
+    assert len(data.train.labels) + len(data.validation.labels) == 20 - skip
+    assert any(f"first {skip} training images are left out" in note for note in data.notes)
+    assert data.key != datasets.load(f"images:{path}").key
+
+
+@pytest.mark.parametrize("skip", [19, 20, 1000])
+def test_skipping_so_many_that_nothing_is_left_to_train_with_is_refused(tmp_path, skip):
+    path = write(tmp_path / "images.npz", PIXELS, LABELS, KEYS["keras"])
+    with pytest.raises(datasets.DatasetError, match=f"skip is {skip}; of 20 training images"):
+        datasets.source(f"images:{path}", options=Options(skip=skip))
+
+
+def test_a_folder_of_images_has_no_first_ones_to_skip(tmp_path):
+    with pytest.raises(datasets.DatasetError, match=r"skip needs an \.npz file"):
+        datasets.source(f"images:{tmp_path}", options=Options(skip=1))
 
 
 @settings(max_examples=50)

@@ -107,7 +107,9 @@ def load_data(config: Any, name: str | None, quiet: bool, choice: Any = None) ->
     asked = {} if choice is None else choice.data_options.given()
     options = settings.data_options
     if name is not None and name != settings.data:
-        options = datasets.usable(name, options._replace(camera=None, holdout=None, partial=False))
+        options = datasets.usable(
+            name, options._replace(camera=None, holdout=None, skip=None, partial=False)
+        )
     data = datasets.load(
         name or settings.data,
         steps=settings.steps,

@@ -15,7 +15,7 @@ WIDEST = 100
 INDENT = 24
 GROUPS: dict[str, tuple[str, ...]] = {
     "data": ("data", "steps", "pool", "camera", "sensor", "crop", "window", "bins", "holdout",
-             "partial", "shift", "shift_given", "real"),
+             "skip", "partial", "shift", "shift_given", "real"),
     "network": ("hidden", "layers", "vth_mant", "du", "dv", "initial_std", "fraction_bits", "readout"),
     "learning rule": ("method", "output_rule", "credit", "feedback", "local_share", "local_pool",
                       "readouts", "estimator", "shaping"),

@@ -22,6 +22,7 @@ class Options(NamedTuple):
     window   microseconds that are cut into bins; what comes later is left out
     bins     of equal time, or of an equal count of events
     holdout  speaker whose recordings are the test set
+    skip     training samples at the beginning of the file that are left out
     partial  take an incomplete data set as it is
     """
 
@@ -31,6 +32,7 @@ class Options(NamedTuple):
     window: int | None = None
     bins: Bins | None = None
     holdout: str | None = None
+    skip: int | None = None
     partial: bool = False
 
     def given(self) -> dict[str, object]:

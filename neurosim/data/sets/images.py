@@ -59,6 +59,18 @@ class ArrayImages:
     def pixels(self, part: str, numbers: NDArray[np.int64]) -> NDArray[np.uint8]:
         return self._pixels[part][numbers]
 
+    def without_first(self, count: int) -> "ArrayImages":
+        """The same without the first `count` training images. SourceError where fewer than 2 are left."""
+        left = len(self.labels["train"]) - count
+        if left < 2:
+            raise SourceError(
+                f"skip is {count}; of {left + count} training images at least 2 must be left"
+            )
+        pixels = {**self._pixels, "train": self._pixels["train"][count:]}
+        labels = {**self.labels, "train": self.labels["train"][count:]}
+        note = f"the first {count:,} training images are left out"
+        return ArrayImages(pixels, labels, self.class_names, (*self.notes, note))
+
 
 class FileImages:
     """Image files, read when they are asked for."""
@@ -196,13 +208,18 @@ def open_source(place: str, options: Options, folder: Path | None) -> SimulatedS
     """Images of a file or folder in front of the camera."""
     path = path_of(place)
     if path.is_dir():
+        if options.skip is not None:
+            raise SourceError(f"{path} is a folder, which has no order; skip needs an .npz file")
         return simulated(load_folder(path), options)
     if not path.is_file():
         raise SourceError(
             f"{path}: no such file or folder; images: needs an .npz file, or a folder with a folder "
             f"of images for each class"
         )
-    return simulated(load_npz(path), options)
+    images = load_npz(path)
+    return simulated(
+        images if options.skip is None else images.without_first(options.skip), options
+    )
 
 
-ENTRY = Entry("images", ("images:FILE.npz", "images:FOLDER"), SIMULATED, open_source)
+ENTRY = Entry("images", ("images:FILE.npz", "images:FOLDER"), SIMULATED | {"skip"}, open_source)
