@@ -33,6 +33,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "bptt": "train the float reference by surrogate-gradient BPTT",
         "compare": "a run beside float training, quantised weights and narrower registers",
         "ablation": "accuracy with one setting changed at a time, beside float BPTT",
+        "depth": "networks of several layers, learned on the chip and by BPTT",
         "faults": "accuracy with faults of the chip, before and after learning on it",
         "reproduce": "the paper's table and figures, for this implementation",
     },
