@@ -60,9 +60,12 @@ def test_a_study_is_reported_kept_and_resumed(few, tmp_path, capsys, monkeypatch
     printed = json.loads(capsys.readouterr().out)
     assert before.items() <= stamps(tmp_path).items()
     methods = [result["method"] for result in printed["results"]]
-    claims = ["best", "fast", f"best, {ablation.REAL}", f"fast, {ablation.REAL}"]
-    assert methods[:6] == [*claims, ablation.BPTT, ablation.BPTT_STILL]
-    assert methods[6:10] == claims
+    claims = [
+        *("best", "fast", f"best, {ablation.UNSEEN}", f"best, {ablation.REAL}"),
+        *(f"fast, {ablation.UNSEEN}", f"fast, {ablation.REAL}"),
+    ]
+    assert methods[:8] == [*claims, ablation.BPTT, ablation.BPTT_STILL]
+    assert methods[8:14] == claims
     page = (tmp_path / "accuracy.md").read_text()
     best = [100 * r["test_accuracy"] for r in printed["results"] if r["method"] == "best"]
     assert f"| best | 2 | {np.mean(best):.2f} ± {np.std(best, ddof=1):.2f} |" in page

@@ -28,17 +28,14 @@ def run(arguments: Ablation) -> int:
     from neurosim import threads
     from neurosim.app.cli.arguments import data_progress
     from neurosim.app.cli.progress import progress
-    from neurosim.app.experiments import ablation_page
-    from neurosim.data import datasets
+    from neurosim.app.experiments import ablation, ablation_page
 
     if arguments.bptt_seeds:
         from hostref.backend import use_threads
 
         use_threads(arguments.threads)
     threads.use(arguments.threads)
-    load = data_progress(arguments.as_json)
-    data = datasets.load(arguments.data, progress=load)
-    real = datasets.load(arguments.real, progress=load) if arguments.real else None
+    data, real = ablation.load(arguments, data_progress(arguments.as_json))
     if arguments.only_page:
         page, results = ablation_page.from_store(arguments, data, real)
     else:

@@ -2,7 +2,8 @@
 
 claims    the recipes, and variants of them, several seeds each
 choices   one setting of a base changed in turn, one seed
-real      the best networks on real recordings, before and after further training
+real      networks of the same recipes on real recordings, before and after further training; they are
+          trained without the images that the recordings show
 """
 
 from collections.abc import Iterator
@@ -13,13 +14,16 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from neurosim.app.experiments.store import Store
 from neurosim.app.experiments.trainings import MEASURE, Part, Result, in_float, on_chip
-from neurosim.data.datasets import Dataset
+from neurosim.data import datasets
+from neurosim.data.datasets import Dataset, Progress
 
 if TYPE_CHECKING:
     from learning.settings import Settings
 
+SHOWN_IN_RECORDINGS = 800
+"""Training images of MNIST that the recordings in use show: its first ones."""
 BPTT, BPTT_STILL = "float BPTT, samples moved", "float BPTT, samples as they are"
-REAL = "on real recordings"
+REAL, UNSEEN = "on real recordings", "without their images"
 LEARNING_ON = 100
 """Generations of further training; chosen here."""
 LOOKS = 40
@@ -158,7 +162,9 @@ class AblationExperiment(BaseModel):
     data: str = "digits"
     """data set, as for `neurosim train`"""
     real: str | None = None
-    """recordings, nmnist:FOLDER: the best networks are tested on them, before and after further training"""
+    """recordings, nmnist:FOLDER: networks are tested on them, before and after further training"""
+    skip: Annotated[int, Field(ge=1)] = SHOWN_IN_RECORDINGS
+    """first training images of DATA that the recordings show: those networks are trained without them"""
     out: Path = Path("runs/accuracy")
     """folder for trainings, page and pictures"""
     seeds: Annotated[int, Field(ge=1)] = 5
@@ -171,20 +177,34 @@ class AblationExperiment(BaseModel):
     """also change every choice in turn, one training each"""
 
 
+class Real(NamedTuple):
+    """Recordings, and DATA without the training images that they show."""
+
+    recordings: Dataset
+    without: Dataset
+
+
+def load(arguments: AblationExperiment, progress: Progress | None) -> tuple[Dataset, Real | None]:
+    """The data sets that are asked for."""
+    data = datasets.load(arguments.data, progress=progress)
+    if arguments.real is None:
+        return data, None
+    options = datasets.usable(arguments.data, datasets.Options(skip=arguments.skip))
+    without = datasets.load(arguments.data, options=options, progress=progress)
+    return data, Real(datasets.load(arguments.real, progress=progress), without)
+
+
 def plan(
-    arguments: AblationExperiment, data: Dataset, real: Dataset | None, store: Store
+    arguments: AblationExperiment, data: Dataset, real: Real | None, store: Store
 ) -> list[Part]:
     """Every training: claims seed after seed, so that an early page shows all of them, then choices."""
     parts: list[Part] = []
     for seed in range(arguments.seeds):
-        claimed = [_part(one, arguments, data, store, seed) for one in CLAIMS]
-        parts += claimed
+        parts += [_part(one, arguments, data, store, seed) for one in CLAIMS]
         if real is not None:
-            parts += [
-                _on_real(part, settings_of(one, real.name, seed), real, store)
-                for part, one in zip(claimed, CLAIMS, strict=True)
-                if one.name in ("best", "fast")
-            ]
+            for one in CLAIMS:
+                if one.name in ("best", "fast"):
+                    parts += _on_real(one, arguments, real, store, seed)
         if seed < arguments.bptt_seeds:
             parts += _bptt(arguments, data, store, seed)
     if arguments.choices:
@@ -220,8 +240,26 @@ def _bptt(arguments: AblationExperiment, data: Dataset, store: Store, seed: int)
         yield in_float(name, settings, data, store, f"bptt-{shift}-{seed}")
 
 
-def _on_real(part: Part, trained: "Settings", real: Dataset, store: Store) -> Part:
-    """Accuracy of a trained network on real recordings, before and after further training on some of them."""
+def _on_real(
+    variant: Variant, arguments: AblationExperiment, real: Real, store: Store, seed: int
+) -> tuple[Part, Part]:
+    """A training without the images of the recordings, and its accuracy on the recordings.
+
+    The latter before and after further training on some of them.
+    """
+    options = datasets.usable(arguments.data, datasets.Options(skip=arguments.skip))
+    simulated = settings_of(variant, arguments.data, seed).model_copy(update={"skip": options.skip})
+    part = on_chip(f"{variant.name}, {UNSEEN}", simulated, real.without, store)
+    return part, _read(
+        f"{variant.name}, {REAL}",
+        part,
+        settings_of(variant, real.recordings.name, seed),
+        real.recordings,
+        store,
+    )
+
+
+def _read(method: str, part: Part, trained: "Settings", real: Dataset, store: Store) -> Part:
     settings = learning_on(trained)
     recipe = {
         "trained": part.recipe,
@@ -252,7 +290,7 @@ def _on_real(part: Part, trained: "Settings", real: Dataset, store: Store) -> Pa
             "seconds": training.seconds,
         }
 
-    return Part(f"{part.method}, {REAL}", part.seed, recipe, make, store)
+    return Part(method, part.seed, recipe, make, store)
 
 
 def learning_on(trained: "Settings") -> "Settings":

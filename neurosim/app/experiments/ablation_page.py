@@ -24,13 +24,15 @@ def grouped(results: list[Result]) -> Grouped:
     return {name: some for name, some in by_method.items() if some}
 
 
-def plan(arguments: ablation.AblationExperiment, data: Dataset, real: Dataset | None) -> list[Part]:
+def plan(
+    arguments: ablation.AblationExperiment, data: Dataset, real: ablation.Real | None
+) -> list[Part]:
     """Every training, kept in the output folder."""
     return ablation.plan(arguments, data, real, Store(arguments.out / "trainings"))
 
 
 def from_store(
-    arguments: ablation.AblationExperiment, data: Dataset, real: Dataset | None
+    arguments: ablation.AblationExperiment, data: Dataset, real: ablation.Real | None
 ) -> tuple[Path, list[Result]]:
     """The page of the trainings that are there, and their results."""
     kept = [part.kept() for part in plan(arguments, data, real)]
@@ -39,7 +41,7 @@ def from_store(
 
 
 def run(
-    arguments: ablation.AblationExperiment, data: Dataset, real: Dataset | None, tell: Tell
+    arguments: ablation.AblationExperiment, data: Dataset, real: ablation.Real | None, tell: Tell
 ) -> tuple[Path, list[Result]]:
     """Do what is left of the trainings; the page after each, and all results."""
     store = Store(arguments.out / "trainings")
@@ -57,12 +59,13 @@ def run(
 def publish(
     arguments: ablation.AblationExperiment,
     data: Dataset,
-    real: Dataset | None,
+    real: ablation.Real | None,
     results: list[Result],
 ) -> Path:
     """Write page and pictures from what is there so far; the page's path."""
     methods = grouped(results)
-    trained = {name: some for name, some in methods.items() if ablation.REAL not in name}
+    apart = ablation.REAL, ablation.UNSEEN
+    trained = {name: some for name, some in methods.items() if not name.endswith(apart)}
     pictures(arguments.out, trained)
     page = arguments.out / "accuracy.md"
     write(page, "\n\n".join(_sections(arguments, data, real, methods, trained)) + "\n")
@@ -84,7 +87,7 @@ def command(arguments: ablation.AblationExperiment) -> str:
 def _sections(
     arguments: ablation.AblationExperiment,
     data: Dataset,
-    real: Dataset | None,
+    real: ablation.Real | None,
     methods: Grouped,
     trained: Grouped,
 ) -> list[str]:
@@ -113,7 +116,7 @@ def _sections(
             paragraphs += [f"## One choice changed: {family}", table, _caution(trained, family)]
     recordings = [name for name in methods if ablation.REAL in name]
     if real is not None and recordings:
-        paragraphs += ["## On real recordings", _real(methods, recordings, real)]
+        paragraphs += ["## On real recordings", _real(methods, recordings, real, arguments.skip)]
     return [*paragraphs, "## Each seed", _each(trained)]
 
 
@@ -228,10 +231,11 @@ def _bits(methods: Grouped) -> str | None:
     return markdown(("fast", "state bits per synapse", "test acc. %"), rows) if rows else None
 
 
-def _real(methods: Grouped, names: list[str], real: Dataset) -> str:
+def _real(methods: Grouped, names: list[str], real: ablation.Real, skip: int) -> str:
     rows = [
         [
             name.removesuffix(f", {ablation.REAL}"),
+            _percent_of_test(methods, name.replace(ablation.REAL, ablation.UNSEEN)),
             f"{len(methods[name])}",
             spread([100 * r["accuracy"] for r in methods[name]], ".2f"),
             spread([100 * r["test_accuracy"] for r in methods[name]], ".2f"),
@@ -243,6 +247,7 @@ def _real(methods: Grouped, names: list[str], real: Dataset) -> str:
     table = markdown(
         (
             "trained on simulated events",
+            "simulated test samples, %",
             "seeds",
             f"all {first['samples']} recordings, %",
             f"the {first['test_samples']} for testing, %",
@@ -251,9 +256,16 @@ def _real(methods: Grouped, names: list[str], real: Dataset) -> str:
         rows,
     )
     return (
-        f"{table}\n\nLearning on: {ablation.LEARNING_ON} generations on the chip, with the "
-        f"{len(real.train.labels)} recordings for training; the camera was fitted to all of them."
+        f"{table}\n\nThe recordings show training images of {real.without.name}: these networks were trained "
+        f"and validated without its first {skip} training images. Learning on: {ablation.LEARNING_ON} "
+        f"generations on the chip, with the {len(real.recordings.train.labels)} recordings for training. The "
+        f"camera was fitted to all recordings."
     )
+
+
+def _percent_of_test(methods: Grouped, name: str) -> str:
+    some = methods.get(name, [])
+    return spread([100 * r["test_accuracy"] for r in some], ".2f") if some else "-"
 
 
 def _each(methods: Grouped) -> str:
