@@ -62,7 +62,9 @@ class Task(NamedTuple):
 
 
 THREE = "conv 16 5x5 stride 2 pad 2, conv 32 3x3 stride 2 pad 1, conv 32 3x3 stride 2 pad 1"
-DIGITS_SPOKEN = {"epochs": 40, "shift": 0, "learning_rate": 4e-3}
+SPOKEN = {"steps": 25}
+SPOKEN_CHIP = {"dv": 200, "learning_rate": 0.06}
+SPOKEN_BPTT = {"epochs": 30, "shift": 0}
 TASKS = (
     Task(
         "MNIST events, convolutions",
@@ -108,31 +110,31 @@ TASKS = (
     Task(
         "spoken digits, recurrent",
         "spoken_digits",
-        {},
+        SPOKEN,
         "recurrent 256",
         "deep",
-        {},
-        DIGITS_SPOKEN,
+        SPOKEN_CHIP,
+        SPOKEN_BPTT,
         2.0,
     ),
     Task(
         "spoken digits, recurrent, adaptive thresholds",
         "spoken_digits",
-        {},
+        SPOKEN,
         "recurrent 256 adaptive",
         "deep",
-        {},
-        DIGITS_SPOKEN,
+        SPOKEN_CHIP,
+        SPOKEN_BPTT,
         2.0,
     ),
     Task(
         "spoken digits, recurrent, a speaker left out",
         "spoken_digits",
-        {"holdout": "theo"},
+        {**SPOKEN, "holdout": "theo"},
         "recurrent 256",
         "deep",
-        {},
-        DIGITS_SPOKEN,
+        SPOKEN_CHIP,
+        SPOKEN_BPTT,
         2.0,
     ),
     Task(
