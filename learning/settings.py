@@ -16,6 +16,7 @@ from learning.rules.registry import OUTPUT, check_rules, known, methods, rules_o
 from learning.rules.rule import FACTOR_STD
 from neurosim import limits
 from neurosim.data.choice import DataChoice
+from neurosim.data.frames import MOST_STEPS
 from neurosim.kernels.readout import FRACTION, ONE, exp2_table
 from neurosim.kernels.rules.weight_update import RATE_BITS
 from neurosim.network import Network, Population
@@ -55,7 +56,7 @@ class Settings(DataChoice):
 
     data: str = "digits"
     """data set: digits, images:FILE.npz, images:FOLDER, nmnist:FOLDER ... (docs/data.md)"""
-    steps: Annotated[int, Field(ge=1, le=255)] = 10
+    steps: Annotated[int, Field(ge=1, le=MOST_STEPS)] = 10
     """time steps of a sample: the bins into which its events are counted"""
     pool: Annotated[int, Field(ge=1, le=256)] = 1
     """join POOL x POOL pixels into one input"""

@@ -49,36 +49,34 @@ def lanes(shape):
     ]
 
 
-def neuron_run(population, k, currents, bias):
-    """[(spike, v before the reset, threshold that held, v after)] and saturated registers of one neuron."""
-    u = v = b = 0
-    rise, fall = getattr(population.model, "rise", 0) * 64, getattr(population.model, "decay", 4096)
-    threshold = each(population.vth_mant, k) << 6
-    seen, saturated = [], 0
-    for current in currents:
-        exact = decay(u, each(population.du, k) + 1) + current
-        u = clamp(exact)
-        full = decay(v, each(population.dv, k)) + u + bias
-        before = clamp(full)
-        saturated += (u != exact) + (before != full)
-        edge = threshold + b
-        spike = int(before > edge)
-        b = clamp(decay(b, fall) + rise * spike)
-        v = 0 if spike else before
-        seen.append((spike, before, edge, v))
-    return seen, saturated
-
-
 class Stepper:
     """One neuron, a step at a time: what a recurrent layer needs."""
 
     def __init__(self, population, k, bias):
-        self.population, self.k, self.bias, self.currents = population, k, bias, []
+        model = population.model
+        self.rise, self.fall = getattr(model, "rise", 0) * 64, getattr(model, "decay", 4096)
+        self.du, self.dv = each(population.du, k) + 1, each(population.dv, k)
+        self.threshold, self.bias = each(population.vth_mant, k) << 6, bias
+        self.u = self.v = self.b = self.saturated = 0
 
     def step(self, current):
-        self.currents.append(current)
-        seen, self.saturated = neuron_run(self.population, self.k, self.currents, self.bias)
-        return seen[-1]
+        """(spike, v before the reset, threshold that held, v after)"""
+        exact = decay(self.u, self.du) + current
+        self.u = clamp(exact)
+        full = decay(self.v, self.dv) + self.u + self.bias
+        before = clamp(full)
+        self.saturated += (self.u != exact) + (before != full)
+        edge = self.threshold + self.b
+        spike = int(before > edge)
+        self.b = clamp(decay(self.b, self.fall) + self.rise * spike)
+        self.v = 0 if spike else before
+        return spike, before, edge, self.v
+
+
+def neuron_run(population, k, currents, bias):
+    """`Stepper.step` of all steps, and saturated registers of one neuron."""
+    cell = Stepper(population, k, bias)
+    return [cell.step(current) for current in currents], cell.saturated
 
 
 def biases_of(network, weights, population):
@@ -270,12 +268,13 @@ def credit(
                     ]
                     seen, _ = neuron_run(p, k, moved, bias[k])
                     change += sign * sum(w * s[0] for w, s in zip(weigh, seen, strict=True))
+                change = clip(change, 65535)
                 own = clip(change * errors[k] >> 5, EDGE // pairs)
                 reacted[k] += abs(change)
                 for t in range(steps):
                     terms[t][k] += own * noise[t]
         if kind.startswith("gain"):
-            deltas[p.name] = [e * r >> 5 for e, r in zip(errors, reacted, strict=True)]
+            deltas[p.name] = [e * clip(r, 65535) >> 5 for e, r in zip(errors, reacted, strict=True)]
         else:
             deltas[p.name] = [e if r else 0 for e, r in zip(errors, reacted, strict=True)]
         largest = largest_delta(network, layer, every)

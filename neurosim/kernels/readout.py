@@ -94,7 +94,7 @@ def _power_below(below, powers):
 def softmax(scores, lanes, classes, multiplier, shift, powers, logits, tops, totals):
     """Write the parts of the softmax that all classes share, for one trial per lane.
 
-    scores  int32 (class, lane), flat
+    scores  int64 (class, lane), flat
     logits  int64 (class, lane), flat, written
     tops    int64 (lane,), written: the largest logit
     totals  int64 (lane,), written: the sum over classes of 2^(logit - largest), ONE fraction bits

@@ -236,8 +236,13 @@ def store_alternating(elements: Any, offset: int, first: Any, even: Any, odd: An
 
 
 def store(elements: Any, offset: int, value: Any) -> None:
-    """Write sixteen int32 neurons to int32 or int16 elements (the caller knows that they fit)."""
+    """Write sixteen int32 neurons to int64, int32 or int16 elements (the caller knows that they fit)."""
     elements[offset : offset + WIDTH] = value
+
+
+def add_wide(elements: Any, offset: int, value: Any) -> None:
+    """Add sixteen int32 neurons to int64 elements."""
+    elements[offset : offset + WIDTH] += value
 
 
 def _elements(array: types.Array) -> types.CPointer:
@@ -298,8 +303,9 @@ def _store(lanes: LanesType) -> Codegen:
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         bits = sig.args[0].dtype.bitwidth
         elements, offset, value = args
-        if bits < lanes.bits:
-            value = builder.trunc(value, ir.VectorType(ir.IntType(bits), lanes.count))
+        stored = ir.VectorType(ir.IntType(bits), lanes.count)
+        if bits != lanes.bits:
+            value = (builder.trunc if bits < lanes.bits else builder.sext)(value, stored)
         address = _address(builder, elements, offset, bits, lanes.count)
         builder.store(value, address).align = bits // 8
         return context.get_dummy_value()
@@ -309,6 +315,19 @@ def _store(lanes: LanesType) -> Codegen:
 
 _compiled(store, types.CPointer, types.intp, NEURONS, types.void)(_store(NEURONS))
 _compiled(store_twins, types.CPointer, types.intp, TWINS, types.void)(_store(TWINS))
+
+
+@_compiled(add_wide, types.CPointer, types.intp, NEURONS, types.void)
+def _add_wide(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    elements, offset, value = args
+    address = _address(builder, elements, offset, 64, WIDTH)
+    before = builder.load(address)
+    before.align = 8
+    added = builder.sext(value, ir.VectorType(ir.IntType(64), WIDTH))
+    builder.store(builder.add(before, added), address).align = 8
+    return context.get_dummy_value()
+
+
 _compiled(store_words, types.CPointer, types.intp, SPIKE_WORDS, types.void)(_store(SPIKE_WORDS))
 
 

@@ -63,14 +63,22 @@ def check_traces(network: Network, steps: int, samples: int) -> None:
 def largest_credit(network: Network, spec: NoiseSpec, pairs: int, groups: int, steps: int) -> int:
     """Largest |credit|, so that the term of a group per spike fits 16 bits, and the sum of a synapse 32."""
     connection, classes = network.layers[-1][0], network.populations[-1].neurons
-    largest = _largest_trace(network, steps) * classes * delta.ERROR_ONE * -connection.mantissa[0]
+    # the errors of a sample add up to at most ±ERROR_ONE, and half a unit for each rounding
+    errors = min(classes * delta.ERROR_ONE, 2 * delta.ERROR_ONE + (classes + 1) // 2)
+    largest = _largest_trace(network, steps) * errors * -connection.mantissa[0]
     if largest > INT32_MAX:
         raise NetworkError(
             f"credit by error over {steps} steps and {classes} classes could overflow 32 bits; "
             f"raise dv, or use fewer steps"
         )
     of_group = pairs // groups * _number(spec)
-    return min(INT16_MAX // of_group, INT32_MAX // (of_group * groups * steps))
+    found = min(INT16_MAX // of_group, INT32_MAX // (of_group * groups * steps))
+    if not found:
+        raise NetworkError(
+            f"credit by error with {pairs} pairs in {groups} groups over {steps} steps leaves no bit for a "
+            f"credit: its sums have 32 bits; use fewer pairs or steps"
+        )
+    return found
 
 
 def check_credit(network: Network, spec: NoiseSpec) -> None:

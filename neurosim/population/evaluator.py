@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurosim import limits
-from neurosim.data.frames import Frames
+from neurosim.data.frames import MOST_STEPS, Frames
 from neurosim.kernels import readout
 from neurosim.kernels.connections import dense
 from neurosim.kernels.executors import fused_chain, output_batch
@@ -52,8 +52,8 @@ from neurosim.population.update import (
 )
 from neurosim.threads import balanced, in_pieces
 
-STEPS = limits.Range(1, 255)
-"""Time steps of a sample: 255 sums of a 24-bit v still fit 32 bits."""
+STEPS = limits.Range(1, MOST_STEPS)
+"""Time steps of a sample."""
 Scratch = tuple[fused_chain.Scratch, output_batch.OutputBatch]
 """Memory that one thread writes to while it evaluates."""
 
@@ -85,13 +85,13 @@ class Evaluation(NamedTuple):
 class Forward(NamedTuple):
     """Scores and spikes of the unperturbed network.
 
-    potentials, counts  int32 (sample, class): sum over steps of the last layer's v, and its spikes
+    potentials, counts  int64 (sample, class): sum over steps of the last layer's v, and its spikes
     spikes              one uint16 (sample, neuron) a layer: spikes of each neuron
     saturated           int64 (sample,): saturations of registers
     """
 
-    potentials: NDArray[np.int32]
-    counts: NDArray[np.int32]
+    potentials: NDArray[np.int64]
+    counts: NDArray[np.int64]
     spikes: tuple[NDArray[np.uint16], ...]
     saturated: NDArray[np.int64]
 
@@ -102,8 +102,8 @@ class _Raw(NamedTuple):
     trains  uint64 (sample, layer * step * word): spikes of the hidden layers
     """
 
-    potentials: NDArray[np.int32]
-    counts: NDArray[np.int32]
+    potentials: NDArray[np.int64]
+    counts: NDArray[np.int64]
     trains: NDArray[np.uint64]
     saturated: NDArray[np.int64]
 
@@ -480,7 +480,7 @@ class Evaluator:
         count, steps, _ = frames.bits.shape
         chain = self._chain(_quiet(self.network), steps)
         classes = int(chain.neurons[-1])
-        potentials, counts = np.zeros((2, count, classes), np.int32)
+        potentials, counts = np.zeros((2, count, classes), np.int64)
         spikes = np.zeros((count, int(chain.neurons.sum())), np.uint16)
         saturated = np.zeros(count, np.int64)
         for first in range(0, count, SAMPLES_AT_ONCE):
@@ -510,8 +510,8 @@ def _forward_of(chain: fused_chain.Chain, samples: int, steps: int) -> _Raw:
     """An empty `_Raw` for `samples` samples."""
     classes, row = int(chain.neurons[-1]), (chain.layers - 1) * steps * chain.spike_words
     return _Raw(
-        np.zeros((samples, classes), np.int32),
-        np.zeros((samples, classes), np.int32),
+        np.zeros((samples, classes), np.int64),
+        np.zeros((samples, classes), np.int64),
         np.zeros((samples, row), np.uint64),
         np.zeros(samples, np.int64),
     )

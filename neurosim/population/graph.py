@@ -152,7 +152,7 @@ class Plan:
 
     def trial_bytes(self, pairs: int) -> int:
         """Approximate bytes of a workspace for one trial."""
-        cells = sum(layer.lanes * (6 * self.steps + 20 + 2 * pairs) for layer in self.layers)
+        cells = sum(layer.lanes * (6 * self.steps + 28 + 2 * pairs) for layer in self.layers)
         return cells + self.steps * sum(self.network.sizes.values()) // 4
 
     def block(self, pairs: int, most: int) -> int:
@@ -221,8 +221,8 @@ class Area(NamedTuple):
     added: NDArray[np.int32]
     masks: NDArray[np.uint16]
     traces: NDArray[np.int32]
-    potentials: NDArray[np.int32]
-    counts: NDArray[np.int32]
+    potentials: NDArray[np.int64]
+    counts: NDArray[np.int64]
     state: NDArray[np.int32]
     errors: NDArray[np.int32]
     sent: NDArray[np.int32]
@@ -277,8 +277,8 @@ def _area(plan: Plan, layer: LayerPlan, block: int, pairs: int) -> Area:
         flat(cells if both else 0, np.int32),
         flat(cells // WIDTH if hidden else 0, np.uint16),
         zeros((block, lanes), np.int32),
-        zeros((block, lanes), np.int32),
-        zeros((block, lanes), np.int32),
+        zeros((block, lanes), np.int64),
+        zeros((block, lanes), np.int64),
         flat(block * 3 * lanes if layer.recurrent else 0, np.int32),
         zeros((block, lanes), np.int32),
         zeros((block, lanes), np.int32),

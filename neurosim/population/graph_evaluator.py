@@ -20,7 +20,6 @@ from neurosim.kernels.executors import fused_chain
 from neurosim.network import Network, NetworkError, Weights, check_weights
 from neurosim.network.shapes import lane_order
 from neurosim.population.batch import Batch
-from neurosim.population.bounds import INT32_MAX
 from neurosim.population.evaluator import STEPS, Evaluation, Forward, ReadoutSpec
 from neurosim.population.graph import (
     WORKSPACE_BYTES,
@@ -38,6 +37,7 @@ from neurosim.population.layer_credit import (
     LayerSums,
     ThreadSums,
     credit_block,
+    largest_delta_term,
     learning,
     parts_of,
     total_sums,
@@ -295,7 +295,7 @@ class GraphEvaluator:
     def _largest(self, plan: Plan, target: str, uses: int) -> int:
         """Largest change of a sum by one sample."""
         if target in plan.readouts:
-            return int(plan.kernel.sum()) * int(fused_chain.ERROR_ONE) * uses
+            return largest_delta_term(plan) * uses
         return TERM_MAX * plan.steps * uses
 
     def forward(self, frames: Frames) -> Forward:
@@ -309,7 +309,7 @@ class GraphEvaluator:
         plan = self._plan(frames.bits.shape[1])
         loaded: dict[str, Loaded] = plan.load(self.weights(), {})
         classes = plan.by_name[plan.output].neurons
-        potentials, counts = np.zeros((2, count, classes), np.int32)
+        potentials, counts = np.zeros((2, count, classes), np.int64)
         names = self.hidden
         names.append(plan.output)
         spikes = {name: np.zeros((count, plan.by_name[name].neurons), np.uint16) for name in names}
@@ -338,14 +338,14 @@ class GraphEvaluator:
 
     def _summed(
         self, plan: Plan, space: Workspace, readouts: dict[str, fused_chain.Readout], size: int
-    ) -> NDArray[np.int32]:
+    ) -> NDArray[np.int64]:
         """The sum of all readouts' scores, each at its own temperature, in the output's unit."""
         unit = readouts[plan.output].multiplier
         total = np.zeros((size, plan.by_name[plan.output].neurons), np.int64)
         for name, one in readouts.items():
-            scores = space.areas[name].potentials[:size, : total.shape[1]].astype(np.int64)
+            scores = space.areas[name].potentials[:size, : total.shape[1]]
             total += scores * one.multiplier // unit
-        return np.clip(total, -INT32_MAX, INT32_MAX).astype(np.int32)
+        return total
 
 
 READOUT_ONE = 1 << 8

@@ -39,7 +39,7 @@ from neurosim.population.graph import (
 )
 from neurosim.population.layout import NoiseSpec
 from neurosim.population.operators import Operator, Sums
-from neurosim.population.operators.operator import TERM_MAX
+from neurosim.population.operators.operator import TERM_MAX, parts
 
 Feedback = Literal["local", "gate", "gain", "gate-local", "gain-local", "direct"]
 FEEDBACKS: tuple[Feedback, ...] = ("local", "gate", "gain", "gate-local", "gain-local", "direct")
@@ -291,9 +291,10 @@ def learn_layer(
                 work.scratch[name], count, source, area.terms, area.active, sums.matrices[name]
             )
     of_lanes = np.empty(layer.lanes, np.int32)
-    bias_terms(0, count, plan.steps, area.terms, of_lanes)
-    each = of_lanes[: layer.neurons].reshape(-1, layer.channels)
-    sums.biases[layer.name] += each.sum(axis=0, dtype=np.int64)
+    for part in parts(count, INT32_MAX // (TERM_MAX * plan.steps)):
+        bias_terms(part.start, part.stop, plan.steps, area.terms, of_lanes)
+        each = of_lanes[: layer.neurons].reshape(-1, layer.channels)
+        sums.biases[layer.name] += each.sum(axis=0, dtype=np.int64)
 
 
 def largest_delta(layer: LayerPlan) -> int:
@@ -304,8 +305,7 @@ def largest_delta(layer: LayerPlan) -> int:
 
 def learn_readout(work: Workspace, layer: LayerPlan, count: int, sums: "ThreadSums") -> None:
     """The delta rule of a readout."""
-    area = work.areas[layer.name]
-    largest = int(work.plan.kernel.sum()) * int(fused_chain.ERROR_ONE)
+    area, largest = work.areas[layer.name], largest_delta_term(work.plan)
     for operator in layer.incoming:
         if operator.parameter is None:
             continue
@@ -314,10 +314,22 @@ def learn_readout(work: Workspace, layer: LayerPlan, count: int, sums: "ThreadSu
     sums.biases[layer.name] += area.errors[:count, : layer.neurons].sum(axis=0)
 
 
+def largest_delta_term(plan: Plan) -> int:
+    """Largest product of a trace and an error of a readout."""
+    return int(plan.kernel.sum(dtype=np.int64)) * int(fused_chain.ERROR_ONE)
+
+
 class ThreadSums:
     """Update sums of one thread in a generation."""
 
     def __init__(self, plan: Plan) -> None:
+        for layer in (plan.by_name[name] for name in plan.readouts):
+            uses = max(o.parameter.uses if o.parameter else 0 for o in layer.incoming)
+            if uses * largest_delta_term(plan) > INT32_MAX:
+                raise NetworkError(
+                    f"layer {layer.name!r}: the delta rule over {plan.steps} steps could overflow a 32-bit "
+                    f"sum; raise dv or du, or use fewer steps"
+                )
         self.matrices: dict[str, Sums] = {o.connection.name: o.new_sums() for o in plan.operators}
         self.biases = {layer.name: np.zeros(layer.channels, np.int64) for layer in plan.layers}
 

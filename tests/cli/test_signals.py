@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 
 import command
@@ -32,6 +33,64 @@ def test_a_signal_unwinds_a_command_and_handlers_come_back(number):
     assert unwound
     assert signals.status(ended.value) == 128 + number
     assert signal.getsignal(number) is before
+
+
+LOST = {
+    "a deleted object": """
+        class Deleted:
+            def __del__(self):
+                os.kill(os.getpid(), NUMBER); time.sleep(0.01)
+        Deleted()
+    """,
+    "a callback from C": """
+        import ctypes
+        kind = ctypes.CFUNCTYPE(None)
+        kind(lambda: (os.kill(os.getpid(), NUMBER), time.sleep(0.01)) and None)()
+    """,
+    "a library that goes on": """
+        try:
+            os.kill(os.getpid(), NUMBER); time.sleep(0.01)
+        except BaseException:
+            pass
+    """,
+}
+"""Places in which Python or a library drops an exception."""
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize("place", LOST)
+def test_a_signal_that_is_dropped_comes_again_and_is_quiet(place, number):
+    lines = textwrap.indent(
+        textwrap.dedent(LOST[place]).replace("NUMBER", str(int(number))), "    "
+    )
+    code = (
+        "import os, time\nfrom neurosim.app.cli import signals\n"
+        f"def work():\n{lines}\n    time.sleep(30)\n    print('lost')\n"
+        "try:\n    with signals.ending('neurosim x'):\n        work()\n"
+        "except signals.Ended as ended:\n    raise SystemExit(signals.status(ended))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (128 + number, "", "")
+
+
+def test_a_command_on_its_way_out_is_not_interrupted_again():
+    """Cleaning up takes longer than the time after which a signal counts as lost."""
+    steps = []
+
+    def interrupted():
+        with signals.ending("neurosim test"):
+            try:
+                os.kill(os.getpid(), signal.SIGTERM)
+                time.sleep(5)
+            finally:
+                for step in range(3):
+                    time.sleep(signals.LOST_SECONDS)
+                    steps.append(step)
+
+    with pytest.raises(signals.Ended):
+        interrupted()
+    time.sleep(2 * signals.LOST_SECONDS)  # nor is what runs after it
+    assert steps == [0, 1, 2]
 
 
 def test_a_signal_that_is_noted_does_not_interrupt():

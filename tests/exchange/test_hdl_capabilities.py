@@ -18,6 +18,7 @@ from neurosim.network import (
     Population,
     Sparse,
 )
+from neurosim.population.evaluator import ReadoutSpec
 
 PLAIN = Network.chain(7, [Population("hidden", 4, 60, dv=9), Population("output", 3, 70)])
 PARTS = (Input, Population, Noise, Connection, Network)
@@ -138,3 +139,15 @@ def test_values_of_a_table_entry_are_legal_on_the_chip():
             if field not in ("neurons", "size"):
                 assert network_with(kind, field, value)
     assert np.iinfo(np.uint16).max == capabilities.MOST_NEURONS
+
+
+@pytest.mark.parametrize(
+    ("steps", "readout"), [(255, ReadoutSpec(True, 1, 0)), (1000, ReadoutSpec(False, 1, 0))]
+)
+def test_samples_of_as_many_steps_as_scores_hold_are_exported(steps, readout):
+    assert parameters.parameters(PLAIN, steps, 1, readout, {})["STEPS"] == steps
+
+
+def test_sums_of_membranes_beyond_the_scores_of_the_core_are_refused():
+    with pytest.raises(ImageError, match="256 steps with a membrane readout"):
+        parameters.parameters(PLAIN, 256, 1, ReadoutSpec(True, 1, 0), {})

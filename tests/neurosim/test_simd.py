@@ -12,6 +12,7 @@ from neurosim.kernels.compilation import kernel
 
 INT32 = st.integers(-(1 << 31), (1 << 31) - 1)
 NEURONS = st.lists(INT32, min_size=16, max_size=16).map(lambda x: np.array(x, np.int32))
+WIDTH = simd.WIDTH
 WORDS = st.lists(st.integers(0, (1 << 64) - 1), min_size=8, max_size=8).map(
     lambda x: np.array(x, np.uint64)
 )
@@ -310,3 +311,22 @@ def test_zeros_together_lie_apart_at_cache_lines(parts):
         one[:] = number
     for number, one in enumerate(made, 1):
         assert (one == number).all()
+
+
+def test_sums_of_64_bits_take_sixteen_numbers_with_their_sign():
+    sums = np.full(WIDTH + 2, 1 << 40, np.int64)
+    given = np.array([-(1 << 31), (1 << 31) - 1, -1, 0, *range(12)], np.int32)
+    wanted = sums.copy()
+    wanted[1 : WIDTH + 1] = 2 * given.astype(np.int64)
+
+    @numba.njit
+    def add(sums, given):
+        to = simd.pointer(sums)
+        value = simd.load(simd.pointer(given), 0)
+        simd.store(to, 1, value)
+        simd.add_wide(to, 1, value)
+
+    for function in (add, add.py_func):
+        found = sums.copy()
+        function(found, given)
+        assert found.tolist() == wanted.tolist()

@@ -22,7 +22,7 @@ class Import(BaseModel):
     """folder for the run; without it, only the table is printed"""
     data: str | None = None
     """data set of the run; by default the exported run's, else digits"""
-    steps: Annotated[int, Field(ge=1, le=255)] | None = None
+    steps: Annotated[int, Field(ge=1, le=1000)] | None = None
     """time bins of a sample; by default the exported run's, else 10"""
     pool: Annotated[int, Field(ge=1, le=256)] | None = None
     """join pixels POOL x POOL; by default the exported run's, else 1"""

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from neurosim.export.hdl import capabilities
+from neurosim.export.memory_images import ImageError
+from neurosim.kernels.neurons.lif import STATES_PER_SUM
 from neurosim.network import Network
 from neurosim.population.evaluator import ReadoutSpec
 from neurosim.population.layout import source_words
@@ -53,6 +55,11 @@ def parameters(
     learning  RULE, RANK, SCALE, FRACTION_BITS, MOMENTUM_BITS, SUM_BITS, RATE_BITS, WINDOW, TRACE_BITS,
               LARGEST (learning/golden.py; `NO_LEARNING` where the core only infers)
     """
+    if score.membrane and steps > STATES_PER_SUM:
+        raise ImageError(
+            f"samples of {steps} steps with a membrane readout; the scores of hardware/ have 32 bits, which "
+            f"hold sums of up to {STATES_PER_SUM} steps: use fewer steps, or readout count"
+        )
     described = layers(network)
     found: dict[str, Any] = {
         "LAYERS": len(described),

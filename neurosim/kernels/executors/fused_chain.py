@@ -786,7 +786,7 @@ def forward(
 ):
     """Run the unperturbed network (all scales of the noise 0) on samples `begin` .. `end` - 1.
 
-    potentials, counts  int32 (sample, class), written: sum over steps of the last layer's v, spikes
+    potentials, counts  int64 (sample, class), written: sum over steps of the last layer's v, spikes
     trains              uint64 (sample, layer, step, word), written: spikes of the hidden layers
     saturated           int64 (sample,), written: saturated registers
     """
@@ -847,7 +847,7 @@ def count_spikes(begin, end, chain, trains, counts, spikes):
 
 @kernel
 def readout_errors(begin, end, readout, scores, labels, scratch, errors, fitness):
-    """Readout errors and fitness from the scores int32 (sample, class) of `forward`.
+    """Readout errors and fitness from the scores int64 (sample, class) of `forward`.
 
     scratch     int64 (class + 2,), scratch
     errors   int32 (sample, lane of the last layer), written: `readout.softmax_errors`

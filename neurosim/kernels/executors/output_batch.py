@@ -19,7 +19,13 @@ from numpy.typing import NDArray
 
 from neurosim.kernels.compilation import inlined, kernel
 from neurosim.kernels.connections.dense import FIVE, SUBSETS
-from neurosim.kernels.neurons.lif import Place, decays_of, step_checked, step_free
+from neurosim.kernels.neurons.lif import (
+    STATES_PER_SUM,
+    Place,
+    decays_of,
+    step_checked,
+    step_free,
+)
 from neurosim.kernels.noise.weight_noise import (
     FIRST,
     GRADED_OFFSET,
@@ -32,6 +38,7 @@ from neurosim.kernels.readout import softmax
 from neurosim.kernels.simd import (
     TWIN,
     WIDTH,
+    add_wide,
     greatest,
     load,
     load_twins,
@@ -67,8 +74,8 @@ class OutputBatch(NamedTuple):
     bias_noise: NDArray[np.int32]  # (neuron, lane) signed
     dots: NDArray[np.int32]  # (field, step, lane) x . B
     currents: NDArray[np.int32]  # (neuron, step, lane)
-    potentials: NDArray[np.int32]  # (neuron, lane) sum over steps of v after reset
-    counts: NDArray[np.int32]  # (neuron, lane) spikes
+    potentials: NDArray[np.int64]  # (neuron, lane) sum over steps of v after reset
+    counts: NDArray[np.int64]  # (neuron, lane) spikes
     saturated: NDArray[np.int32]  # (lane,) saturated registers
     logits: NDArray[np.int64]  # (neuron, lane) and the sums that classes share: readout.softmax
     tops: NDArray[np.int64]  # (lane,)
@@ -92,8 +99,8 @@ def make_output_batch(chain, noise, steps):
             (neurons * BATCH_LANES, np.int32),
             (fields * steps * BATCH_LANES, np.int32),
             (neurons * steps * BATCH_LANES, np.int32),
-            (neurons * BATCH_LANES, np.int32),
-            (neurons * BATCH_LANES, np.int32),
+            (neurons * BATCH_LANES, np.int64),
+            (neurons * BATCH_LANES, np.int64),
             (BATCH_LANES, np.int32),
             (neurons * BATCH_LANES, np.int64),
             (BATCH_LANES, np.int64),
@@ -346,22 +353,26 @@ def _compile_run(step):
             at = neuron * BATCH_LANES
             bias_a = bias + load(outputs.bias_noise, at)
             bias_b = bias + load(outputs.bias_noise, at + WIDTH)
-            u_a, v_a, potential_a, count_a = zero, zero, zero, zero
-            u_b, v_b, potential_b, count_b = zero, zero, zero, zero
-            for t in range(steps):
-                now = (neuron * steps + t) * BATCH_LANES
-                u_a, v_a, spikes, edges = step(
-                    u_a, v_a, load(outputs.currents, now), bias_a, edge, decay_u, decay_v
-                )
-                potential_a, edges_a = potential_a + v_a, edges_a + edges
-                count_a = count_a + select(spikes, one, zero)
-                u_b, v_b, spikes, edges = step(
-                    u_b, v_b, load(outputs.currents, now + WIDTH), bias_b, edge, decay_u, decay_v
-                )
-                potential_b, edges_b = potential_b + v_b, edges_b + edges
-                count_b = count_b + select(spikes, one, zero)
-            store(outputs.potentials, at, potential_a)
-            store(outputs.potentials, at + WIDTH, potential_b)
+            u_a, v_a, count_a, u_b, v_b, count_b = zero, zero, zero, zero, zero, zero
+            store(outputs.potentials, at, zero)
+            store(outputs.potentials, at + WIDTH, zero)
+            for begin in range(0, steps, STATES_PER_SUM):
+                potential_a, potential_b = zero, zero
+                for t in range(begin, min(begin + STATES_PER_SUM, steps)):
+                    now = (neuron * steps + t) * BATCH_LANES
+                    u_a, v_a, spikes, edges = step(
+                        u_a, v_a, load(outputs.currents, now), bias_a, edge, decay_u, decay_v
+                    )
+                    potential_a, edges_a = potential_a + v_a, edges_a + edges
+                    count_a = count_a + select(spikes, one, zero)
+                    now += WIDTH
+                    u_b, v_b, spikes, edges = step(
+                        u_b, v_b, load(outputs.currents, now), bias_b, edge, decay_u, decay_v
+                    )
+                    potential_b, edges_b = potential_b + v_b, edges_b + edges
+                    count_b = count_b + select(spikes, one, zero)
+                add_wide(outputs.potentials, at, potential_a)
+                add_wide(outputs.potentials, at + WIDTH, potential_b)
             store(outputs.counts, at, count_a)
             store(outputs.counts, at + WIDTH, count_b)
         store(outputs.saturated, 0, edges_a)

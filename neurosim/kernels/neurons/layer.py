@@ -21,9 +21,16 @@ from neurosim.kernels.generator import (
     draw_words,
     lane_words,
 )
-from neurosim.kernels.neurons.lif import U_MULTIPLIER, U_SHIFT, V_MULTIPLIER, V_SHIFT
+from neurosim.kernels.neurons.lif import (
+    STATES_PER_SUM,
+    U_MULTIPLIER,
+    U_SHIFT,
+    V_MULTIPLIER,
+    V_SHIFT,
+)
 from neurosim.kernels.simd import (
     WIDTH,
+    add_wide,
     greatest,
     load,
     pointer,
@@ -45,6 +52,8 @@ CREDIT_SHIFT = 5
 """Right shift of credits: as in rules/error_credit.py."""
 GAIN_SHIFT = 5
 """Chosen here: one spike more or less changes a trace by some 2^5 at a decay of 0.9."""
+CHANGE_EDGE = (1 << 16) - 1
+"""Changes of a trace are clipped to it, so that their product with a 16-bit error fits 32 bits."""
 
 
 class Registers(NamedTuple):
@@ -146,7 +155,7 @@ class Kept(NamedTuple):
 
     masks       uint16 (trial, step, lane / 16), where `window` is above 0
     traces      int32 (trial, lane), where `traced`
-    potentials, counts  int32 (trial, lane), where `read`: sums over steps of v after the reset, and of spikes
+    potentials, counts  int64 (trial, lane), where `read`: sums over steps of v after the reset, and of spikes
     state       int32 (trial, 3, lane), where `goes_on`: u, v and b, read and written
     saturated   int64 (trial,), added to
     """
@@ -192,32 +201,34 @@ def _compile_forward(step):
                         load(state, at_state + 2 * lanes),
                     )
                 here = trial * lanes + first
-                trace, potential, count = zero, zero, zero
+                trace = zero
                 if kept.goes_on and kept.traced:
                     trace = load(traces, here)
-                if kept.goes_on and kept.read:
-                    potential, count = load(potentials, here), load(counts, here)
-                for t in range(first_step, last_step):
-                    arriving = load(current, (trial * steps + t) * lanes + first) * scale
-                    done = step(now, arriving, fixed)
-                    now = done.state
-                    edges = edges + done.edges
-                    out[4 * (trial * row + at + t * words) + first // WIDTH] = spike_bits(
-                        done.spikes
-                    )
-                    if kept.window > 0:
-                        near = _near(done.before, done.edge, window)
-                        masks[(trial * steps + t) * vectors + first // WIDTH] = near
-                    if kept.traced:
-                        trace = trace + select(done.spikes, splat(weigh[t]), zero)
+                if kept.read and not kept.goes_on:
+                    store(potentials, here, zero)
+                    store(counts, here, zero)
+                for begun in range(first_step, last_step, STATES_PER_SUM):
+                    potential, count = zero, zero
+                    for t in range(begun, min(begun + STATES_PER_SUM, last_step)):
+                        arriving = load(current, (trial * steps + t) * lanes + first) * scale
+                        done = step(now, arriving, fixed)
+                        now = done.state
+                        edges = edges + done.edges
+                        to = 4 * (trial * row + at + t * words) + first // WIDTH
+                        out[to] = spike_bits(done.spikes)
+                        if kept.window > 0:
+                            near = _near(done.before, done.edge, window)
+                            masks[(trial * steps + t) * vectors + first // WIDTH] = near
+                        if kept.traced:
+                            trace = trace + select(done.spikes, splat(weigh[t]), zero)
+                        if kept.read:
+                            potential = potential + now.v
+                            count = count + select(done.spikes, one, zero)
                     if kept.read:
-                        potential = potential + now.v
-                        count = count + select(done.spikes, one, zero)
+                        add_wide(potentials, here, potential)
+                        add_wide(counts, here, count)
                 if kept.traced:
                     store(traces, here, trace)
-                if kept.read:
-                    store(potentials, here, potential)
-                    store(counts, here, count)
                 if kept.goes_on:
                     store(state, at_state, now.u)
                     store(state, at_state + lanes, now.v)
@@ -259,6 +270,14 @@ class Credit(NamedTuple):
     gain: bool
 
 
+@inlined
+def _clipped(value, edge):
+    """`value`, or the nearer of -edge and edge."""
+    zero = splat(int32(0))
+    value = select(value > edge, edge, value)
+    return select(zero - edge > value, zero - edge, value)
+
+
 def _compile_perturb(step):
     @kernel
     def perturb_layer(
@@ -288,6 +307,7 @@ def _compile_perturb(step):
             splat(int32(-credit.largest_delta)),
         )
         up, down = splat(int32(noise.scale)), splat(int32(-noise.scale))
+        edge = splat(int32(CHANGE_EDGE))
         for trial in range(begin, end):
             active[trial] = uint8(0)
             if not _any(errors, trial * lanes, lanes):
@@ -329,16 +349,17 @@ def _compile_perturb(step):
                         amount = splat(weigh[t])
                         change = change + select(done_plus.spikes, amount, zero)
                         change = change - select(done_minus.spikes, amount, zero)
+                    change = _clipped(change, edge)
                     own = shift_right(change * error, splat(int32(CREDIT_SHIFT)))
                     own = select(own > high, high, own)
                     own = select(low > own, low, own)
                     store(scratch, pair * WIDTH, own)
                     store(credits, (trial * noise.pairs + pair) * lanes + first, own)
-                    size = select(zero > change, zero - change, change)
-                    reacted = reacted + size
+                    reacted = reacted + select(zero > change, zero - change, change)
                     anything = anything + select(own != zero, splat(int32(1)), zero)
                 delta = select(reacted > zero, error, zero)
                 if credit.gain:
+                    reacted = _clipped(reacted, edge)
                     delta = shift_right(error * reacted, splat(int32(GAIN_SHIFT)))
                 delta = select(delta > delta_high, delta_high, delta)
                 store(deltas, trial * lanes + first, select(delta_low > delta, delta_low, delta))

@@ -35,6 +35,10 @@ UNPERTURBED, EVENT_ALIGNED, NONE, ONE, MANY = range(-2, 3)
 of many ranks; UNPERTURBED: no noise at all."""
 
 
+STATES_PER_SUM = 255
+"""24-bit values of v whose sum fits 32 bits: 255 * (2^23 - 1) < 2^31."""
+
+
 class Place(NamedTuple):
     """Destination of a layer's spikes, uint16 with one bit per neuron: member, step, sixteen neurons."""
 

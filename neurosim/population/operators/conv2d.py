@@ -10,7 +10,7 @@ from neurosim.kernels.noise.layer_noise import conv_noise
 from neurosim.kernels.simd import zeros
 from neurosim.network import Conv2d, Network
 from neurosim.network.connections.planes import taps
-from neurosim.population.operators.operator import Factors, Operator, Source, Sums, flat
+from neurosim.population.operators.operator import Factors, Operator, Source, flat
 from neurosim.population.state import padded
 
 
@@ -126,12 +126,7 @@ class Conv2dOperator(Operator):
             0, count, scratch.errors, self._back_shape.map, self._error_places, errors
         )
 
-    def delta(
-        self,
-        count: int,
-        traces: NDArray[np.int32],
-        errors: NDArray[np.int32],
-        largest: int,
-        sums: Sums,
-    ) -> None:
+    def _add_delta(
+        self, part: range, traces: NDArray[np.int32], errors: NDArray[np.int32], sums: NDArray[np.int32]
+    ) -> None:  # fmt: skip
         raise NotImplementedError("a convolution is no readout")

@@ -12,7 +12,7 @@ from neurosim.kernels.rules import event_aligned
 from neurosim.kernels.rules.layer_error import layer_delta
 from neurosim.kernels.simd import WORDS, zeros
 from neurosim.network import Network, PooledDense
-from neurosim.population.operators.operator import Factors, Operator, Source, Sums
+from neurosim.population.operators.operator import Factors, Operator, Source
 
 
 class Scratch(NamedTuple):
@@ -109,17 +109,10 @@ class DenseOperator(Operator):
     ) -> None:
         dense_layer.dense_back(0, count, self._back, deltas, scratch.listed, errors)
 
-    def delta(
-        self,
-        count: int,
-        traces: NDArray[np.int32],
-        errors: NDArray[np.int32],
-        largest: int,
-        sums: Sums,
-    ) -> None:
-        assert self.parameter is not None
-        self.fold(sums, count, largest * self.parameter.uses)
-        layer_delta(0, count, traces, errors, self._delta_rows(), sums.narrow)
+    def _add_delta(
+        self, part: range, traces: NDArray[np.int32], errors: NDArray[np.int32], sums: NDArray[np.int32]
+    ) -> None:  # fmt: skip
+        layer_delta(part.start, part.stop, traces, errors, self._delta_rows(), sums)
 
     def _delta_rows(self) -> NDArray[np.int32]:
         """Row of the sums of each source lane."""

@@ -10,6 +10,7 @@ then shared by threads; what a thread writes to is its `Scratch`. `Operator` run
 from its synapses one by one; a kind with kernels of its own has a subclass, named in the registry.
 """
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,6 +25,7 @@ from neurosim.population.state import padded
 
 TERM_MAX = INT16_MAX
 """Largest term that a synapse adds for a spike: 16 bits."""
+BYTE_MAX = 255
 
 
 class Source(NamedTuple):
@@ -55,16 +57,22 @@ class Factors(NamedTuple):
 
 
 class Sums(NamedTuple):
-    """Update sums of a matrix: int32 sums of kernels, int64 totals, and trials since the last fold."""
+    """Update sums of a matrix: int32 sums of kernels, a bound on them, and int64 totals of earlier ones."""
 
     narrow: NDArray[np.int32]
     wide: NDArray[np.int64]
-    trials: list[int]
+    added: list[int]
 
 
 def flat(count: int, kind: Any) -> NDArray[Any]:
     """Zeros that a whole vector may be read or written past."""
     return zeros(count + 2 * TWIN, kind)
+
+
+def parts(count: int, most: int) -> Iterator[range]:
+    """Trials 0 .. count - 1, at most `most` at a time."""
+    for begin in range(0, count, most):
+        yield range(begin, min(begin + most, count))
 
 
 class Operator:
@@ -178,6 +186,13 @@ class Operator:
     def new_sums(self) -> Sums:
         """Empty update sums."""
         assert self.parameter is not None
+        most = INT32_MAX // BYTE_MAX // self.parameter.uses
+        if self.steps > most:
+            raise NetworkError(
+                f"connection {self.connection.name}: each weight is used at {self.parameter.uses:,} "
+                f"places, so that learning takes samples of up to {most:,} steps, not {self.steps:,}: use "
+                f"fewer steps, or a larger stride"
+            )
         shape = self._sums_shape()
         return Sums(zeros(shape, np.int32), np.zeros(shape, np.int64), [0])
 
@@ -190,13 +205,13 @@ class Operator:
         assert self.parameter is not None
         return sums[:, : self.parameter.columns]
 
-    def fold(self, sums: Sums, count: int, largest: int) -> None:
-        """Fold the sums if `count` more trials, each adding at most `largest`, could overflow them."""
-        sums.trials[0] += count
-        if sums.trials[0] * largest > INT32_MAX:
+    def fold(self, sums: Sums, added: int) -> None:
+        """Fold the sums if up to `added` more in each could overflow them."""
+        sums.added[0] += added
+        if sums.added[0] > INT32_MAX:
             np.add(sums.wide, sums.narrow, out=sums.wide)
             sums.narrow[:] = 0
-            sums.trials[0] = count
+            sums.added[0] = added
 
     def most_terms(self) -> int:
         """Largest number of terms that a sum takes from one trial."""
@@ -211,8 +226,35 @@ class Operator:
 
         active  uint8 (trial,): 0 where all terms of a trial are 0
         """
-        self.fold(sums, count, TERM_MAX * self.most_terms())
-        self._add_terms(scratch, count, source, terms, active, sums.narrow)
+        most, cells = self.most_terms(), count * self.steps * self.lanes
+        largest = TERM_MAX
+        if count * largest * most > INT32_MAX:
+            largest = max(1, int(terms[:cells].max(initial=0)), -int(terms[:cells].min(initial=0)))
+        trials = INT32_MAX // (largest * most)
+        if trials:
+            for part in parts(count, trials):
+                self.fold(sums, len(part) * largest * most)
+                self._add_part(scratch, part, source, terms, active, sums.narrow)
+            return
+        # terms of one trial could overflow: the upper and the lower bytes of all terms, one after the other
+        for shift, part_of in ((8, terms >> 8), (0, terms & BYTE_MAX)):
+            for part in parts(count, INT32_MAX // (BYTE_MAX * most)):
+                self.fold(sums, INT32_MAX + 1)
+                self._add_part(scratch, part, source, part_of, active, sums.narrow)
+                np.add(sums.wide, sums.narrow.astype(np.int64) << shift, out=sums.wide)
+                sums.narrow[:] = 0
+        sums.added[0] = 0
+
+    def _add_part(
+        self, scratch: Any, part: range, source: Source, terms: NDArray[np.int16],
+        active: NDArray[np.uint8], sums: NDArray[np.int32],
+    ) -> None:  # fmt: skip
+        """`_add_terms` of the trials in `part`."""
+        first = part.start
+        self._add_terms(
+            scratch, len(part), source._replace(bits=source.bits[first:]),
+            terms[first * self.steps * self.lanes :], active[first:], sums,
+        )  # fmt: skip
 
     def _add_terms(
         self, scratch: Any, count: int, source: Source, terms: NDArray[np.int16],
@@ -240,5 +282,12 @@ class Operator:
     ) -> None:
         """Add traces int32 (trial, source lane) times errors int32 (trial, lane), each within `largest`."""
         assert self.parameter is not None
-        self.fold(sums, count, largest * self.parameter.uses)
-        explicit.explicit_delta(0, count, self._table, traces, errors, sums.narrow)
+        for part in parts(count, max(1, INT32_MAX // (largest * self.parameter.uses))):
+            self.fold(sums, len(part) * largest * self.parameter.uses)
+            self._add_delta(part, traces, errors, sums.narrow)
+
+    def _add_delta(
+        self, part: range, traces: NDArray[np.int32], errors: NDArray[np.int32], sums: NDArray[np.int32]
+    ) -> None:  # fmt: skip
+        """Add those of the trials in `part` to the sums of a kernel, whose 32 bits hold them."""
+        explicit.explicit_delta(part.start, part.stop, self._table, traces, errors, sums)
