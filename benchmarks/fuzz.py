@@ -35,7 +35,7 @@ for _folder in (ROOT, ROOT / "tests", Path(__file__).parent):
 SLOW_SECONDS = 10.0
 MEMORY_BYTES = 1 << 30
 """Peak of resident memory that a reader may reach on top of what it has before the first input."""
-SHARE = 500
+SHARE = 2000
 """Inputs of a process; chosen here, so that what a process costs to start does not count."""
 GOOD = ("refused", "same", "read")
 

@@ -6,8 +6,10 @@ Accidental damage changes bytes. Deliberate edits make every hash anew, as anybo
 """
 
 import contextlib
+import copy
 import importlib.util
 import json
+import os
 import random
 import shutil
 from collections.abc import Callable, Iterable
@@ -96,6 +98,242 @@ def spike_hdf5(folder: Path) -> Attempt:
         except EventFileError:
             return "refused"
         return "read"
+
+    return attempt
+
+
+# --- data sets of one's own -----------------------------------------------------------------------
+
+
+def all_events(source: Any) -> str:
+    """Every recording of a source must have events in order of time, inside its sensor."""
+    sensor = source.about.sensor
+    for part, labels in source.labels.items():
+        if len(labels) and int(labels.max()) >= len(source.about.class_names):
+            return "WRONG: a label without a class"
+        for number in range(len(labels)):
+            found = source.one(part, number)
+            if len(found) and (
+                (np.diff(found["t"]) < 0).any()
+                or int(found["x"].max()) >= sensor.width
+                or int(found["y"].max()) >= sensor.height
+            ):
+                return "WRONG: no recording"
+    return "read"
+
+
+def _spike_arrays() -> list[dict[str, Any]]:
+    """Spikes as steps, on a plane, packed, and as lists."""
+    spikes = np.random.default_rng(0).random((6, 4, 12)) < 0.3
+    y = np.arange(6) % 2
+    sample, step, unit = np.nonzero(spikes)
+    lists = {"times": step * 1000, "units": unit, "samples": sample}
+    return [
+        {"x": spikes.astype(np.uint8), "y": y},
+        {"train_x": spikes.reshape(6, 4, 1, 3, 4), "train_y": y, "test_x": spikes.reshape(6, 4, 1, 3, 4),
+         "test_y": np.array(["a", "b"])[y]},
+        {"x": np.packbits(spikes, axis=-1), "inputs": np.array(12), "y": y, "bitorder": np.array("big")},
+        {**lists, "y": np.array(["a", "b"])[y], "inputs": np.array(12), "plane": np.array([3, 4])},
+        {**{f"{part}_{n}": a for part in ("train", "test") for n, a in {**lists, "y": y}.items()},
+         "step_us": np.array(1000), "window_us": np.array(4000)},
+    ]  # fmt: skip
+
+
+def spikes(suffix: str) -> Callable[[Path], Attempt]:
+    """A file of one's own spikes: damaged bytes, odd arrays."""
+
+    def write(file: Path, arrays: dict[str, Any]) -> None:
+        if suffix == ".npz":
+            np.savez(file, **arrays)
+            return
+        import h5py
+
+        with h5py.File(file, "w") as made:
+            for name, array in arrays.items():
+                text = np.asarray(array).dtype.kind == "U"
+                made[name] = np.asarray(array).astype("S8") if text else array
+
+    def prepare(folder: Path) -> Attempt:
+        from neurosim.data.formats.recording import EventFileError
+        from neurosim.data.sets import spikes as reader
+        from neurosim.data.sets.base import Options
+        from neurosim.data.source import SourceError
+
+        file = folder / f"a{suffix}"
+        every = _spike_arrays()
+        wholes = []
+        for arrays in every:
+            write(file, arrays)
+            wholes.append(file.read_bytes())
+
+        def attempt(numbers: random.Random) -> str:
+            which = numbers.randrange(len(every))
+            if numbers.random() < 0.5:
+                file.write_bytes(mutations.mutate(wholes[which], numbers)[1])
+            else:
+                arrays = dict(every[which])
+                name = numbers.choice(sorted(arrays))
+                with contextlib.suppress(TypeError, ValueError, IndexError):  # not for every array
+                    arrays[name] = odd_array(np.asarray(arrays[name]), numbers)
+                    write(file, arrays)
+            try:
+                return all_events(reader.open_source(str(file), Options(), None))
+            except (SourceError, EventFileError):
+                return "refused"
+
+        return attempt
+
+    return prepare
+
+
+def label_table(folder: Path) -> Attempt:
+    """A folder of recordings with a damaged table of labels."""
+    from neurosim.data.formats.recording import EventFileError
+    from neurosim.data.sets import events as reader
+    from neurosim.data.sets.base import Options
+    from neurosim.data.source import SourceError
+
+    os.environ["NEUROSIM_CACHE"] = str(folder / "cache")
+    place = folder / "recordings"
+    place.mkdir()
+    for number in range(6):
+        (place / f"{number}.npy").write_bytes(encoders.npy_file(random_events(20, (16, 16))))
+    rows = [f"{number}.npy,{'ab'[number % 2]}" for number in range(6)]
+    parts = [f"{row},{'test' if number > 3 else 'train'}" for number, row in enumerate(rows)]
+    wholes = ["\n".join(["file,label", *rows]).encode(), "\n".join(parts).encode()]
+
+    def attempt(numbers: random.Random) -> str:
+        (place / "labels.csv").write_bytes(mutations.mutate(numbers.choice(wholes), numbers)[1])
+        try:
+            return all_events(reader.open_source(str(place), Options(), None))
+        except (SourceError, EventFileError):
+            return "refused"
+
+    return attempt
+
+
+def gesture_table(folder: Path) -> Attempt:
+    """The table of labels beside a recording of DVS128 Gesture."""
+    from neurosim.data.formats import gesture
+    from neurosim.data.formats.recording import EventFileError
+
+    whole = b"class,startTime_usec,endTime_usec\n3,1,2000\n11,2000,9000\n1,9000,400000\n"
+    (folder / "a.aedat").write_bytes(encoders.aedat3_file(random_events(400, SMALL), 30))
+
+    def attempt(numbers: random.Random) -> str:
+        (folder / "a_labels.csv").write_bytes(mutations.mutate(whole, numbers)[1])
+        try:
+            found = gesture.samples(folder / "a.aedat")
+            for number in range(len(found.labels)):
+                found[number]
+        except EventFileError:
+            return "refused"
+        return "read"
+
+    return attempt
+
+
+def cue_text(folder: Path) -> Attempt:
+    """A file of ReckOn's address events."""
+    from neurosim.data.formats import cue_accumulation
+    from neurosim.data.formats.recording import EventFileError
+
+    numbers = random.Random(0)
+    lines = ["5"]
+    for sample in range(5):
+        ticks = sorted(numbers.randrange(2000) for _ in range(20))
+        lines += [f"{numbers.randrange(40)}, {tick}" for tick in ticks]
+        lines += [f"-2, {sample % 2}", "-1, 2250"]
+    whole, file = "\n".join(lines).encode() + b"\n", folder / "a.dat"
+
+    def attempt(numbers: random.Random) -> str:
+        file.write_bytes(mutations.mutate(whole, numbers)[1])
+        try:
+            found = cue_accumulation.samples(file)
+            ordered = all(
+                (np.diff(found[number].recording.events["t"]) >= 0).all()
+                for number in range(len(found.labels))
+            )
+        except EventFileError:
+            return "refused"
+        return "read" if ordered else "WRONG: no recording"
+
+    return attempt
+
+
+def matlab(folder: Path) -> Attempt:
+    """A recording of ST-MNIST."""
+    import scipy.io
+
+    from neurosim.data.formats import registry
+    from neurosim.data.formats.recording import EventFileError
+
+    file = folder / "a.mat"
+    signs = np.random.default_rng(0).integers(-1, 2, (101, 30)).astype(float)
+    signs[-1] = np.arange(30) / 100
+    scipy.io.savemat(file, {"spiketrain": signs}, do_compression=True)
+    whole = file.read_bytes()
+    registry.read(file)
+
+    def attempt(numbers: random.Random) -> str:
+        file.write_bytes(mutations.mutate(whole, numbers)[1])
+        try:
+            found = registry.read(file).events
+        except EventFileError:
+            return "refused"
+        return "read" if (np.diff(found["t"]) >= 0).all() else "WRONG: no recording"
+
+    return attempt
+
+
+def archive(folder: Path) -> Attempt:
+    """An archive of a download: whole in its folder or not there, and nothing outside."""
+    import io
+    import sys
+    import tarfile
+    import types
+    import zipfile
+
+    from neurosim.data.sets import download
+    from neurosim.data.source import SourceError
+
+    utils = types.SimpleNamespace(_urlretrieve=None, check_integrity=None, _ARCHIVE_EXTRACTORS={})
+    sys.modules["tonic"] = types.SimpleNamespace(download_utils=utils)  # type: ignore[assignment]
+    members = {f"Train/{n}/{n}.bin": bytes([n]) * 300 for n in range(5)}
+    wholes = []
+    for name, mode in (("a.zip", ""), ("a.tar", "w"), ("a.tar.gz", "w:gz"), ("a.tar.xz", "w:xz")):
+        if mode:
+            with tarfile.open(folder / name, mode) as made:  # type: ignore[call-overload]
+                for path, data in members.items():
+                    info = tarfile.TarInfo(path)
+                    info.size = len(data)
+                    made.addfile(info, io.BytesIO(data))
+        else:
+            with zipfile.ZipFile(folder / name, "w", zipfile.ZIP_DEFLATED) as made:
+                for path, data in members.items():
+                    made.writestr(path, data)
+        wholes.append((folder / name).read_bytes())
+    given, place = folder / "given", folder / "deep" / "SET"
+
+    def fetch(tonic: Any, work: Path) -> Path:
+        download.unpack(given, work / "SET")
+        return work / "SET"
+
+    def attempt(numbers: random.Random) -> str:
+        shutil.rmtree(place, ignore_errors=True)
+        given.write_bytes(mutations.mutate(numbers.choice(wholes), numbers)[1])
+        try:
+            download.download("SET", place, fetch, "1 kB", "SET")
+        except SourceError:
+            outcome = "refused"
+        else:
+            outcome = "read"
+        left = {path.name for path in place.parent.iterdir()} - {"SET"}
+        outside = {path.name for path in folder.iterdir()} - {"given", "deep", "a.zip", "a.tar",
+                                                              "a.tar.gz", "a.tar.xz"}  # fmt: skip
+        if left or outside or (outcome == "refused" and place.exists()):
+            return f"WRONG: left {sorted(left | outside)[:3]}"
+        return outcome
 
     return attempt
 
@@ -304,9 +542,9 @@ def edited(document: Any, numbers: random.Random) -> Any:
         if numbers.random() < 0.15:
             del parent[path[-1]]
         elif numbers.random() < 0.1 and isinstance(parent, dict):
-            parent["more"] = numbers.choice(ODD)
+            parent["more"] = copy.deepcopy(numbers.choice(ODD))
         else:
-            parent[path[-1]] = numbers.choice(ODD)
+            parent[path[-1]] = copy.deepcopy(numbers.choice(ODD))
     return made
 
 
@@ -463,13 +701,46 @@ def network(folder: Path) -> Attempt:
     return attempt
 
 
+def run_notes(folder: Path) -> Attempt:
+    """What stands beside a run, without a hash: its summary and how it came about."""
+    from neurosim.app import provenance
+    from neurosim.app.cli import runs
+
+    path = _run(folder)
+    wholes = {
+        "summary.json": json.dumps(
+            {"generations": 4, "test_accuracy": 0.5, "test_samples": 9, "weights_sha256": "a" * 64}
+        ),
+        provenance.PROVENANCE: json.dumps(
+            {"format": provenance.FORMAT,
+             "starts": [{"date": "2026-11-01", "compile_seconds": 1.5, "version": "1", "command": "x"}]}
+        ),
+    }  # fmt: skip
+    for name, whole in wholes.items():
+        (path / name).write_text(whole)
+    wanted = runs.about(path)
+
+    def attempt(numbers: random.Random) -> str:
+        for name, whole in wholes.items():
+            if numbers.random() < 0.5:
+                (path / name).write_text(json.dumps(edited(json.loads(whole), numbers)))
+            elif numbers.random() < 0.5:
+                (path / name).write_bytes(mutations.mutate(whole.encode(), numbers)[1])
+            elif numbers.random() < 0.05:
+                (path / name).write_text("[" * 100_000)
+        found = runs.about(path)
+        runs.table([found, wanted])
+        runs.side_by_side([wanted, found])
+        return "same" if found == wanted else "refused"
+
+    return attempt
+
+
 # --- caches, stores, memory images -----------------------------------------------------------------------
 
 
 def frame_cache(folder: Path) -> Attempt:
     """Cached frames: what is damaged is not there."""
-    import os
-
     os.environ["NEUROSIM_CACHE"] = str(folder)
     from neurosim.data import cache
     from neurosim.data.frames import pack
@@ -733,6 +1004,12 @@ def float_checkpoint(folder: Path) -> Attempt:
 
 READERS: dict[str, Callable[[Path], Attempt]] = {
     **{f"events-{name}": events(*how) for name, how in EVENTS.items()},
+    "spikes-npz": spikes(".npz"),
+    "label-table": label_table,
+    "gesture-table": gesture_table,
+    "cue-accumulation": cue_text,
+    "archive": archive,
+    "run-notes": run_notes,
     "vectors": vectors,
     "run-damaged": run_damaged,
     "run-edited": run_edited,
@@ -747,6 +1024,8 @@ READERS: dict[str, Callable[[Path], Attempt]] = {
 for _needed, _name, _reader in (
     ("PIL", "image-file", image_file),
     ("h5py", "events-hdf5", spike_hdf5),
+    ("h5py", "spikes-hdf5", spikes(".h5")),
+    ("scipy", "events-mat", matlab),
     ("nir", "nir-file", nir_file),
     ("nir", "nir-graph", nir_graph),
     ("torch", "float", float_checkpoint),

@@ -14,6 +14,7 @@ import contextlib
 import hashlib
 import json
 from pathlib import Path
+from types import UnionType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,7 +29,7 @@ from neurosim.network import Network, NetworkError, Weights
 from neurosim.network.faults import Faults
 from neurosim.network.serialise import describe, network_of
 from neurosim.population.state import SynapticState
-from neurosim.storage import JsonError, atomic_path, parse_json, write_atomically
+from neurosim.storage import JsonError, atomic_path, kept_entries, parse_json, write_atomically
 
 FORMAT = "neurosim-run/2"
 READS = (FORMAT, "neurosim-run/1")
@@ -513,6 +514,26 @@ def read_checkpoint(path: Path) -> tuple[Config, Checkpoint]:
         )
     opened = _read_checkpoint(path, config)
     return opened.config, opened.checkpoint
+
+
+RESULTS: dict[str, type | UnionType] = {
+    "generations": int,
+    "test_accuracy": int | float,
+    "test_samples": int,
+    "weights_sha256": str,
+}
+"""Entries of the results that are shown, and their types."""
+
+
+def read_summary(path: Path) -> dict[str, Any]:
+    """Results of a run that has ended; nothing where there are none, or what is there are no results."""
+    try:
+        found = kept_entries(parse_json((path / SUMMARY).read_bytes()), RESULTS)
+    except (OSError, JsonError):
+        return {}
+    whole = set(found) == set(RESULTS)
+    sensible = whole and 0 <= found["test_accuracy"] <= 1 and found["test_samples"] >= 1
+    return found if sensible else {}
 
 
 def read_run(path: Path) -> tuple[Config, Checkpoint | None, list[dict[str, Any]]]:

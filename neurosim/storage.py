@@ -14,6 +14,7 @@ import contextlib
 import errno
 import hashlib
 import json
+import math
 import os
 import platform
 import re
@@ -21,9 +22,10 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
+from types import UnionType
 from typing import Any
 
 STALE_SECONDS = 86_400.0
@@ -207,6 +209,18 @@ _NEW, _OLD = "new", "old"
 
 
 @contextlib.contextmanager
+def work_folder(final: Path) -> Iterator[Path]:
+    """Give an empty folder beside `final`, which is removed afterwards; those of killed processes go now."""
+    final.parent.mkdir(parents=True, exist_ok=True)
+    remove_abandoned(final)
+    work = tempfile.mkdtemp(prefix=_temporary_prefix(final.name), suffix=".tmp", dir=final.parent)
+    try:
+        yield Path(work)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+@contextlib.contextmanager
 def folder_replaced(path: str | os.PathLike[str], check: Callable[[Path], None]) -> Iterator[Path]:
     """Give an empty folder; on leaving without an error it stands under the name `path`.
 
@@ -260,6 +274,22 @@ def parse_json(data: bytes, *, constants: bool = False) -> Any:
         raise JsonError("it is nested too deep") from error
     except ValueError as error:
         raise error if isinstance(error, JsonError) else JsonError(str(error)) from error
+
+
+def kept_entries(content: Any, kinds: Mapping[str, type | UnionType]) -> dict[str, Any]:
+    """Entries of a JSON object that have one of the types in `kinds`; none where it is no object.
+
+    A boolean is no number, and neither is infinity.
+    """
+    if not isinstance(content, dict):
+        return {}
+    return {
+        name: content[name]
+        for name, kind in kinds.items()
+        if isinstance(content.get(name), kind)
+        and not isinstance(content[name], bool)
+        and not (isinstance(content[name], float) and not math.isfinite(content[name]))
+    }
 
 
 def content_sha256(content: dict[str, Any]) -> str:

@@ -15,12 +15,20 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from types import UnionType
 from typing import Any
 
-from neurosim.storage import write_atomically
+from neurosim.storage import JsonError, kept_entries, parse_json, write_atomically
 
 PROVENANCE = "provenance.json"
 FORMAT = "neurosim-provenance/1"
+ENTRIES: dict[str, type | UnionType] = {
+    **dict.fromkeys(("date", "command", "version", "commit", "python", "system", "processor"), str),
+    **dict.fromkeys(("cores", "threads", "from_generation", "to_generation"), int),
+    **dict.fromkeys(("train_seconds", "compile_seconds"), int | float),
+    "packages": dict,
+}
+"""Entries and their types; one of another type is left out when it is read."""
 
 
 def _version(package: str) -> str | None:
@@ -82,12 +90,13 @@ def started(command: Sequence[str], threads: int, generation: int) -> dict[str, 
 def read(folder: Path) -> list[dict[str, Any]]:
     """Entries of a run folder, oldest first; none where it has no provenance that can be read."""
     try:
-        content = json.loads((folder / PROVENANCE).read_bytes())
-        if content["format"] != FORMAT:
-            return []
-        return [entry for entry in content["starts"] if isinstance(entry, dict)]
-    except (OSError, ValueError, KeyError, TypeError):
+        content = parse_json((folder / PROVENANCE).read_bytes())
+    except (OSError, JsonError):
         return []
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        return []
+    entries = content.get("starts")
+    return [kept_entries(entry, ENTRIES) for entry in entries] if isinstance(entries, list) else []
 
 
 def write(folder: Path, entries: Sequence[dict[str, Any]]) -> None:

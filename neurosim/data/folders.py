@@ -23,12 +23,30 @@ _UNFINISHED = (".part", ".crdownload", ".download", ".tmp", ".aria2", ".filepart
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".rar", ".7z")
 
 
+MOST_TEXT = 1 << 26
+"""Bytes of a list of files; chosen here: a line a file for a million files."""
+
+
 class Listing(NamedTuple):
     """Content of a folder: folders and files by name, and the ignored system files."""
 
     folders: list[Path]
     files: list[Path]
     litter: list[str]
+
+
+def text_lines(path: Path) -> list[str]:
+    """Lines of a text in UTF-8. SourceError where the file is none, or has more than MOST_TEXT bytes."""
+    if path.stat().st_size > MOST_TEXT:
+        raise SourceError(
+            f"{path} has {path.stat().st_size:,} bytes; read are {MOST_TEXT:,} at most"
+        )
+    try:
+        return path.read_bytes().decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise SourceError(
+            f"{path}: byte {error.start} is no UTF-8; save it as a text in UTF-8"
+        ) from error
 
 
 def is_litter(name: str) -> bool:

@@ -31,7 +31,7 @@ def _column(array: NDArray[Any], samples: int, where: str) -> NDArray[Any]:
     """One label a sample: integers or text (sample,), from (sample, 1) and one-hot rows too."""
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
-    if array.ndim == 2 and array.dtype.kind in "buif" and array.shape[0] == samples:
+    if array.ndim == 2 and array.size and array.dtype.kind in "buif" and len(array) == samples:
         if not (np.isin(array, (0, 1)).all() and (array.sum(axis=1) == 1).all()):
             raise SourceError(
                 f"{where} is {array.dtype} {array.shape} and not one-hot; needed is one label a sample"
@@ -40,13 +40,18 @@ def _column(array: NDArray[Any], samples: int, where: str) -> NDArray[Any]:
     if array.dtype.kind == "b":
         array = array.astype(np.uint8)
     if array.dtype.kind == "S":
-        array = np.char.decode(array, "utf-8")
+        try:
+            array = np.char.decode(array, "utf-8")
+        except UnicodeDecodeError as error:
+            raise SourceError(f"{where} are bytes that are no UTF-8 text ({error})") from error
     if array.dtype.kind not in "iuU" or array.shape != (samples,):
         raise SourceError(
             f"{where} is {array.dtype} {array.shape}; needed are {samples} integers or texts, "
             f"one a sample"
         )
-    return array
+    if array.dtype.kind == "u" and array.size and int(array.max()) > np.iinfo(np.int64).max:
+        raise SourceError(f"{where} reach up to {array.max()}; allowed are integers below 2^63")
+    return array if array.dtype.kind == "U" else array.astype(np.int64)
 
 
 def labelled(
@@ -79,7 +84,8 @@ def labelled(
 
 def _by_number(columns: Mapping[str, NDArray[Any]], names: NDArray[Any], where: str) -> Labelled:
     text = tuple(
-        name.decode() if isinstance(name, bytes) else str(name) for name in names.reshape(-1)
+        name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name)
+        for name in names.reshape(-1)
     )
     check_count(text, where)
     if len(set(text)) != len(text):

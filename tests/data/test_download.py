@@ -3,12 +3,16 @@
 import io
 import os
 import stat
+import subprocess
+import sys
 import tarfile
 import types
 import zipfile
+from pathlib import Path
 
 import pytest
 
+from neurosim import storage
 from neurosim.data.sets import download
 from neurosim.data.source import SourceError
 
@@ -81,6 +85,35 @@ def test_a_cut_archive_is_refused(tmp_path, pack):
         except SourceError:
             continue
         assert pack is tarred  # a tar file has no end that is missed
+
+
+def test_a_killed_download_is_removed_by_the_next_one(tmp_path, monkeypatch):
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    left = Path(storage._temporary_prefix("SET").replace(f"-{os.getpid()}-", f"-{gone.pid}-"))
+    (tmp_path / f"{left}x.tmp" / "new").mkdir(parents=True)
+    monkeypatch.setitem(sys.modules, "tonic", fake())
+
+    def fetch(tonic, work):
+        (work / "made").mkdir()
+        assert len(list(tmp_path.iterdir())) == 1
+        return work / "made"
+
+    download.download("SET", tmp_path / "SET", fetch, "1 kB", "SET")
+    assert [path.name for path in tmp_path.iterdir()] == ["SET"]
+
+
+@pytest.mark.parametrize("error", [OSError("connection reset"), RuntimeError("MD5"), KeyError("x")])
+def test_a_download_that_fails_leaves_nothing(tmp_path, monkeypatch, error):
+    monkeypatch.setitem(sys.modules, "tonic", fake())
+
+    def fetch(tonic, work):
+        (work / "part").write_bytes(b"x")
+        raise error
+
+    with pytest.raises(SourceError, match="downloading SET"):
+        download.download("SET", tmp_path / "SET", fetch, "1 kB", "SET")
+    assert not list(tmp_path.iterdir())
 
 
 def fake():

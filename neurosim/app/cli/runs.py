@@ -61,15 +61,12 @@ def _within(folder: Path) -> list[Path]:
 
 def about(path: Path) -> dict[str, Any]:
     """Facts of a run; RunError where its folder cannot be read."""
-    from learning.record import SUMMARY, read_run
+    from learning.record import read_run, read_summary
     from neurosim.app import provenance
 
     config, checkpoint, lines = read_run(path)
     entries = provenance.read(path)
-    try:
-        summary = json.loads((path / SUMMARY).read_bytes())
-    except (OSError, ValueError):
-        summary = {}
+    summary = read_summary(path)
     generation = checkpoint.generation if checkpoint else 0
     if summary.get("generations") != generation:
         summary = {}  # of a run that has gone on since

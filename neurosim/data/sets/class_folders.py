@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from neurosim.data.folders import Gathered, archives, listing, order
+from neurosim.data.folders import Gathered, archives, listing, order, text_lines
 from neurosim.data.labels import plural, shown
 from neurosim.data.source import PARTS, SourceError
 from neurosim.data.splits import TEST_SHARE, held_out, split_note
@@ -171,8 +171,10 @@ def _listed(
     used: set[str] = set()
     for part, path in lists.items():
         by_part[part] = {}
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-            entry = line.strip().replace("\\", "/").split(" ")[0]
+        for number, line in enumerate(text_lines(path), 1):
+            entry = line.strip().replace("\\", "/")
+            if entry not in known:
+                entry = entry.split(" ")[0]  # a list may hold a class number behind each name
             if not entry:
                 continue
             if entry not in known and not wanted(Path(entry)):

@@ -7,10 +7,8 @@ somebody prepared: against that there is https alone, so that nothing is fetched
 import contextlib
 import lzma
 import os
-import shutil
 import stat
 import tarfile
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -18,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from neurosim.data.source import SourceError
+from neurosim.storage import work_folder
 
 MOST_BYTES = 1 << 36
 """Bytes that an archive may unpack to. Chosen here: four times the largest of the data sets."""
@@ -38,12 +37,13 @@ def download(
             f"{title} is not in {place.parent}, and tonic, which downloads it, is not installed: "
             f'pip install "neurosim-eggroll[nmnist]", or unpack {needed} there yourself'
         ) from error
-    place.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f".{place.name.lower()}-", dir=place.parent))
     try:
-        with guarded(tonic):
-            made = fetch(tonic, work)
-        os.replace(made, place)
+        with work_folder(place) as work:
+            inside = work / "new"
+            inside.mkdir()
+            with guarded(tonic):
+                made = fetch(tonic, inside)
+            os.replace(made, place)
     except SourceError:
         raise
     except Exception as error:
@@ -51,8 +51,6 @@ def download(
             f"downloading {title} into {place.parent} failed ({type(error).__name__}: {error}); "
             f"check the connection and the space ({size}), or unpack {needed} there yourself"
         ) from error
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
     return place
 
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from neurosim.data.folders import Gathered, listing
+from neurosim.data.folders import Gathered, listing, text_lines
 from neurosim.data.formats import arrays, gesture
 from neurosim.data.formats.recording import Events, Recording
 from neurosim.data.labels import plural, shown
@@ -79,7 +79,7 @@ class GestureSource(Grouped):
 def _listed(top: Path, part: str) -> list[Path]:
     """Recordings that a list of trials names, each of which must be there."""
     listed = top / _LISTS[part]
-    names = [line.strip() for line in listed.read_text().splitlines() if line.strip()]
+    names = [line.strip() for line in text_lines(listed) if line.strip()]
     missing = [name for name in names if not (top / name).is_file()]
     if missing:
         raise SourceError(

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurosim import threads
-from neurosim.data.folders import Gathered, is_litter, listing
+from neurosim.data.folders import Gathered, is_litter, listing, text_lines
 from neurosim.data.formats import registry
 from neurosim.data.formats.recording import Recording
 from neurosim.data.labels import check_count, labelled
@@ -90,7 +90,10 @@ def _is_recording(path: Path) -> bool:
 def _of_table(folder: Path) -> ClassFiles:
     """Files and labels as labels.csv gives them."""
     table = folder / LABELS
-    rows = [row for row in csv.reader(table.read_text(encoding="utf-8-sig").splitlines()) if row]
+    try:
+        rows = [row for row in csv.reader(text_lines(table)) if row]
+    except csv.Error as error:
+        raise SourceError(f"{table}: {error}; needed are lines of file,label") from error
     if rows and [cell.strip().lower() for cell in rows[0][:2]] == ["file", "label"]:
         rows = rows[1:]
     files: dict[str, list[Path]] = {"all": [], **{part: [] for part in PARTS}}

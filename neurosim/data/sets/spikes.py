@@ -36,6 +36,8 @@ from neurosim.data.sets.hdf5_spikes import SpikeFiles
 from neurosim.data.source import PARTS, About, Recordings, Said, SourceError, content_of
 from neurosim.data.splits import held_out, split_note
 
+LONGEST_SECONDS = 1e9
+"""Times in seconds; chosen here: thirty years, which microseconds in 53 bits hold."""
 STEP_US = 1000
 """What a step stands for where a file does not say it; of use only to speak of windows."""
 _OPTIONS = frozenset(("sensor", "crop", "window", "bins"))
@@ -176,7 +178,10 @@ def _number(arrays: Mapping[str, NDArray[Any]], name: str, default: int, path: P
 def _sensor(arrays: Mapping[str, NDArray[Any]], shape: tuple[int, ...], path: Path) -> Sensor:
     """The sensor: of the array's own axes, of `plane`, or channels."""
     if "plane" in arrays:
-        shape = tuple(int(side) for side in np.asarray(arrays["plane"]).reshape(-1))
+        plane = np.asarray(arrays["plane"]).reshape(-1)
+        if plane.dtype.kind not in "iu":
+            raise SourceError(f"{path}: plane is {plane!r}; needed are integers (row, column)")
+        shape = tuple(int(side) for side in plane)
     if len(shape) == 1:
         sensor = channels(shape[0])
     elif len(shape) in (2, 3):
@@ -194,10 +199,10 @@ def _sensor(arrays: Mapping[str, NDArray[Any]], shape: tuple[int, ...], path: Pa
 
 
 def _bitorder(arrays: Mapping[str, NDArray[Any]], path: Path) -> Literal["big", "little"]:
-    given = str(np.asarray(arrays.get("bitorder", "big")).reshape(-1)[0])
-    if given == "big":
+    given = np.asarray(arrays.get("bitorder", "big")).reshape(-1).tolist()
+    if given == ["big"]:
         return "big"
-    if given == "little":
+    if given == ["little"]:
         return "little"
     raise SourceError(f"{path}: bitorder is {given!r}; allowed are 'big' and 'little'")
 
@@ -239,22 +244,24 @@ def _lists(arrays: Mapping[str, NDArray[Any]], part: str | None, samples: int, p
             f"{path}: {prefix}{len(times)} times, {len(units)} units, {len(owner)} samples; needed "
             f"are as many of each, one a spike"
         )
+    _check_list(times, 1 << 53, "iu" if times.dtype.kind != "f" else "f", f"{path}: {prefix}times")
+    _check_list(units, MOST, "iu", f"{path}: {prefix}units")
+    _check_list(owner, samples, "iu", f"{path}: {prefix}samples")
     t = np.rint(times * 1e6).astype(np.int64) if times.dtype.kind == "f" else times.astype(np.int64)
-    for what, array, limit in (
-        ("times", t, 1 << 53),
-        ("units", units, MOST),
-        ("samples", owner, samples),
-    ):
-        if array.dtype.kind not in "iu" or (
-            array.size and not 0 <= array.min() <= array.max() < limit
-        ):
-            raise SourceError(
-                f"{path}: {prefix}{what} are {array.dtype}, {array.min()} to {array.max()}; allowed are "
-                f"integers 0..{limit - 1}"
-            )
     order = np.lexsort((t, owner))
     start = np.searchsorted(owner[order], np.arange(samples + 1))
     return Lists(t[order], units[order].astype(np.int64), start)
+
+
+def _check_list(array: NDArray[Any], limit: int, kinds: str, where: str) -> None:
+    """Raise SourceError unless all numbers are of `kinds` and within 0..limit - 1, or LONGEST_SECONDS."""
+    if array.dtype.kind not in kinds:
+        raise SourceError(f"{where} are {array.dtype}; needed are integers, or floats for times")
+    most = limit - 1 if array.dtype.kind != "f" else LONGEST_SECONDS
+    if array.size and not 0 <= array.min() <= array.max() <= most:
+        raise SourceError(
+            f"{where} reach from {array.min()} to {array.max()}; allowed are 0..{most}"
+        )
 
 
 def _part(
@@ -280,6 +287,8 @@ def _labels(
                 f"{path}: no labels{'' if part is None else f' of {part}'} (found: "
                 f"{', '.join(arrays)}); needed is {'y' if part is None else f'{part}_y'}"
             )
+        if not arrays[name].ndim:
+            raise SourceError(f"{path}: {name} is a single value; needed is one label a sample")
         given[part or "train"] = arrays[name]
     counts = {part: len(array) for part, array in given.items()}
     return labelled(given, counts, arrays.get("classes"), str(path))
