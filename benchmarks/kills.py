@@ -1,7 +1,7 @@
 """Kills of commands under way, resumed until they end: every result is the one of a run that was left alone.
 
     python benchmarks/kills.py --kills 100 --seed 7            every scenario in turn
-    python benchmarks/kills.py --scenario study --kills 5
+    python benchmarks/kills.py --scenario ablation --kills 5
 
 A scenario is run once in peace, then again with a signal after a random share of the time that took, and
 again, until it ends. Its result must be the same, and nothing that a killed write left may remain.
@@ -38,14 +38,14 @@ MOST = 12
 PATIENCE = 2400
 SMALL = ("--data", "digits", "--pairs", "64", "--groups", "8", "--hidden", "20", "--evaluate-every", "5",
          "--validation-samples", "50")  # fmt: skip
-STUDY = """
+ABLATION = """
 import sys
 from pathlib import Path
 from neurosim.app.cli import ablation
-from neurosim.app.experiments import accuracy, accuracy_page
+from neurosim.app.experiments import ablation as experiment, ablation_page
 tiny = {"hidden": (16,), "generations": 30, "pairs": 16, "groups": 8}
-accuracy.CLAIMS = tuple(accuracy.Variant(name, name, tiny) for name in ("best", "fast"))
-accuracy_page.CLAIMED = ["best", "fast"]
+experiment.CLAIMS = tuple(experiment.Variant(name, name, tiny) for name in ("best", "fast"))
+ablation_page.CLAIMED = ["best", "fast"]
 ablation.run(ablation.Ablation(out=Path(sys.argv[1]), seeds=1, bptt_seeds=0, choices=False, threads=1))
 """
 
@@ -139,7 +139,9 @@ SCENARIOS: dict[str, Scenario] = {
     ),
     "export-nir": Scenario(_neurosim("export", "RUN", "--to", "nir", "--out", "FOLDER/network.nir"), _graph),
     "report": Scenario(_neurosim("report", "RUN", "--out", "FOLDER/report.html"), _files("report.html")),
-    "study": Scenario(lambda folder, first: ("-c", STUDY, folder / "out"), _kept("out/trainings")),
+    "ablation": Scenario(
+        lambda folder, first: ("-c", ABLATION, folder / "out"), _kept("out/trainings")
+    ),
     "reproduce": Scenario(
         _neurosim("reproduce", "paper", "--out", "FOLDER/out", "--seeds", "1", "--generations", "4",
                   "--pairs", "16", "--groups", "4", "--batch", "2", "--ranks", "1", "--bptt-epochs", "1",
