@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from learning.rules.registry import rules_of
+from learning.rules.rule import FACTOR_STD
 from learning.settings import BIAS_EXP, SILENT, Settings, fresh_state, readout
 from neurosim import limits
 from neurosim.data.datasets import Dataset
@@ -163,11 +164,12 @@ def layered_chip(
             network,
             state,
             seed=settings.seed,
-            noise=weight_noise(settings, network),
+            noise=member_noise(settings, network),
             readout_spec=readout(settings),
             fraction_bits=settings.fraction_bits,
             momentum_bits=settings.momentum_bits,
             workspace_bytes=settings.workspace << 20,
+            readout_signal=rules_of(settings, 2)[1].signal,
         )
     return GraphEvaluator(
         network,
@@ -183,26 +185,29 @@ def layered_chip(
     )
 
 
-def weight_noise(settings: Settings, network: Network) -> NoiseSpec:
-    """Noise on the weights of each population's connections, of evolution strategies."""
+def member_noise(settings: Settings, network: Network) -> NoiseSpec:
+    """Noise of whole passes, on each population by its rule; those that learn nothing carry none."""
     hidden, output = rules_of(settings, 2)
-    scales = []
+    scales, biases, aligned = [], [], []
     for population in network.populations:
-        unit = next(
-            1 << c.current_shift for c in network.connections if c.target == population.name
-        )
-        rule, sigma = (
-            (output, settings.sigma_output)
-            if population.name in network.readouts
-            else (hidden, settings.sigma)
-        )
-        scales.append(rule.scale(sigma, unit, settings))
+        mine = [c for c, _ in network.parameters if c.target == population.name]
+        readout = population.name in network.readouts
+        rule, sigma = (output, settings.sigma_output) if readout else (hidden, settings.sigma)
+        unit = 1 << mine[0].current_shift if mine else 0
+        scale = rule.scale(sigma, unit, settings)
+        scales.append(scale)
+        on_weights = rule.noise in ("low-rank", "full-rank")
+        biases.append(round(settings.sigma_bias * unit / FACTOR_STD[settings.noise]) * on_weights)
+        aligned.append(rule.noise == "current" and scale > 0)
     return NoiseSpec(
         scale=tuple(scales),
-        bias_scale=tuple(round(settings.sigma_bias) for _ in scales),
+        bias_scale=tuple(biases),
         rank=settings.rank,
         graded=settings.noise == "graded",
-        full_rank=settings.method == "full-rank",
+        full_rank=hidden.noise == "full-rank",
+        aligned=tuple(aligned) if any(aligned) else (),
+        period=settings.noise_period,
+        window=settings.noise_window << limits.STATE_SHIFT,
         one_sided=settings.estimator == "one-sided",
     )
 

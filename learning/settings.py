@@ -190,13 +190,10 @@ class Settings(DataChoice):
         if self.layers is None:
             return
         of_text(self.layers)
-        on_weights = self.method in ("eggroll", "full-rank") and self.output_rule != "delta"
-        if self.feedback is None and not on_weights:
+        if self.feedback is None and self.credit == "error":
             raise ValueError(
-                f"layers {self.layers!r} with method {self.method!r}, output_rule "
-                f"{self.output_rule!r} and no feedback: every hidden layer needs an error, or noise on its "
-                f"weights; use --recipe deep or --feedback gate-local, or --method eggroll with "
-                f"--output-rule same"
+                f"layers {self.layers!r} with credit 'error' and no feedback: every hidden layer needs an "
+                f"error; use --recipe deep or --feedback gate-local, or --credit fitness"
             )
         if self.hidden != type(self).model_fields["hidden"].default:
             raise ValueError(

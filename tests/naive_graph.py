@@ -4,8 +4,22 @@ Layers run one after another, all steps of one before the next; a recurrent spik
 """
 
 from math import isqrt
+from typing import NamedTuple
 
-from naive import ALIGNED, Field, clamp, decay, each, lane_words, numbers, softmax_errors
+from naive import (
+    ALIGNED,
+    BIAS,
+    Field,
+    clamp,
+    decay,
+    each,
+    lane_words,
+    log_likelihood,
+    members,
+    numbers,
+    perturbation,
+    softmax_errors,
+)
 
 EDGE = (1 << 15) - 1
 
@@ -90,7 +104,18 @@ def biases_of(network, weights, population):
     ]
 
 
-def run(network, weights, frames):
+class MemberNoise(NamedTuple):
+    """Noise of a member: units of u by connection (place) and population (step, neuron), of v (channel)."""
+
+    matrices: dict
+    currents: dict
+    biases: dict
+
+
+NO_NOISE = MemberNoise({}, {}, {})
+
+
+def run(network, weights, frames, noise=NO_NOISE):
     """By population: spikes, v before the reset, thresholds, v after (step, neuron), currents; saturated."""
     every = synapses(network, weights)
     steps = len(frames)
@@ -102,14 +127,23 @@ def run(network, weights, frames):
         currents = [[0] * n for _ in range(steps)]
 
         def add(connection, sent, to, population=population, currents=currents):
-            for source, target, weight, _ in every[connection.name]:
+            added = noise.matrices.get(connection.name)
+            for source, target, weight, place in every[connection.name]:
                 if sent[source]:
                     currents[to][target] += weight << connection.current_shift
+                    currents[to][target] += added[place] if added else 0
 
         for connection in layer.incoming:
             for t in range(connection.delay, steps):
                 add(connection, spikes[connection.source][t - connection.delay], t)
+        for t, row in enumerate(noise.currents.get(population.name, [])):
+            for k, number in enumerate(row):
+                currents[t][k] += number
         bias = biases_of(network, weights, population)
+        for channel, number in enumerate(noise.biases.get(population.name, [])):
+            share = n // population.shape[0]
+            for k in range(channel * share, (channel + 1) * share):
+                bias[k] += number
         cells = [Stepper(population, k, bias[k]) for k in range(n)]
         rows = []
         for t in range(steps):
@@ -302,3 +336,152 @@ def largest_delta(network, layer, every):
         sources = [source for source, *_ in every[connection.name]]
         fans += [sources.count(source) for source in set(sources)]
     return max(1, min(EDGE, ((1 << 31) - 1) // (128 * max(fans))))
+
+
+# --- members: whole passes with noise ------------------------------------------------------------
+
+
+def target_of(network, number):
+    """Number of the population that a parameter leads to."""
+    return [p.name for p in network.populations].index(network.parameters[number][0].target)
+
+
+def aligned_numbers(network, spec, number, still, direction, generation, seed):
+    """Event-aligned noise (step, neuron) of population `number` on the sample that did `still`, or None."""
+    population, indices = network.populations[number], spec.aligned_indices()
+    if (
+        indices[number] < 0
+        or not spec.scale[number]
+        or direction % (max(indices) + 1) != indices[number]
+    ):
+        return None
+    rows, _ = still[population.name]
+    field = Field(ALIGNED, number, direction, generation, seed)
+    found = [[0] * population.neurons for _ in rows]
+    for t in range(0, len(rows), spec.period):
+        drawn = numbers(field, population.neurons, lane_words(population.neurons), t, spec.graded)
+        for lane, k in enumerate(lanes(population.shape)):
+            _, before, edge, _ = rows[t][k]
+            if not spec.window or abs(before - edge) <= spec.window:
+                found[t][k] = drawn[lane]
+    return found
+
+
+def matrix_numbers(network, spec, number, words, direction, generation, seed):
+    """Noise of parameter `number`, flat (row, column), or None; `words` of a field of its rows."""
+    target = target_of(network, number)
+    if not spec.scale[target] or (spec.aligned and spec.aligned[target]):
+        return None
+    _, matrix = network.parameters[number]
+    drawn = perturbation(
+        spec, number, matrix.rows, matrix.columns, words, direction, generation, seed
+    )
+    return [x for row in drawn.entries for x in row]
+
+
+def bias_numbers(network, spec, number, direction, generation, seed):
+    """Noise of the biases of population `number`, a number a channel, or None."""
+    if not spec.bias_scale[number]:
+        return None
+    channels = network.populations[number].shape[0]
+    field = Field(BIAS, number, direction, generation, seed)
+    return numbers(field, channels, lane_words(channels), 0, spec.graded)
+
+
+def member_noise(network, spec, words, still, sign, direction, generation, seed):
+    """The noise of a member, in units of u and of v."""
+    when = direction, generation, seed
+    found = MemberNoise({}, {}, {})
+    for number, (connection, _) in enumerate(network.parameters):
+        drawn = matrix_numbers(network, spec, number, words[number], *when)
+        if drawn:
+            scale = sign * spec.scale[target_of(network, number)]
+            found.matrices[connection.name] = [scale * x for x in drawn]
+    for number, population in enumerate(network.populations):
+        aligned = aligned_numbers(network, spec, number, still, *when)
+        if aligned:
+            scale = sign * spec.scale[number]
+            found.currents[population.name] = [[scale * x for x in row] for row in aligned]
+        drawn = bias_numbers(network, spec, number, *when)
+        if drawn:
+            found.biases[population.name] = [sign * spec.bias_scale[number] * x for x in drawn]
+    return found
+
+
+def fitness(network, weights, spec, readout, words, frames, label, pair, generation, seed):
+    """Fitness of both members of a pair on one sample, and their saturated registers."""
+    _, still, _ = run(network, weights, frames)
+    (output,) = [p for p in network.populations if p.name == network.readouts[0]]
+    scores, edges = [], []
+    for sign, direction in members(spec, pair):
+        noise = member_noise(network, spec, words, still, sign, direction, generation, seed)
+        _, found, saturated = run(network, weights, frames, noise)
+        rows, _ = found[output.name]
+        place = 3 if readout.membrane else 0
+        sums = [sum(row[k][place] for row in rows) for k in range(output.neurons)]
+        scores.append(log_likelihood(sums, label, readout.multiplier, readout.shift))
+        edges.append(saturated)
+    return scores, edges
+
+
+def update_sums(
+    network, weights, spec, readout, words, dense, labels, coefficients, first, generation, seed, delta
+):  # fmt: skip
+    """Sums of f x noise and of the delta rule: by parameter flat, by population a number a channel.
+
+    coefficients  by sample, a number a direction; first: number of the first direction
+    """
+    sums = [[0] * m.size for m in weights.mantissas]
+    of_biases = [[0] * population.shape[0] for population in network.populations]
+    every = synapses(network, weights)
+    direction = first
+    for frames, label, utilities in zip(dense, labels, coefficients, strict=True):
+        spikes, still, _ = run(network, weights, frames)
+
+        def along(number, terms, spikes=spikes):
+            """The terms (step, neuron) of a population, for each spike that it receives."""
+            population = network.populations[number]
+            share = population.neurons // population.shape[0]
+            for row in terms:
+                for k, term in enumerate(row):
+                    of_biases[number][k // share] += term
+            for index, (connection, _) in enumerate(network.parameters):
+                if connection.target != population.name:
+                    continue
+                late = connection.delay + (connection.source == connection.target)
+                for source, target, _, place in every[connection.name]:
+                    for t in range(late, len(terms)):
+                        if spikes[connection.source][t - late][source]:
+                            sums[index][place] += terms[t][target]
+
+        for f in utilities:
+            when = direction, generation, seed
+            for number in range(len(network.parameters)):
+                drawn = matrix_numbers(network, spec, number, words[number], *when)
+                for place, x in enumerate(drawn or []):
+                    sums[number][place] += f * x
+            for number in range(len(network.populations)):
+                for channel, x in enumerate(bias_numbers(network, spec, number, *when) or []):
+                    of_biases[number][channel] += f * x
+                aligned = aligned_numbers(network, spec, number, still, *when)
+                if aligned:
+                    along(number, [[f * x for x in row] for row in aligned])
+            direction += 1
+        if delta:
+            name = network.readouts[0]
+            number = [p.name for p in network.populations].index(name)
+            output = network.populations[number]
+            rows, _ = still[name]
+            place = 3 if readout.membrane else 0
+            scores = [sum(row[k][place] for row in rows) for k in range(output.neurons)]
+            errors = softmax_errors(scores, label, readout.multiplier, readout.shift)
+            weigh = trace_kernel(each(output.du, 0), each(output.dv, 0), len(frames))
+            of_biases[number] = [x + e for x, e in zip(of_biases[number], errors, strict=True)]
+            for index, (connection, _) in enumerate(network.parameters):
+                if connection.target != name:
+                    continue
+                sent = spikes[connection.source]
+                for source, target, _, place in every[connection.name]:
+                    trace = sum(w * row[source] for w, row in zip(weigh, sent, strict=True))
+                    sums[index][place] += trace * errors[target]
+    return sums, of_biases

@@ -118,16 +118,28 @@ class Plan:
             for name in network.sizes
         }
 
-    def load(self, weights: Weights, noise: dict[str, int]) -> dict[str, Loaded]:
-        """Take the weights of a generation; noise: the largest current that noise adds to a layer."""
+    def load(
+        self, weights: Weights, noise: dict[str, int], on_biases: dict[str, int] | None = None
+    ) -> dict[str, Loaded]:
+        """Take the weights of a generation.
+
+        noise, on_biases  the largest number that noise adds to a layer's currents, and to its biases
+        """
         for operator, matrix in zip(self.operators, weights.mantissas, strict=True):
             operator.load(matrix)
         return {
-            layer.name: self._loaded(layer, weights.biases[layer.number], noise.get(layer.name, 0))
+            layer.name: self._loaded(
+                layer,
+                weights.biases[layer.number],
+                noise.get(layer.name, 0),
+                (on_biases or {}).get(layer.name, 0),
+            )
             for layer in self.layers
         }
 
-    def _loaded(self, layer: LayerPlan, biases: NDArray[np.int16], noise: int) -> Loaded:
+    def _loaded(
+        self, layer: LayerPlan, biases: NDArray[np.int16], noise: int, on_biases: int
+    ) -> Loaded:
         population = layer.population
         order = lane_order(population.shape)
         each = np.repeat(biases.astype(np.int64), population.neurons // len(biases))
@@ -144,10 +156,10 @@ class Plan:
         )
         incoming = (*layer.incoming, *layer.recurrent)
         return Loaded(
-            neurons.Registers(bias, threshold, numbers),
+            neurons.Registers(bias[None, :], threshold, numbers),
             len(incoming) == 1 and incoming[0].narrow,
             sum(operator.bound for operator in incoming) + noise,
-            _headroom(decay_u, decay_v, int(np.abs(bias).max()), self.steps),
+            _headroom(decay_u, decay_v, int(np.abs(bias).max()) + on_biases, self.steps),
         )
 
     def trial_bytes(self, pairs: int) -> int:
@@ -251,6 +263,7 @@ class Workspace:
         self.numbers = zeros((2 * pairs, WIDTH), np.int32)
         self.saturated = np.zeros(block, np.int64)
         self.factors: dict[str, Factors] = {}
+        self.add_noise: AddNoise | None = None
         self.labels = np.zeros(block, np.uint16)
         self.fitness = np.zeros(block, np.int64)
         sources = max(
@@ -269,13 +282,12 @@ def _area(plan: Plan, layer: LayerPlan, block: int, pairs: int) -> Area:
     lead = plan.lead[layer.name]
     hidden = layer.name not in plan.readouts
     both = len(layer.incoming) + len(layer.recurrent) > 1
-    learns = cells if hidden else 0
     return Area(
         Source(zeros((block, lead + steps, words_for(lanes)), np.uint64), lead),
         flat(cells, np.int16),
         flat(cells, np.int32),
         flat(cells if both else 0, np.int32),
-        flat(cells // WIDTH if hidden else 0, np.uint16),
+        flat(cells // WIDTH, np.uint16),
         zeros((block, lanes), np.int32),
         zeros((block, lanes), np.int64),
         zeros((block, lanes), np.int64),
@@ -283,13 +295,15 @@ def _area(plan: Plan, layer: LayerPlan, block: int, pairs: int) -> Area:
         zeros((block, lanes), np.int32),
         zeros((block, lanes), np.int32),
         zeros((block, lanes), np.int32),
-        flat(learns, np.int16),
+        flat(cells, np.int16),
         flat(block * pairs * lanes if hidden else 0, np.int16),
         np.zeros(block, np.uint8),
     )
 
 
 Options = Callable[[LayerPlan, Area, NDArray[np.int64]], neurons.Kept]
+AddNoise = Callable[[LayerPlan, Area, int], None]
+"""Adds noise to the currents int32 of a layer, of so many trials."""
 
 
 def inference(layer: LayerPlan, area: Area, saturated: NDArray[np.int64]) -> neurons.Kept:
@@ -351,6 +365,8 @@ def run_layer(
         if index:
             np.add(current[: count * steps * layer.lanes], out[: count * steps * layer.lanes],
                    out=current[: count * steps * layer.lanes])  # fmt: skip
+    if work.add_noise is not None:
+        work.add_noise(layer, area, count)
     keep = options(layer, area, work.saturated)
     if not layer.recurrent:
         _run_neurons(work, layer, loaded, count, every, current, shift, keep)

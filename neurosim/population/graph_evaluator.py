@@ -44,10 +44,9 @@ from neurosim.population.layer_credit import (
 )
 from neurosim.population.layout import NoiseSpec
 from neurosim.population.operators.operator import TERM_MAX
-from neurosim.population.rules import Signal
 from neurosim.population.state import SynapticState, check_start, padded, weights
 from neurosim.population.update import Rates, Step, move_biases, move_matrix
-from neurosim.threads import in_pieces
+from neurosim.threads import in_pieces, piece_of
 
 READOUT_FAN_IN = 128
 """Sources of the readout for which the temperature is the settings' own; chosen here: hidden neurons of
@@ -94,7 +93,7 @@ class GraphEvaluator:
         workspace_bytes: int = WORKSPACE_BYTES,
     ) -> None:
         check_graph(network)
-        if self.by_error:
+        if self._delta:
             _check_hidden(network)
         check_start(network, state, seed, fraction_bits)
         if feedback.kind not in FEEDBACKS:
@@ -104,23 +103,28 @@ class GraphEvaluator:
         self.feedback = feedback
         self.sum_of_readouts = sum_of_readouts
         self.workspace_bytes = workspace_bytes
-        self.signals = (Signal.CREDIT,) * len(network.populations)
         self._plans: dict[int, Plan] = {}
         self._kept: dict[tuple[int, int, int], Spaces] = {}
         self.adjust(noise, readout_spec)
         check_weights(network, self.weights())
 
+    @property
+    def _delta(self) -> bool:
+        """Whether the readout learns by the delta rule."""
+        return True
+
     def adjust(self, noise: NoiseSpec, readout_spec: ReadoutSpec) -> None:
         """Set the noise scales and the readout of the next generation, as given by schedules."""
-        if len(noise.scale) != len(self.network.populations):
+        check_scales(self.network, noise)
+        if noise.one_sided or noise.full_rank or any(noise.bias_scale):
             raise NetworkError(
-                f"noise scale has {len(noise.scale)} values for {len(self.network.populations)} "
-                f"populations"
+                "credit by error compares +noise and -noise on the current of a neuron, from which its bias "
+                "learns as well; leave one_sided, full_rank and bias_scale off"
             )
-        if noise.graded or noise.one_sided or noise.full_rank:
+        if noise.graded:
             raise NetworkError(
-                "credit by error on a graph of layers takes antithetic noise of one bit; "
-                "leave graded, one_sided and full_rank off"
+                "credit by error on a graph of layers has noise of one bit a neuron and step, so that a "
+                "member reads it from a register; leave graded off"
             )
         self.spec, self.readout_spec = noise, readout_spec
 
@@ -212,7 +216,7 @@ class GraphEvaluator:
             fitness[begin:end] = space.fitness[:count]
             saturated[begin:end] = space.saturated[:count]
 
-        block = min(plan.block(each, self.workspace_bytes), len(samples))
+        block = piece_of(len(samples), plan.block(each, self.workspace_bytes))
         spaces = self._spaces(plan, block, each)
         used = in_pieces(len(samples), block, work, lambda: (spaces.take(), ThreadSums(plan)))
         spaces.give_back([space for space, _ in used])
@@ -262,34 +266,39 @@ class GraphEvaluator:
         if batch is None:
             raise NetworkError("the update of a graph of layers needs its batch")
         plan, samples = self._plan(batch.steps), len(batch.groups)
+        matrices, biases = [], []
+        for number, (connection, matrix) in enumerate(self.network.parameters):
+            largest = samples * self._largest(plan, connection.target, matrix.uses)
+            matrices.append(narrowed(coefficients.matrices[number], largest, matrix.columns))
+        for number, population in enumerate(self.network.populations):
+            uses = population.neurons // population.shape[0]
+            largest = samples * self._largest(plan, population.name, uses)
+            rows = coefficients.biases[number][None, :]
+            biases.append(narrowed(rows, largest, population.shape[0])[0])
+        return self._move(matrices, biases, generation, rates)
+
+    def _move(
+        self,
+        matrices: Sequence[NDArray[np.int32]],
+        biases: Sequence[NDArray[np.int32]],
+        generation: int,
+        rates: Sequence[Rates],
+    ) -> int:
+        """Move the parameters along sums int32 (row, lane), and biases of populations that learn (lane,)."""
         steps = [
             Step(rate, generation, self.seed, self.fraction_bits, self.momentum_bits)
             for rate in rates
         ]
-        edges = 0
-        for number, (connection, matrix) in enumerate(self.network.parameters):
-            largest = samples * self._largest(plan, connection.target, matrix.uses)
-            edges += move_matrix(
-                connection,
-                self.state,
-                number,
-                narrowed(coefficients.matrices[number], largest, matrix.columns),
-                steps[number],
-            )
-        numbers = {c.target: n for n, (c, _) in reversed(list(enumerate(self.network.parameters)))}
+        parameters = list(enumerate(self.network.parameters))
+        edges = sum(
+            move_matrix(connection, self.state, number, matrices[number], steps[number])
+            for number, (connection, _) in parameters
+        )
+        first = {connection.target: number for number, (connection, _) in reversed(parameters)}
         for number, population in enumerate(self.network.populations):
-            if population.name not in numbers:
-                continue
-            uses = population.neurons // population.shape[0]
-            largest = samples * self._largest(plan, population.name, uses)
-            sums = narrowed(coefficients.biases[number][None, :], largest, population.shape[0])[0]
-            move_biases(
-                population,
-                self.state,
-                number,
-                sums,
-                steps[numbers[population.name]],
-            )
+            if population.name in first:
+                step = steps[first[population.name]]
+                move_biases(population, self.state, number, biases[number], step)
         return edges
 
     def _largest(self, plan: Plan, target: str, uses: int) -> int:
@@ -330,7 +339,7 @@ class GraphEvaluator:
                 spikes[name][part][:, orders[name]] = lanes
             saturated[part] = space.saturated[:size]
 
-        block = min(plan.block(1, self.workspace_bytes), max(1, count))
+        block = piece_of(count, plan.block(1, self.workspace_bytes))
         if count:
             spaces = self._spaces(plan, block, 1)
             spaces.give_back(in_pieces(count, block, work, spaces.take))
@@ -356,13 +365,23 @@ LOCAL_RANGE = 4
 without, half of those of the first map stood at their edge after 500,000 samples (docs/notes/layers.md)."""
 
 
+def check_scales(network: Network, noise: NoiseSpec) -> None:
+    """Raise NetworkError unless noise has one scale for each population."""
+    count = len(network.populations)
+    if (len(noise.scale), len(noise.bias_scale)) != (count, count):
+        raise NetworkError(
+            f"noise scale has {len(noise.scale)} values and bias_scale {len(noise.bias_scale)} for "
+            f"{count} populations"
+        )
+
+
 def _check_hidden(network: Network) -> None:
     """Raise NetworkError where an input feeds a readout: the delta rule needs traces of neurons."""
     for connection in network.connections:
         if connection.source == network.inputs[0].name and connection.target in network.readouts:
             raise NetworkError(
                 f"layer {connection.target!r}: a readout that the input feeds has no hidden layer to "
-                f"learn with; put a layer between, or use --method eggroll"
+                f"learn with; put a layer between, or use --method eggroll with --output-rule same"
             )
 
 

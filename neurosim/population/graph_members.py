@@ -1,44 +1,79 @@
-"""Members of a graph of layers: whole forward passes with noise on the weights, and their update.
+"""Members of a graph of layers: whole forward passes with noise, and the update of what they found.
 
     E = sum_r A_r B_r^T, or E itself, on any matrix with rows and columns     EGGROLL, full rank
-    fitness of +E and -E                                                       log-likelihood of the label
+    xi_k(t) on the currents of a population                                    event-aligned
+    fitness of both members                                                    log-likelihood of the label
     update = sum over directions of f E, the noise drawn again                 population/update.py
+             or of f sum_t xi(t) x(t)^T, in a second pass over the samples     event-aligned
+             errors x traces of the unperturbed pass                           delta rule of the readout
 
 Two trials side by side are the members of a pair on one sample. Streams are numbered by parameter, so that
-a chain of dense layers draws what the fused kernel draws.
+a chain of dense layers draws what the fused kernel draws. x(t) are the spikes of the unperturbed pass, those
+of a recurrent connection included.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neurosim.data.frames import words_for
+from neurosim.kernels.arithmetic import LIMIT
 from neurosim.kernels.executors import fused_chain
 from neurosim.kernels.generator import lane_words
+from neurosim.kernels.neurons import layer as neurons
 from neurosim.kernels.noise import layer_noise, weight_noise
+from neurosim.kernels.rules import delta
 from neurosim.network import Network, NetworkError
 from neurosim.population.batch import Batch
+from neurosim.population.bounds import COEFFICIENT, check_terms, check_update_sums
 from neurosim.population.evaluator import Evaluation, ReadoutSpec
-from neurosim.population.graph import Loaded, Plan, Workspace, forward, inference
-from neurosim.population.graph_evaluator import GraphEvaluator, take_samples
-from neurosim.population.layer_credit import FeedbackSpec
+from neurosim.population.graph import (
+    Area,
+    LayerPlan,
+    Loaded,
+    Plan,
+    Workspace,
+    fan_in_of,
+    forward,
+    inference,
+    kept,
+)
+from neurosim.population.graph_evaluator import (
+    GraphEvaluator,
+    check_scales,
+    narrowed,
+    take_samples,
+)
+from neurosim.population.layer_credit import (
+    FeedbackSpec,
+    LayerSums,
+    ThreadSums,
+    accumulate_terms,
+    learn_readout,
+    read_out,
+    total_sums,
+)
 from neurosim.population.layout import NOISE_LIMIT, NoiseSpec, source_words
 from neurosim.population.operators import Factors
+from neurosim.population.rules import Signal
 from neurosim.population.state import SynapticState, padded
 from neurosim.population.update import (
     Coefficients,
     Rates,
-    Step,
+    accumulate_bias_noise,
     accumulate_matrix_noise,
-    move_matrix,
 )
-from neurosim.threads import in_pieces
+from neurosim.threads import in_pieces, piece_of
 
 
 class GraphMembers(GraphEvaluator):
-    """A graph of layers that learns by evolution strategies on its weights."""
+    """A graph of layers that learns by evolution strategies.
+
+    readout_signal  of the readout: FITNESS as of hidden layers, ERROR for the delta rule, NONE to leave it
+    """
 
     by_error = False
 
@@ -53,7 +88,9 @@ class GraphMembers(GraphEvaluator):
         fraction_bits: int = 8,
         momentum_bits: int = 3,
         workspace_bytes: int,
+        readout_signal: Signal = Signal.FITNESS,
     ) -> None:
+        self.readout_signal = readout_signal
         super().__init__(
             network,
             state,
@@ -66,32 +103,57 @@ class GraphMembers(GraphEvaluator):
             workspace_bytes=workspace_bytes,
         )
 
+    @property
+    def _delta(self) -> bool:
+        return self.readout_signal is Signal.ERROR
+
     def adjust(self, noise: NoiseSpec, readout_spec: ReadoutSpec) -> None:
-        """As `Evaluator.adjust`; antithetic noise of one bit, on weights alone."""
-        if noise.graded or noise.one_sided or any(noise.aligned) or any(noise.bias_scale):
+        """As `Evaluator.adjust`."""
+        check_scales(self.network, noise)
+        if noise.aligned and len(noise.aligned) != len(self.network.populations):
             raise NetworkError(
-                "evolution strategies on a graph of layers take antithetic noise of one bit on weights: "
-                "use --noise rademacher, --estimator antithetic and --sigma-bias 0; for noise on currents "
-                "give a --feedback"
-            )
-        if len(noise.scale) != len(self.network.populations):
-            raise NetworkError(
-                f"noise scale has {len(noise.scale)} values for {len(self.network.populations)} "
+                f"noise aligned has {len(noise.aligned)} flags for {len(self.network.populations)} "
                 f"populations"
             )
-        for number, (connection, matrix) in enumerate(self.network.parameters):
-            largest = self._scale(noise, number) * matrix.rows
-            if largest * (1 if noise.full_rank else noise.rank) >= NOISE_LIMIT:
-                raise NetworkError(
-                    f"connection {connection.name}: noise could add {largest * noise.rank} to u; allowed is "
-                    f"less than {NOISE_LIMIT}: lower sigma or the rank"
-                )
+        if noise.rank < 1 or noise.period < 1 or not 0 <= noise.window <= LIMIT:
+            raise NetworkError(
+                f"noise rank {noise.rank}, period {noise.period} and window {noise.window}; allowed are "
+                f"from 1, from 1 and 0..{LIMIT}"
+            )
         self.spec, self.readout_spec = noise, readout_spec
+        for number, population in enumerate(self.network.populations):
+            bounds = self._on_currents(number), noise.bias_scale[number] * self._largest_number
+            if not (min(noise.scale[number], *bounds) >= 0 and max(bounds) < NOISE_LIMIT):
+                raise NetworkError(
+                    f"layer {population.name!r}: noise could add {bounds[0]} to u and {bounds[1]} to v; "
+                    f"allowed is less than {NOISE_LIMIT}: lower sigma, sigma_bias or the rank"
+                )
 
-    def _scale(self, spec: NoiseSpec, number: int) -> int:
-        """The scale of the noise on a parameter: that of the population it leads to."""
+    @property
+    def _largest_number(self) -> int:
+        return int(weight_noise.GRADED_OFFSET) if self.spec.graded else 1
+
+    def _on_currents(self, number: int) -> int:
+        """Largest current that noise adds to population `number`."""
+        spec, largest = self.spec, self._largest_number
+        if spec.of_layer(number):
+            return spec.scale[number] * largest
+        each = largest if spec.full_rank else spec.rank * largest**2
+        name = self.network.populations[number].name
+        fan_in = sum(
+            fan_in_of(self.network, c.name) for c, _ in self.network.parameters if c.target == name
+        )
+        return spec.scale[number] * each * fan_in
+
+    def _target(self, number: int) -> int:
+        """The population that parameter `number` leads to."""
         names = [population.name for population in self.network.populations]
-        return spec.scale[names.index(self.network.parameters[number][0].target)]
+        return names.index(self.network.parameters[number][0].target)
+
+    def _on_matrix(self, number: int) -> bool:
+        """Whether the matrix of parameter `number` carries noise."""
+        target = self._target(number)
+        return self.spec.scale[target] > 0 and not self.spec.of_layer(target)
 
     def _words(self, number: int) -> int:
         """Words of a field of a matrix's rows."""
@@ -113,61 +175,166 @@ class GraphMembers(GraphEvaluator):
             raise NetworkError(
                 f"{len(pairs)} pairs for {len(groups)} groups; each group needs the same number, from 1"
             )
+        check_terms(self.spec, len(pairs), groups)
         each, plan = len(pairs) // len(groups), self._plan(batch.steps)
         loaded = self._loaded(plan)
         readout = self._readouts(plan)[plan.output]
+        windowed = any(self.spec.aligned) and self.spec.window > 0
         fitness = np.zeros((len(part), 2), np.int64)
         saturated = np.zeros((len(part), 2), np.int64)
 
         def work(begin: int, end: int, space: Workspace) -> None:
             count = end - begin
-            self._draw(space, count, part.start + begin, generation)
+            first = (part.start + begin) * self.spec.directions
+            factors = self._factors(plan, count, first, generation)
+            members = self._with_biases(plan, loaded, count, first, generation)
+            aligned = partial(self._add_aligned, plan.steps, first, generation)
             numbers = part.start - pairs.start + np.arange(begin, end)
             for place in range(groups.shape[1]):
                 samples = np.repeat(groups[numbers // each, place], 2)
                 take_samples(space, frames, samples)
-                forward(space, loaded, 2 * count, inference)
+                space.factors, space.add_noise = {}, None
+                if windowed:
+                    forward(space, loaded, 2 * count, self._unperturbed)
+                space.factors, space.add_noise = factors, aligned
+                forward(space, members, 2 * count, inference)
                 fitness[begin:end] += self._fitness(space, readout, 2 * count).reshape(-1, 2)
                 saturated[begin:end] += space.saturated[: 2 * count].reshape(-1, 2)
+            space.factors, space.add_noise = {}, None
 
-        block = min(max(1, plan.block(1, self.workspace_bytes) // 2), len(part))
-        in_pieces(len(part), block, work, lambda: self._workspace(plan, block))
+        bytes_of_pair = 2 * plan.trial_bytes(1) + self._noise_bytes(plan)
+        block = piece_of(len(part), max(1, self.workspace_bytes // bytes_of_pair))
+        spaces = self._spaces(plan, 2 * block, 1)
+        spaces.give_back(in_pieces(len(part), block, work, spaces.take))
         return Evaluation(fitness, saturated)
 
     def _loaded(self, plan: Plan) -> dict[str, Loaded]:
-        """Layers whose currents are int32, wide enough for noise."""
-        noise: dict[str, int] = {}
-        for number, (connection, matrix) in enumerate(self.network.parameters):
-            factors = 1 if self.spec.full_rank else self.spec.rank
-            more = self._scale(self.spec, number) * matrix.rows * factors
-            noise[connection.target] = noise.get(connection.target, 0) + more
-        loaded = plan.load(self.weights(), noise)
+        """Layers whose currents are int32 where noise is added, with room for it."""
+        on_currents = {layer.name: self._on_currents(layer.number) for layer in plan.layers}
+        on_biases = {
+            layer.name: self.spec.bias_scale[layer.number] * self._largest_number
+            for layer in plan.layers
+        }
+        loaded = plan.load(self.weights(), on_currents, on_biases)
         return {
-            name: one._replace(narrow=one.narrow and not noise.get(name, 0))
+            name: one._replace(narrow=one.narrow and not on_currents[name])
             for name, one in loaded.items()
         }
 
-    def _workspace(self, plan: Plan, block: int) -> Workspace:
-        space = Workspace(plan, 2 * block, 1)
-        for number, (connection, matrix) in enumerate(self.network.parameters):
-            if self._scale(self.spec, number):
-                factors = matrix.columns if self.spec.full_rank else self.spec.rank
-                space.factors[connection.name] = Factors(
-                    np.zeros((block, factors, self._words(number) + 2), np.uint64),
-                    np.zeros((block, factors, padded(matrix.columns)), np.int32),
-                )
-        return space
+    def _slots(self, pairs: int) -> tuple[int, int]:
+        """Directions of so many pairs, and the shift from the number of a trial to that of its direction."""
+        return pairs * self.spec.directions, int(not self.spec.one_sided)
 
-    def _draw(self, space: Workspace, count: int, first: int, generation: int) -> None:
+    def _noise_bytes(self, plan: Plan) -> int:
+        """Bytes of the noise of a pair."""
+        slots, _ = self._slots(1)
+        words = sum(
+            self._count(number) * (self._field_words(number) + padded(matrix.columns) // 2)
+            for number, (_, matrix) in enumerate(self.network.parameters)
+            if self._on_matrix(number)
+        )
+        lanes = sum(layer.lanes for layer in plan.layers) if any(self.spec.bias_scale) else 0
+        return 8 * slots * words + 8 * lanes
+
+    def _count(self, number: int) -> int:
+        """Factors of the noise on a matrix."""
+        return self.network.parameters[number][1].columns if self.spec.full_rank else self.spec.rank
+
+    def _field_words(self, number: int) -> int:
+        """Words of a drawn field of a matrix's rows, and those that may be read past it."""
+        return int(weight_noise.noise_words(self._words(number), self.spec.graded)) + 2
+
+    def _factors(self, plan: Plan, pairs: int, first: int, generation: int) -> dict[str, Factors]:
+        """The noise on all matrices, of the directions from number `first` on."""
+        slots, shared = self._slots(pairs)
+        found = {}
         for number, (connection, matrix) in enumerate(self.network.parameters):
-            if connection.name not in space.factors:
+            if not self._on_matrix(number):
                 continue
-            raw = int(weight_noise.noise_words(lane_words.py_func(matrix.columns), True))
+            words, count = self._words(number), self._count(number)
+            factors = Factors(
+                np.zeros((slots, count, self._field_words(number)), np.uint64),
+                np.zeros((slots, count, padded(matrix.columns)), np.int32),
+                words,
+                self.spec.full_rank,
+                self.spec.graded,
+                shared,
+            )
             layer_noise.draw_factors(
-                0, count, first, self.spec.full_rank, number, self._words(number), matrix.columns,
-                self._scale(self.spec, number), generation, self.seed, np.zeros(raw, np.uint64),
-                *space.factors[connection.name],
+                0, slots, first, self.spec.full_rank, self.spec.graded, number, words, matrix.columns,
+                self.spec.scale[self._target(number)], generation, self.seed, _raw(matrix.columns),
+                factors.inner, factors.outer,
             )  # fmt: skip
+            found[connection.name] = factors
+        return found
+
+    def _with_biases(
+        self, plan: Plan, loaded: dict[str, Loaded], pairs: int, first: int, generation: int
+    ) -> dict[str, Loaded]:
+        """The layers with noise on the biases of each trial."""
+        slots, shared = self._slots(pairs)
+        found = dict(loaded)
+        for layer in plan.layers:
+            scale = self.spec.bias_scale[layer.number]
+            if not scale:
+                continue
+            drawn = np.zeros((slots, padded(layer.channels)), np.int32)
+            layer_noise.draw_biases(
+                0, slots, first, self.spec.graded, layer.number, layer.channels, scale, generation,
+                self.seed, _raw(layer.channels), drawn,
+            )  # fmt: skip
+            trials = np.arange(2 * pairs)
+            own = drawn[trials >> shared, : layer.channels] * np.where(trials & 1, -1, 1)[:, None]
+            registers = loaded[layer.name].registers
+            biases = np.repeat(registers.bias, len(trials), axis=0)
+            biases[:, : layer.neurons] += np.tile(own, layer.neurons // layer.channels)
+            found[layer.name] = found[layer.name]._replace(
+                registers=registers._replace(bias=biases)
+            )
+        return found
+
+    def _aligned(self, layer: LayerPlan, generation: int) -> layer_noise.AlignedNoise | None:
+        """The event-aligned noise of a layer, if it carries any."""
+        spec, number = self.spec, layer.number
+        if not spec.of_layer(number) or not spec.scale[number]:
+            return None
+        return layer_noise.AlignedNoise(
+            number,
+            layer.neurons,
+            spec.scale[number],
+            spec.graded,
+            spec.period,
+            spec.window > 0,
+            spec.aligned_indices()[number],
+            max(1, sum(spec.aligned)),
+            generation,
+            self.seed,
+        )
+
+    def _add_aligned(
+        self, steps: int, first: int, generation: int, layer: LayerPlan, area: Area, count: int
+    ) -> None:
+        aligned = self._aligned(layer, generation)
+        if aligned is not None:
+            _, shared = self._slots(1)
+            layer_noise.aligned_noise(
+                0, count, steps, first, shared, aligned, area.masks, _raw(layer.neurons), layer.lanes,
+                area.wide,
+            )  # fmt: skip
+
+    def _unperturbed(
+        self, layer: LayerPlan, area: Area, saturated: NDArray[np.int64]
+    ) -> neurons.Kept:
+        """Results of the unperturbed pass: near-threshold masks, traces, and scores of readouts."""
+        readout = layer.name in self.network.readouts
+        return kept(
+            area,
+            saturated,
+            window=self.spec.window if self.spec.of_layer(layer.number) else 0,
+            traced=not readout,
+            read=readout,
+            goes_on=bool(layer.recurrent),
+        )
 
     def _fitness(
         self, space: Workspace, readout: fused_chain.Readout, count: int
@@ -185,17 +352,66 @@ class GraphMembers(GraphEvaluator):
         self, number: int, coefficients: Coefficients, pairs: range, generation: int
     ) -> NDArray[np.int32]:
         """Sums int32 (row, lane) of the noise on a parameter, for one int8 a direction."""
-        connection, matrix = self.network.parameters[number]
-        names = [population.name for population in self.network.populations]
+        _, matrix = self.network.parameters[number]
         return accumulate_matrix_noise(
             (number, matrix.rows, matrix.columns, self._words(number)),
             self.spec,
-            names.index(connection.target),
+            self._target(number),
             self.seed,
             coefficients,
-            pairs.start,
+            pairs.start * self.spec.directions,
             generation,
-        ).synapses
+        )
+
+    def sums_of_biases(
+        self, number: int, coefficients: Coefficients, pairs: range, generation: int
+    ) -> NDArray[np.int32]:
+        """Sums int32 (lane,) of the noise on the biases of population `number`, one a channel."""
+        first = pairs.start * self.spec.directions
+        channels = self.network.populations[number].shape[0]
+        return accumulate_bias_noise(
+            self.spec, number, self.seed, coefficients, first, generation, channels
+        )
+
+    def sums_of_spikes(
+        self, batch: Batch, coefficients: Coefficients, pairs: range, generation: int
+    ) -> LayerSums:
+        """Sums of event-aligned noise and of the delta rule, in a second pass over the samples of a batch."""
+        check_terms(self.spec, len(pairs), batch.groups)
+        plan, samples = self._plan(batch.steps), batch.groups.reshape(-1)
+        loaded = self._loaded(plan)
+        readouts = self._readouts(plan)
+        of_sample = coefficients.reshape(len(batch.groups), -1)
+        each = of_sample.shape[1]
+        start = pairs.start * self.spec.directions
+        aligned = {layer.name: self._aligned(layer, generation) for layer in plan.layers}
+
+        def work(begin: int, end: int, scratch: tuple[Workspace, ThreadSums]) -> None:
+            space, sums = scratch
+            count = end - begin
+            take_samples(space, batch.frames, samples[begin:end])
+            forward(space, loaded, count, self._unperturbed)
+            if self._delta:
+                read_out(space, readouts, count)
+                learn_readout(space, plan.by_name[plan.output], count, sums)
+            for layer in plan.layers:
+                noise = aligned[layer.name]
+                if noise is None:
+                    continue
+                area = space.areas[layer.name]
+                utilities = np.ascontiguousarray(of_sample[begin:end])
+                layer_noise.aligned_terms(
+                    0, count, plan.steps, start + begin * each, utilities, noise, area.masks,
+                    _raw(layer.neurons), layer.lanes, area.terms,
+                )  # fmt: skip
+                area.active[:count] = 1
+                accumulate_terms(space, layer, count, sums)
+
+        block = piece_of(len(samples), plan.block(1, self.workspace_bytes))
+        spaces = self._spaces(plan, block, 1)
+        used = in_pieces(len(samples), block, work, lambda: (spaces.take(), ThreadSums(plan)))
+        spaces.give_back([space for space, _ in used])
+        return total_sums(plan, [sums for _, sums in used])
 
     def apply_update(
         self,
@@ -205,17 +421,53 @@ class GraphMembers(GraphEvaluator):
         rates: Sequence[Rates],
         batch: Batch | None = None,
     ) -> int:
-        """Move every matrix by the utility of each direction; biases stay as they are."""
-        if coefficients.dtype != np.int8 or coefficients.shape != (len(pairs),):
+        """Move the parameters by the utilities int8 (direction,); as `Evaluator.apply_update`."""
+        directions = len(pairs) * self.spec.directions
+        if coefficients.dtype != np.int8 or coefficients.shape != (directions,):
             raise NetworkError(
                 f"coefficients are {coefficients.dtype} {coefficients.shape}; "
-                f"needed is int8 {(len(pairs),)}"
+                f"needed is int8 {(directions,)}"
             )
-        edges = 0
-        for number, (connection, _) in enumerate(self.network.parameters):
-            step = Step(
-                rates[number], generation, self.seed, self.fraction_bits, self.momentum_bits
-            )
-            sums = self.sums(number, coefficients, pairs, generation)
-            edges += move_matrix(connection, self.state, number, sums, step)
-        return edges
+        check_update_sums(self.spec, len(pairs), 1 if batch is None else batch.steps)
+        matrices = [
+            self.sums(number, coefficients, pairs, generation)
+            for number in range(len(self.network.parameters))
+        ]
+        biases = [
+            self.sums_of_biases(number, coefficients, pairs, generation)
+            for number in range(len(self.network.populations))
+        ]
+        if self._delta or any(self.spec.aligned):
+            if batch is None:
+                raise NetworkError(
+                    "this rule accumulates over spikes: give the batch of the evaluation"
+                )
+            second = self.sums_of_spikes(batch, coefficients, pairs, generation)
+            for number, (_, matrix) in enumerate(self.network.parameters):
+                largest = self._largest_of_spikes(batch, self._target(number), directions)
+                if largest:
+                    matrices[number] = narrowed(
+                        second.matrices[number], largest * matrix.uses, matrix.columns
+                    )
+            for number, population in enumerate(self.network.populations):
+                largest = self._largest_of_spikes(batch, number, directions)
+                if largest:
+                    channels = population.shape[0]
+                    uses = population.neurons // channels
+                    rows = second.biases[number][None, :]
+                    biases[number] = narrowed(rows, largest * uses, channels)[0]
+        return self._move(matrices, biases, generation, rates)
+
+    def _largest_of_spikes(self, batch: Batch, number: int, directions: int) -> int:
+        """Bound of the sums that population `number` has from the second pass, of one use; 0: none."""
+        plan = self._plan(batch.steps)
+        if self._delta and number == plan.by_name[plan.output].number:
+            return batch.groups.size * int(plan.kernel.sum()) * delta.ERROR_ONE
+        if self.spec.of_layer(number) and self.spec.scale[number]:
+            return directions * COEFFICIENT * self._largest_number * batch.steps
+        return 0
+
+
+def _raw(numbers: int) -> NDArray[np.uint64]:
+    """Scratch of the kernels that draw a field of so many numbers."""
+    return np.zeros(int(weight_noise.noise_words(lane_words.py_func(numbers), True)), np.uint64)

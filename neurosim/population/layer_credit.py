@@ -220,11 +220,11 @@ def learning(plan: Plan, generation: Generation) -> Options:
     return options
 
 
-def read_out(work: Workspace, generation: Generation, count: int) -> None:
+def read_out(work: Workspace, readouts: dict[str, fused_chain.Readout], count: int) -> None:
     """Errors of every readout, and the fitness of the output."""
     plan = work.plan
     for name in plan.readouts:
-        area, readout = work.areas[name], generation.readouts[name]
+        area, readout = work.areas[name], readouts[name]
         classes = plan.by_name[name].neurons
         scores = area.potentials if readout.membrane else area.counts
         fitness = work.fitness if name == plan.output else np.zeros(count, np.int64)
@@ -283,6 +283,12 @@ def learn_layer(
         area.masks, noise, credit, area.errors, work.planes, work.numbers, area.credits, area.terms,
         area.deltas, area.active,
     )  # fmt: skip
+    accumulate_terms(work, layer, count, sums)
+
+
+def accumulate_terms(work: Workspace, layer: LayerPlan, count: int, sums: "ThreadSums") -> None:
+    """Accumulate the terms of a layer into the sums of its connections and biases."""
+    area = work.areas[layer.name]
     for operator in (*layer.incoming, *layer.recurrent):
         if operator.parameter is not None:
             name = operator.connection.name
@@ -291,8 +297,8 @@ def learn_layer(
                 work.scratch[name], count, source, area.terms, area.active, sums.matrices[name]
             )
     of_lanes = np.empty(layer.lanes, np.int32)
-    for part in parts(count, INT32_MAX // (TERM_MAX * plan.steps)):
-        bias_terms(part.start, part.stop, plan.steps, area.terms, of_lanes)
+    for part in parts(count, INT32_MAX // (TERM_MAX * work.plan.steps)):
+        bias_terms(part.start, part.stop, work.plan.steps, area.terms, of_lanes)
         each = of_lanes[: layer.neurons].reshape(-1, layer.channels)
         sums.biases[layer.name] += each.sum(axis=0, dtype=np.int64)
 
@@ -358,7 +364,7 @@ def credit_block(
 ) -> None:
     """Errors, members and update sums of a block, after its unperturbed pass."""
     plan = work.plan
-    read_out(work, generation, count)
+    read_out(work, generation.readouts, count)
     for layer in reversed(plan.layers):
         if layer.name in plan.readouts:
             learn_readout(work, layer, count, sums)

@@ -96,14 +96,10 @@ def accumulate_weight_noise(
     """Sums of the noise on a layer's weights; coefficients int8 of directions from `first_direction` on."""
     connection, population = network.layers[layer]
     sources, neurons = network.sizes[connection.source], population.neurons
-    return accumulate_matrix_noise(
-        (layer, sources, neurons, source_words(network, layer)),
-        spec,
-        layer,
-        seed,
-        coefficients,
-        first_direction,
-        generation,
+    given = layer, seed, coefficients, first_direction, generation
+    matrix = layer, sources, neurons, source_words(network, layer)
+    return UpdateSums(
+        accumulate_matrix_noise(matrix, spec, *given), accumulate_bias_noise(spec, *given, neurons)
     )
 
 
@@ -115,17 +111,16 @@ def accumulate_matrix_noise(
     coefficients: Coefficients,
     first_direction: int,
     generation: int,
-) -> UpdateSums:
-    """Sums of the noise on a matrix and, for a dense layer, on its population's biases.
+) -> NDArray[np.int32]:
+    """Sums int32 (row, lane) of the noise on a matrix that leads to population number `population`.
 
     matrix  number of the parameter, rows, columns, and words of a field of rows
     """
     layer, sources, neurons, words = matrix
     lanes = padded(neurons)
     sums = zeros((sources, lanes), np.int32)
-    of_biases = np.zeros(lanes, np.int32)
     if spec.of_layer(population):
-        return UpdateSums(sums, of_biases)
+        return sums
     rank, graded = spec.rank, spec.graded
     field = int(weight_noise.noise_words(lane_words.py_func(lanes), True))
     planes = int(weight_noise.planes_of(graded))
@@ -185,20 +180,35 @@ def accumulate_matrix_noise(
         in_pieces(neurons, max(1, -(-neurons // 8)), full_rank)
     elif spec.scale[population]:
         in_pieces(used // 2, piece_of(used // 2, SUM_WORDS // 2), low_rank)
-    if spec.bias_scale[population]:
+    return sums
+
+
+def accumulate_bias_noise(
+    spec: NoiseSpec,
+    population: int,
+    seed: np.uint64,
+    coefficients: Coefficients,
+    first_direction: int,
+    generation: int,
+    biases: int,
+) -> NDArray[np.int32]:
+    """Sums int32 (lane,) of the noise on the `biases` biases of population number `population`."""
+    sums = np.zeros(padded(biases), np.int32)
+    if spec.bias_scale[population] and not spec.of_layer(population):
+        field = int(weight_noise.noise_words(lane_words.py_func(len(sums)), True))
         weight_update.accumulate_biases(
-            layer,
-            neurons,
-            graded,
+            population,
+            biases,
+            spec.graded,
             coefficients,
             first_direction,
             generation,
             seed,
-            np.zeros(lanes, np.int32),
+            np.zeros(len(sums), np.int32),
             np.zeros(field, np.uint64),
-            of_biases,
+            sums,
         )
-    return UpdateSums(sums, of_biases)
+    return sums
 
 
 def accumulate_event_aligned(

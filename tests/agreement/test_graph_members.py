@@ -1,21 +1,30 @@
-"""Perturbed members of graphs: equal to the chip emulator with the perturbed weights."""
+"""Members of graphs of any layers: equal to the naive oracle, and on dense chains to the fused kernel."""
+
+import re
 
 import naive
+import naive_graph
 import numpy as np
+import pytest
 from graph_strategies import graph_cases
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from naive_graph import run
-from strategies import READOUT, SEED, cases, chip_of
+from strategies import READOUT, READOUTS, SEED, cases, chip_of
 
+from neurosim import threads
 from neurosim.data.frames import words_for
+from neurosim.network import NetworkError
 from neurosim.population.batch import Batch
 from neurosim.population.graph_members import GraphMembers
 from neurosim.population.layout import NoiseSpec
+from neurosim.population.rules import Signal
 from neurosim.population.state import state_of
+from neurosim.population.update import Rates
+
+GENERATION = 5
 
 
-def members_of(case, spec, readout=READOUT):
+def members_of(case, spec, readout=READOUT, readout_signal=Signal.FITNESS, workspace=1 << 20):
     return GraphMembers(
         case.network,
         state_of(case.weights),
@@ -24,77 +33,151 @@ def members_of(case, spec, readout=READOUT):
         readout_spec=readout,
         fraction_bits=0,
         momentum_bits=0,
-        workspace_bytes=1 << 20,
+        workspace_bytes=workspace,
+        readout_signal=readout_signal,
     )
 
 
-def supported(network):
-    kinds = {c.kind.name for c, _ in network.parameters}
-    flat = all(
-        c.kind.name != "dense" or c.source != "in" or len(network.shapes["in"]) == 1
-        for c in network.connections
+@st.composite
+def noises(draw, network, delta=False, low=0):
+    """Noise of any kind on weights and biases, or on currents."""
+    count = len(network.populations)
+    scales = [draw(st.sampled_from([low, 500, 20_000])) for _ in range(count)]
+    if delta:
+        scales[-1] = 0
+    shared = {
+        "graded": draw(st.booleans()),
+        "one_sided": draw(st.booleans()),
+    }
+    if draw(st.booleans()):
+        learn = {c.target for c, _ in network.parameters}
+        aligned = tuple(
+            bool(scale) and p.name in learn
+            for scale, p in zip(scales, network.populations, strict=True)
+        )
+        window, period = draw(st.sampled_from([0, 3000])), draw(st.integers(1, 2))
+        return NoiseSpec(
+            tuple(scales), (0,) * count, aligned=aligned, window=window, period=period, **shared
+        )
+    biases = [draw(st.sampled_from([0, 700])) for _ in range(count)]
+    if delta:
+        biases[-1] = 0
+    return NoiseSpec(
+        tuple(scales),
+        tuple(biases),
+        rank=draw(st.integers(1, 3)),
+        full_rank=draw(st.booleans()),
+        **shared,
     )
-    return kinds <= {"dense", "conv2d"} and flat
 
 
-class Perturbed:
-    """Weights whose mantissas are whatever they are: the oracle multiplies integers."""
-
-    def __init__(self, mantissas, biases):
-        self.mantissas, self.biases = mantissas, biases
-
-
-@given(graph_cases(samples=2, steps=3, readouts=False), st.booleans(), st.integers(1, 3))
-def test_members_have_the_fitness_of_their_own_weights(case, full_rank, rank):
-    assume(supported(case.network))
-    count = len(case.network.populations)
-    unit = 128  # noise in whole mantissas, so that the oracle can add it to them
-    spec = NoiseSpec((2 * unit,) * count, (0,) * count, rank=rank, full_rank=full_rank)
-    evaluator = members_of(case, spec)
-    samples = len(case.labels)
-    batch = Batch(case.frames, np.arange(samples)[None, :])
-    seen = evaluator.evaluate(batch, range(2), 5)
-    for pair in range(2):
-        noise = [
-            naive.perturbation(
-                spec, number, m.rows, m.columns, words_of(case.network, number), pair, 5, SEED
-            ).entries
-            for number, (_, m) in enumerate(case.network.parameters)
-        ]
-        for side, sign in enumerate((1, -1)):
-            mantissas = tuple(
-                m.astype(np.int64) + 2 * sign * np.array(e)
-                for m, e in zip(case.weights.mantissas, noise, strict=True)
-            )
-            total = 0
-            for sample, label in zip(case.dense, case.labels, strict=True):
-                _, found, _ = run(
-                    case.network, Perturbed(mantissas, case.weights.biases), sample.tolist()
-                )
-                rows, _ = found["out"]
-                scores = [sum(row[k][3] for row in rows) for k in range(case.network.sizes["out"])]
-                total += naive.log_likelihood(scores, int(label), READOUT.multiplier, READOUT.shift)
-            assert seen.fitness[pair, side] == total
-
-
-def words_of(network, number):
-    """Row length of a field: that of the fused kernel for a chain."""
+def words_of(network):
+    """Row length of the field of each parameter: that of the fused kernel for a chain."""
     if network.is_dense_chain:
-        return naive.noise_rows(network)[number]
-    return words_for(network.parameters[number][1].rows)
+        return naive.noise_rows(network)
+    return [words_for(matrix.rows) for _, matrix in network.parameters]
 
 
-@given(cases(), st.booleans(), st.integers(1, 3))
-def test_dense_chains_have_the_members_of_the_fused_kernel(case, full_rank, rank):
-    count = len(case.network.populations)
-    spec = NoiseSpec((500,) * count, (0,) * count, rank=rank, full_rank=full_rank)
+def each_sample(case):
+    return Batch(case.frames, np.arange(len(case.labels))[:, None])
+
+
+@given(st.data(), graph_cases(samples=2, steps=3, readouts=False), READOUTS)
+def test_members_have_the_fitness_of_the_oracle(data, case, readout):
+    spec = data.draw(noises(case.network))
+    pairs = range(begin := data.draw(st.integers(0, 99)), begin + 2 * len(case.labels))
+    seen = members_of(case, spec, readout).evaluate(each_sample(case), pairs, GENERATION)
+    for index, pair in enumerate(pairs):
+        sample = index // 2
+        scores, edges = naive_graph.fitness(
+            case.network, case.weights, spec, readout, words_of(case.network),
+            case.dense[sample].tolist(), int(case.labels[sample]), pair, GENERATION, SEED,
+        )  # fmt: skip
+        assert seen.fitness[index].tolist() == scores
+        assert seen.saturated[index].tolist() == edges
+
+
+@given(st.data(), graph_cases(samples=2, steps=3, readouts=False), READOUTS)
+def test_update_sums_are_those_of_the_oracle(data, case, readout):
+    delta = data.draw(st.booleans()) and len(case.network.populations) > 1
+    spec = data.draw(noises(case.network, delta))
+    signal = Signal.ERROR if delta else Signal.FITNESS
+    evaluator = members_of(case, spec, readout, signal)
     samples = len(case.labels)
-    batch = Batch(case.frames, np.arange(samples)[None, :])
-    general, fused = members_of(case, spec), chip_of(case, spec)
-    one, other = (chip.evaluate(batch, range(4), 7) for chip in (general, fused))
+    pairs = range(begin := data.draw(st.integers(0, 99)), begin + 2 * samples)
+    count = 2 * samples * spec.directions
+    coefficients = np.array(
+        data.draw(st.lists(st.integers(-128, 127), min_size=count, max_size=count)), np.int8
+    )
+    wanted, biases = naive_graph.update_sums(
+        case.network, case.weights, spec, readout, words_of(case.network), case.dense.tolist(),
+        case.labels.tolist(), coefficients.reshape(samples, -1).tolist(), begin * spec.directions,
+        GENERATION, SEED, delta,
+    )  # fmt: skip
+    found = {}
+    evaluator._move = lambda matrices, of_biases, *_: found.update(m=matrices, b=of_biases)
+    evaluator.apply_update(coefficients, pairs, GENERATION, [], each_sample(case))
+    for (connection, matrix), sums, flat in zip(
+        case.network.parameters, found["m"], wanted, strict=True
+    ):
+        assert sums[:, : matrix.columns].reshape(-1).tolist() == flat, connection.name
+    learn = {c.target for c, _ in case.network.parameters}
+    for population, sums, one in zip(case.network.populations, found["b"], biases, strict=True):
+        if population.name in learn:
+            assert sums[: population.shape[0]].tolist() == one, population.name
+
+
+@given(st.data(), cases(), st.booleans(), READOUTS)
+def test_dense_chains_learn_as_with_the_fused_kernel(data, case, delta, readout):
+    delta = delta and len(case.network.populations) > 1
+    spec = data.draw(noises(case.network, delta))
+    count = len(case.network.layers)
+    signal = Signal.ERROR if delta else Signal.FITNESS
+    hidden = (Signal.FITNESS,) * (count - 1)
+    general = members_of(case, spec, readout, signal)
+    fused = chip_of(case, spec, readout, signals=(*hidden, signal))
+    batch, pairs = each_sample(case), range(2 * len(case.labels))
+    one, other = (chip.evaluate(batch, pairs, 7) for chip in (general, fused))
     assert np.array_equal(one.fitness, other.fitness)
     assert np.array_equal(one.saturated, other.saturated)
-    coefficients = np.array([3, -1, 0, 100], np.int8)
-    for number in range(count):
-        mine = general.sums(number, coefficients, range(4), 7)
-        assert np.array_equal(mine, fused.sums(number, coefficients, range(4), 7).synapses)
+    coefficients = np.resize(np.array([3, -1, 0, 100, -128], np.int8), len(pairs) * spec.directions)
+    rates = [Rates(1 << 40, 1 << 40, 0)] * count
+    for chip in (general, fused):
+        chip.apply_update(coefficients, pairs, 7, rates, batch)
+    for kept, same in zip(general.state, fused.state, strict=True):
+        assert all(np.array_equal(a, b) for a, b in zip(kept, same, strict=True))
+
+
+@given(st.data(), graph_cases(samples=4, steps=3, readouts=False))
+def test_blocks_parts_and_threads_change_nothing(data, case):
+    spec = data.draw(noises(case.network))
+    batch, pairs = each_sample(case), range(3 * len(case.labels))
+    cut = data.draw(st.integers(1, len(pairs) - 1))
+    found = []
+    for count, workspace in ((1, 1 << 22), (min(2, threads.available()), 1)):
+        threads.use(count)
+        try:
+            evaluator = members_of(case, spec, workspace=workspace)
+            parts = (pairs,) if workspace > 1 else (pairs[:cut], pairs[cut:])
+            seen = [evaluator.evaluate(batch, pairs, 3, part) for part in parts]
+            fitness = np.concatenate([one.fitness for one in seen])
+            utilities = np.resize(np.array([5, -7, 1], np.int8), len(pairs) * spec.directions)
+            rates = [Rates(1 << 36, 1 << 36, 0)] * len(case.network.parameters)
+            evaluator.apply_update(utilities, pairs, 3, rates, batch)
+        finally:
+            threads.use(None)
+        found.append((fitness, *evaluator.state.synapses, *evaluator.state.biases))
+    for one, other in zip(*found, strict=True):
+        assert np.array_equal(one, other)
+
+
+@given(st.data(), graph_cases(samples=1, steps=1, readouts=False))
+def test_noise_that_could_pass_32_bits_is_refused_by_the_name_of_its_layer(data, case):
+    number = data.draw(st.integers(0, len(case.network.populations) - 1))
+    learn = {c.target for c, _ in case.network.parameters}
+    assume(case.network.populations[number].name in learn)
+    scales = [0] * len(case.network.populations)
+    scales[number] = 1 << 30
+    named = re.escape(repr(case.network.populations[number].name))
+    with pytest.raises(NetworkError, match=f"layer {named}: noise could add"):
+        members_of(case, NoiseSpec(tuple(scales), (0,) * len(scales)))

@@ -57,8 +57,8 @@ CHANGE_EDGE = (1 << 16) - 1
 
 
 class Registers(NamedTuple):
-    """bias, threshold int32 (lane,), threshold the largest there is in lanes that are no neurons;
-    numbers int32 (NUMBERS,)."""
+    """bias int32 (1, lane), or (trial, lane) where trials have biases of their own; threshold int32 (lane,),
+    the largest there is in lanes that are no neurons; numbers int32 (NUMBERS,)."""
 
     bias: Any
     threshold: Any
@@ -123,10 +123,11 @@ def _compile_step(checked, adaptive):
 
 
 @inlined
-def _fixed(registers, first):
+def _fixed(registers, trial, first):
     numbers = pointer(registers.numbers)
+    own = trial * registers.bias.shape[1] if registers.bias.shape[0] > 1 else 0
     return Fixed(
-        load(pointer(registers.bias), first),
+        load(pointer(registers.bias), own + first),
         load(pointer(registers.threshold), first),
         prepare_decay(numbers[U_MULTIPLIER], numbers[U_SHIFT]),
         prepare_decay(numbers[V_MULTIPLIER], numbers[V_SHIFT]),
@@ -192,7 +193,7 @@ def _compile_forward(step):
         for trial in range(begin, end):
             edges = zero
             for first in range(0, lanes, WIDTH):
-                fixed, now = _fixed(registers, first), _rest()
+                fixed, now = _fixed(registers, trial, first), _rest()
                 at_state = trial * 3 * lanes + first
                 if kept.goes_on:
                     now = Neurons(
@@ -325,7 +326,7 @@ def _compile_perturb(step):
                     direction, noise.generation, noise.seed,
                 )  # fmt: skip
             for first in range(0, lanes, WIDTH):
-                fixed = _fixed(registers, first)
+                fixed = _fixed(registers, trial, first)
                 error = load(errors, trial * lanes + first)
                 here = trial * steps * lanes + first
                 near = trial * steps * vectors + first // WIDTH

@@ -1,42 +1,87 @@
-"""Noise on the matrix of any connection: low rank or full rank, as a current beside that of the weights.
+"""Noise on a layer of any kind: on its matrices, as a current beside that of the weights, or on its currents.
 
     E = sum_r outer_r inner_r^T        low rank: inner B_r, outer scale * A_r
                                        full rank: inner the column E_k, outer scale in lane k alone
     current[t, k] += sign * sum_r outer_rk * (x(t) . inner_r)
+    current[t, k] += sign * scale * xi_k(t)                     event-aligned
 
 x(t) are the spikes of the rows of the matrix: all sources of a dense connection, the window of each
-position of a convolution. Trial i has the factors of slot i / 2; the odd one of the two has a minus sign.
-inner has one bit per row, 1 for +1 and 0 for -1, so that a dot product is two popcounts.
+position of a convolution. Trials with odd numbers have a minus sign; two of them share a direction where the
+members of a pair are antithetic. A row's number is the planes of `weight_noise`, so that a dot product is
+one popcount a plane.
 """
 
-from numba import int32, int64, uint64
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import int32, int64, uint16, uint64
 
 from neurosim.kernels.compilation import inlined, kernel
-from neurosim.kernels.generator import FULL_RANK, INPUT_FACTOR, OUTPUT_FACTOR, draw_words
-from neurosim.kernels.noise.weight_noise import draw_lanes
+from neurosim.kernels.generator import (
+    ALIGNED,
+    BIAS,
+    FULL_RANK,
+    INPUT_FACTOR,
+    OUTPUT_FACTOR,
+    lane_words,
+)
+from neurosim.kernels.noise.weight_noise import (
+    draw_lanes,
+    draw_noise,
+    noise_lanes,
+    noise_number,
+    planes_of,
+    weighted,
+)
 from neurosim.kernels.simd import (
     WIDTH,
+    lane_index,
     load,
     load_bits,
     pointer,
     popcount,
+    select,
+    spikes_of,
     splat,
     store,
+    trailing_zeros,
+    without_lowest,
 )
 
 RUN_BITS = 56
 """Bits that `load_bits` gives at any place."""
+NONE = np.int64(0)
+"""Typed, since a literal would compile the callee once more."""
+
+
+class AlignedNoise(NamedTuple):
+    """Event-aligned noise of population `number`, of `neurons`; fields as in `NoiseSpec`.
+
+    index, layers  directions perturb the event-aligned populations one after another; the index of this one
+    windowed     whether near-threshold masks restrict it
+    """
+
+    number: int
+    neurons: int
+    scale: int
+    graded: bool
+    period: int
+    windowed: bool
+    index: int
+    layers: int
+    generation: int
+    seed: Any
 
 
 @kernel
 def draw_factors(
-    begin, end, first_direction, full_rank, number, words, columns, scale, generation, seed, raw,
+    begin, end, first_direction, full_rank, graded, number, words, columns, scale, generation, seed, raw,
     inner_array, outer_array,
 ):  # fmt: skip
     """Draw the factors of slots `begin` .. `end` - 1: directions from `first_direction` + begin on.
 
     number  of the parameter; words: row length of a field of rows
-    inner   uint64 (slot, factor, words + 2), outer int32 (slot, factor, lane), written
+    inner   uint64 (slot, factor, noise_words(words) + 2), outer int32 (slot, factor, lane), written
     raw     uint64 scratch of `noise_words`
     """
     inner, outer = pointer(inner_array), pointer(outer_array)
@@ -46,8 +91,8 @@ def draw_factors(
         direction = int64(first_direction + slot)
         for factor in range(factors):
             at = slot * factors + factor
-            draw_words(
-                inner, at * row, int64(factor * words), int64(words), stream, number, direction,
+            draw_noise(
+                inner, at * row, words, NONE, words, int64(factor), graded, stream, number, direction,
                 generation, seed,
             )  # fmt: skip
             if full_rank:
@@ -55,14 +100,22 @@ def draw_factors(
                     outer[at * lanes + lane] = int32(scale if lane == factor else 0)
             else:
                 draw_lanes(
-                    outer, at * lanes, columns, int64(factor), False, scale, OUTPUT_FACTOR, number,
+                    outer, at * lanes, columns, int64(factor), graded, scale, OUTPUT_FACTOR, number,
                     direction, generation, seed, raw,
                 )  # fmt: skip
 
 
-@inlined
-def _dot(bits, inner):
-    return 2 * popcount(bits & inner) - popcount(bits)
+@kernel
+def draw_biases(
+    begin, end, first_direction, graded, number, channels, scale, generation, seed, raw, noise_array
+):
+    """Draw the noise int32 (slot, lane) on the biases of population `number`, one a channel."""
+    noise, lanes = pointer(noise_array), noise_array.shape[1]
+    for slot in range(begin, end):
+        draw_lanes(
+            noise, slot * lanes, channels, NONE, graded, scale, BIAS, number,
+            int64(first_direction + slot), generation, seed, raw,
+        )  # fmt: skip
 
 
 @inlined
@@ -74,24 +127,31 @@ def _add_outer(current, at, outer, from_, lanes, amount):
 
 @kernel
 def dense_noise(
-    begin, end, first, last, steps, spikes_array, row, at, words, sources, inner_array, outer_array,
-    lanes, current_array,
+    begin, end, first, last, steps, spikes_array, row, at, words, sources, inner_array, inner_words,
+    graded, shared, outer_array, lanes, current_array,
 ):  # fmt: skip
-    """Add the noise currents of dense connections to int32 (trial, step, lane); spikes as elsewhere."""
+    """Add the noise currents of dense connections to int32 (trial, step, lane); spikes as elsewhere.
+
+    inner_words  row length of a plane; shared: 1 where two trials have one slot, else 0
+    """
     spikes, current = pointer(spikes_array), pointer(current_array)
     inner, outer = pointer(inner_array), pointer(outer_array)
     factors, inner_row = inner_array.shape[1], inner_array.shape[2]
-    used = (sources + 63) >> 6
+    used, planes = (sources + 63) >> 6, planes_of(graded)
     for trial in range(begin, end):
-        slot = trial >> 1
+        slot = trial >> shared
         for t in range(first, last):
             here = trial * row + at + t * words
             out = (trial * steps + t) * lanes
             for factor in range(factors):
                 field = (slot * factors + factor) * inner_row
-                amount = int64(0)
+                ones, hits = int64(0), int64(0)
                 for word in range(used):
-                    amount += _dot(spikes[here + word], inner[field + word])
+                    bits = spikes[here + word]
+                    ones += popcount(bits)
+                    for plane in range(planes):
+                        hits += popcount(bits & inner[field + plane * inner_words + word]) << plane
+                amount = weighted(hits, ones, graded)
                 if amount != 0:
                     amount = -amount if trial & 1 else amount
                     _add_outer(
@@ -100,18 +160,85 @@ def dense_noise(
 
 
 @kernel
+def rows_noise(
+    begin, end, first, last, steps, spikes_array, row, at, words, rows_array, inner_array, inner_words,
+    graded, shared, outer_array, lanes, current_array,
+):  # fmt: skip
+    """As `dense_noise`, where source lane j has row rows[j] of the matrix, which it may share."""
+    spikes, current = pointer(spikes_array), pointer(current_array)
+    inner, outer = pointer(inner_array), pointer(outer_array)
+    factors, inner_row = inner_array.shape[1], inner_array.shape[2]
+    for trial in range(begin, end):
+        slot = trial >> shared
+        for t in range(first, last):
+            here = trial * row + at + t * words
+            out = (trial * steps + t) * lanes
+            for factor in range(factors):
+                field = (slot * factors + factor) * inner_row
+                amount = int64(0)
+                for word in range(words):
+                    bits = spikes[here + word]
+                    while bits != uint64(0):
+                        of = int64(rows_array[(word << 6) + trailing_zeros(bits)])
+                        bits = without_lowest(bits)
+                        amount += noise_number(inner, field, inner_words, of, graded)
+                if amount != 0:
+                    amount = -amount if trial & 1 else amount
+                    _add_outer(
+                        current, out, outer, (slot * factors + factor) * lanes, lanes, amount
+                    )
+
+
+@kernel
+def explicit_noise(
+    begin, end, first, last, steps, spikes_array, row, at, words, synapses, columns, inner_array,
+    inner_words, full_rank, graded, shared, outer_array, lanes, current_array,
+):  # fmt: skip
+    """Add the noise currents of any connection, synapse by synapse (`connections/explicit.py`).
+
+    The noise of a synapse is that of its place in the matrix, row * `columns` + column.
+    """
+    spikes, current = pointer(spikes_array), pointer(current_array)
+    inner, outer = pointer(inner_array), pointer(outer_array)
+    factors, inner_row = inner_array.shape[1], inner_array.shape[2]
+    outer_lanes = outer_array.shape[2]
+    for trial in range(begin, end):
+        slot = (trial >> shared) * factors
+        for t in range(first, last):
+            here = trial * row + at + t * words
+            out = (trial * steps + t) * lanes
+            for word in range(words):
+                bits = spikes[here + word]
+                while bits != uint64(0):
+                    source = (word << 6) + trailing_zeros(bits)
+                    bits = without_lowest(bits)
+                    for synapse in range(synapses.start[source], synapses.start[source + 1]):
+                        place = int64(synapses.place[synapse])
+                        of, column = place // columns, place % columns
+                        amount = int64(0)
+                        for index in range(1 if full_rank else factors):
+                            factor = slot + (column if full_rank else index)
+                            number = noise_number(
+                                inner, factor * inner_row, inner_words, of, graded
+                            )
+                            amount += number * int64(outer[factor * outer_lanes + column])
+                        to = out + synapses.target[synapse]
+                        current[to] += int32(-amount if trial & 1 else amount)
+
+
+@kernel
 def conv_noise(
-    begin, end, first, last, steps, geometry, packed_array, inner_array, outer_array, lanes,
-    current_array,
+    begin, end, first, last, steps, geometry, packed_array, inner_array, inner_words, graded, shared,
+    outer_array, lanes, current_array,
 ):  # fmt: skip
     """Add the noise currents of convolutions to int32 (trial, step, lane); packed as by `pack_rows`."""
     packed, current = pointer(packed_array), pointer(current_array)
     inner, outer = pointer(inner_array), pointer(outer_array)
     factors, inner_row = inner_array.shape[1], inner_array.shape[2]
     outer_lanes, width = outer_array.shape[2], packed_array.shape[2]
-    row_bits = geometry.row_words * 64
+    row_bits, plane_bits, planes = geometry.row_words * 64, inner_words * 64, planes_of(graded)
     for trial in range(begin, end):
-        slot = trial >> 1
+        slot = trial >> shared
         for t in range(first, last):
             here = (trial * steps + t) * width * 64
             out = (trial * steps + t) * lanes
@@ -120,18 +247,93 @@ def conv_noise(
                 for _ in range(geometry.out_width):
                     for factor in range(factors):
                         field = (slot * factors + factor) * inner_row * 64
-                        amount = int64(0)
+                        ones, hits = int64(0), int64(0)
                         for ky in range(geometry.rows):
                             for begun in range(0, geometry.run, RUN_BITS):
                                 count = min(RUN_BITS, geometry.run - begun)
                                 bits = load_bits(packed, bit + ky * row_bits + begun)
                                 bits &= (uint64(1) << uint64(count)) - uint64(1)
                                 if bits != uint64(0):
+                                    ones += popcount(bits)
                                     place = field + ky * geometry.run + begun
-                                    amount += _dot(bits, load_bits(inner, place))
+                                    for plane in range(planes):
+                                        drawn = load_bits(inner, place + plane * plane_bits)
+                                        hits += popcount(bits & drawn) << plane
+                        amount = weighted(hits, ones, graded)
                         if amount != 0:
                             amount = -amount if trial & 1 else amount
                             from_ = (slot * factors + factor) * outer_lanes
                             _add_outer(current, out, outer, from_, outer_lanes, amount)
                     bit += geometry.step_bits
                     out += geometry.channels
+
+
+@inlined
+def _real(first, neurons):
+    """Lanes that are neurons, when lane 0 is neuron `first`."""
+    return splat(int32(neurons - first)) > lane_index()
+
+
+@kernel
+def aligned_noise(
+    begin, end, steps, first_direction, shared, aligned, masks_array, planes_array, lanes, current_array,
+):  # fmt: skip
+    """Add event-aligned noise to currents int32 (trial, step, lane) in the trials whose direction perturbs it.
+
+    first_direction  of the first trial; shared: 1 where two trials have one direction, else 0
+    aligned          AlignedNoise; masks uint16 (trial, step, lane / 16); planes: scratch of `noise_words`
+    """
+    masks, planes, current = pointer(masks_array), pointer(planes_array), pointer(current_array)
+    words, vectors, zero = lane_words(aligned.neurons), lanes // WIDTH, splat(int32(0))
+    for trial in range(begin, end):
+        direction = int64(first_direction + (trial >> shared))
+        if direction % aligned.layers != aligned.index:
+            continue
+        scale = splat(int32(-aligned.scale if trial & 1 else aligned.scale))
+        for t in range(0, steps, aligned.period):
+            draw_noise(
+                planes, NONE, words, NONE, words, int64(t), aligned.graded, ALIGNED, aligned.number,
+                direction, aligned.generation, aligned.seed,
+            )  # fmt: skip
+            for first in range(0, aligned.neurons, WIDTH):
+                drawn = noise_lanes(planes, NONE, words, first, aligned.graded) * scale
+                drawn = select(_real(first, aligned.neurons), drawn, zero)
+                at = (trial * steps + t) * vectors + first // WIDTH
+                if aligned.windowed:
+                    drawn = select(spikes_of(uint16(masks[at])), drawn, zero)
+                store(current, at * WIDTH, load(current, at * WIDTH) + drawn)
+
+
+@kernel
+def aligned_terms(
+    begin, end, steps, first_direction, coefficients_array, aligned, masks_array, planes_array, lanes,
+    terms_array,
+):  # fmt: skip
+    """Write the terms int16 (trial, step, lane) that a synapse adds per spike: sums of f_i xi_i(t).
+
+    coefficients  int8 (trial, direction): f of the directions from `first_direction` on
+    """
+    coefficients, masks = pointer(coefficients_array), pointer(masks_array)
+    planes, terms = pointer(planes_array), pointer(terms_array)
+    each, words = coefficients_array.shape[1], lane_words(aligned.neurons)
+    vectors, zero = lanes // WIDTH, splat(int32(0))
+    for trial in range(begin, end):
+        for at in range(trial * steps * lanes, (trial + 1) * steps * lanes, WIDTH):
+            store(terms, at, zero)
+        for index in range(each):
+            direction = int64(first_direction + trial * each + index)
+            utility = int32(coefficients[trial * each + index])
+            if utility == 0 or direction % aligned.layers != aligned.index:
+                continue
+            for t in range(0, steps, aligned.period):
+                draw_noise(
+                    planes, NONE, words, NONE, words, int64(t), aligned.graded, ALIGNED, aligned.number,
+                    direction, aligned.generation, aligned.seed,
+                )  # fmt: skip
+                for first in range(0, aligned.neurons, WIDTH):
+                    drawn = noise_lanes(planes, NONE, words, first, aligned.graded)
+                    drawn = select(_real(first, aligned.neurons), drawn * splat(utility), zero)
+                    at = (trial * steps + t) * vectors + first // WIDTH
+                    if aligned.windowed:
+                        drawn = select(spikes_of(uint16(masks[at])), drawn, zero)
+                    store(terms, at * WIDTH, load(terms, at * WIDTH) + drawn)

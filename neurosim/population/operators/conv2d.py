@@ -99,7 +99,7 @@ class Conv2dOperator(Operator):
     ) -> None:  # fmt: skip
         conv_noise(
             0, count, span.start, span.stop, self.steps, self._geometry, scratch.packed,
-            factors.inner, factors.outer, self.lanes, out,
+            factors.inner, factors.words, factors.graded, factors.shared, factors.outer, self.lanes, out,
         )  # fmt: skip
 
     def _sums_shape(self) -> tuple[int, int]:

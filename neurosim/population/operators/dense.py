@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from neurosim.kernels.connections import dense_layer
 from neurosim.kernels.connections.dense import LISTED, largest_sum
-from neurosim.kernels.noise.layer_noise import dense_noise
+from neurosim.kernels.noise.layer_noise import dense_noise, rows_noise
 from neurosim.kernels.rules import event_aligned
 from neurosim.kernels.rules.layer_error import layer_delta
 from neurosim.kernels.simd import WORDS, zeros
@@ -66,13 +66,13 @@ class DenseOperator(Operator):
         self, scratch: Scratch, count: int, span: range, source: Source, factors: Factors,
         out: NDArray[np.int32],
     ) -> None:  # fmt: skip
-        if not np.array_equal(self._rows, np.arange(self.sources)):
-            super().add_noise(scratch, count, span, source, factors, out)
-        dense_noise(
-            0, count, span.start, span.stop, self.steps, source.bits, source.row,
-            source.at(self.delay), source.words, self.sources, factors.inner, factors.outer,
-            self.lanes, out,
-        )  # fmt: skip
+        of_source = source.bits, source.row, source.at(self.delay), source.words
+        noise = factors.inner, factors.words, factors.graded, factors.shared, factors.outer
+        steps = span.start, span.stop, self.steps
+        if np.array_equal(self._rows, np.arange(self.sources)):
+            dense_noise(0, count, *steps, *of_source, self.sources, *noise, self.lanes, out)
+        else:
+            rows_noise(0, count, *steps, *of_source, self._rows, *noise, self.lanes, out)
 
     def _sums_shape(self) -> tuple[int, int]:
         assert self.parameter is not None

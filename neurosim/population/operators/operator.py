@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurosim.kernels.connections import explicit
+from neurosim.kernels.noise import layer_noise
 from neurosim.kernels.simd import TWIN, zeros
-from neurosim.network import Connection, Network, NetworkError
+from neurosim.network import Connection, Network
 from neurosim.network.shapes import lane_order
 from neurosim.population.bounds import INT16_MAX, INT32_MAX
 from neurosim.population.state import padded
@@ -50,10 +51,18 @@ class Source(NamedTuple):
 
 
 class Factors(NamedTuple):
-    """Noise on a matrix, of pairs of trials: kernels/noise/layer_noise.py."""
+    """Noise on a matrix: kernels/noise/layer_noise.py.
+
+    inner   uint64 (slot, factor, word), planes of `words` words each; outer int32 (slot, factor, lane)
+    shared  1 where two trials side by side have one slot, 0 where each has its own
+    """
 
     inner: NDArray[np.uint64]
     outer: NDArray[np.int32]
+    words: int
+    full_rank: bool
+    graded: bool
+    shared: int
 
 
 class Sums(NamedTuple):
@@ -178,10 +187,12 @@ class Operator:
         out: NDArray[np.int32],
     ) -> None:  # fmt: skip
         """Add the currents of noise on the matrix, of trials whose currents have just been written."""
-        raise NetworkError(
-            f"connection {self.connection.name}: {self.connection.kind.name} has no kernel for noise on its "
-            f"weights; use --method event-aligned with --feedback, or another kind of layer"
-        )
+        assert self.parameter is not None
+        layer_noise.explicit_noise(
+            0, count, span.start, span.stop, self.steps, source.bits, source.row, source.at(self.delay),
+            source.words, self._table, self.parameter.columns, factors.inner, factors.words,
+            factors.full_rank, factors.graded, factors.shared, factors.outer, self.lanes, out,
+        )  # fmt: skip
 
     def new_sums(self) -> Sums:
         """Empty update sums."""
