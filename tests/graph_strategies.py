@@ -65,7 +65,10 @@ def kinds(draw, shape):
 
 @st.composite
 def graphs(draw, layers=3, readouts=True, delays=True):
-    """A chain of layers of any kinds, some recurrent, some skipped to, with local readouts."""
+    """A chain of layers of any kinds, some recurrent, some skipped to.
+
+    readouts  whether layers have readouts of their own: some of them, "all" of them, or none
+    """
     shape = draw(
         st.tuples(st.integers(1, 3), st.integers(1, 6), st.integers(1, 6))
         | st.tuples(st.integers(1, 70))
@@ -87,7 +90,7 @@ def graphs(draw, layers=3, readouts=True, delays=True):
     parts.append(draw(_populations("out", (classes,))))
     wires.append(Connection(source, "out"))
     for part in list(parts[:-2]):
-        if readouts and draw(st.booleans()):
+        if readouts == "all" or (readouts and draw(st.booleans())):
             name = f"readout:{part.name}"
             kind = PooledDense(draw(st.integers(1, 3))) if len(part.shape) == 3 else Dense()
             plain = Population(name, classes, 131071, dv=parts[-1].dv, du=parts[-1].du)

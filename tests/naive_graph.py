@@ -209,10 +209,27 @@ def feedback_parts(network, weights, kind, share, sinks):
                 sent = 64 * size if readout else 1024 * size // 2
                 multiplier = ((1024 * part // 256) << 20) // max(1, sent)
                 mine.append((c, multiplier))
-        order = [layer.population.name for layer in network.graph]
-        del order
         parts[population.name] = mine
     return parts
+
+
+DIRECT = 11
+"""Stream of the fixed matrices of direct feedback."""
+
+
+def direct_matrix(network, name, seed):
+    """±16 (class, neuron): the errors of the output reach a layer over this matrix, drawn once for a seed."""
+    names = [p.name for p in network.populations]
+    population = network.populations[names.index(name)]
+    width = -(-population.neurons // 16) * 16
+    field = Field(DIRECT, names.index(name), 0, 0, seed)
+    classes = network.sizes[network.readouts[0]]
+    drawn = numbers(field, classes * width, 0, 0, False)
+    found = [[0] * population.neurons for _ in range(classes)]
+    for c in range(classes):
+        for lane, k in enumerate(lanes(population.shape)):
+            found[c][k] = 16 * drawn[c * width + lane]
+    return found
 
 
 def credit(
@@ -276,6 +293,12 @@ def credit(
             errors = [
                 clip(e + (s * multiplier >> 16), EDGE) for e, s in zip(errors, sent, strict=True)
             ]
+        if kind == "direct" and sinks[0] not in [c.target for c, _ in parts[p.name]]:
+            fixed = direct_matrix(network, p.name, seed)
+            multiplier = (1024 << 20) // (64 * 256 * isqrt(len(fixed)))
+            for k in range(p.neurons):
+                sent = sum(d * row[k] for d, row in zip(deltas[sinks[0]], fixed, strict=True))
+                errors[k] = clip(sent * multiplier >> 16, EDGE)
         index = names.index(p.name)
         order = lanes(p.shape)
         reacted = [0] * p.neurons

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from neurosim import threads
 from neurosim.data.events import Events, check
 from neurosim.data.sensor import Sensor
+from neurosim.kernels import simd
 from neurosim.kernels.data import binning, shift
 from neurosim.kernels.data.binning import Cells
 
@@ -278,10 +279,10 @@ def shifted(
     reach = int(np.abs(offsets).max(initial=0))
     masks = _reached(reach, sensor)
     down, right = offsets[:, 0], offsets[:, 1]
-    bits = np.empty((len(samples), *frames.bits.shape[1:]), np.uint64)
+    bits = simd.empty((len(samples), *frames.bits.shape[1:]), np.uint64)
     threads.in_pieces(
         len(samples),
-        _PIECE,
+        threads.balanced(len(samples), _PIECE),
         lambda begin, end: shift.move_frames(
             begin,
             end,

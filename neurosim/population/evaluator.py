@@ -21,7 +21,7 @@ from neurosim.data.frames import MOST_STEPS, Frames
 from neurosim.kernels import readout
 from neurosim.kernels.connections import dense
 from neurosim.kernels.executors import fused_chain, output_batch
-from neurosim.kernels.simd import zeros
+from neurosim.kernels.simd import empty
 from neurosim.network import Network, NetworkError, Weights, check_weights
 from neurosim.population.batch import SAMPLES_AT_ONCE, Batch
 from neurosim.population.bounds import (
@@ -197,6 +197,13 @@ class Evaluator:
         """Write the spikes of the samples `seen` to `out`, as they reach the first layer."""
         np.take(frames.bits, seen, axis=0, out=out, mode="clip")
 
+    def _in_place(self, frames: Frames, seen: NDArray[np.int64]) -> NDArray[np.uint64] | None:
+        """The spikes of the samples `seen` where they reach the first layer as they lie in `frames`."""
+        first = int(seen[0])
+        if np.array_equal(seen, np.arange(first, first + len(seen))):
+            return frames.bits[first : first + len(seen)]
+        return None
+
     def _samples(
         self,
         chain: fused_chain.Chain,
@@ -209,14 +216,16 @@ class Evaluator:
         then  called with each piece (begin, end, samples, scratch) as soon as it is computed
         """
         count, steps = len(seen), frames.bits.shape[1]
-        bits = zeros((count, *frames.bits.shape[1:]), np.uint64)
-        currents = zeros((count, steps, int(chain.lanes[0])), np.int32)
+        in_place = self._in_place(frames, seen)
+        bits = empty((count, *frames.bits.shape[1:]), np.uint64) if in_place is None else in_place
+        currents = empty((count, steps, int(chain.lanes[0])), np.int32)
         max_current = np.zeros(count, np.int64)
         no_masks = np.zeros(0, np.uint16)
         samples = fused_chain.Samples(bits, frames.labels[seen], currents, max_current, no_masks)
 
         def work(begin: int, end: int, scratch: Scratch) -> None:
-            self._take(frames, seen[begin:end], bits[begin:end])
+            if in_place is None:
+                self._take(frames, seen[begin:end], bits[begin:end])
             axons = scratch[0].axons
             dense.base_currents(begin, end, chain, bits, axons, currents, max_current)
             if then is not None:
@@ -244,7 +253,7 @@ class Evaluator:
             trains = forward.trains
             scores = forward.potentials if self.readout_spec.membrane else forward.counts
             row = 4 * chain.layers * steps * chain.spike_words
-            masks = np.zeros((len(seen), row if self.spec.window else 1), np.uint16)
+            masks = np.empty((len(seen), row if self.spec.window else 1), np.uint16)
             errors = np.zeros((len(seen), int(chain.lanes[-1])), np.int32)
 
             def then(begin: int, end: int, shared: fused_chain.Samples, scratch: Scratch) -> None:

@@ -92,6 +92,11 @@ class FaultyEvaluator(Evaluator):
             np.bitwise_and.at(kept, lost >> np.uint64(6), ~(_ONE << (lost & np.uint64(63))))
             out &= kept
 
+    def _in_place(self, frames: Frames, seen: NDArray[np.int64]) -> NDArray[np.uint64] | None:
+        faults = self.present
+        lost = faults is not None and faults.lost_axons
+        return None if lost else super()._in_place(frames, seen)
+
     def _counted(self, generation: int) -> int:
         """The generation's word, with the code of a stuck bit of the generator."""
         faults = self.present

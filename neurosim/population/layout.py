@@ -7,7 +7,7 @@ the headroom of each layer, which is the largest current that cannot saturate a 
 from collections.abc import Sequence
 from fractions import Fraction
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,10 +91,15 @@ def _each(value: int | tuple[int, ...], neurons: int) -> NDArray[np.int64]:
 
 
 @cache
+def _gain(decay: int, steps: int) -> Any:
+    """What a register reaches by 1 in every step."""
+    left = Fraction(limits.DECAY_ONE - decay, limits.DECAY_ONE)
+    return sum((left**t for t in range(steps)), Fraction(0))
+
+
 def _headroom(decay_u: int, decay_v: int, bias: int, steps: int) -> int:
     """Largest current that, step after step, saturates neither u nor v."""
-    gain_u = sum(Fraction(limits.DECAY_ONE - decay_u, limits.DECAY_ONE) ** t for t in range(steps))
-    gain_v = sum(Fraction(limits.DECAY_ONE - decay_v, limits.DECAY_ONE) ** t for t in range(steps))
+    gain_u, gain_v = _gain(decay_u, steps), _gain(decay_v, steps)
     of_u = LIMIT / gain_u
     of_v = (LIMIT / gain_v - bias) / gain_u
     return int(max(min(of_u, of_v), -1))

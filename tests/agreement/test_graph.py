@@ -101,13 +101,10 @@ def noises(draw, network):
     )
 
 
-@given(
-    data=st.data(),
-    case=graph_cases(samples=2, steps=3),
-    kind=st.sampled_from([kind for kind in FEEDBACKS if kind not in ("direct", "local")]),
-    pairs=st.integers(1, 3),
-)
-def test_updates_are_those_of_the_oracle(data, case, kind, pairs):
+@given(data=st.data(), kind=st.sampled_from(FEEDBACKS), pairs=st.integers(1, 3))
+def test_updates_are_those_of_the_oracle(data, kind, pairs):
+    readouts = "all" if kind == "local" else True  # without one no error reaches a layer
+    case = data.draw(graph_cases(samples=2, steps=3, readouts=readouts))
     spec = data.draw(noises(case.network))
     generation = data.draw(st.integers(0, 99))
     evaluator = evaluator_of(case, FeedbackSpec(kind, 100), spec)

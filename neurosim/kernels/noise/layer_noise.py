@@ -57,7 +57,7 @@ NONE = np.int64(0)
 class AlignedNoise(NamedTuple):
     """Event-aligned noise of population `number`, of `neurons`; fields as in `NoiseSpec`.
 
-    index, layers  directions perturb the event-aligned populations one after another; the index of this one
+    aligned_index, aligned_layers  directions perturb the event-aligned populations one after another
     windowed     whether near-threshold masks restrict it
     """
 
@@ -67,8 +67,8 @@ class AlignedNoise(NamedTuple):
     graded: bool
     period: int
     windowed: bool
-    index: int
-    layers: int
+    aligned_index: int
+    aligned_layers: int
     generation: int
     seed: Any
 
@@ -278,7 +278,7 @@ def _real(first, neurons):
 def aligned_noise(
     begin, end, steps, first_direction, shared, aligned, masks_array, planes_array, lanes, current_array,
 ):  # fmt: skip
-    """Add event-aligned noise to currents int32 (trial, step, lane) in the trials whose direction perturbs it.
+    """Add event-aligned noise to currents int32 (trial, step, lane) where the direction perturbs it.
 
     first_direction  of the first trial; shared: 1 where two trials have one direction, else 0
     aligned          AlignedNoise; masks uint16 (trial, step, lane / 16); planes: scratch of `noise_words`
@@ -287,7 +287,7 @@ def aligned_noise(
     words, vectors, zero = lane_words(aligned.neurons), lanes // WIDTH, splat(int32(0))
     for trial in range(begin, end):
         direction = int64(first_direction + (trial >> shared))
-        if direction % aligned.layers != aligned.index:
+        if direction % aligned.aligned_layers != aligned.aligned_index:
             continue
         scale = splat(int32(-aligned.scale if trial & 1 else aligned.scale))
         for t in range(0, steps, aligned.period):
@@ -323,7 +323,7 @@ def aligned_terms(
         for index in range(each):
             direction = int64(first_direction + trial * each + index)
             utility = int32(coefficients[trial * each + index])
-            if utility == 0 or direction % aligned.layers != aligned.index:
+            if utility == 0 or direction % aligned.aligned_layers != aligned.aligned_index:
                 continue
             for t in range(0, steps, aligned.period):
                 draw_noise(
