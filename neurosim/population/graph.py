@@ -388,7 +388,16 @@ def _current(
 ) -> None:
     """The current of a connection, and that of the noise on its matrix where trials carry some."""
     name = operator.connection.name
-    operator.current(work.scratch[name], count, span, source, out)
+    if source.repeats == 1:
+        operator.current(work.scratch[name], count, span, source, out)
+    else:
+        distinct = -(-count // source.repeats)
+        operator.current(work.scratch[name], distinct, span, source.distinct(), out)
+        cells = work.plan.steps * operator.lanes
+        by_trial = out[: distinct * source.repeats * cells].reshape(distinct, source.repeats, cells)
+        first = by_trial.reshape(-1, cells)
+        for one in reversed(range(distinct)):
+            by_trial[one] = first[one]
     if name in work.factors:
         operator.add_noise(work.scratch[name], count, span, source, work.factors[name], out)
 

@@ -183,8 +183,12 @@ class GraphMembers(GraphEvaluator):
         fitness = np.zeros((len(part), 2), np.int64)
         saturated = np.zeros((len(part), 2), np.int64)
 
+        most = max(1, self.workspace_bytes // (2 * plan.trial_bytes(1) + self._noise_bytes(plan)))
+        block, alike = _block(part.start - pairs.start, len(part), each, most)
+
         def work(begin: int, end: int, space: Workspace) -> None:
             count = end - begin
+            space.input = space.input._replace(repeats=2 * alike)
             first = (part.start + begin) * self.spec.directions
             factors = self._factors(plan, count, first, generation)
             members = self._with_biases(plan, loaded, count, first, generation)
@@ -201,9 +205,8 @@ class GraphMembers(GraphEvaluator):
                 fitness[begin:end] += self._fitness(space, readout, 2 * count).reshape(-1, 2)
                 saturated[begin:end] += space.saturated[: 2 * count].reshape(-1, 2)
             space.factors, space.add_noise = {}, None
+            space.input = space.input._replace(repeats=1)
 
-        bytes_of_pair = 2 * plan.trial_bytes(1) + self._noise_bytes(plan)
-        block = piece_of(len(part), max(1, self.workspace_bytes // bytes_of_pair))
         spaces = self._spaces(plan, 2 * block, 1)
         spaces.give_back(in_pieces(len(part), block, work, spaces.take))
         return Evaluation(fitness, saturated)
@@ -466,6 +469,20 @@ class GraphMembers(GraphEvaluator):
         if self.spec.of_layer(number) and self.spec.scale[number]:
             return directions * COEFFICIENT * self._largest_number * batch.steps
         return 0
+
+
+def _block(first: int, count: int, each: int, most: int) -> tuple[int, int]:
+    """Pairs of a block, and how many side by side have the same sample, where groups have `each` pairs.
+
+    Of `count` pairs from number `first` of the groups on, `most` at a time.
+    """
+    block = piece_of(count, most)
+    if first % each:
+        return block, 1
+    if block >= each:
+        return block // each * each, each
+    block = next(size for size in range(block, 0, -1) if each % size == 0)
+    return block, block
 
 
 def _raw(numbers: int) -> NDArray[np.uint64]:

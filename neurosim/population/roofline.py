@@ -14,10 +14,13 @@ import numba
 import numpy as np
 
 from neurosim.kernels import peak_rates
+from neurosim.kernels.connections import conv2d
 from neurosim.kernels.noise import weight_noise
 from neurosim.kernels.simd import LOOKS_UP, TWIN, WIDTH, zeros
-from neurosim.network import Network
+from neurosim.network import Conv2d, Network
+from neurosim.population.graph import Plan
 from neurosim.population.layout import NoiseSpec
+from neurosim.population.operators import Operator
 from neurosim.population.state import padded
 from neurosim.threads import in_pieces
 
@@ -163,7 +166,43 @@ def presenting(network: Network, spec: NoiseSpec, steps: int, spikes: float) -> 
 def moving(network: Network) -> Work:
     """One step of all synapses: sums read, states read and written, 16 random bits a lane."""
     work = Work()
-    for connection, population in network.layers:
-        sources, lanes = network.sizes[connection.source], padded(population.neurons)
-        work += Work(bytes=sources * lanes * (4 + 2 + 2)) + drawing(16 * lanes, sources, False)
+    for _, matrix in network.parameters:
+        lanes = padded(matrix.columns)
+        work += Work(bytes=matrix.rows * lanes * (4 + 2 + 2)) + drawing(
+            16 * lanes, matrix.rows, False
+        )
     return work
+
+
+def crediting(plan: Plan, pairs: int, spikes: dict[str, float]) -> Work:
+    """Credit by error on a graph of layers, for a sample with `pairs` pairs and so many spikes by part.
+
+    Unperturbed pass, members of each hidden layer, delta rule, update sums. Errors that hidden layers send
+    back are not counted: how many depends on their gates.
+    """
+    work, steps = Work(), plan.steps
+    for layer in plan.layers:
+        hidden = layer.name not in plan.readouts
+        lanes = layer.lanes if hidden else layer.neurons
+        for operator in (*layer.incoming, *layer.recurrent):
+            visits = spikes[operator.connection.source] * operator.synapses / operator.sources
+            work += Work(sums=min(visits, _looked_up(operator) * steps))
+            if operator.parameter is not None and hidden:
+                work += Work(lanes=visits)
+            elif operator.parameter is not None:  # delta rule, and errors of the readout
+                work += Work(lanes=(2 + 2) * operator.synapses)
+        work += Work(lanes=STEP * steps * lanes)
+        if hidden:
+            work += drawing(layer.neurons, steps, False).times(pairs)
+            work += Work(lanes=pairs * (2 * STEP + 2) * steps * lanes)
+    return work
+
+
+def _looked_up(operator: Operator) -> float:
+    """Additions of a convolution that looks up a step's currents; without limit for other kinds."""
+    kind = operator.connection.kind
+    if not isinstance(kind, Conv2d) or operator.parameter is None:
+        return float("inf")
+    (height, _), _, _ = kind.pairs
+    run = operator.parameter.rows // height
+    return operator.neurons * height * -(-run // conv2d.MOST_BITS)

@@ -16,7 +16,7 @@ from neurosim.kernels.executors import fused_chain as members
 from neurosim.kernels.generator import lane_words
 from neurosim.kernels.noise import weight_noise
 from neurosim.kernels.rules import delta, event_aligned, weight_update
-from neurosim.kernels.simd import TWIN, WIDTH, WORDS, zeros
+from neurosim.kernels.simd import TWIN, WIDTH, WORDS, empty, zeros
 from neurosim.network import Connection, Network, Population
 from neurosim.population.layout import NoiseSpec, source_words
 from neurosim.population.state import SynapticState, bias_range, padded, state_range
@@ -288,7 +288,7 @@ def _terms(
     """Terms that synapses of an event-aligned layer add per spike: see `event_aligned.aligned_terms`."""
     chain, samples = shared.chain, shared.samples
     neurons, steps = int(chain.neurons[layer]), samples.frames.shape[1]
-    terms = zeros(len(groups) * steps * utilities.shape[1], np.int16)
+    terms = empty(len(groups) * steps * utilities.shape[1], np.int16)
     words = lane_words.py_func(neurons)
     field = int(weight_noise.noise_words(words, True)) if spec.graded else steps * words
 
@@ -315,7 +315,7 @@ def _terms(
             terms,
         )
 
-    in_pieces(len(groups), 64, work)
+    in_pieces(len(groups), balanced(len(groups), 64), work)
     return terms
 
 

@@ -26,6 +26,9 @@ def test_bench_times_every_rule_beside_its_lower_bound():
     assert ("rank 1", "sums") in parts
     assert ("full rank", "update") in parts
     assert ("event-aligned, credit by error", "share and evaluate") in parts
+    assert ("rank 1, general executor", "share and evaluate") in parts
+    for layers in ("conv 12, conv 24, dense 128", "recurrent 128", "dense 128, 128, 128"):
+        assert (layers, "evaluate and sums") in parts
     for row in parts.values():
         assert row["seconds"] > 0
         assert row["floor_seconds"] > 0

@@ -48,8 +48,6 @@ from neurosim.kernels.simd import (
     without_lowest,
 )
 
-RUN_BITS = 56
-"""Bits that `load_bits` gives at any place."""
 NONE = np.int64(0)
 """Typed, since a literal would compile the callee once more."""
 
@@ -226,46 +224,71 @@ def explicit_noise(
                         current[to] += int32(-amount if trial & 1 else amount)
 
 
+@inlined
+def _dot_table(inner, field, inner_words, graded, table, run, chunk, dots, at):
+    """Write the sums of noise numbers of every pattern of a chunk's bits to int32 `dots` from `at` on."""
+    dots[at] = int32(0)
+    count = int64(1)
+    of = table.row[chunk] * run + table.first[chunk]
+    while count <= table.mask[chunk]:
+        number = int32(noise_number(inner, field, inner_words, of, graded))
+        for pattern in range(count):
+            dots[at + count + pattern] = dots[at + pattern] + number
+        count, of = 2 * count, of + 1
+
+
 @kernel
 def conv_noise(
-    begin, end, first, last, steps, geometry, packed_array, inner_array, inner_words, graded, shared,
-    outer_array, lanes, current_array,
+    begin, end, first, last, steps, geometry, table, packed_array, repeats, dots_array, inner_array,
+    inner_words, graded, shared, outer_array, lanes, current_array,
 ):  # fmt: skip
-    """Add the noise currents of convolutions to int32 (trial, step, lane); packed as by `pack_rows`."""
-    packed, current = pointer(packed_array), pointer(current_array)
+    """Add the noise currents of convolutions to int32 (trial, step, lane); packed as by `pack_rows`.
+
+    A dot product is looked up by the chunks of `connections.conv2d.Table`, of which only the layout is read.
+    repeats  trials side by side that have the same spikes, packed once
+    dots     int32 (entries of the table,), scratch
+    """
+    packed, current, dots = pointer(packed_array), pointer(current_array), pointer(dots_array)
     inner, outer = pointer(inner_array), pointer(outer_array)
+    of_row, of_bit = pointer(table.row), pointer(table.first)
+    masks, starts = pointer(table.mask), pointer(table.at)
+    chunks = table.row.size
     factors, inner_row = inner_array.shape[1], inner_array.shape[2]
     outer_lanes, width = outer_array.shape[2], packed_array.shape[2]
-    row_bits, plane_bits, planes = geometry.row_words * 64, inner_words * 64, planes_of(graded)
-    for trial in range(begin, end):
+    row_bits, channels = geometry.row_words * 64, geometry.channels
+    both = shared == 1 and repeats > 1
+    trial = int64(begin)
+    while trial < end:
         slot = trial >> shared
-        for t in range(first, last):
-            here = (trial * steps + t) * width * 64
-            out = (trial * steps + t) * lanes
-            for oy in range(geometry.out_height):
-                bit = here + oy * geometry.step_y * row_bits
-                for _ in range(geometry.out_width):
-                    for factor in range(factors):
-                        field = (slot * factors + factor) * inner_row * 64
-                        ones, hits = int64(0), int64(0)
-                        for ky in range(geometry.rows):
-                            for begun in range(0, geometry.run, RUN_BITS):
-                                count = min(RUN_BITS, geometry.run - begun)
-                                bits = load_bits(packed, bit + ky * row_bits + begun)
-                                bits &= (uint64(1) << uint64(count)) - uint64(1)
-                                if bits != uint64(0):
-                                    ones += popcount(bits)
-                                    place = field + ky * geometry.run + begun
-                                    for plane in range(planes):
-                                        drawn = load_bits(inner, place + plane * plane_bits)
-                                        hits += popcount(bits & drawn) << plane
-                        amount = weighted(hits, ones, graded)
+        together = both and trial + 1 < end and trial // repeats == (trial + 1) // repeats
+        for factor in range(factors):
+            at = slot * factors + factor
+            for chunk in range(chunks):
+                _dot_table(
+                    inner, at * inner_row, inner_words, graded, table, geometry.run, chunk, dots,
+                    starts[chunk],
+                )  # fmt: skip
+            sign = -1 if trial & 1 else 1
+            for t in range(first, last):
+                here = (trial // repeats * steps + t) * width * 64
+                out = (trial * steps + t) * lanes
+                for oy in range(geometry.out_height):
+                    bit = here + oy * geometry.step_y * row_bits
+                    for _ in range(geometry.out_width):
+                        amount = int32(0)
+                        for chunk in range(chunks):
+                            place = bit + of_row[chunk] * row_bits + of_bit[chunk]
+                            entry = int64(load_bits(packed, place)) & masks[chunk]
+                            amount += dots[starts[chunk] + entry]
                         if amount != 0:
-                            amount = -amount if trial & 1 else amount
-                            from_ = (slot * factors + factor) * outer_lanes
-                            _add_outer(current, out, outer, from_, outer_lanes, amount)
-                    bit += geometry.step_bits
-                    out += geometry.channels
+                            from_ = at * outer_lanes
+                            _add_outer(current, out, outer, from_, outer_lanes, sign * amount)
+                            if together:
+                                other = out + steps * lanes
+                                _add_outer(current, other, outer, from_, outer_lanes, -amount)
+                        bit += geometry.step_bits
+                        out += channels
+        trial += 2 if together else 1
 
 
 @inlined

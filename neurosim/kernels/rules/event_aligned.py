@@ -138,6 +138,10 @@ def aligned_terms(
     masks_of_sample = masks_array.size // max(1, masks_array.shape[0])
     zero = splat(int32(0))
     for group in range(begin, end):
+        for first in range(0, lanes, WIDTH):
+            column, row = term_place(first, groups.size * steps, lanes)
+            for moment in range(group * steps, (group + 1) * steps):
+                store(terms, column + moment * row + first % COLUMN, zero)
         mask_at = groups[group] * masks_of_sample + layer * steps * mask_row
         for index in range(group * each, (group + 1) * each):
             direction = directions[index]

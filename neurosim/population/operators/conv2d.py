@@ -15,13 +15,14 @@ from neurosim.population.state import padded
 
 
 class Scratch(NamedTuple):
-    """Padded maps of spikes, lists of events, a padded map of terms, and a padded map of errors."""
+    """Padded maps of spikes, lists of events, a padded map of terms, one of errors, and a table of noise."""
 
     packed: NDArray[np.uint64]
     events: NDArray[np.int32]
     counts: NDArray[np.int64]
     terms: NDArray[np.int16]
     errors: NDArray[np.int32]
+    dots: NDArray[np.int32]
 
 
 class Conv2dOperator(Operator):
@@ -52,7 +53,7 @@ class Conv2dOperator(Operator):
         )
         assert self.parameter is not None
         self._count = self.parameter.rows * self.parameter.columns * self.parameter.uses
-        self._largest = 0
+        self.load(np.zeros((self.parameter.rows, self.parameter.columns), np.int8))
         met = taps(
             (height, width), (self.out_shape[1], self.out_shape[2]), size, stride, padding
         ).source
@@ -78,6 +79,7 @@ class Conv2dOperator(Operator):
             np.zeros(len(self._classes.list_at) - 1, np.int64),
             flat(self.steps * plane, np.int16),
             flat(block * self._back_shape.map, np.int32),
+            np.zeros(len(self._sums.sums), np.int32),
         )
 
     def current(
@@ -98,8 +100,9 @@ class Conv2dOperator(Operator):
         out: NDArray[np.int32],
     ) -> None:  # fmt: skip
         conv_noise(
-            0, count, span.start, span.stop, self.steps, self._geometry, scratch.packed,
-            factors.inner, factors.words, factors.graded, factors.shared, factors.outer, self.lanes, out,
+            0, count, span.start, span.stop, self.steps, self._geometry, self._sums, scratch.packed,
+            source.repeats, scratch.dots, factors.inner, factors.words, factors.graded, factors.shared,
+            factors.outer, self.lanes, out,
         )  # fmt: skip
 
     def _sums_shape(self) -> tuple[int, int]:

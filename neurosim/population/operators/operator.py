@@ -30,10 +30,14 @@ BYTE_MAX = 255
 
 
 class Source(NamedTuple):
-    """Spikes of a part over a block: uint64 (trial, lead + step, word); the first `lead` rows are zero."""
+    """Spikes of a part over a block: uint64 (trial, lead + step, word); the first `lead` rows are zero.
+
+    repeats  trials side by side that have the same spikes
+    """
 
     bits: NDArray[np.uint64]
     lead: int
+    repeats: int = 1
 
     @property
     def words(self) -> int:
@@ -44,6 +48,11 @@ class Source(NamedTuple):
     def row(self) -> int:
         """Words of a trial."""
         return int(self.bits.shape[1] * self.bits.shape[2])
+
+    def distinct(self) -> "Source":
+        """One of the trials that have the same spikes."""
+        _, rows, words = self.bits.shape
+        return Source(self.bits.reshape(-1, self.repeats * rows, words), self.lead)
 
     def at(self, delay: int) -> int:
         """Index of step 0, delayed by `delay` steps."""
