@@ -8,6 +8,7 @@ layer and in integers, so that no layer starts silent or saturated:
 
 from collections.abc import Sequence
 from math import isqrt
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,7 @@ from neurosim.network.layers import (
     of_text,
 )
 from neurosim.network.shapes import MAP, Shape
+from neurosim.population.evaluator import Evaluator
 from neurosim.population.graph import fan_in_of
 from neurosim.population.graph_evaluator import GraphEvaluator
 from neurosim.population.graph_members import GraphMembers
@@ -156,32 +158,40 @@ def rate(counts: NDArray[np.integer], frames: Frames) -> int:
 
 def layered_chip(
     settings: Settings, network: Network, state: SynapticState | None
-) -> GraphEvaluator:
-    """The chip of a run on a graph of layers, with the state it had or a fresh one."""
+) -> GraphEvaluator | Evaluator:
+    """The chip of a run on a graph of layers, with the state it had or a fresh one.
+
+    A chain of dense layers whose members are whole passes runs on the fused kernel, with the same bits.
+    """
+    common: dict[str, Any] = {
+        "seed": settings.seed,
+        "readout_spec": readout(settings),
+        "fraction_bits": settings.fraction_bits,
+        "momentum_bits": settings.momentum_bits,
+    }
     state = fresh_state(settings, network) if state is None else state
-    if settings.feedback is None:
-        return GraphMembers(
+    workspace = settings.workspace << 20
+    if settings.feedback is not None:
+        return GraphEvaluator(
             network,
             state,
-            seed=settings.seed,
-            noise=member_noise(settings, network),
-            readout_spec=readout(settings),
-            fraction_bits=settings.fraction_bits,
-            momentum_bits=settings.momentum_bits,
-            workspace_bytes=settings.workspace << 20,
-            readout_signal=rules_of(settings, 2)[1].signal,
+            **common,
+            noise=layered_noise(settings, network),
+            feedback=FeedbackSpec(settings.feedback, round(settings.local_share * SHARE_ONE)),
+            sum_of_readouts=settings.readouts == "sum",
+            workspace_bytes=workspace,
         )
-    return GraphEvaluator(
+    noise = member_noise(settings, network)
+    if network.is_dense_chain:
+        signals = [rule.signal for rule in rules_of(settings, len(network.layers))]
+        return Evaluator(network, state, **common, noise=noise, signals=signals)
+    return GraphMembers(
         network,
         state,
-        seed=settings.seed,
-        noise=layered_noise(settings, network),
-        readout_spec=readout(settings),
-        feedback=FeedbackSpec(settings.feedback, round(settings.local_share * SHARE_ONE)),
-        fraction_bits=settings.fraction_bits,
-        momentum_bits=settings.momentum_bits,
-        sum_of_readouts=settings.readouts == "sum",
-        workspace_bytes=settings.workspace << 20,
+        **common,
+        noise=noise,
+        workspace_bytes=workspace,
+        readout_signal=rules_of(settings, 2)[1].signal,
     )
 
 

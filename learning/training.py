@@ -252,7 +252,7 @@ class Training:
             "member_samples": self.member_samples,
             "seconds": round(self.seconds, 3),
         }
-        if isinstance(self.chip, GraphEvaluator):
+        if is_layered(self.settings):
             record["layer_rates"] = dict(zip(self.chip.hidden, seen.rates, strict=True))
             record["advice"] = advice(self.chip.hidden, seen.rates)
         return record

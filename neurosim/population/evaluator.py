@@ -138,6 +138,11 @@ class Evaluator:
         check_weights(network, self.weights())
 
     @property
+    def hidden(self) -> list[str]:
+        """Names of the hidden populations, in the description's order."""
+        return [population.name for population in self.network.populations[:-1]]
+
+    @property
     def _by_credit(self) -> bool:
         return Signal.CREDIT in self.signals
 

@@ -25,7 +25,6 @@ from neurosim.kernels.executors import fused_chain
 from neurosim.kernels.generator import lane_words
 from neurosim.kernels.neurons import layer as neurons
 from neurosim.kernels.noise import layer_noise, weight_noise
-from neurosim.kernels.rules import delta
 from neurosim.network import Network, NetworkError
 from neurosim.population.batch import Batch
 from neurosim.population.bounds import COEFFICIENT, check_terms, check_update_sums
@@ -52,6 +51,7 @@ from neurosim.population.layer_credit import (
     LayerSums,
     ThreadSums,
     accumulate_terms,
+    largest_delta_term,
     learn_readout,
     read_out,
     total_sums,
@@ -465,7 +465,7 @@ class GraphMembers(GraphEvaluator):
         """Bound of the sums that population `number` has from the second pass, of one use; 0: none."""
         plan = self._plan(batch.steps)
         if self._delta and number == plan.by_name[plan.output].number:
-            return batch.groups.size * int(plan.kernel.sum()) * delta.ERROR_ONE
+            return batch.groups.size * largest_delta_term(plan)
         if self.spec.of_layer(number) and self.spec.scale[number]:
             return directions * COEFFICIENT * self._largest_number * batch.steps
         return 0

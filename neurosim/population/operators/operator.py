@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from neurosim.kernels.connections import explicit
 from neurosim.kernels.noise import layer_noise
 from neurosim.kernels.simd import TWIN, zeros
-from neurosim.network import Connection, Network
+from neurosim.network import Connection, Network, NetworkError
 from neurosim.network.shapes import lane_order
 from neurosim.population.bounds import INT16_MAX, INT32_MAX
 from neurosim.population.state import padded
