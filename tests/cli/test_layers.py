@@ -36,10 +36,23 @@ def test_any_layers_train_and_are_evaluated(tmp_path, layers):
     assert here("evaluate", run, "--json").returncode == 0
 
 
-def test_noise_on_the_weights_of_a_convolution_trains(tmp_path):
+@pytest.mark.parametrize(
+    ("layers", "flags"),
+    [
+        ("conv 3 9x9 stride 5, dense 8", []),
+        ("conv 3 9x9 stride 5, pool 2, dense 8", ["--output-rule", "delta", "--noise", "graded"]),
+        ("recurrent 9", ["--estimator", "one-sided", "--sigma-bias", "4", "--rank", "2"]),
+        ("dense 9 adaptive", ["--method", "full-rank", "--output-rule", "frozen"]),
+        ("dense 12, dense 8", ["--output-rule", "delta"]),
+        ("conv 3 9x9 stride 5, dense 8", ["--method", "event-aligned", "--batch", "1"]),
+    ],
+)
+def test_evolution_strategies_train_any_layers(tmp_path, layers, flags):
     run = tmp_path / "run"
-    flags = ["--recipe", "eggroll", "--layers", "conv 3 9x9 stride 5, dense 8", "--pairs", "16"]
-    assert here("train", *SMALL, *flags, "--run", run).returncode == 0
+    start = ["--recipe", "eggroll", "--layers", layers, "--pairs", "16", *flags]
+    assert here("train", *SMALL, *start, "--run", run).returncode == 0
+    metrics = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert metrics[-1]["layer_rates"]
     assert weights_of(run)
 
 
@@ -51,6 +64,8 @@ def test_noise_on_the_weights_of_a_convolution_trains(tmp_path):
         (["--layers", "dense 16", "--recipe", "fast"], 2, "needs an error"),
         (["--layers", "dense 16", "--feedback", "sideways"], 2, "sideways"),
         (["--layers", "dense 16", "--hidden", "12"], 2, "give the hidden layers once"),
+        (["--layers", "dense 16", "--noise", "graded"], 2, "use --noise rademacher"),
+        (["--layers", "dense 16", "--estimator", "one-sided"], 2, "use --estimator antithetic"),
     ],
 )
 def test_layers_that_cannot_be_are_refused_by_name(tmp_path, flags, status, message):
@@ -58,11 +73,19 @@ def test_layers_that_cannot_be_are_refused_by_name(tmp_path, flags, status, mess
     assert not (tmp_path / "run").exists()
 
 
-def test_a_run_that_is_stopped_and_resumed_ends_with_the_same_bits():
+@pytest.mark.parametrize(
+    "given",
+    [
+        RECIPES["deep"][1].model_dump(exclude={"layers", "groups", "pairs", "generations"}),
+        {"output_rule": "delta", "estimator": "one-sided", "noise": "graded", "batch": 2},
+        {"method": "event-aligned", "batch": 1, "noise_window": 300},
+    ],
+)
+def test_a_run_that_is_stopped_and_resumed_ends_with_the_same_bits(given):
     data = datasets.load("digits")
     settings = Settings(
-        **RECIPES["deep"][1].model_dump(exclude={"layers", "groups", "pairs", "generations"}),
-        layers="conv 3 7x7 stride 4, recurrent 8",
+        **given,
+        layers="conv 3 7x7 stride 4, recurrent 8 adaptive",
         groups=8,
         pairs=16,
         generations=4,

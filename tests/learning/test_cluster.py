@@ -44,6 +44,13 @@ LAYERED = {
     "layers": "conv 3 5x5 stride 4, recurrent 9",
     "bias_rate": 0.5,
 }
+MEMBERS = {
+    "hidden": (128,),
+    "layers": "conv 3 5x5 stride 4, dense 9 adaptive recurrent",
+    "output_rule": "delta",
+    "estimator": "one-sided",
+    "noise": "graded",
+}
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +110,8 @@ def on(worker, pool, code):
         {**FAST, "final_noise": 0.5, "final_temperature": 0.5},
         {"estimator": "one-sided"},
         {**FAST, **LAYERED},
+        MEMBERS,
+        {**MEMBERS, "method": "event-aligned", "batch": 1, "noise_window": 300},
     ],
 )
 def test_a_cluster_learns_the_same_bits(here, data, settings):

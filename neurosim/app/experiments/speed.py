@@ -112,11 +112,10 @@ class Case:
         """Seconds of each part of one generation."""
         ask = self.evolution.ask(self.generation)
         layers = range(len(self.chip.network.layers))
+        batch = Batch(self.samples, ask.samples)  # keeps what members and rules share
 
         def evaluate() -> None:
-            self.seen = self.chip.evaluate(
-                Batch(self.samples, ask.samples), ask.pairs, ask.generation
-            )
+            self.seen = self.chip.evaluate(batch, ask.pairs, ask.generation)
 
         def accumulate() -> None:
             for layer in layers:
@@ -124,11 +123,7 @@ class Case:
 
         def apply_update() -> None:
             self.chip.apply_update(
-                update.coefficients,
-                ask.pairs,
-                ask.generation,
-                update.rates,
-                Batch(self.samples, ask.samples),
+                update.coefficients, ask.pairs, ask.generation, update.rates, batch
             )
 
         def seconds(work: Callable[[], object]) -> float:
