@@ -17,7 +17,8 @@ from typing import NamedTuple, Protocol
 from hostref.backend import Tensor, torch
 from hostref.connections import Operator
 from hostref.connections.base import product
-from hostref.neuron import Layer, Rounding, integrate
+from hostref.neuron import Layer, integrate
+from hostref.rounding import Rounding
 from hostref.surrogate import SLOPE
 from neurosim.network import Network
 
@@ -89,7 +90,7 @@ class Model:
     latency         steps from a spike to its synapses beyond their delay: 0 as the population
                     evaluator has it, 1 as the chip
     slope           of the surrogate gradient
-    rounding        of each layer: empty for real numbers, neuron.CHIP for the chip's registers
+    rounding        of each layer: empty for real numbers, rounding.CHIP for the chip's registers
     """
 
     network: Network

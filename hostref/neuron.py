@@ -2,25 +2,19 @@
 
     u[t]   = alpha u[t-1] + current[t] + recurrent[t]
     mem[t] = beta mem[t-1] + u[t] + bias     mem starts from 0 after a spike
-    b[t]   = fall b[t-1] + rise spk[t-1]     0 where the threshold does not adapt
-    spk[t] = mem[t] > threshold + b[t]       strictly; neurons that cannot fire only integrate
+    spk[t] = mem[t] > threshold              strictly, or as the neuron model says (hostref/neurons)
 
-With `Rounding`, decayed values are truncated and states are limited as in registers.
+Neurons that cannot fire only integrate. With `Rounding`, decayed values are truncated and states are limited,
+as in registers.
 """
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from hostref.backend import Tensor, torch
-from hostref.surrogate import SLOPE, spike
-from neurosim import limits
-
-
-class Adaptation(NamedTuple):
-    """A threshold that rises with each spike: rise float (neuron,) in `unit`s, fall its decay a step."""
-
-    rise: Tensor
-    fall: float
+from hostref.neurons import Neuron
+from hostref.rounding import Rounding, decayed, kept
+from hostref.surrogate import SLOPE
 
 
 class Layer(NamedTuple):
@@ -32,7 +26,7 @@ class Layer(NamedTuple):
     bias        float (neuron,)  of the description, in `unit`s
     unit        float (neuron,)  how many units of the chip's u are 1.0 here
     dead_steps  int64 (neuron,) that v stays 0 after the step of a spike, or None where all are 0
-    adaptation  of the threshold, or None
+    neuron      the step of the neuron model
     """
 
     alpha: Tensor | None
@@ -41,42 +35,7 @@ class Layer(NamedTuple):
     bias: Tensor
     unit: Tensor
     dead_steps: Tensor | None
-    adaptation: Adaptation | None = None
-
-
-class Rounding(NamedTuple):
-    """Rounding and saturation of registers of finite width, in units of u.
-
-    lsb    u, v and decayed values are truncated towards zero to multiples of this
-    limit  u and v stop at plus and minus this
-    """
-
-    lsb: float
-    limit: float
-
-
-CHIP = Rounding(1.0, float(limits.STATE_MAX))
-"""The chip's own registers; in chip units and float64 every u, v and spike is then exact."""
-
-
-def decayed(state: Tensor, factor: Tensor, rounding: Rounding | None) -> Tensor:
-    """state * factor, truncated where registers are of finite width."""
-    if rounding is None:
-        return state * factor
-    return torch.trunc(state * factor / rounding.lsb) * rounding.lsb
-
-
-def kept(state: Tensor, rounding: Rounding | None) -> Tensor:
-    """`state` in a register of finite width: on its grid, and saturated."""
-    if rounding is None:
-        return state
-    grid = torch.trunc(state / rounding.lsb) * rounding.lsb
-    return grid.clamp(-rounding.limit, rounding.limit)
-
-
-def adapted(above: Tensor, spk: Tensor, by: Adaptation, rounding: Rounding | None) -> Tensor:
-    """Rise of the threshold above the description's, a step after spikes `spk`."""
-    return kept(decayed(above, above.new_tensor(by.fall), rounding) + by.rise * spk, rounding)
+    neuron: Neuron
 
 
 def integrate(
@@ -98,7 +57,7 @@ def integrate(
     mems = []
     u = mem = carried = current.new_zeros(())
     dead = current.new_zeros((), dtype=torch.int64)
-    above = current.new_zeros(())
+    own = current.new_zeros(())
     for arriving in current.unbind(-2):
         fed_back = feedback(spks) if feedback is not None and fires else None
         arriving = arriving if fed_back is None else arriving + fed_back
@@ -110,11 +69,8 @@ def integrate(
         mems.append(mem)
         carried = mem
         if fires:
-            if layer.adaptation is not None and spks:
-                above = adapted(above, spks[-1], layer.adaptation, rounding)
-            spk = spike(mem - above, layer.threshold, slope)
+            spk, carried, own = layer.neuron.fire(mem, layer.threshold, own, slope, rounding)
             spks.append(spk)
-            carried = mem * (1 - spk.detach())
             if layer.dead_steps is not None:
                 dead = torch.where(spk > 0, layer.dead_steps, (dead - 1).clamp(min=0))
     membranes = torch.stack(mems, -2)

@@ -16,17 +16,17 @@ from typing import NamedTuple
 import numpy as np
 
 from hostref.model import Model, Parameters
+from hostref.neurons import MODELS
 from hostref.twin import shared
 from neurosim import limits
 from neurosim.network import (
-    AdaptiveLif,
     Connection,
-    Lif,
     Network,
     NetworkError,
     Population,
     Weights,
 )
+from neurosim.network.neurons import NeuronModel
 
 SHARES = (1.0, 0.85, 0.7, 0.6, 0.5, 0.42, 0.35, 0.3, 0.25, 0.2, 0.16, 0.12)
 """Chosen here: shares of the largest weight that the largest mantissa may stand for."""
@@ -157,13 +157,13 @@ def _given_threshold(population: Population) -> int:
     return int(values.pop())
 
 
-def _neuron_model(population: Population, vth_mant: int) -> Lif | AdaptiveLif:
-    """The population's model, its threshold rising by the same share of the threshold."""
-    model = population.model
-    if not isinstance(model, AdaptiveLif):
-        return model
-    rise = round(model.rise * vth_mant / _given_threshold(population))
-    return replace(model, rise=min(rise, limits.VTH_MANT.high))
+def _neuron_model(population: Population, vth_mant: int) -> NeuronModel:
+    """The population's model, its own registers in the same ratio to the threshold."""
+    rescaled = MODELS[population.model.name].rescaled
+    if rescaled is None:
+        return population.model
+    model: NeuronModel = rescaled(population.model, vth_mant, _given_threshold(population))
+    return model
 
 
 EXPONENTS = (

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from hostref.backend import Tensor, torch
 from hostref.model import Model, Parameters
-from hostref.neuron import Rounding
+from hostref.rounding import Rounding
 
 ROOM = 8.0
 """Thresholds that a firing neuron's register reaches to: chosen here, since inhibition goes below -1."""

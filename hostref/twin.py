@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from hostref.backend import Precision, Tensor, choose, generator, precision, torch
 from hostref.connections import operator_of
 from hostref.model import Model, Parameters, Path
-from hostref.neuron import Adaptation, Layer, Rounding
+from hostref.neuron import Layer
+from hostref.neurons import MODELS
+from hostref.rounding import Rounding
 from hostref.surrogate import SLOPE
 from neurosim import limits
 from neurosim.network import (
-    AdaptiveLif,
     Connection,
-    Lif,
     Network,
     NetworkError,
     Population,
@@ -99,7 +99,7 @@ def _check_modelled(population: Population) -> None:
         "reset_interval": population.reset_interval > 0,
         "vmin": population.vmin != limits.VMIN.low,
         "vmax": population.vmax != limits.VMAX.high,
-        f"model {population.model.name}": not isinstance(population.model, Lif | AdaptiveLif),
+        f"model {population.model.name}": population.model.name not in MODELS,
     }
     found = [name for name, there in beyond.items() if there]
     if found:
@@ -133,15 +133,8 @@ def _layer(
         bias=each(population.each("bias_mant") << population.each("bias_exp")) / unit,
         unit=unit,
         dead_steps=torch.tensor(refractory - 1, device=device) if (refractory > 1).any() else None,
-        adaptation=_adaptation(population, unit),
+        neuron=MODELS[population.model.name].neuron(population.model, unit),
     )
-
-
-def _adaptation(population: Population, unit: Tensor) -> Adaptation | None:
-    model = population.model
-    if not isinstance(model, AdaptiveLif):
-        return None
-    return Adaptation((model.rise << limits.STATE_SHIFT) / unit, 1 - model.decay / limits.DECAY_ONE)
 
 
 def parameters_from_chip(model: Model, weights: Weights) -> Parameters:

@@ -1,7 +1,6 @@
-"""A new connection kind, data set or export format is one definition and one entry in a registry.
+"""A new connection kind, neuron model, rule, data set or export format is one definition and its entries.
 
-What this file defines is registered, trained and exported without a change to any other file. A learning
-rule from elsewhere is in tests/learning/test_settings.py.
+What this file defines is registered, trained and exported without a change to any other file.
 """
 
 import hashlib
@@ -12,20 +11,40 @@ from typing import ClassVar
 import command
 import numpy as np
 import pytest
+from naive import decay
 
+from learning.recipes import RECIPES
+from learning.rules import registry as rules
+from learning.rules.eggroll import Eggroll
 from learning.settings import Settings
 from learning.training import Training, start
 from neurosim.chip import profiles
 from neurosim.chip.emulator import Chip
+from neurosim.chip.wiring import Perturbation
 from neurosim.data import datasets, frames
 from neurosim.data import sets as data_sets
-from neurosim.data.frames import pack
+from neurosim.data.frames import pack, unpack
 from neurosim.data.sensor import channels
 from neurosim.data.sets.base import Entry
 from neurosim.data.source import About, Said
 from neurosim.export import registry as exports
-from neurosim.network import Connection, Input, Network, Population, Weights, connections
+from neurosim.kernels.arithmetic import LIMIT, saturate
+from neurosim.kernels.compilation import inlined
+from neurosim.kernels.neurons import registry as neuron_kernels
+from neurosim.kernels.neurons.model import Fired, NeuronKernel
+from neurosim.kernels.simd import select, shift_right, spread
+from neurosim.network import (
+    Connection,
+    Input,
+    Network,
+    NetworkError,
+    Population,
+    Weights,
+    connections,
+    neurons,
+)
 from neurosim.network.connections import Parameter, Synapses
+from neurosim.network.layers import of_text
 from neurosim.network.serialise import describe, network_of
 from neurosim.population.batch import Batch
 from neurosim.population.evaluator import ReadoutSpec
@@ -55,13 +74,67 @@ class OneToOne:
         return Synapses(every, every, matrix[0].astype(np.int64))
 
 
+# --- a neuron model --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Tiring:
+    """A spike takes the threshold off v, which keeps the rest, and makes the neuron wait: its threshold is
+    higher by `rise`, which halves with each step without a spike."""
+
+    rise: int
+    name: ClassVar[str] = "tiring"
+    keyword: ClassVar[str] = "tiring"
+
+    def registers(self):
+        return (self.rise << 6,)
+
+    @classmethod
+    def for_threshold(cls, vth_mant):
+        return cls(vth_mant // 4)
+
+
+@inlined
+def fire_tiring(v, threshold, own, registers):
+    (tired,) = own
+    (rise,) = registers
+    spikes = v > threshold + tired
+    rested = shift_right(tired, spread(1, v))
+    after = select(spikes, saturate(tired + spread(rise, v)), rested)
+    return Fired(threshold + tired, spikes, select(spikes, v - threshold, v), (after,))
+
+
+TIRING = NeuronKernel(fire_tiring, variables=1, registers=1)
+
+
+def tiring_spikes(currents, bias, population):
+    """Spikes of one neuron, in Python integers, for du 4095."""
+    v = tired = 0
+    spikes = []
+    for current in currents:
+        v = max(-LIMIT, min(LIMIT, decay(v, population.dv) + current + bias))
+        threshold = population.vth_mant << 6
+        spikes.append(int(v > threshold + tired))
+        if spikes[-1]:
+            v, tired = v - threshold, min(LIMIT, tired + (population.model.rise << 6))
+        else:
+            tired >>= 1
+    return spikes
+
+
+# --- both in a network -----------------------------------------------------------------------------
+
+
 @pytest.fixture
-def one_to_one(monkeypatch):
-    """A network that begins with the new kind, its weights, and some samples."""
+def foreign(monkeypatch):
+    """A network of the new kind and the new model, its weights, and some samples."""
     monkeypatch.setitem(connections.KINDS, OneToOne.name, OneToOne)
+    monkeypatch.setitem(neurons.MODELS, Tiring.name, Tiring)
+    monkeypatch.setitem(neuron_kernels.KERNELS, Tiring.name, TIRING)
+    hidden = Population("hidden", 12, 60, dv=400, model=Tiring(20))
     network = Network(
         (Input("input", 12),),
-        (Population("hidden", 12, 60, dv=400), Population("output", 3, 60, dv=400)),
+        (hidden, Population("output", 3, 60, dv=400)),
         (Connection("input", "hidden", kind=OneToOne()), Connection("hidden", "output")),
     )
     numbers = np.random.default_rng(3)
@@ -89,24 +162,84 @@ def evaluator_of(network, weights):
     )
 
 
-def test_a_connection_kind_from_elsewhere_runs_as_on_the_chip(one_to_one):
-    network, weights, shown = one_to_one
-    recorded = Chip.from_weights(network, weights, profiles.LAYERED, placement=None).run(shown)
-    seen = evaluator_of(network, weights).forward(shown)
+def test_a_kind_and_a_model_from_elsewhere_run_on_both_executors(foreign):
+    network, weights, samples = foreign
+    recorded = Chip.from_weights(network, weights, profiles.LAYERED, placement=None).run(samples)
+    seen = evaluator_of(network, weights).forward(samples)
     for name, counts in zip(("hidden", "output"), seen.spikes, strict=True):
         assert np.array_equal(recorded.spikes[name].astype(np.int64).sum(axis=1), counts)
-    assert seen.spikes[0].any()
+    dense = unpack(samples).reshape(*samples.bits.shape[:2], -1)
+    unit = 1 << network.connections[0].current_shift
+    for sample, spikes in zip(dense, recorded.spikes["hidden"], strict=True):
+        for k in range(12):
+            currents = [int(x) * int(weights.mantissas[0][0, k]) * unit for x in sample[:, k]]
+            wanted = tiring_spikes(currents, 0, network.populations[0])
+            assert spikes[:, k].tolist() == wanted
+    assert recorded.spikes["hidden"].any()
 
 
-def test_a_connection_kind_from_elsewhere_learns_and_is_written(one_to_one):
-    network, weights, shown = one_to_one
+def test_a_kind_and_a_model_from_elsewhere_learn_and_are_written(foreign):
+    """Near-threshold masks, members with noise, credits and updates of the general executor."""
+    network, weights, samples = foreign
     evaluator = evaluator_of(network, weights)
-    batch = Batch(shown, np.arange(4)[:, None])
-    seen = evaluator.evaluate(batch, range(8), 0)
-    evaluator.apply_update(seen.credits, range(8), 0, [Rates(1 << 43, 0, 0)] * 2, batch)
-    moved = evaluator.weights().mantissas
-    assert all((a != b).any() for a, b in zip(moved, weights.mantissas, strict=True))
-    assert network_of(json.loads(json.dumps(describe(network)))) == network
+    batch = Batch(samples, np.arange(4)[:, None])
+    for generation in range(3):
+        seen = evaluator.evaluate(batch, range(8), generation)
+        evaluator.apply_update(
+            seen.credits, range(8), generation, [Rates(1 << 43, 0, 0)] * 2, batch
+        )
+    moved = evaluator.weights()
+    assert all((a != b).any() for a, b in zip(moved.mantissas, weights.mantissas, strict=True))
+    again = network_of(json.loads(json.dumps(describe(network))))
+    assert again == network
+    recorded = Chip.from_weights(again, moved, profiles.LAYERED, placement=None).run(samples)
+    counts = evaluator.forward(samples).spikes[1]
+    assert np.array_equal(recorded.spikes["output"].astype(np.int64).sum(axis=1), counts)
+
+
+def test_a_kind_and_a_model_from_elsewhere_train_on_the_emulator(foreign):
+    """An evolution strategy on the output's weights: members are runs of the chip with their perturbation."""
+    network, weights, samples = foreign
+    chip = Chip.from_weights(network, weights, profiles.LAYERED, placement=None)
+    matrix = weights.mantissas[1].astype(np.int64)
+    numbers = np.random.default_rng(1)
+
+    def fitness(**perturbed):
+        """Output spikes of the right class, less those of the others."""
+        counts = chip.run(samples, **perturbed).spikes["output"].astype(np.int64).sum(axis=1)
+        return int(2 * counts[np.arange(4), samples.labels].sum() - counts.sum())
+
+    before = fitness()
+    for _ in range(12):
+        estimate = np.zeros_like(matrix)
+        for _ in range(8):
+            a, b = (numbers.choice([-1, 1], (1, n)).astype(np.int8) for n in (3, 12))
+            plus, minus = (
+                fitness(perturbations={"hidden->output": Perturbation(a, b, scale)})
+                for scale in (8 << 6, -8 << 6)
+            )
+            estimate += np.sign(plus - minus) * b.T * a.astype(np.int64)
+        matrix = np.clip(matrix + 4 * np.sign(estimate), -120, 120)
+        chip.write("hidden->output", 2 * matrix.T)  # signed weights of 8 bits are even
+    assert fitness() > before
+
+
+def test_layers_have_the_model_from_elsewhere(foreign):
+    (layer,) = of_text("dense 8 tiring")
+    assert layer.model is Tiring
+    data = datasets.load("digits", steps=4)
+    deep = RECIPES["deep"][1].model_dump()
+    small = {"steps": 4, "generations": 2, "pairs": 8, "groups": 8, "layers": "dense 8 tiring"}
+    training = Training(start(Settings(**{**deep, **small}), data), data)
+    assert isinstance(training.chip.network.populations[0].model, Tiring)
+    assert training.run(lambda *_: None)
+
+
+def test_a_model_without_a_kernel_is_refused_by_name(monkeypatch):
+    monkeypatch.setitem(neurons.MODELS, Tiring.name, Tiring)
+    network = Network.chain(2, [Population("a", 2, 60, model=Tiring(1))])
+    with pytest.raises(NetworkError, match="'a': neuron model 'tiring' has no kernel"):
+        Chip(network, {"input->a": np.ones((2, 2), np.int64)})
 
 
 # --- a data set ------------------------------------------------------------------------------------
@@ -153,6 +286,34 @@ def test_a_data_set_from_elsewhere_trains(monkeypatch):
     training = Training(start(settings, data), data)
     assert training.run(lambda *_: None)
     assert training.summary()["test_accuracy"] >= 0.9
+
+
+# --- a learning rule -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class HalfNoise(Eggroll):
+    """EGGROLL with half the noise."""
+
+    name: str = "half-noise"
+
+    def scale(self, sigma, unit, settings):
+        return super().scale(sigma / 2, unit, settings)
+
+
+def test_a_rule_from_elsewhere_trains(monkeypatch):
+    monkeypatch.setitem(rules.HIDDEN, "half-noise", HalfNoise())
+    data = datasets.load("digits", steps=4)
+    small = {"hidden": (8,), "steps": 4, "generations": 2, "pairs": 16, "groups": 16}
+
+    def trained(**more):
+        training = Training(start(Settings(**small, **more), data), data)
+        assert training.run(lambda *_: None)
+        return training.summary()["weights_sha256"]
+
+    half = trained(method="half-noise", sigma=16, sigma_output=8)
+    assert half == trained(sigma=8, sigma_output=4)
+    assert half != trained(sigma=16, sigma_output=8)
 
 
 # --- an export format ------------------------------------------------------------------------------

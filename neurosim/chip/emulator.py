@@ -121,6 +121,7 @@ class Chip:
         self.synapses = _checked(network, weights, profile)
         self.placement = place(ideal, self.synapses) if placement == "auto" else placement
         self._registers = wiring.registers(network, profile)
+        self._models = wiring.models(network)
         if faults is not None:
             self._registers = defects.registers(faults, network, self._registers)
         ends = np.cumsum([0, *(p.neurons for p in network.populations)]).tolist()
@@ -170,9 +171,11 @@ class Chip:
     def fresh_state(self, samples: int) -> State:
         """Everything at 0."""
         neurons = sum(p.neurons for p in self.network.populations)
-        u, v, dead, b = (np.zeros((samples, neurons), np.int64) for _ in range(4))
+        u, v, dead = (np.zeros((samples, neurons), np.int64) for _ in range(3))
+        variables = max(model.variables for model in self._models)
+        own = np.zeros((samples, variables, neurons), np.int64)
         ring = np.zeros((samples, self._slots(), neurons), np.int64)
-        return State(u, v, dead, b, ring, np.zeros(samples, np.int64), np.arange(samples))
+        return State(u, v, dead, own, ring, np.zeros(samples, np.int64), np.arange(samples))
 
     def _slots(self) -> int:
         """Steps that the ring looks ahead, and the present one."""
@@ -212,7 +215,8 @@ class Chip:
         tables = (groups, projections, registers, self.profile.rules, state)
         rest = ((given.bits, given.graded), draws, self.seed, table, fired, counts, out)
         piece = -(-samples // (numba.get_num_threads() * PIECES_PER_THREAD))
-        in_pieces(samples, piece, lambda a, b: chip_step.run_samples(*tables, a, b, *rest))
+        run_samples = chip_step.compile_run(self._models)
+        in_pieces(samples, piece, lambda a, b: run_samples(*tables, a, b, *rest))
         return Recording(
             {name: fired[:, :, neurons] for name, neurons in self._slices.items()},
             _probed(table, out),

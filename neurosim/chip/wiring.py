@@ -19,7 +19,10 @@ from neurosim.chip.synapses import Rounded, Sparse, Synapses, currents, on_grid
 from neurosim.kernels.chip.neuron import Registers
 from neurosim.kernels.chip.step import Groups
 from neurosim.kernels.chip.synapse import NARROW, WIDE, Projections
-from neurosim.network import AdaptiveLif, Connection, Network, NetworkError, Population
+from neurosim.kernels.neurons.model import NeuronKernel
+from neurosim.kernels.neurons.registry import KERNELS
+from neurosim.network import Connection, Network, NetworkError, Population
+from neurosim.network.neurons.kernel import kernel_of
 
 Int = NDArray[np.int64]
 NEVER = -(1 << 62)
@@ -52,11 +55,12 @@ class Piece(NamedTuple):
 
 def registers(network: Network, profile: Profile) -> Registers:
     """Every neuron's registers, populations one after another."""
-    rows = [_population_registers(population, profile) for population in network.populations]
-    return Registers(*(np.concatenate(column) for column in zip(*rows, strict=True)))
+    count = max(len(population.model.registers()) for population in network.populations)
+    rows = [_population_registers(population, profile, count) for population in network.populations]
+    return Registers(*(np.concatenate(column, axis=-1) for column in zip(*rows, strict=True)))
 
 
-def _population_registers(population: Population, profile: Profile) -> tuple[Int, ...]:
+def _population_registers(population: Population, profile: Profile, count: int) -> tuple[Int, ...]:
     du = population.each("du") + profile.decay_offset
     if du.max() > limits.DECAY_ONE:
         raise NetworkError(
@@ -78,11 +82,11 @@ def _population_registers(population: Population, profile: Profile) -> tuple[Int
         0 if noise is None else 1 + noise.at_membrane,
         0 if noise is None else noise.exponent,
         0 if noise is None else noise.offset,
-        *_adaptation(population),
     ]
-    low, vmin, vmax, where, exponent, offset, rise, fall = (
-        np.full(population.neurons, f) for f in fill
-    )
+    low, vmin, vmax, where, exponent, offset = (np.full(population.neurons, f) for f in fill)
+    own = np.zeros((count, population.neurons), np.int64)
+    for number, value in enumerate(population.model.registers()):
+        own[number] = value
     return (
         du,
         population.each("dv"),
@@ -95,17 +99,8 @@ def _population_registers(population: Population, profile: Profile) -> tuple[Int
         where,
         exponent,
         offset,
-        rise,
-        fall,
+        own,
     )
-
-
-def _adaptation(population: Population) -> tuple[int, int]:
-    """Increment of the threshold per spike, in units of v, and its decay."""
-    model = population.model
-    if isinstance(model, AdaptiveLif):
-        return model.rise << limits.STATE_SHIFT, model.decay
-    return 0, limits.DECAY_ONE
 
 
 def pieces(
@@ -188,6 +183,12 @@ def _least_delay(synapses: Synapses) -> int:
     return 0 if synapses.delays is None else int(np.min(synapses.delays, initial=limits.DELAY.high))
 
 
+def models(network: Network) -> tuple[NeuronKernel, ...]:
+    """The kernels of the network's neuron models, each once, in the order of the registry."""
+    used = [kernel_of(population) for population in network.populations]
+    return tuple(kernel for kernel in KERNELS.values() if kernel in used)
+
+
 def groups(
     network: Network,
     ordered: list[Population],
@@ -219,6 +220,7 @@ def groups(
         np.array(lead + [p.reset_interval for p in ordered]),
         np.array(lead + [p.reset_offset for p in ordered]),
         np.array(lead + [int(p.noise is not None) for p in ordered]),
+        np.array(lead + [models(network).index(kernel_of(p)) for p in ordered]),
         routes,
         np.array([len(network.inputs)]),
     )

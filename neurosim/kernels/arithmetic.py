@@ -17,7 +17,7 @@ from numba import int32
 
 from neurosim import limits
 from neurosim.kernels.compilation import kernel
-from neurosim.kernels.simd import select, shift_right, shift_right_unsigned, splat
+from neurosim.kernels.simd import select, shift_right, shift_right_unsigned, splat, spread
 
 ONE_PRODUCT = 256
 """Multipliers below this keep |x| * multiplier under 2^31 for 24-bit registers."""
@@ -90,9 +90,21 @@ def decay_towards_zero(x, decay):
 
 
 @kernel
+def decayed(x, decay):
+    """D(x, decay) for a decay 0..4096 that was not prepared: sixteen registers, or an integer below 2^24."""
+    zero, shift = spread(0, x), spread(HIGH_SHIFT, x)
+    kept = spread(limits.DECAY_ONE - decay, x)
+    negative = zero > x
+    size = select(negative, zero - x, x)
+    low = shift_right((size & spread(LOW_MASK, x)) * kept, shift)
+    size = shift_right(size, shift) * kept + low
+    return select(negative, zero - size, size)
+
+
+@kernel
 def saturate(x):
-    """x, or the nearest of ±LIMIT."""
-    top = splat(int32(LIMIT))
-    bottom = splat(int32(-LIMIT))
+    """x, or the nearest of ±LIMIT: sixteen registers, or an integer."""
+    top = spread(LIMIT, x)
+    bottom = spread(-LIMIT, x)
     x = select(x > top, top, x)
     return select(bottom > x, bottom, x)

@@ -12,11 +12,13 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import numba
 from llvmlite.binding import Linkage
 from numba import config
+from numba.core.caching import FunctionCache
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_machinery import register_pass
@@ -136,6 +138,52 @@ class _Callee(CPUDispatcher):
         self.overloads[tuple(result.signature.args)] = result
 
 
+def _identity(value: Any, home: str) -> Any:
+    """What tells a value that a kernel of module `home` encloses from others, in any process.
+
+    Raises LookupError for a function of a module elsewhere, whose changes no hash would show.
+    """
+    if isinstance(value, tuple):
+        return tuple(_identity(one, home) for one in value)
+    function = getattr(value, "py_func", value)
+    if not isinstance(function, FunctionType):
+        return repr(value)
+    module = function.__module__
+    if module != home and not module.startswith(f"{__package__}."):
+        raise LookupError(module)
+    cells = function.__closure__ or ()
+    enclosed = tuple(_identity(cell.cell_contents, home) for cell in cells)
+    return module, function.__qualname__, function.__code__.co_firstlineno, enclosed
+
+
+class _KernelCache(FunctionCache):
+    """Numba's cache, for kernels that enclose other kernels.
+
+    Numba tells closures apart by pickling what they enclose, and a pickled dispatcher has a number that is
+    random in each process, so that nothing would ever be found.
+    """
+
+    def _key(self) -> Any:
+        return _identity(self._py_func, self._py_func.__module__)
+
+    def _index_key(self, sig: Any, codegen: Any) -> Any:
+        return sig, codegen.magic_tuple(), self._key()
+
+    def _is_kept(self) -> bool:
+        try:
+            self._key()
+        except LookupError:
+            return False
+        return True
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        return super().load_overload(sig, target_context) if self._is_kept() else None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        if self._is_kept():
+            super().save_overload(sig, data)
+
+
 class Kernel(CPUDispatcher):
     """A kernel as Python calls it. Kernels that call it compile it into their own code.
 
@@ -153,6 +201,9 @@ class Kernel(CPUDispatcher):
 
     def get_overload(self, signature: Any) -> Any:
         return self.callee.get_overload(signature)
+
+    def enable_caching(self) -> None:
+        self._cache = _KernelCache(self.py_func)
 
     def compile(self, signature: Any) -> Any:
         """Compile for these argument types, or load from the cache; the time counts as compilation."""

@@ -412,6 +412,11 @@ def splat(scalar: int) -> Any:
     return np.full(WIDTH, scalar, np.int32)
 
 
+def spread(scalar: Any, like: Any) -> Any:
+    """The scalar in every lane where `like` is sixteen int32; the scalar itself where it is an integer."""
+    return np.full_like(like, scalar) if isinstance(like, np.ndarray) else scalar
+
+
 def splat_words(scalar: Any) -> Any:
     """The same uint64 in every word."""
     return np.full(WORDS, scalar, np.uint64)
@@ -468,7 +473,7 @@ def look_up_in_two(first: Any, second: Any, places: Any) -> Any:
 
 
 def shift_right(value: Any, bits: Any) -> Any:
-    """Arithmetic shift of every lane, by the lanes of `bits`."""
+    """Arithmetic shift of every lane, by the lanes of `bits`; or of an integer."""
     return value >> bits
 
 
@@ -488,8 +493,8 @@ def shift_words_left(words: Any, bits: Any) -> Any:
 
 
 def select(spikes: Any, yes: Any, no: Any) -> Any:
-    """`yes` in the lanes that spike, `no` in the others."""
-    return np.where(spikes, yes, no)
+    """`yes` in the lanes that spike, `no` in the others; or one of two integers."""
+    return np.where(spikes, yes, no)[()]
 
 
 def spike_bits(spikes: Any) -> Any:
@@ -550,6 +555,10 @@ def _splat(lanes: LanesType) -> Codegen:
 
 
 _compiled(splat, types.int32, NEURONS)(_splat(NEURONS))
+_compiled(spread, types.int32, NEURONS, NEURONS)(_splat(NEURONS))
+_compiled(spread, types.int64, types.int64, types.int64)(
+    lambda context, builder, sig, args: args[0]
+)
 _compiled(splat_words, types.uint64, SPIKE_WORDS)(_splat(SPIKE_WORDS))
 
 
@@ -645,11 +654,13 @@ def _permute(builder: Any, table: Any, places: Any) -> Any:
     return result
 
 
+@_compiled(shift_right, types.int64, types.int64, types.int64)
 @_compiled(shift_right, NEURONS, NEURONS, NEURONS)
 def _shift_right(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     return builder.ashr(*args)
 
 
+@_compiled(select, types.boolean, types.int64, types.int64, types.int64)
 @_compiled(select, SPIKES, NEURONS, NEURONS, NEURONS)
 def _select(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     return builder.select(*args)

@@ -6,7 +6,7 @@
     Weights             learned parameters: one mantissa per synapse, one bias mantissa per neuron
 
 The registers have Lava's names (du, dv, vth_mant, bias_mant, bias_exp, weight_exp); the arithmetic
-they take part in is written out in `neurosim/kernels/neurons/lif.py`.
+they take part in is written out in `neurosim/kernels/neurons/`.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from neurosim import limits
 from neurosim.network.connections import ConnectionKind, Dense, Parameter, Synapses
 from neurosim.network.errors import NetworkError
 from neurosim.network.errors import check_register as _check
-from neurosim.network.neurons import AdaptiveLif, Lif
+from neurosim.network.neurons import Lif, NeuronModel
 from neurosim.network.shapes import Shape, checked_shape
 
 SignMode = Literal["mixed", "excitatory", "inhibitory"]
@@ -102,7 +102,7 @@ class Population:
     reset_offset: int = 0
     wide_decay: bool = False
     shape: Shape = None  # type: ignore[assignment]
-    model: Lif | AdaptiveLif = Lif()  # noqa: RUF009
+    model: NeuronModel = Lif()  # noqa: RUF009
 
     def __post_init__(self) -> None:
         where = f"population {self.name!r}"

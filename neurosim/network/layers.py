@@ -14,16 +14,9 @@ from typing import NamedTuple
 from neurosim.network.connections import ConnectionKind, Conv2d, Dense, PooledDense, SumPool2d
 from neurosim.network.description import Connection, Input, Network, Population
 from neurosim.network.errors import NetworkError
-from neurosim.network.neurons import AdaptiveLif, Lif
+from neurosim.network.neurons import MODELS, Lif, NeuronModel
 from neurosim.network.shapes import MAP, Shape, size_of
 
-FORMS = (
-    "conv CHANNELS KxK [stride N] [pad N] [adaptive] [recurrent], pool N [stride N], "
-    "dense N [adaptive] [recurrent], recurrent N [adaptive]; each may end with delay N"
-)
-ADAPTIVE_RISE, ADAPTIVE_DECAY = 0.5, 400
-"""An adaptive neuron's threshold rises by half with each spike, and decays as fast as a membrane of
-beta 0.9; chosen here."""
 OUTPUT = "output"
 READOUT = "readout"
 
@@ -34,7 +27,7 @@ class LayerSpec:
 
     kind: ConnectionKind
     neurons: int | None = None
-    adaptive: bool = False
+    model: type[NeuronModel] = Lif
     recurrent: bool = False
     delay: int = 0
     text: str = field(default="", compare=False)
@@ -49,11 +42,25 @@ class LayerRegisters(NamedTuple):
     bias_exp: int
 
 
+def keywords() -> dict[str, type[NeuronModel]]:
+    """Options of a layer that choose a neuron model; without one it is LIF."""
+    return {model.keyword: model for model in MODELS.values() if model.keyword}
+
+
+def forms() -> str:
+    """What a layer's text may be."""
+    chosen = " ".join(f"[{keyword}]" for keyword in keywords())
+    return (
+        f"conv CHANNELS KxK [stride N] [pad N] {chosen} [recurrent], pool N [stride N], "
+        f"dense N {chosen} [recurrent], recurrent N {chosen}; each may end with delay N"
+    )
+
+
 def dense(
-    neurons: int, *, adaptive: bool = False, recurrent: bool = False, delay: int = 0
+    neurons: int, *, model: type[NeuronModel] = Lif, recurrent: bool = False, delay: int = 0
 ) -> LayerSpec:
     """A dense layer."""
-    return LayerSpec(Dense(), neurons, adaptive, recurrent, delay, f"dense {neurons}")
+    return LayerSpec(Dense(), neurons, model, recurrent, delay, f"dense {neurons}")
 
 
 def conv(
@@ -62,13 +69,13 @@ def conv(
     *,
     stride: int = 1,
     padding: int = 0,
-    adaptive: bool = False,
+    model: type[NeuronModel] = Lif,
     recurrent: bool = False,
     delay: int = 0,
 ) -> LayerSpec:
     """A convolution."""
     kind = Conv2d(channels, kernel, stride, padding)
-    return LayerSpec(kind, None, adaptive, recurrent, delay, f"conv {channels}")
+    return LayerSpec(kind, None, model, recurrent, delay, f"conv {channels}")
 
 
 def pool(size: int, *, stride: int | None = None, delay: int = 0) -> LayerSpec:
@@ -91,7 +98,7 @@ def _layer_of(number: int, text: str) -> LayerSpec:
         "recurrent": _recurrent,
     }
     if not words or words[0] not in kinds:
-        raise NetworkError(f"layer {number} is {text!r}; allowed are {FORMS}")
+        raise NetworkError(f"layer {number} is {text!r}; allowed are {forms()}")
     rest = _Words(number, text, words[1:])
     try:
         layer = kinds[words[0]](rest)
@@ -110,7 +117,7 @@ class _Words:
         self.number, self.text, self.words = number, text, words
 
     def fail(self, wanted: str) -> NetworkError:
-        return NetworkError(f"layer {self.number}, {self.text!r}: {wanted}; allowed are {FORMS}")
+        return NetworkError(f"layer {self.number}, {self.text!r}: {wanted}; allowed are {forms()}")
 
     def integer(self, what: str) -> int:
         """The next word as a number."""
@@ -147,9 +154,9 @@ class _Words:
 
 def _conv(words: _Words) -> LayerSpec:
     channels, kernel = words.integer("the number of maps"), words.extent("the kernel")
-    found = words.options({"stride": 1, "pad": 0, "delay": 0}, ("adaptive", "recurrent"))
+    found = words.options({"stride": 1, "pad": 0, "delay": 0}, (*keywords(), "recurrent"))
     kind = Conv2d(channels, kernel, found["stride"], found["pad"])
-    return LayerSpec(kind, None, *_options(found), words.text)
+    return LayerSpec(kind, None, *_options(words, found), words.text)
 
 
 def _pool(words: _Words) -> LayerSpec:
@@ -161,18 +168,22 @@ def _pool(words: _Words) -> LayerSpec:
 
 def _dense(words: _Words) -> LayerSpec:
     neurons = words.integer("the number of neurons")
-    found = words.options({"delay": 0}, ("adaptive", "recurrent"))
-    return LayerSpec(Dense(), neurons, *_options(found), words.text)
+    found = words.options({"delay": 0}, (*keywords(), "recurrent"))
+    return LayerSpec(Dense(), neurons, *_options(words, found), words.text)
 
 
 def _recurrent(words: _Words) -> LayerSpec:
     neurons = words.integer("the number of neurons")
-    found = words.options({"delay": 0}, ("adaptive",)) | {"recurrent": 1}
-    return LayerSpec(Dense(), neurons, *_options(found), words.text)
+    found = words.options({"delay": 0}, (*keywords(),)) | {"recurrent": 1}
+    return LayerSpec(Dense(), neurons, *_options(words, found), words.text)
 
 
-def _options(found: dict[str, int]) -> tuple[bool, bool, int]:
-    return bool(found["adaptive"]), bool(found["recurrent"]), found["delay"]
+def _options(words: _Words, found: dict[str, int]) -> tuple[type[NeuronModel], bool, int]:
+    chosen = [keyword for keyword in keywords() if found[keyword]]
+    if len(chosen) > 1:
+        raise words.fail(f"{' and '.join(chosen)} are two neuron models")
+    model = keywords()[chosen[0]] if chosen else Lif
+    return model, bool(found["recurrent"]), found["delay"]
 
 
 def hidden_names(layers: Sequence[LayerSpec]) -> list[str]:
@@ -223,7 +234,6 @@ def network_of_layers(
 
 
 def _population(name: str, shape: Shape, layer: LayerSpec, one: LayerRegisters) -> Population:
-    rise = max(1, round(one.vth_mant * ADAPTIVE_RISE))
     return Population(
         name,
         size_of(shape),
@@ -232,7 +242,7 @@ def _population(name: str, shape: Shape, layer: LayerSpec, one: LayerRegisters) 
         du=one.du,
         bias_exp=one.bias_exp,
         shape=shape,
-        model=AdaptiveLif(rise, ADAPTIVE_DECAY) if layer.adaptive else Lif(),
+        model=layer.model.for_threshold(one.vth_mant),
     )
 
 

@@ -2,7 +2,7 @@
 
     for each layer in topological order:
         currents of its connections       population/operators
-        neurons, all steps of a trial     kernels/neurons/layer.py; step by step where it is recurrent
+        neurons, all steps of a trial     kernels/executors/layer.py; step by step where it is recurrent
 
 A trial is a sample. Spikes are bit-packed between layers, in lane order. Each thread has one `Workspace`,
 whose size in bytes determines the number of trials in a block. Trials share no state, so any division into
@@ -18,12 +18,15 @@ from numpy.typing import NDArray
 from neurosim import limits
 from neurosim.data.frames import words_for
 from neurosim.kernels.arithmetic import decay_factors
+from neurosim.kernels.executors import layer as neurons
+from neurosim.kernels.executors.layer import LayerKernels, compile_layer
 from neurosim.kernels.generator import lane_words
-from neurosim.kernels.neurons import layer as neurons
+from neurosim.kernels.neurons.model import NeuronKernel
 from neurosim.kernels.rules.event_aligned import NO_NEURON
 from neurosim.kernels.rules.layer_error import trace_kernel
 from neurosim.kernels.simd import WIDTH, zeros
-from neurosim.network import AdaptiveLif, Lif, Network, NetworkError, Population, Weights
+from neurosim.network import Network, NetworkError, Population, Weights
+from neurosim.network.neurons.kernel import kernel_of
 from neurosim.network.shapes import lane_order
 from neurosim.population.layout import (
     CURRENT_LIMIT,
@@ -36,8 +39,6 @@ from neurosim.population.layout import (
 from neurosim.population.operators import Factors, Operator, Source, flat, operator_of
 from neurosim.population.state import padded
 
-MODELS: dict[type, neurons.Model] = {Lif: neurons.LIF, AdaptiveLif: neurons.ADAPTIVE_LIF}
-"""The kernels of each neuron model."""
 WORKSPACE_BYTES = 16 << 20
 """Bytes of a thread's workspace, as far as one trial allows: of 2 to 32 MiB the fastest; chosen
 by measurement (docs/notes/layers.md)."""
@@ -58,7 +59,7 @@ class LayerPlan(NamedTuple):
     incoming: tuple[Operator, ...]
     recurrent: tuple[Operator, ...]
     outgoing: tuple[str, ...]
-    model: neurons.Model
+    model: NeuronKernel
 
     @property
     def name(self) -> str:
@@ -67,6 +68,10 @@ class LayerPlan(NamedTuple):
     @property
     def neurons(self) -> int:
         return self.population.neurons
+
+    @property
+    def kernels(self) -> LayerKernels:
+        return compile_layer(self.model)
 
 
 class Loaded(NamedTuple):
@@ -100,7 +105,7 @@ class Plan:
                     for c in network.connections
                     if c.source == layer.population.name and not c.recurrent
                 ),
-                MODELS[type(layer.population.model)],
+                kernel_of(layer.population),
             )
             for layer in network.graph
         ]
@@ -146,13 +151,12 @@ class Plan:
         bias = np.zeros(layer.lanes, np.int32)
         mantissa = (population.each("bias_mant") + each)[order]
         bias[: layer.neurons] = mantissa << population.each("bias_exp")[order]
-        threshold = np.full(layer.lanes, NO_NEURON, np.int32)
+        threshold = np.full(layer.lanes, NO_NEURON >> 1, np.int32)  # a model may add to it
         threshold[: layer.neurons] = population.each("vth_mant")[order] << limits.STATE_SHIFT
-        if isinstance(population.model, AdaptiveLif):  # room for what is added to it
-            threshold[layer.neurons :] = NO_NEURON >> 1
         decay_u, decay_v = _uniform(population, "du") + 1, _uniform(population, "dv")
         numbers = np.array(
-            [*decay_factors(decay_u), *decay_factors(decay_v), *_adaptation(population)], np.int32
+            [*decay_factors(decay_u), *decay_factors(decay_v), *population.model.registers()],
+            np.int32,
         )
         incoming = (*layer.incoming, *layer.recurrent)
         return Loaded(
@@ -170,13 +174,6 @@ class Plan:
     def block(self, pairs: int, most: int) -> int:
         """Trials of a block whose workspace has at most `most` bytes; 1 at least."""
         return max(1, most // self.trial_bytes(pairs))
-
-
-def _adaptation(population: Population) -> tuple[int, int, int]:
-    model = population.model
-    if isinstance(model, AdaptiveLif):
-        return *decay_factors(model.decay), model.rise << limits.STATE_SHIFT
-    return 0, 1, 0
 
 
 def check_graph(network: Network) -> None:
@@ -204,11 +201,7 @@ def check_graph(network: Network) -> None:
                 f"less than {CURRENT_LIMIT}: use fewer sources, or lower weight_exp"
             )
         check_registers(population, (*UNTRAINED, "refractory"))
-        if type(population.model) not in MODELS:
-            raise NetworkError(
-                f"layer {population.name!r}: neurons {population.model.name!r} have no kernel; there are "
-                f"{sorted(model.__name__ for model in MODELS)}"
-            )
+        kernel_of(population)
         for register in ("du", "dv"):
             _uniform(population, register)
 
@@ -225,7 +218,7 @@ def fan_in_of(network: Network, name: str) -> int:
 
 
 class Area(NamedTuple):
-    """A layer's part of a workspace, for a block of trials; flat arrays, see kernels/neurons/layer.py."""
+    """A layer's part of a workspace, for a block of trials; flat arrays, see kernels/executors/layer.py."""
 
     spikes: Source
     narrow: NDArray[np.int16]
@@ -291,7 +284,7 @@ def _area(plan: Plan, layer: LayerPlan, block: int, pairs: int) -> Area:
         zeros((block, lanes), np.int32),
         zeros((block, lanes), np.int64),
         zeros((block, lanes), np.int64),
-        flat(block * 3 * lanes if layer.recurrent else 0, np.int32),
+        flat(block * (2 + layer.model.variables) * lanes if layer.recurrent else 0, np.int32),
         zeros((block, lanes), np.int32),
         zeros((block, lanes), np.int32),
         zeros((block, lanes), np.int32),
@@ -413,8 +406,9 @@ def _run_neurons(
     keep: neurons.Kept,
 ) -> None:
     spikes = work.areas[layer.name].spikes
-    model = layer.model
-    kernel = model.forward_free if is_free(work, layer, loaded, count, 0) else model.forward_checked
+    kernels = layer.kernels
+    free = is_free(work, layer, loaded, count, 0)
+    kernel = kernels.forward_free if free else kernels.forward_checked
     kernel(
         0, count, span.start, span.stop, work.plan.steps, layer.lanes, loaded.registers, current, shift,
         work.plan.kernel, spikes.bits, spikes.row, spikes.at(0), spikes.words, keep,

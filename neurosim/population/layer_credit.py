@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from neurosim.kernels import generator
 from neurosim.kernels.executors import fused_chain
-from neurosim.kernels.neurons import layer as neurons
+from neurosim.kernels.executors import layer as neurons
 from neurosim.kernels.rules.layer_error import ERROR_EDGE, MULTIPLIER_BITS, bias_terms, join_errors
 from neurosim.network import Network, NetworkError, Weights
 from neurosim.population.bounds import INT32_MAX
@@ -277,7 +277,7 @@ def learn_layer(
     )
     credit = neurons.Credit(TERM_MAX // pairs, largest_delta(layer), generation.feedback.gain)
     free = is_free(work, layer, loaded, count, scale)
-    kernel = layer.model.perturb_free if free else layer.model.perturb_checked
+    kernel = layer.kernels.perturb_free if free else layer.kernels.perturb_checked
     kernel(
         0, count, plan.steps, layer.lanes, layer.neurons, loaded.registers, current, shift, plan.kernel,
         area.masks, noise, credit, area.errors, work.planes, work.numbers, area.credits, area.terms,

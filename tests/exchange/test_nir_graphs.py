@@ -109,7 +109,7 @@ def test_what_only_we_know_is_said():
     first, *rest = network.populations
     adaptive = replace(first, model=AdaptiveLif(3, 4))
     exported = to_nir.to_graph(replace(network, populations=(adaptive, *rest)), weights)
-    assert any("adaptive threshold" in remark for remark in exported.remarks)
+    assert any("model 'adaptive_lif'" in remark for remark in exported.remarks)
 
 
 def lif(*shape, threshold=1.0):

@@ -16,7 +16,7 @@ from hostref.connections.base import product  # noqa: E402
 from hostref.connections.expanded import ExpandedOperator  # noqa: E402
 from hostref.eggroll import LowRankStrategy  # noqa: E402
 from hostref.full_rank import FullRankStrategy  # noqa: E402
-from hostref.neuron import CHIP  # noqa: E402
+from hostref.rounding import CHIP  # noqa: E402
 from hostref.settings import BpttSettings, NetworkSettings  # noqa: E402
 from neurosim.chip import profiles  # noqa: E402
 from neurosim.chip.emulator import Chip, Probe  # noqa: E402

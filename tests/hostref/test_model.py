@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch", reason='needs the extra "reference" (torch)
 
 from hostref import twin  # noqa: E402
 from hostref.agreement import agree  # noqa: E402
-from hostref.neuron import CHIP  # noqa: E402
+from hostref.rounding import CHIP  # noqa: E402
 from neurosim.network import Network, NetworkError, Noise, Population, Weights  # noqa: E402
 
 

@@ -1,7 +1,6 @@
 """Settings: checks, and the integers that they stand for."""
 
 import itertools
-from dataclasses import dataclass
 from fractions import Fraction
 from math import log2
 
@@ -12,7 +11,6 @@ from pydantic import ValidationError
 
 from learning.recipes import RECIPES
 from learning.rules import registry
-from learning.rules.eggroll import Eggroll
 from learning.settings import Settings, TrainingSchedules, network, noise, readout
 from neurosim.kernels.rules.weight_update import RATE_BITS
 from neurosim.population.layout import NoiseSpec, check_noise, check_trainable
@@ -333,20 +331,3 @@ def test_every_optional_setting_has_a_rule_that_reads_it():
     fields = registry.optional()
     assert fields <= set(Settings.model_fields)
     assert {"rank", "noise_window", "shaping", "sigma_output"} <= fields
-
-
-def test_a_rule_from_elsewhere_trains(monkeypatch):
-    """A rule is one object and one entry in the registry."""
-
-    @dataclass(frozen=True)
-    class HalfNoise(Eggroll):
-        name: str = "half-noise"
-
-        def scale(self, sigma, unit, settings):
-            return super().scale(sigma / 2, unit, settings)
-
-    monkeypatch.setitem(registry.HIDDEN, "half-noise", HalfNoise())
-    plain = Settings(sigma=8, sigma_output=4)
-    toy = Settings(sigma=16, sigma_output=8, method="half-noise")
-    net = network(plain, 20, 3)
-    assert noise(toy, net) == noise(plain, net)

@@ -10,6 +10,7 @@ from neurosim.chip import profiles, wiring
 from neurosim.chip.emulator import Chip, Probe
 from neurosim.kernels.chip import neuron as chip_neuron
 from neurosim.kernels.chip import synapse as chip_synapse
+from neurosim.kernels.neurons.registry import KERNELS
 from neurosim.network import Network, Population
 
 QUICK = settings(
@@ -63,31 +64,45 @@ def test_compartments_are_updated_alike(case, seed):
     rng = np.random.default_rng(seed)
     registers = wiring.registers(network, profile)
     neurons = registers.du.size
+    adaptive = np.concatenate([[p.model.name != "lif"] * p.neurons for p in network.populations])
     u, v = (rng.integers(-(1 << 23), 1 << 23, neurons) for _ in range(2))
     dead = rng.integers(0, 3, neurons)
-    b = rng.integers(0, 1 << 23, neurons)
+    own = np.where(adaptive, rng.integers(0, 1 << 23, neurons), 0)[None]
     a = rng.integers(-(1 << 22), 1 << 22, neurons)
     x = rng.integers(-127, 128, neurons)
     done = []
-    for update in (chip_neuron.update_neurons, chip_neuron.update_neurons.py_func):
-        state = [array.copy() for array in (u, v, dead, b, a)]
+    for compiled in (True, False):
+        state = [array.copy() for array in (u, v, dead, own, a)]
         seen, counts = np.zeros(neurons, np.int64), np.zeros(chip_neuron.COUNTERS, np.int64)
-        events, values = np.zeros(neurons, np.int32), np.zeros(neurons, np.int32)
-        fired = update(
-            registers, profile.rules, *state, x, seen, 0, neurons, events, values, counts
-        )
-        done.append([*state, seen, counts, events[:fired], values[:fired]])
+        listed, first = [], 0
+        for population in network.populations:
+            update = chip_neuron.compile_update(KERNELS[population.model.name])
+            update = update if compiled else update.py_func
+            events, values = np.zeros(neurons, np.int32), np.zeros(neurons, np.int32)
+            last = first + population.neurons
+            fired = update(
+                registers, profile.rules, *state, x, seen, first, last, events, values, counts
+            )
+            listed += [events[:fired], values[:fired]]
+            first = last
+        done.append([*state, seen, counts, *listed])
     for compiled, python in zip(*done, strict=True):
         assert np.array_equal(compiled, python)
     naive = [
         naive_chip.Neuron(p, i, profile, 0) for p in network.populations for i in range(p.neurons)
     ]
+    after = (*done[0][:3], done[0][3][0])
     for n, neuron in enumerate(naive):
-        neuron.u, neuron.v, neuron.dead, neuron.b = int(u[n]), int(v[n]), int(dead[n]), int(b[n])
+        neuron.u, neuron.v, neuron.dead, neuron.b = (
+            int(u[n]),
+            int(v[n]),
+            int(dead[n]),
+            int(own[0, n]),
+        )
         # no number of a step is congruent to the offset of a reset that never comes
         number = neuron.population.reset_offset
         got = neuron.step(int(a[n]), int(x[n]), number)
-        assert (neuron.u, neuron.v, neuron.dead, neuron.b) == tuple(int(s[n]) for s in done[0][:4])
+        assert (neuron.u, neuron.v, neuron.dead, neuron.b) == tuple(int(s[n]) for s in after)
         assert got[0] == done[0][4][n]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from neurosim.export.hdl import capabilities
 from neurosim.export.memory_images import ImageError
-from neurosim.kernels.neurons.lif import STATES_PER_SUM
+from neurosim.kernels.neurons.integration import STATES_PER_SUM
 from neurosim.network import Network
 from neurosim.population.evaluator import ReadoutSpec
 from neurosim.population.layout import source_words

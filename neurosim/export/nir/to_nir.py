@@ -29,7 +29,7 @@ from neurosim import limits
 from neurosim.chip.synapses import Dense, check_synapses
 from neurosim.export.nir.connections import operator_of, pieces
 from neurosim.export.nir.file_io import library
-from neurosim.network import AdaptiveLif, Network, Population
+from neurosim.network import Lif, Network, Population
 from neurosim.network.connections import SumPool2d
 from neurosim.network.serialise import describe, part_fields
 
@@ -231,9 +231,9 @@ def _outputs(network: Network) -> list[str]:
 
 def _remarks(network: Network) -> list[str]:
     found = [
-        f"population {population.name!r}: its adaptive threshold is known to this project alone"
+        f"population {population.name!r}: model {population.model.name!r} is known to this project alone"
         for population in network.populations
-        if isinstance(population.model, AdaptiveLif)
+        if not isinstance(population.model, Lif)
     ]
     found += [
         f"population {population.name!r}: {register} is known to this project alone"

@@ -4,14 +4,14 @@
     u[t]    = limit_current(D(u[t-1], du) + a)                  effective du, 0..4096
     drive   = limit_drive(u[t] + bias + noise)
     v[t]    = limit_voltage(D(v[t-1], dv) + drive)              0 during dead steps
-    b[t]    = limit(D(b[t-1], fall) + rise * (s[t-1] > 0))      adaptive neurons; 0 otherwise
-    s[t]    = +1 if v[t] > vth + b[t], -1 if v[t] < vth_low     strictly
-    v[t]    = 0 where s[t]
+    s[t]    = +1 where the neuron model fires, which resets v (kernels/neurons): LIF where v[t] > vth, to 0
+              -1 where v[t] < vth_low, strictly; v[t] = 0
 
 The registers are read as int64, wide enough for every rule: the widest number is brian2-loihi's
 unlimited v times 4096. The rule codes are those of `neurosim/chip/profiles.py`, with their sources.
 """
 
+from functools import cache
 from typing import Any, NamedTuple
 
 from numba import int32, int64, uint64
@@ -19,6 +19,7 @@ from numba import int32, int64, uint64
 from neurosim import limits
 from neurosim.kernels.compilation import kernel
 from neurosim.kernels.generator import LAYER_BITS, LOW, philox4x32
+from neurosim.kernels.neurons.model import NeuronKernel, compile_gather, compile_scatter
 
 UNLIMITED, SATURATE, WRAP, WRAP_ONCE, WRAP_32 = range(5)
 """Overflow rules of a register; WRAP_32 is a 32-bit register, for v followed by saturation."""
@@ -60,8 +61,8 @@ class Registers(NamedTuple):
     """One int64 (neuron,) array per register; effective decays 0..4096; thresholds in units of v.
 
     vth_low is below every v for a neuron that is not ternary; dead is the number of steps after a
-    spike in which v stays 0; noise is 0 for none, 1 on the input, 2 on u + bias; rise is the increment per
-    spike of the threshold of an adaptive neuron, fall its decay.
+    spike in which v stays 0; noise is 0 for none, 1 on the input, 2 on u + bias; own (register, neuron)
+    are the registers of the neuron models.
     """
 
     du: Any
@@ -75,8 +76,7 @@ class Registers(NamedTuple):
     noise: Any
     noise_exp: Any
     noise_offset: Any
-    rise: Any
-    fall: Any
+    own: Any
 
 
 @kernel
@@ -175,64 +175,74 @@ def draw_noise(out, first, last, population, sample, step, seed):
                 out[neuron] = int64((word * uint64(255)) >> uint64(32)) - 127
 
 
-@kernel
-def update_neurons(
-    registers, rules, u, v, dead, b, a, x, seen, first, last, events, values, counts
-):
-    """Update compartments first..last-1 and list the spikes; returns how many there are.
+@cache
+def compile_update(model: NeuronKernel) -> Any:
+    """`update_neurons` for a neuron model."""
+    fire = model.fire
+    own_of, registers_of = compile_gather(model.variables), compile_gather(model.registers)
+    write_own = compile_scatter(model.variables)
 
-    u, v, dead   int64 (neuron,)  state, written
-    b            int64 (neuron,)  rise of adaptive thresholds in this step; written: in the next
-    a            int64 (neuron,)  synaptic input in units of u; on return the value of the accumulator
-    x            int64 (neuron,)  noise draws
-    seen         int64 (neuron,)  v before the reset, written
-    events       int32            numbers of the neurons that fired, counted from `first`; values: +1 or -1
-    """
-    fired = 0
-    in_over, u_over, drive_over, v_over, active = int64(0), int64(0), int64(0), int64(0), int64(0)
-    for n in range(first, last):
-        before = u[n] | v[n]
-        drive = registers.bias[n]
-        if registers.noise[n] != 0:
-            noise = scaled_noise(x[n], registers.noise_exp[n], registers.noise_offset[n])
-            if registers.noise[n] == 1:
-                a[n] += noise
-            else:
-                drive += noise
-        a[n], over = limit_input(a[n], rules.input)
-        in_over += over
-        u[n], over = limit_current(decay_wide(u[n], registers.du[n]) + a[n], rules.current)
-        u_over += over
-        drive, over = limit_drive(u[n] + drive, rules.drive)
-        drive_over += over
-        now, over = limit_voltage(
-            decay_wide(v[n], registers.dv[n]) + drive,
-            registers.vmin[n],
-            registers.vmax[n],
-            rules.voltage,
-        )
-        v_over += over
-        if dead[n] > 0:
-            dead[n] -= 1
-            now = int64(0)
-        seen[n] = now
-        active += int64((before | u[n] | now) != 0)
-        edge = registers.vth[n] + b[n]
-        b[n] = decay_wide(b[n], registers.fall[n])
-        if now > edge or now < registers.vth_low[n]:
-            events[fired] = int32(n - first)
-            values[fired] = int32(1) if now > edge else int32(-1)
-            if now > edge:
-                b[n] = min(b[n] + registers.rise[n], limits.STATE_MAX)
-            fired += 1
-            dead[n] = registers.dead[n]
-            now = int64(0)
-        v[n] = now
-    counts[INPUT_OVERFLOW] += in_over
-    counts[CURRENT_OVERFLOW] += u_over
-    counts[DRIVE_OVERFLOW] += drive_over
-    counts[VOLTAGE_OVERFLOW] += v_over
-    counts[ACTIVE_UPDATES] += active
-    counts[INACTIVE_UPDATES] += last - first - active
-    counts[SPIKES] += fired
-    return fired
+    @kernel
+    def update_neurons(
+        registers, rules, u, v, dead, own, a, x, seen, first, last, events, values, counts
+    ):
+        """Update compartments first..last-1 and list the spikes; returns how many there are.
+
+        u, v, dead   int64 (neuron,)  state, written
+        own          int64 (variable, neuron)  the model's variables in this step; written: in the next
+        a            int64 (neuron,)  synaptic input in units of u; on return the value of the accumulator
+        x            int64 (neuron,)  noise draws
+        seen         int64 (neuron,)  v before the reset, written
+        events       int32            numbers of the neurons that fired, counted from `first`
+        values       int32            +1 or -1
+        """
+        fired = 0
+        in_over, u_over, drive_over, v_over = int64(0), int64(0), int64(0), int64(0)
+        active = int64(0)
+        for n in range(first, last):
+            before = u[n] | v[n]
+            drive = registers.bias[n]
+            if registers.noise[n] != 0:
+                noise = scaled_noise(x[n], registers.noise_exp[n], registers.noise_offset[n])
+                if registers.noise[n] == 1:
+                    a[n] += noise
+                else:
+                    drive += noise
+            a[n], over = limit_input(a[n], rules.input)
+            in_over += over
+            u[n], over = limit_current(decay_wide(u[n], registers.du[n]) + a[n], rules.current)
+            u_over += over
+            drive, over = limit_drive(u[n] + drive, rules.drive)
+            drive_over += over
+            now, over = limit_voltage(
+                decay_wide(v[n], registers.dv[n]) + drive,
+                registers.vmin[n],
+                registers.vmax[n],
+                rules.voltage,
+            )
+            v_over += over
+            if dead[n] > 0:
+                dead[n] -= 1
+                now = int64(0)
+            seen[n] = now
+            active += int64((before | u[n] | now) != 0)
+            done = fire(now, registers.vth[n], own_of(own, n), registers_of(registers.own, n))
+            write_own(own, n, done.own)
+            v[n] = done.v
+            if done.spikes or now < registers.vth_low[n]:
+                events[fired] = int32(n - first)
+                values[fired] = int32(1) if done.spikes else int32(-1)
+                if not done.spikes:
+                    v[n] = int64(0)
+                fired += 1
+                dead[n] = registers.dead[n]
+        counts[INPUT_OVERFLOW] += in_over
+        counts[CURRENT_OVERFLOW] += u_over
+        counts[DRIVE_OVERFLOW] += drive_over
+        counts[VOLTAGE_OVERFLOW] += v_over
+        counts[ACTIVE_UPDATES] += active
+        counts[INACTIVE_UPDATES] += last - first - active
+        counts[SPIKES] += fired
+        return fired
+
+    return update_neurons

@@ -11,6 +11,7 @@ threads: the bits are the same for any number of threads, and no second copy of 
 parallel loop.
 """
 
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,11 +25,12 @@ from neurosim.kernels.chip.neuron import (
     MESSAGES,
     RELAY_OPERATIONS,
     SYNAPTIC_OPERATIONS,
+    compile_update,
     draw_noise,
-    update_neurons,
 )
 from neurosim.kernels.chip.synapse import deposit, list_bits, list_values
-from neurosim.kernels.compilation import kernel
+from neurosim.kernels.compilation import inlined, kernel
+from neurosim.kernels.neurons.model import NeuronKernel
 
 PROBE_CURRENT, PROBE_U, PROBE_V, PROBE_V_BEFORE = range(4)
 
@@ -41,6 +43,7 @@ class Groups(NamedTuple):
     projections       (group + 1,) projections of group g are projections[g] .. projections[g+1]-1
     axon              number of the group's first source in `routes`
     reset_interval, reset_offset, noisy     populations only
+    model             of a population: its place in the neuron models of `compile_run`
     routes            int64 (source, 3): messages of a spike, its hops east-west and north-south
     inputs            number of groups that are inputs: int64 (1,)
     """
@@ -53,6 +56,7 @@ class Groups(NamedTuple):
     reset_interval: Any
     reset_offset: Any
     noisy: Any
+    model: Any
     routes: Any
     inputs: Any
 
@@ -61,7 +65,7 @@ class State(NamedTuple):
     """State of the chip, one row per sample; all int64.
 
     u, v, dead  (sample, neuron)        dead: steps for which v stays 0
-    b           (sample, neuron)        rise of adaptive thresholds
+    own         (sample, variable, neuron)  variables of the neuron models
     ring        (sample, slot, neuron)  currents of future steps, slot (step % slots)
     step        (sample,)               number of the next step
     number      (sample,)               of the sample, for its noise
@@ -70,7 +74,7 @@ class State(NamedTuple):
     u: Any
     v: Any
     dead: Any
-    b: Any
+    own: Any
     ring: Any
     step: Any
     number: Any
@@ -157,133 +161,93 @@ def copy_probes(probes, local, a, u, v, seen, out):
                 out[start + i] = seen[n]
 
 
-@kernel
-def run_sample(
-    groups,
-    projections,
-    registers,
-    rules,
-    state,
-    sample,
-    stimulus,
-    noise,
-    seed,
-    probes,
-    totals,
-    spikes,
-    counts,
-    out,
-):
-    """All steps of one sample; see `run_samples`."""
-    bits, graded = stimulus
-    u, v, dead, ring = state.u[sample], state.v[sample], state.dead[sample], state.ring[sample]
-    b = state.b[sample]
-    a, x, seen = np.zeros_like(u), np.zeros_like(u), np.zeros_like(u)
-    capacity = max(64 * bits.shape[2], graded.shape[2], u.size) + 64
-    events, values = np.empty(capacity, np.int32), np.empty(capacity, np.int32)
-    for local in range(spikes.shape[1]):
-        step = state.step[sample]
-        send_inputs(
-            groups,
-            projections,
-            bits[sample, local],
-            graded[sample, local],
-            ring,
-            step,
-            events,
-            values,
-            totals,
-            counts[sample, local],
-        )
-        for group in range(groups.inputs[0], groups.first.size):
-            first, last = groups.first[group], groups.last[group]
-            take(ring[step % ring.shape[0]], a, first, last)
-            interval = groups.reset_interval[group]
-            if interval > 0 and (step + 1) % interval == groups.reset_offset[group] % interval:
-                u[first:last] = 0
-                v[first:last] = 0
-                b[first:last] = 0
-            if groups.noisy[group] != 0:
-                if noise.shape[1] > 0:
-                    x[first:last] = noise[0, local, first:last]
-                else:
-                    draw_noise(x, first, last, group, state.number[sample], step, seed)
-            count = update_neurons(
-                registers,
-                rules,
-                u,
-                v,
-                dead,
-                b,
-                a,
-                x,
-                seen,
-                first,
-                last,
-                events,
-                values,
-                counts[sample, local],
-            )
-            for e in range(count):
-                spikes[sample, local, first + events[e]] = values[e]
-            send(
-                groups,
-                projections,
-                group,
-                ring,
-                step,
-                events,
-                values,
-                count,
-                totals,
-                counts[sample, local],
-            )
-        copy_probes(probes, local, a, u, v, seen, out[sample])
-        state.step[sample] = step + 1
+def _compile_choice(models):
+    """`update_neurons` of the model with the number `model`."""
+    update = compile_update(models[0])
+    if len(models) == 1:
+
+        @inlined
+        def only(model, *state):
+            return update(*state)
+
+        return only
+    others = _compile_choice(models[1:])
+
+    @inlined
+    def choose(model, *state):
+        if model == 0:
+            return update(*state)
+        return others(model - 1, *state)
+
+    return choose
 
 
-@kernel
-def run_samples(
-    groups,
-    projections,
-    registers,
-    rules,
-    state,
-    first,
-    last,
-    stimulus,
-    noise,
-    seed,
-    probes,
-    spikes,
-    counts,
-    out,
-):
-    """Samples first..last-1 of a batch; the caller gives each of its threads its own range.
+@cache
+def compile_run(models: tuple[NeuronKernel, ...]) -> Any:
+    """`run_samples` for networks of these neuron models."""
+    update_neurons = _compile_choice(models)
 
-    stimulus  bits uint64 (sample, step, word), graded int32 (sample, step, column)
-    noise     int64 (1, step, neuron) recorded draws, or (1, 0, 0) to draw from `seed`
-    spikes    int8 (sample, step, neuron), zeroed; counts int64 (sample, step, COUNTERS), zeroed
-    out       int64 (sample, probe value)
-    """
-    totals = (np.zeros(spikes.shape[2], np.int32), np.zeros(spikes.shape[2], np.int64))
-    for sample in range(first, last):
-        run_sample(
-            groups,
-            projections,
-            registers,
-            rules,
-            state,
-            sample,
-            stimulus,
-            noise,
-            seed,
-            probes,
-            totals,
-            spikes,
-            counts,
-            out,
-        )
+    @kernel
+    def run_sample(
+        groups, projections, registers, rules, state, sample, stimulus, noise, seed, probes, totals, spikes,
+        counts, out,
+    ):  # fmt: skip
+        """All steps of one sample; see `run_samples`."""
+        bits, graded = stimulus
+        u, v, dead, ring = state.u[sample], state.v[sample], state.dead[sample], state.ring[sample]
+        own = state.own[sample]
+        a, x, seen = np.zeros_like(u), np.zeros_like(u), np.zeros_like(u)
+        capacity = max(64 * bits.shape[2], graded.shape[2], u.size) + 64
+        events, values = np.empty(capacity, np.int32), np.empty(capacity, np.int32)
+        for local in range(spikes.shape[1]):
+            step, counted = state.step[sample], counts[sample, local]
+            send_inputs(
+                groups, projections, bits[sample, local], graded[sample, local], ring, step, events, values,
+                totals, counted,
+            )  # fmt: skip
+            for group in range(groups.inputs[0], groups.first.size):
+                first, last = groups.first[group], groups.last[group]
+                take(ring[step % ring.shape[0]], a, first, last)
+                interval = groups.reset_interval[group]
+                if interval > 0 and (step + 1) % interval == groups.reset_offset[group] % interval:
+                    u[first:last] = 0
+                    v[first:last] = 0
+                    own[:, first:last] = 0
+                if groups.noisy[group] != 0:
+                    if noise.shape[1] > 0:
+                        x[first:last] = noise[0, local, first:last]
+                    else:
+                        draw_noise(x, first, last, group, state.number[sample], step, seed)
+                count = update_neurons(
+                    groups.model[group], registers, rules, u, v, dead, own, a, x, seen, first, last, events,
+                    values, counted,
+                )  # fmt: skip
+                for e in range(count):
+                    spikes[sample, local, first + events[e]] = values[e]
+                send(groups, projections, group, ring, step, events, values, count, totals, counted)
+            copy_probes(probes, local, a, u, v, seen, out[sample])
+            state.step[sample] = step + 1
+
+    @kernel
+    def run_samples(
+        groups, projections, registers, rules, state, first, last, stimulus, noise, seed, probes, spikes,
+        counts, out,
+    ):  # fmt: skip
+        """Samples first..last-1 of a batch; the caller gives each of its threads its own range.
+
+        stimulus  bits uint64 (sample, step, word), graded int32 (sample, step, column)
+        noise     int64 (1, step, neuron) recorded draws, or (1, 0, 0) to draw from `seed`
+        spikes    int8 (sample, step, neuron), zeroed; counts int64 (sample, step, COUNTERS), zeroed
+        out       int64 (sample, probe value)
+        """
+        totals = (np.zeros(spikes.shape[2], np.int32), np.zeros(spikes.shape[2], np.int64))
+        for sample in range(first, last):
+            run_sample(
+                groups, projections, registers, rules, state, sample, stimulus, noise, seed, probes, totals,
+                spikes, counts, out,
+            )  # fmt: skip
+
+    return run_samples
 
 
 def empty_counts(samples: int, steps: int) -> np.ndarray:

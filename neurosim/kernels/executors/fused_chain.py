@@ -2,7 +2,7 @@
 
     for each pair:                        draw its directions once                    noise/weight_noise.py
         for each sample of its group:     current that all members share              connections/dense.py
-            for each hidden layer:        noise current, both members side by side    neurons/lif.py
+            for each hidden layer:        noise current, both members side by side    member_pair.py
     for thirty-two of these trials:
         the last layer, side by side                                                  output_batch.py
         fitness of each member            log-likelihood of the label                 readout.py
@@ -20,6 +20,20 @@ from numpy.typing import NDArray
 
 from neurosim.kernels.compilation import inlined, kernel
 from neurosim.kernels.connections.dense import LISTED, synaptic_current, tabled_current
+from neurosim.kernels.executors.member_pair import (
+    EVENT_ALIGNED,
+    NONE,
+    UNPERTURBED,
+    PairTrial,
+    Place,
+    is_plain,
+    near_threshold_mask,
+    run_aligned_first,
+    run_first,
+    run_pair,
+    run_unperturbed,
+    run_unperturbed_pair,
+)
 from neurosim.kernels.executors.output_batch import (
     BATCH_LANES,
     carry_noise,
@@ -30,21 +44,7 @@ from neurosim.kernels.executors.output_batch import (
     run_output_batch,
 )
 from neurosim.kernels.generator import lane_words
-from neurosim.kernels.neurons.lif import (
-    EVENT_ALIGNED,
-    NONE,
-    UNPERTURBED,
-    PairTrial,
-    Place,
-    decays_of,
-    is_plain,
-    near_threshold_mask,
-    run_aligned_first,
-    run_first,
-    run_pair,
-    run_unperturbed,
-    run_unperturbed_pair,
-)
+from neurosim.kernels.neurons.integration import decays_of
 from neurosim.kernels.noise.weight_noise import (
     draw_aligned,
     draw_direction,
@@ -91,7 +91,7 @@ class Chain(NamedTuple):
     shift: NDArray[np.int64]  # (layer,) `Connection.current_shift`
     bias: NDArray[np.int32]  # (layer, lane) added to v in each step
     threshold: NDArray[np.int32]  # (layer, lane)
-    decays: NDArray[np.int32]  # (layer, 4), see neurons/lif.py
+    decays: NDArray[np.int32]  # (layer, 4), see neurons/integration.py
     max_current: NDArray[np.int64]  # (layer,) bound of the synaptic current, from the weights
     headroom: NDArray[np.int64]  # (layer,) largest current that saturates neither u nor v
 
@@ -893,7 +893,7 @@ def near_threshold_masks(
     """Write the near-threshold masks of samples `begin` .. `end` - 1, of the unperturbed network.
 
     trains  uint64 (sample, layer, step, word) of `forward`
-    masks   uint16 (sample, layer, step, lane / 16), written: `lif.near_threshold_mask`
+    masks   uint16 (sample, layer, step, lane / 16), written: `member_pair.near_threshold_mask`
     """
     chain, scratch = _point_chain(chain_arrays), _point_scratch(scratch_arrays, PLUS)
     samples = _point_samples(sample_arrays)

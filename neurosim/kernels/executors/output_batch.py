@@ -1,7 +1,7 @@
 """Output batch: the last layer for thirty-two trials at once, one SIMD lane per trial.
 
     carry_noise       copy a pair's noise on the last layer to the lanes of its members
-    patterns          spikes of the layer before, in the lane of each trial (written by neurons/lif.py)
+    patterns          spikes of the layer before, in the lane of each trial (written by member_pair.py)
     run_output_batch  currents, noise and all steps of every neuron, of all lanes at once
     find_logits       logits and sums of the softmax of all lanes (kernels/readout.py)
 
@@ -19,13 +19,14 @@ from numpy.typing import NDArray
 
 from neurosim.kernels.compilation import inlined, kernel
 from neurosim.kernels.connections.dense import FIVE, SUBSETS
-from neurosim.kernels.neurons.lif import (
+from neurosim.kernels.executors.member_pair import Place
+from neurosim.kernels.neurons.integration import (
     STATES_PER_SUM,
-    Place,
     decays_of,
-    step_checked,
-    step_free,
+    integrate_checked,
+    integrate_free,
 )
+from neurosim.kernels.neurons.lif import fire
 from neurosim.kernels.noise.weight_noise import (
     FIRST,
     GRADED_OFFSET,
@@ -339,7 +340,7 @@ def _write_currents(chain, noise, steps, adds, outputs):
                 _write_current(noise, following, neurons, t, steps, adds, driven, b_0, b_1, outputs)
 
 
-def _compile_run(step):
+def _compile_run(integrate):
     @inlined
     def run(chain, steps, outputs):
         """All steps of every neuron: potentials, counts and saturated registers."""
@@ -360,17 +361,21 @@ def _compile_run(step):
                 potential_a, potential_b = zero, zero
                 for t in range(begin, min(begin + STATES_PER_SUM, steps)):
                     now = (neuron * steps + t) * BATCH_LANES
-                    u_a, v_a, spikes, edges = step(
-                        u_a, v_a, load(outputs.currents, now), bias_a, edge, decay_u, decay_v
+                    u_a, v_a, edges = integrate(
+                        u_a, v_a, load(outputs.currents, now), bias_a, decay_u, decay_v
                     )
-                    potential_a, edges_a = potential_a + v_a, edges_a + edges
-                    count_a = count_a + select(spikes, one, zero)
+                    fired = fire(v_a, edge, (), ())
+                    v_a, edges_a = fired.v, edges_a + edges
+                    potential_a = potential_a + v_a
+                    count_a = count_a + select(fired.spikes, one, zero)
                     now += WIDTH
-                    u_b, v_b, spikes, edges = step(
-                        u_b, v_b, load(outputs.currents, now), bias_b, edge, decay_u, decay_v
+                    u_b, v_b, edges = integrate(
+                        u_b, v_b, load(outputs.currents, now), bias_b, decay_u, decay_v
                     )
-                    potential_b, edges_b = potential_b + v_b, edges_b + edges
-                    count_b = count_b + select(spikes, one, zero)
+                    fired = fire(v_b, edge, (), ())
+                    v_b, edges_b = fired.v, edges_b + edges
+                    potential_b = potential_b + v_b
+                    count_b = count_b + select(fired.spikes, one, zero)
                 add_wide(outputs.potentials, at, potential_a)
                 add_wide(outputs.potentials, at + WIDTH, potential_b)
             store(outputs.counts, at, count_a)
@@ -381,8 +386,8 @@ def _compile_run(step):
     return run
 
 
-_run_checked = _compile_run(step_checked)
-_run_free = _compile_run(step_free)
+_run_checked = _compile_run(integrate_checked)
+_run_free = _compile_run(integrate_free)
 
 
 @kernel

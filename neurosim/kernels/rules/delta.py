@@ -16,7 +16,7 @@ from numba import int32, int64, uint16
 from neurosim import limits
 from neurosim.kernels.arithmetic import decay_towards_zero
 from neurosim.kernels.compilation import inlined, kernel
-from neurosim.kernels.neurons.lif import decays_of
+from neurosim.kernels.neurons.integration import decays_of
 from neurosim.kernels.simd import (
     WIDTH,
     load,

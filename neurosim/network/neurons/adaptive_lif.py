@@ -14,6 +14,10 @@ from typing import ClassVar
 from neurosim import limits
 from neurosim.network.errors import check_register
 
+LAYER_RISE, LAYER_DECAY = 0.5, 400
+"""In a layer described as `adaptive`, the threshold rises by half with each spike, and decays as fast as a
+membrane of beta 0.9; chosen here."""
+
 
 @dataclass(frozen=True)
 class AdaptiveLif:
@@ -22,7 +26,17 @@ class AdaptiveLif:
     rise: int
     decay: int
     name: ClassVar[str] = "adaptive_lif"
+    keyword: ClassVar[str] = "adaptive"
 
     def __post_init__(self) -> None:
         check_register("adaptive LIF", "rise", self.rise, limits.VTH_MANT)
         check_register("adaptive LIF", "decay", self.decay, limits.DECAY)
+
+    def registers(self) -> tuple[int, ...]:
+        """The increment per spike in units of v, and the decay."""
+        return self.rise << limits.STATE_SHIFT, self.decay
+
+    @classmethod
+    def for_threshold(cls, vth_mant: int) -> "AdaptiveLif":
+        """A threshold that rises by LAYER_RISE of itself."""
+        return cls(max(1, round(vth_mant * LAYER_RISE)), LAYER_DECAY)

@@ -7,27 +7,27 @@
 The trace of a neuron is the weighted sum of its spikes: the weight `kernel[t]` is the contribution of a spike
 in step t to the sum over steps of a readout's membrane (rules/layer_error.py).
 A layer's current is int16 sums of mantissas or int32, shifted left by `shift`, (trial, step, lane).
-A neuron model is a step of sixteen lanes: `compile_model` makes both kernels from it.
+`compile_layer` makes both kernels from that of a neuron model (kernels/neurons).
 """
 
+from functools import cache
 from typing import Any, NamedTuple
 
 from numba import int32, int64, uint8, uint16, uint64
 
-from neurosim.kernels.arithmetic import decay_towards_zero, prepare_decay, saturate
 from neurosim.kernels.compilation import inlined, kernel
 from neurosim.kernels.generator import (
     ALIGNED,
     draw_words,
     lane_words,
 )
-from neurosim.kernels.neurons.lif import (
+from neurosim.kernels.neurons.integration import (
     STATES_PER_SUM,
-    U_MULTIPLIER,
-    U_SHIFT,
-    V_MULTIPLIER,
-    V_SHIFT,
+    decays_of,
+    integrate_checked,
+    integrate_free,
 )
+from neurosim.kernels.neurons.model import NeuronKernel, near_bits
 from neurosim.kernels.simd import (
     WIDTH,
     add_wide,
@@ -44,10 +44,8 @@ from neurosim.kernels.simd import (
     total,
 )
 
-B_MULTIPLIER, B_SHIFT, B_RISE = 4, 5, 6
-NUMBERS = 7
-"""Indices in a layer's row of int32 numbers: the decays of u and v as in `lif`, the decay of an adaptive
-threshold, and its increment per spike in units of v."""
+DECAYS = 4
+"""Numbers of a layer before those of its model: the decays of u and v (kernels/neurons/integration.py)."""
 CREDIT_SHIFT = 5
 """Right shift of credits: as in rules/error_credit.py."""
 GAIN_SHIFT = 5
@@ -58,7 +56,7 @@ CHANGE_EDGE = (1 << 16) - 1
 
 class Registers(NamedTuple):
     """bias int32 (1, lane), or (trial, lane) where trials have biases of their own; threshold int32 (lane,),
-    the largest there is in lanes that are no neurons; numbers int32 (NUMBERS,)."""
+    2^30 in lanes that are no neurons; numbers int32: DECAYS of them, and the model's own registers."""
 
     bias: Any
     threshold: Any
@@ -66,89 +64,147 @@ class Registers(NamedTuple):
 
 
 class Neurons(NamedTuple):
-    """State of sixteen neurons."""
+    """State of sixteen neurons; own: the model's variables."""
 
     u: Any
     v: Any
-    b: Any
+    own: Any
 
 
 class Fixed(NamedTuple):
-    """Constants of sixteen neurons."""
+    """Constants of sixteen neurons; own: the model's registers."""
 
     bias: Any
-    edge: Any
+    threshold: Any
     decay_u: Any
     decay_v: Any
-    decay_b: Any
-    rise: Any
+    own: Any
 
 
 class Stepped(NamedTuple):
-    """Result of a step: state, v before the reset, effective threshold, spikes, saturated registers."""
+    """Result of a step: state, v before the reset, threshold in effect, spikes, saturated registers."""
 
     state: Neurons
     before: Any
-    edge: Any
+    threshold: Any
     spikes: Any
     edges: Any
 
 
-def _compile_step(checked, adaptive):
+class Parts(NamedTuple):
+    """What the kernels need of a neuron model, for sixteen neurons.
+
+    step(state, arriving, fixed), fixed(registers, trial, first), rest(), load(state, at, lanes)
+    store(state, at, lanes, neurons)
+    fields  rows of the state: u, v and the model's variables
+    """
+
+    step: Any
+    fixed: Any
+    rest: Any
+    load: Any
+    store: Any
+    fields: int
+
+
+def _compile_own(count):
+    """Compile rest, load and store of the model's own `count` variables."""
+    if count == 0:
+
+        @inlined
+        def no_rest():
+            return ()
+
+        @inlined
+        def load_none(state, at, lanes):
+            return ()
+
+        @inlined
+        def store_none(state, at, lanes, values):
+            pass
+
+        return no_rest, load_none, store_none
+    fewer_rest, fewer_load, fewer_store = _compile_own(count - 1)
+    last = count - 1
+
+    @inlined
+    def rest():
+        return (*fewer_rest(), splat(int32(0)))
+
+    @inlined
+    def load_own(state, at, lanes):
+        return (*fewer_load(state, at, lanes), load(state, at + last * lanes))
+
+    @inlined
+    def store_own(state, at, lanes, values):
+        fewer_store(state, at, lanes, values)
+        store(state, at + last * lanes, values[last])
+
+    return rest, load_own, store_own
+
+
+def _compile_numbers(count):
+    """Compile the reading of the model's own `count` registers."""
+    if count == 0:
+
+        @inlined
+        def nothing(numbers):
+            return ()
+
+        return nothing
+    fewer, at = _compile_numbers(count - 1), DECAYS + count - 1
+
+    @inlined
+    def own_numbers(numbers):
+        return (*fewer(numbers), numbers[at])
+
+    return own_numbers
+
+
+def _compile_parts(model, integrate):
+    fire, own_numbers = model.fire, _compile_numbers(model.registers)
+    rest_own, load_own, store_own = _compile_own(model.variables)
+
     @inlined
     def step(state, arriving, fixed):
         """One step of sixteen neurons with the input `arriving` of synapses and noise."""
-        zero, one = splat(int32(0)), splat(int32(1))
-        exact = arriving
-        if not fixed.decay_u.forgets:
-            exact = arriving + decay_towards_zero(state.u, fixed.decay_u)
-        u, edges = exact, zero
-        if checked:
-            u = saturate(exact)
-            edges = select(u != exact, one, zero)
-        full = decay_towards_zero(state.v, fixed.decay_v) + u + fixed.bias
-        v = full
-        if checked:
-            v = saturate(full)
-            edges = edges + select(v != full, one, zero)
-        edge, b = fixed.edge, state.b
-        if adaptive:
-            edge = edge + b
-        spikes = v > edge
-        if adaptive:
-            b = saturate(decay_towards_zero(b, fixed.decay_b) + select(spikes, fixed.rise, zero))
-        return Stepped(Neurons(u, select(spikes, zero, v), b), v, edge, spikes, edges)
+        u, v, edges = integrate(
+            state.u, state.v, arriving, fixed.bias, fixed.decay_u, fixed.decay_v
+        )
+        fired = fire(v, fixed.threshold, state.own, fixed.own)
+        return Stepped(Neurons(u, fired.v, fired.own), v, fired.threshold, fired.spikes, edges)
 
-    return step
+    @inlined
+    def fixed(registers, trial, first):
+        numbers = pointer(registers.numbers)
+        own = trial * registers.bias.shape[1] if registers.bias.shape[0] > 1 else 0
+        decay_u, decay_v = decays_of(numbers, int64(0))
+        return Fixed(
+            load(pointer(registers.bias), own + first),
+            load(pointer(registers.threshold), first),
+            decay_u,
+            decay_v,
+            own_numbers(numbers),
+        )
 
+    @inlined
+    def rest():
+        zero = splat(int32(0))
+        return Neurons(zero, zero, rest_own())
 
-@inlined
-def _fixed(registers, trial, first):
-    numbers = pointer(registers.numbers)
-    own = trial * registers.bias.shape[1] if registers.bias.shape[0] > 1 else 0
-    return Fixed(
-        load(pointer(registers.bias), own + first),
-        load(pointer(registers.threshold), first),
-        prepare_decay(numbers[U_MULTIPLIER], numbers[U_SHIFT]),
-        prepare_decay(numbers[V_MULTIPLIER], numbers[V_SHIFT]),
-        prepare_decay(numbers[B_MULTIPLIER], numbers[B_SHIFT]),
-        splat(numbers[B_RISE]),
-    )
+    @inlined
+    def load_state(state, at, lanes):
+        return Neurons(
+            load(state, at), load(state, at + lanes), load_own(state, at + 2 * lanes, lanes)
+        )
 
+    @inlined
+    def store_state(state, at, lanes, neurons):
+        store(state, at, neurons.u)
+        store(state, at + lanes, neurons.v)
+        store_own(state, at + 2 * lanes, lanes, neurons.own)
 
-@inlined
-def _rest():
-    zero = splat(int32(0))
-    return Neurons(zero, zero, zero)
-
-
-@inlined
-def _near(before, edge, window):
-    """Spike bits of the lanes whose v before the reset is within `window` of the threshold."""
-    one, zero = splat(int32(1)), splat(int32(0))
-    inside = select(before > edge - splat(window) - one, one, zero)
-    inside = select(edge + splat(window) + one > before, inside, zero)
-    return spike_bits(inside > zero)
+    return Parts(step, fixed, rest, load_state, store_state, 2 + model.variables)
 
 
 class Kept(NamedTuple):
@@ -157,7 +213,7 @@ class Kept(NamedTuple):
     masks       uint16 (trial, step, lane / 16), where `window` is above 0
     traces      int32 (trial, lane), where `traced`
     potentials, counts  int64 (trial, lane), where `read`: sums over steps of v after the reset, and of spikes
-    state       int32 (trial, 3, lane), where `goes_on`: u, v and b, read and written
+    state       int32 (trial, 2 + variable, lane), where `goes_on`: u, v and own, read and written
     saturated   int64 (trial,), added to
     """
 
@@ -173,7 +229,9 @@ class Kept(NamedTuple):
     saturated: Any
 
 
-def _compile_forward(step):
+def _compile_forward(parts):
+    step, fixed_of, rest, load_state, store_state, fields = parts
+
     @kernel
     def forward_layer(
         begin, end, first_step, last_step, steps, lanes, registers, current_array, shift, kernel_array,
@@ -189,18 +247,14 @@ def _compile_forward(step):
         potentials, counts = pointer(kept.potentials), pointer(kept.counts)
         zero, one = splat(int32(0)), splat(int32(1))
         scale = splat(int32(1) << int32(shift))
-        window, vectors = int32(kept.window), lanes // WIDTH
+        vectors = lanes // WIDTH
         for trial in range(begin, end):
             edges = zero
             for first in range(0, lanes, WIDTH):
-                fixed, now = _fixed(registers, trial, first), _rest()
-                at_state = trial * 3 * lanes + first
+                fixed, now = fixed_of(registers, trial, first), rest()
+                at_state = trial * fields * lanes + first
                 if kept.goes_on:
-                    now = Neurons(
-                        load(state, at_state),
-                        load(state, at_state + lanes),
-                        load(state, at_state + 2 * lanes),
-                    )
+                    now = load_state(state, at_state, lanes)
                 here = trial * lanes + first
                 trace = zero
                 if kept.goes_on and kept.traced:
@@ -218,7 +272,7 @@ def _compile_forward(step):
                         to = 4 * (trial * row + at + t * words) + first // WIDTH
                         out[to] = spike_bits(done.spikes)
                         if kept.window > 0:
-                            near = _near(done.before, done.edge, window)
+                            near = near_bits(done.before, done.threshold, kept.window)
                             masks[(trial * steps + t) * vectors + first // WIDTH] = near
                         if kept.traced:
                             trace = trace + select(done.spikes, splat(weigh[t]), zero)
@@ -231,9 +285,7 @@ def _compile_forward(step):
                 if kept.traced:
                     store(traces, here, trace)
                 if kept.goes_on:
-                    store(state, at_state, now.u)
-                    store(state, at_state + lanes, now.v)
-                    store(state, at_state + 2 * lanes, now.b)
+                    store_state(state, at_state, lanes, now)
             kept.saturated[trial] += total(edges)
 
     return forward_layer
@@ -279,7 +331,9 @@ def _clipped(value, edge):
     return select(zero - edge > value, zero - edge, value)
 
 
-def _compile_perturb(step):
+def _compile_perturb(parts):
+    step, fixed_of, rest = parts.step, parts.fixed, parts.rest
+
     @kernel
     def perturb_layer(
         begin, end, steps, lanes, neurons, registers, current_array, shift, kernel_array, masks_array,
@@ -326,7 +380,7 @@ def _compile_perturb(step):
                     direction, noise.generation, noise.seed,
                 )  # fmt: skip
             for first in range(0, lanes, WIDTH):
-                fixed = _fixed(registers, trial, first)
+                fixed = fixed_of(registers, trial, first)
                 error = load(errors, trial * lanes + first)
                 here = trial * steps * lanes + first
                 near = trial * steps * vectors + first // WIDTH
@@ -334,7 +388,7 @@ def _compile_perturb(step):
                 anything = zero
                 for pair in range(noise.pairs):
                     drawn = pair * steps * width + (first >> 6)
-                    plus, minus, change = _rest(), _rest(), zero
+                    plus, minus, change = rest(), rest(), zero
                     for t in range(steps):
                         shared = load(current, here + t * lanes) * scale
                         value = zero
@@ -395,8 +449,8 @@ def _any(errors, at, lanes):
     return total(found) != 0
 
 
-class Model(NamedTuple):
-    """The kernels of a neuron model, for registers that may saturate and for those that provably cannot."""
+class LayerKernels(NamedTuple):
+    """The kernels of a layer, for registers that may saturate and for those that provably cannot."""
 
     forward_checked: Any
     forward_free: Any
@@ -404,19 +458,17 @@ class Model(NamedTuple):
     perturb_free: Any
 
 
-def compile_model(make_step):
-    """The kernels of a model; `make_step(checked)` gives its `step`."""
-    checked, free = make_step(True), make_step(False)
-    return Model(
+@cache
+def compile_layer(model: NeuronKernel) -> LayerKernels:
+    """The kernels of a layer of this neuron model."""
+    checked = _compile_parts(model, integrate_checked)
+    free = _compile_parts(model, integrate_free) if model.contracts else checked
+    return LayerKernels(
         _compile_forward(checked),
         _compile_forward(free),
         _compile_perturb(checked),
         _compile_perturb(free),
     )
-
-
-LIF = compile_model(lambda checked: _compile_step(checked, False))
-ADAPTIVE_LIF = compile_model(lambda checked: _compile_step(checked, True))
 
 
 @kernel
