@@ -33,18 +33,8 @@ ODD: tuple[Any, ...] = (
 
 # --- events --------------------------------------------------------------------------------------
 
-SMALL, ATIS = (128, 128), (240, 256)
 EVENTS: dict[str, tuple[str, Callable[[], bytes]]] = {
-    "bin": (".bin", lambda: encoders.bin_file(random_events(400, ATIS, step=900))),
-    "dat": (".dat", lambda: encoders.dat_file(random_events(400, SMALL))),
-    "aedat2": (".aedat", lambda: encoders.aedat2_file(random_events(400, SMALL))),
-    "aedat3": (".aedat", lambda: encoders.aedat3_file(random_events(400, SMALL), 30)),
-    "evt2": (".raw", lambda: encoders.evt2_file(random_events(400, SMALL))),
-    "evt3": (".raw", lambda: encoders.evt3_file(random_events(400, (4, 600), step=2))),
-    "es": (".es", lambda: encoders.es_file(random_events(400, SMALL))),
-    "npy": (".npy", lambda: encoders.npy_file(random_events(400, SMALL))),
-    "npz": (".npz", lambda: encoders.npz_file(random_events(400, SMALL))),
-    "text": (".csv", lambda: encoders.text_file(random_events(200, SMALL))),
+    name: one for name, one in encoders.FILES.items() if name != "npz stored"
 }
 if importlib.util.find_spec("aedat") is not None:
     EVENTS["aedat4"] = (".aedat4", lambda: encoders.aedat4_file(random_events(150), packet=40))
@@ -552,7 +542,8 @@ def edited(document: Any, numbers: random.Random) -> Any:
 
 
 def _run(folder: Path) -> Path:
-    from learning.record import Config, RunFolder
+    from learning.config import Config
+    from learning.record import RunFolder
     from learning.settings import Settings
     from neurosim.population.state import initial_state, weights
 
@@ -613,6 +604,7 @@ def run_edited(folder: Path) -> Attempt:
     from learning import record
     from learning.record import CONFIG, METRICS, WEIGHTS, RunError, RunFolder, read_checkpoint
     from learning.training import make_chip
+    from neurosim.storage import content_sha256
 
     whole = _run(folder)
     raw = (whole / WEIGHTS).read_bytes()
@@ -636,7 +628,7 @@ def run_edited(folder: Path) -> Attempt:
         else:
             said = edited(content, numbers)
         metadata["tensors_sha256"] = record._tensors_sha256(kept)
-        text = json.dumps({**said, "sha256": record._digest(record._canonical(said))}) \
+        text = json.dumps({**said, "sha256": content_sha256(said)}) \
             if isinstance(said, dict) else json.dumps(said)  # fmt: skip
         (path / CONFIG).write_text(text)
         metadata["config_sha256"] = record._text_sha256(path / CONFIG)

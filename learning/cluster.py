@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from learning import replica
+from learning.config import Config
 from learning.evolution import Ask, Update
-from learning.record import Checkpoint, Config, RunFolder
+from learning.record import Checkpoint, RunFolder
 from learning.training import Report, Training
 from learning.worker_pool import ClusterError, Interrupted, Sent, WorkerPool
 from neurosim.data.datasets import Dataset

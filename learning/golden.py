@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from learning import golden_error
+from learning.config import Config
 from learning.evolution import Evolution
 from learning.golden_error import ByError
-from learning.record import Checkpoint, Config
+from learning.record import Checkpoint
 from learning.settings import Settings, noise
 from learning.shaping import LARGEST
 from learning.training import batch_of, make_chip
@@ -26,7 +27,7 @@ from neurosim.data.frames import Frames, select
 from neurosim.export.hdl.parameters import NO_LEARNING
 from neurosim.kernels.rules.delta import largest_trace
 from neurosim.network import Network
-from neurosim.population.bounds import largest_credit
+from neurosim.population.bounds import Shape, largest_credit
 from neurosim.population.state import MOMENTUM_MAX, SynapticState, weights
 from neurosim.population.update import Coefficients, Rates
 
@@ -165,9 +166,8 @@ def _by_error_parameters(settings: Settings, network: Network, window: int) -> d
     """Widths of what credit by error adds, from the largest numbers that there can be."""
     output = network.populations[-1]
     trace = largest_trace(int(output.each("du")[0]) + 1, int(output.each("dv")[0]), settings.steps)
-    credit = largest_credit(
-        network, noise(settings, network), settings.pairs, settings.groups, settings.steps
-    )
+    shape = Shape(settings.pairs, settings.groups, 1, settings.steps)
+    credit = largest_credit(network, noise(settings, network), shape)
     sums = max(
         settings.pairs * settings.steps * credit, settings.groups * trace * golden_error.ERROR_ONE
     )

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from learning import golden
-from learning.record import Checkpoint, Config, weights_sha256
+from learning.config import Config
+from learning.record import Checkpoint, weights_sha256
 from learning.settings import readout
 from neurosim.data.datasets import Dataset
 from neurosim.data.frames import select

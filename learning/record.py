@@ -22,43 +22,29 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from learning import record_checks
-from learning.rules.registry import unread
-from learning.settings import Settings, network
-from neurosim.data.sensor import Sensor
+from learning.config import FORMAT, READS, Config
+from learning.settings import Settings
 from neurosim.network import Network, NetworkError, Weights
-from neurosim.network.faults import Faults
-from neurosim.network.serialise import describe, network_of
 from neurosim.population.state import SynapticState
-from neurosim.storage import JsonError, atomic_path, kept_entries, parse_json, write_atomically
+from neurosim.storage import (
+    JsonError,
+    atomic_path,
+    content_sha256,
+    kept_entries,
+    parse_json,
+    write_atomically,
+)
 
-FORMAT = "neurosim-run/2"
-READS = (FORMAT, "neurosim-run/1")
-"""Formats that are read. The first names tensors by the number of a layer, not by its parameter, and may
-hold settings that no rule of the run read; those had no effect and are left at their defaults."""
 CONFIG, WEIGHTS, METRICS, SUMMARY = (
     "config.json",
     "weights.safetensors",
     "metrics.jsonl",
     "summary.json",
 )
-
 CURVE = "learning_curve.png"
 FILES = (CONFIG, WEIGHTS, METRICS, SUMMARY, CURVE)
 """Files that training writes into a run folder."""
 LOCK = ".lock"
-KNOWN = {
-    "format",
-    "settings",
-    "dataset_key",
-    "inputs",
-    "classes",
-    "network",
-    "begun_sha256",
-    "data",
-    "origin",
-    "faults",
-}
-"""Entries of the configuration."""
 
 
 class RunError(ValueError):
@@ -76,80 +62,6 @@ class Checkpoint(NamedTuple):
     weights: Weights
     generation: int
     seconds: float
-
-
-class DataAbout(NamedTuple):
-    """Properties of the data that a run keeps: class names, the sensor of the frames, the window."""
-
-    class_names: tuple[str, ...]
-    sensor: Sensor
-    window_us: int
-
-    def to_json(self) -> dict[str, Any]:
-        return {**self._asdict(), "sensor": self.sensor._asdict()}
-
-    @classmethod
-    def of_json(cls, content: dict[str, Any]) -> "DataAbout":
-        """Raises KeyError, TypeError and ValueError for other content."""
-        names, window = content["class_names"], content["window_us"]
-        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-            raise ValueError(f"class_names is {str(names)[:80]}; needed is a list of texts")
-        if type(window) is not int or window < 1:
-            raise ValueError(f"window_us is {window!r}; needed is a whole number above 0")
-        return cls(tuple(names), Sensor(**content["sensor"]), window)
-
-
-class Config(NamedTuple):
-    """Configuration of a run.
-
-    given         a network that the settings do not describe
-    about         properties of the data set; None in run folders written before they were kept
-    begun_sha256  `weights_sha256` of given initial weights; None where they are drawn from the seed
-    origin        how the weights came about where this project's learning did not make them, as "bptt"
-    faults        of the chip that the network is trained on; None for a sound chip
-    """
-
-    settings: Settings
-    dataset_key: str
-    inputs: int
-    classes: int
-    given: Network | None = None
-    about: DataAbout | None = None
-    begun_sha256: str | None = None
-    origin: str = ""
-    faults: Faults | None = None
-
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        """One a class: numbers where the run folder does not name them."""
-        return self.about.class_names if self.about else tuple(map(str, range(self.classes)))
-
-    def network(self) -> Network:
-        return self.given or network(self.settings, self.inputs, self.classes)
-
-    def to_json(self) -> bytes:
-        content = {
-            "format": FORMAT,
-            "settings": self.settings.model_dump(mode="json"),
-            "dataset_key": self.dataset_key,
-            "inputs": self.inputs,
-            "classes": self.classes,
-        }
-        if self.given is not None:
-            content["network"] = describe(self.given)
-        if self.begun_sha256 is not None:
-            content["begun_sha256"] = self.begun_sha256
-        if self.about is not None:
-            content["data"] = self.about.to_json()
-        if self.origin:
-            content["origin"] = self.origin
-        if self.faults is not None:
-            content["faults"] = str(self.faults)
-        return json.dumps({**content, "sha256": _digest(_canonical(content))}, indent=1).encode()
-
-
-def _canonical(content: dict[str, Any]) -> bytes:
-    return json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
 
 
 def _digest(*parts: bytes) -> str:
@@ -217,7 +129,7 @@ def _tensors_sha256(tensors: dict[str, NDArray[Any]]) -> str:
 
 
 def _header_sha256(header: dict[str, str]) -> str:
-    return _digest(_canonical({name: header[name] for name in header if name != "header_sha256"}))
+    return content_sha256({name: header[name] for name in header if name != "header_sha256"})
 
 
 class RunFolder:
@@ -450,14 +362,10 @@ def read_config(path: Path) -> Config:
             f"{file}: format is {content.get('format')!r}; this version reads {' and '.join(READS)}; "
             f"use the version that wrote it, or train again"
         )
-    try:
-        unchanged = _digest(_canonical(content)) == recorded
-    except UnicodeError:
-        unchanged = False
-    if not unchanged:
+    if content_sha256(content) != recorded:
         raise RunError(f"{file} was changed since it was written; restore it, or train again")
     try:
-        config = _config_of(content)
+        config = Config.of_json(content)
         if not config.network().graph:  # or an error, where its layers have no order
             raise ValueError("its network has no populations")
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
@@ -465,44 +373,6 @@ def read_config(path: Path) -> Config:
             f"{file}: {error}; it was written by another version, train again"
         ) from error
     return config
-
-
-def _config_of(content: dict[str, Any]) -> Config:
-    """The configuration that a checked file holds; ValueError where an entry is none."""
-    for name in ("inputs", "classes"):
-        if type(content[name]) is not int or not 1 <= content[name] <= 1 << 24:
-            raise ValueError(f"{name} is {content[name]!r}; allowed are 1..{1 << 24}")
-    optional = ("begun_sha256", "origin", "faults")
-    texts = ("dataset_key", *(name for name in optional if name in content))
-    for name in texts:
-        if not isinstance(content[name], str):
-            raise ValueError(f"{name} is {content[name]!r}; needed is text")
-    unknown = set(content) - KNOWN
-    if unknown:
-        raise ValueError(f"{sorted(unknown)} are not known")
-    config = Config(
-        _settings(content["settings"], content["format"]),
-        content["dataset_key"],
-        content["inputs"],
-        content["classes"],
-        network_of(content["network"]) if "network" in content else None,
-        DataAbout.of_json(content["data"]) if "data" in content else None,
-        content.get("begun_sha256"),
-        content.get("origin", ""),
-        Faults.of_text(content["faults"]) if "faults" in content else None,
-    )
-    if len(config.class_names) != config.classes:
-        raise ValueError(f"{len(config.class_names)} class names for {config.classes} classes")
-    return config
-
-
-def _settings(given: dict[str, Any], form: str) -> Settings:
-    """Settings as a run folder holds them."""
-    if form == READS[1]:
-        fields = Settings.model_fields
-        unvalidated = Settings.model_construct(**given)
-        given = {**given, **{name: fields[name].default for name in unread(unvalidated)}}
-    return Settings.model_validate(given)
 
 
 def read_checkpoint(path: Path) -> tuple[Config, Checkpoint]:

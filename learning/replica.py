@@ -21,8 +21,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from learning.config import Config
 from learning.evolution import Update
-from learning.record import Config
 from learning.settings import Settings
 from learning.training import Training, chip_of
 from neurosim import threads

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from learning import intervals
 from learning.batches import offsets
+from learning.config import Config, DataAbout
 from learning.evolution import Ask, Evolution, Update
 from learning.layered import (
     advice,
@@ -31,15 +32,7 @@ from learning.layered import (
     layered_network,
     rate,
 )
-from learning.record import (
-    Checkpoint,
-    Config,
-    DataAbout,
-    RunError,
-    RunFolder,
-    read_checkpoint,
-    weights_sha256,
-)
+from learning.record import Checkpoint, RunError, RunFolder, read_checkpoint, weights_sha256
 from learning.rules.registry import rules_of
 from learning.settings import Settings, fresh_state, noise, readout
 from neurosim.data.datasets import Dataset

@@ -20,8 +20,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from learning import replica
+from learning.config import Config
 from learning.evolution import Update
-from learning.record import Config
 from neurosim.population.state import SynapticState
 
 CONNECT_SECONDS = 10

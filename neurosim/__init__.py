@@ -13,8 +13,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from learning.config import Config
     from learning.recipes import RECIPES
-    from learning.record import Config, RunFolder
+    from learning.record import RunFolder
     from learning.record import read_checkpoint as load_run
     from learning.settings import Settings
     from learning.training import Training, start
@@ -50,7 +51,7 @@ _HOME: dict[str, tuple[str, str | None]] = {
     **{name: ("neurosim.network", name) for name in _NETWORK},
     "Batch": ("neurosim.population.batch", "Batch"),
     "Chip": ("neurosim.chip.emulator", "Chip"),
-    "Config": ("learning.record", "Config"),
+    "Config": ("learning.config", "Config"),
     "Evaluator": ("neurosim.population.evaluator", "Evaluator"),
     "Faults": ("neurosim.network.faults", "Faults"),
     "Frames": ("neurosim.data.frames", "Frames"),

@@ -4,6 +4,7 @@ import io
 import struct
 
 import numpy as np
+from event_strategies import random_events
 
 AEDAT2_HEAD = b"#!AER-DAT2.0\r\n# This is a raw AE data file - do not edit\r\n"
 AEDAT3_HEAD = (
@@ -211,3 +212,19 @@ def aedat4_file(events, packet=50, sensor=(128, 128)):
         body += struct.pack("<iI", 8, 8) + struct.pack("<II", 0, len(part)) + records.tobytes()
         out.append(struct.pack("<iiI", 0, len(body) + 4, len(body)) + body)
     return b"".join(out)
+
+
+FILES = {
+    "bin": (".bin", lambda: bin_file(random_events(400, (240, 256), step=900))),
+    "dat": (".dat", lambda: dat_file(random_events(400))),
+    "aedat2": (".aedat", lambda: aedat2_file(random_events(400))),
+    "aedat3": (".aedat", lambda: aedat3_file(random_events(400), 30)),
+    "evt2": (".raw", lambda: evt2_file(random_events(400))),
+    "evt3": (".raw", lambda: evt3_file(random_events(400, (4, 600), step=2))),
+    "es": (".es", lambda: es_file(random_events(400))),
+    "npy": (".npy", lambda: npy_file(random_events(400))),
+    "npz": (".npz", lambda: npz_file(random_events(400))),
+    "npz stored": (".npz", lambda: npz_file(random_events(100), False)),
+    "text": (".csv", lambda: text_file(random_events(200))),
+}
+"""By name of a format: suffix and a whole file."""

@@ -1,11 +1,9 @@
 """Random graphs of layers of all kinds, small enough for the naive oracle."""
 
-from typing import NamedTuple
-
 import numpy as np
 from hypothesis import strategies as st
+from strategies import Case
 
-from neurosim.data.frames import Frames, pack
 from neurosim.network import (
     AdaptiveLif,
     Connection,
@@ -21,19 +19,6 @@ from neurosim.network import (
     Weights,
 )
 from neurosim.network.shapes import size_of
-
-
-class GraphCase(NamedTuple):
-    """A graph with what it holds and what it is shown."""
-
-    network: Network
-    weights: Weights
-    dense: np.ndarray
-    labels: np.ndarray
-
-    @property
-    def frames(self) -> Frames:
-        return pack(self.dense, self.labels)
 
 
 @st.composite
@@ -138,4 +123,4 @@ def graph_cases(draw, samples=3, steps=4, **more):
         ),
     )
     labels = numbers.integers(0, classes, shape[0]).astype(np.uint8)
-    return GraphCase(network, weights, dense.astype(np.uint8), labels)
+    return Case(network, weights, dense.astype(np.uint8), labels)

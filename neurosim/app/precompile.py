@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from learning.record import Config
+from learning.config import Config
 from learning.settings import Settings
 
 WORKERS = 3

@@ -78,11 +78,6 @@ class Placement(NamedTuple):
         """The cores of one population."""
         return tuple(core for core in self.cores if core.population == population)
 
-    def busiest_share(self, population: str) -> float:
-        """Fraction of the population on its fullest core."""
-        sizes = [core.last - core.first for core in self.of(population)]
-        return max(sizes) / sum(sizes)
-
 
 def _used(population: Population, fans: Sequence[Fan], first: int, last: int) -> dict[str, int]:
     """Resources of a core that neurons first..last-1 use, apart from output axons."""

@@ -1,10 +1,9 @@
-"""Overflow bounds of sums and coefficients, and what each rule requires; checked before training.
+"""Overflow bounds of sums and coefficients, and what each rule requires; checked once for a training.
 
 The sum of a synapse has 32 bits, the term that the directions of a group add per spike 16, a coefficient 8.
 """
 
-import numpy as np
-from numpy.typing import NDArray
+from typing import NamedTuple
 
 from neurosim.kernels.noise import weight_noise
 from neurosim.kernels.rules import delta
@@ -14,6 +13,29 @@ from neurosim.population.layout import NoiseSpec
 INT16_MAX, INT32_MAX = (1 << 15) - 1, (1 << 31) - 1
 COEFFICIENT = 128
 """Bound above every |coefficient|."""
+
+
+class Shape(NamedTuple):
+    """What bounds depend on beside network and noise: pairs, groups, samples of a group, steps.
+
+    groups is 0 for an update without samples.
+    """
+
+    pairs: int
+    groups: int
+    samples: int
+    steps: int
+
+
+class Bounds(NamedTuple):
+    """Bounds of a training, for generations of one shape.
+
+    credit  largest |credit|; 0 where no credits are made
+    """
+
+    shape: Shape
+    noise: NoiseSpec
+    credit: int
 
 
 def _number(spec: NoiseSpec) -> int:
@@ -33,14 +55,14 @@ def check_update_sums(spec: NoiseSpec, pairs: int, steps: int) -> None:
         )
 
 
-def check_terms(spec: NoiseSpec, pairs: int, groups: NDArray[np.int64]) -> None:
+def check_terms(spec: NoiseSpec, shape: Shape) -> None:
     """Raise NetworkError if the term that a group of pairs adds per spike could exceed 16 bits."""
     if not any(spec.aligned):
         return
-    each, largest = pairs // len(groups), spec.directions * _number(spec) * COEFFICIENT
-    if groups.shape[1] != 1 or each * largest > INT16_MAX:
+    each, largest = shape.pairs // shape.groups, spec.directions * _number(spec) * COEFFICIENT
+    if shape.samples != 1 or each * largest > INT16_MAX:
         raise NetworkError(
-            f"event-aligned noise with {groups.shape[1]} samples and {each} pairs a group; "
+            f"event-aligned noise with {shape.samples} samples and {each} pairs a group; "
             f"allowed are 1 sample and {INT16_MAX // largest} pairs"
         )
 
@@ -60,8 +82,9 @@ def check_traces(network: Network, steps: int, samples: int) -> None:
         )
 
 
-def largest_credit(network: Network, spec: NoiseSpec, pairs: int, groups: int, steps: int) -> int:
+def largest_credit(network: Network, spec: NoiseSpec, shape: Shape) -> int:
     """Largest |credit|, so that the term of a group per spike fits 16 bits, and the sum of a synapse 32."""
+    pairs, groups, _, steps = shape
     connection, classes = network.layers[-1][0], network.populations[-1].neurons
     # the errors of a sample add up to at most ±ERROR_ONE, and half a unit for each rounding
     errors = min(classes * delta.ERROR_ONE, 2 * delta.ERROR_ONE + (classes + 1) // 2)
@@ -79,6 +102,20 @@ def largest_credit(network: Network, spec: NoiseSpec, pairs: int, groups: int, s
             f"credit: its sums have 32 bits; use fewer pairs or steps"
         )
     return found
+
+
+def bounds_of(
+    network: Network, spec: NoiseSpec, shape: Shape, *, by_credit: bool, by_error: bool
+) -> Bounds:
+    """Check that no sum of a generation of this shape overflows; NetworkError names the one that could."""
+    if not by_credit:  # credits are kept small enough
+        check_update_sums(spec, shape.pairs, shape.steps)
+    if not shape.groups:
+        return Bounds(shape, spec, 0)
+    check_terms(spec, shape)
+    if by_error:
+        check_traces(network, shape.steps, shape.groups * shape.samples)
+    return Bounds(shape, spec, largest_credit(network, spec, shape) if by_credit else 0)
 
 
 def check_credit(network: Network, spec: NoiseSpec) -> None:

@@ -24,13 +24,7 @@ from neurosim.kernels.executors import fused_chain, output_batch
 from neurosim.kernels.simd import empty
 from neurosim.network import Network, NetworkError, Weights, check_weights
 from neurosim.population.batch import SAMPLES_AT_ONCE, Batch
-from neurosim.population.bounds import (
-    check_credit,
-    check_terms,
-    check_traces,
-    check_update_sums,
-    largest_credit,
-)
+from neurosim.population.bounds import Bounds, Shape, bounds_of, check_credit
 from neurosim.population.layout import NoiseSpec, check_noise, check_trainable, lay_out
 from neurosim.population.rules import Signal, check_signals
 from neurosim.population.state import (
@@ -134,6 +128,7 @@ class Evaluator:
         signals = (Signal.FITNESS,) * layers if signals is None else signals
         self.signals = check_signals(signals, layers)
         self._changes = 0
+        self._bounds: Bounds | None = None
         self._set(noise, readout_spec)
         check_weights(network, self.weights())
 
@@ -189,6 +184,18 @@ class Evaluator:
             readout.log2_table(),
         )
         self._changes += 1  # errors and masks depend on both
+
+    def _bounds_of(self, pairs: int, batch: Batch | None) -> Bounds:
+        """The bounds of generations like this one: computed for the first, and kept while they hold."""
+        shape, kept = Shape(pairs, 0, 0, 1), self._bounds
+        if batch is not None:
+            shape = Shape(pairs, len(batch.groups), batch.groups.shape[1], batch.steps)
+        if kept is None or (kept.shape, kept.noise) != (shape, self.spec):
+            kept = bounds_of(
+                self.network, self.spec, shape, by_credit=self._by_credit, by_error=self._by_error
+            )
+            self._bounds = kept
+        return kept
 
     def weights(self) -> Weights:
         """The weights as the cores use them."""
@@ -340,8 +347,7 @@ class Evaluator:
         saturated = np.zeros_like(fitness)
         credits, largest = None, 0
         if self._by_credit:
-            check_terms(self.spec, len(pairs), groups)
-            largest = largest_credit(self.network, self.spec, len(pairs), len(groups), batch.steps)
+            largest = self._bounds_of(len(pairs), batch).credit
             lanes = padded(self.network.populations[0].neurons)
             credits = np.zeros((len(fitness), lanes), np.int16)
         seen = Evaluation(fitness, saturated, credits)
@@ -438,8 +444,7 @@ class Evaluator:
                 f"coefficients are {coefficients.dtype} {coefficients.shape}; "
                 f"needed is {np.dtype(kind)} {shape}"
             )
-        if not self._by_credit:  # credits are kept small enough
-            check_update_sums(self.spec, len(pairs), 1 if batch is None else batch.steps)
+        self._bounds_of(len(pairs), batch)
         sums = [
             self.sums(layer, coefficients, pairs, generation)
             for layer in range(len(self.network.layers))
@@ -450,9 +455,6 @@ class Evaluator:
                     "this rule accumulates over spikes: give the batch of the evaluation"
                 )
             groups = batch.groups
-            check_terms(self.spec, len(pairs), groups)
-            if self._by_error:
-                check_traces(self.network, batch.steps, groups.size)
             each, begin = expected // len(groups), pairs.start * self.spec.directions
             for first, shared in self._blocks(batch, range(len(groups))):
                 block = slice(first * each, (first + len(shared.groups)) * each)

@@ -23,7 +23,7 @@ from neurosim.data.frames import words_for
 from neurosim.kernels.arithmetic import LIMIT
 from neurosim.kernels.executors import fused_chain
 from neurosim.kernels.generator import lane_words
-from neurosim.kernels.neurons import layer as neurons
+from neurosim.kernels.executors import layer as neurons
 from neurosim.kernels.noise import layer_noise, weight_noise
 from neurosim.network import Network, NetworkError
 from neurosim.population.batch import Batch

@@ -5,10 +5,10 @@ import threading
 import naive_graph
 import numpy as np
 import pytest
-from graph_strategies import GraphCase, graph_cases
+from graph_strategies import graph_cases
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from strategies import cases
+from strategies import Case, cases
 
 from neurosim import threads
 from neurosim.chip import profiles
@@ -209,7 +209,7 @@ def small_case(classes):
         (np.zeros((9, 20), np.int8), np.zeros((20, classes), np.int8)),
         (np.zeros(20, np.int16), np.zeros(classes, np.int16)),
     )
-    return GraphCase(network, weights, np.zeros((0, 1, 9)), np.zeros(0, int))
+    return Case(network, weights, np.zeros((0, 1, 9)), np.zeros(0, int))
 
 
 def test_a_cycle_between_populations_is_refused_by_name():

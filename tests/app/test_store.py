@@ -6,7 +6,8 @@ import multiprocessing
 import numpy as np
 import pytest
 
-from learning.record import Config, RunError, RunFolder, RunInUse, read_config
+from learning.config import Config
+from learning.record import RunError, RunFolder, RunInUse, read_config
 from learning.settings import Settings
 from neurosim.app.experiments.store import Store, StoreError
 from neurosim.app.experiments.trainings import _open

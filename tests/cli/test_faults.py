@@ -17,6 +17,7 @@ from neurosim.app.experiments.rows import chip_row
 from neurosim.data import datasets
 from neurosim.network import NetworkError
 from neurosim.network.faults import Faults
+from neurosim.storage import content_sha256
 
 TEXT = (
     "stuck-weight-bits 0.05, dead 0.1, lost-axons 0.1, threshold-mismatch 0.2, "
@@ -153,11 +154,9 @@ def test_what_other_commands_cannot_carry_is_refused(faulty):
 
 
 def test_a_run_folder_with_faults_that_are_none_is_refused(faulty, tmp_path):
-    from learning import record
-
     content = json.loads((faulty[1] / CONFIG).read_text()) | {"faults": "dust 1"}
     content.pop("sha256")
-    sealed = {**content, "sha256": record._digest(record._canonical(content))}
+    sealed = {**content, "sha256": content_sha256(content)}
     (tmp_path / CONFIG).write_text(json.dumps(sealed))
     with pytest.raises(RunError, match="is no fault"):
         read_config(tmp_path)

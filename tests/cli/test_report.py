@@ -11,7 +11,8 @@ from command import assert_refused
 from hypothesis import given
 from hypothesis import strategies as st
 
-from learning.record import CONFIG, Config, RunFolder
+from learning.config import Config
+from learning.record import CONFIG, RunFolder
 from learning.settings import Settings
 from learning.training import Training, start
 from neurosim.app.figures import svg

@@ -10,15 +10,16 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from run_cases import CONFIGURATION, SETTINGS, state
 
 from learning import record
+from learning.config import Config
 from learning.record import (
     CONFIG,
     FORMAT,
     METRICS,
     SUMMARY,
     WEIGHTS,
-    Config,
     RunError,
     RunFolder,
     read_checkpoint,
@@ -29,18 +30,10 @@ from learning.settings import Settings
 from learning.training import Training
 from neurosim.data import datasets
 from neurosim.network import Network, Population
-from neurosim.population.state import SynapticState, initial_state, weights
-from neurosim.storage import StorageError
+from neurosim.population.state import SynapticState, weights
+from neurosim.storage import StorageError, content_sha256
 
-SETTINGS = Settings(hidden=(3,), generations=9, pairs=4, groups=2, fraction_bits=4)
-CONFIGURATION = Config(SETTINGS, "a" * 64, 5, 10)
 FILES = (CONFIG, WEIGHTS, METRICS)
-
-
-def state(seed=1) -> SynapticState:
-    return initial_state(
-        CONFIGURATION.network(), [20, 20], seed=seed, fraction_bits=4, momentum=True
-    )
 
 
 def save(folder, generation, seed=1):
@@ -242,7 +235,7 @@ def reformatted(data: bytes, **changes) -> bytes:
     content = json.loads(data)
     content.pop("sha256")
     content = {**content, **changes}
-    content["sha256"] = record._digest(record._canonical(content))
+    content["sha256"] = content_sha256(content)
     return json.dumps(content).encode()
 
 

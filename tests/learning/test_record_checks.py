@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from run_cases import CONFIGURATION, state
 from safetensors.numpy import load, save
 
 from learning import record
@@ -17,7 +18,6 @@ from learning.record import (
     SUMMARY,
     WEIGHTS,
     Checkpoint,
-    Config,
     RunError,
     RunFolder,
     RunInUse,
@@ -25,18 +25,9 @@ from learning.record import (
     read_config,
     read_run,
 )
-from learning.settings import Settings
 from learning.training import make_chip
-from neurosim.population.state import initial_state, weights
-
-SETTINGS = Settings(hidden=(3,), generations=9, pairs=4, groups=2, fraction_bits=4)
-CONFIGURATION = Config(SETTINGS, "a" * 64, 5, 10)
-
-
-def state(seed=1):
-    return initial_state(
-        CONFIGURATION.network(), [20, 20], seed=seed, fraction_bits=4, momentum=True
-    )
+from neurosim.population.state import weights
+from neurosim.storage import content_sha256
 
 
 def checkpoint(generation=0):
@@ -188,7 +179,7 @@ def configured(path, **changes):
     content = {**json.loads((path / CONFIG).read_bytes()), **changes}
     content = {name: value for name, value in content.items() if value != "(left out)"}
     content.pop("sha256")
-    content["sha256"] = record._digest(record._canonical(content))
+    content["sha256"] = content_sha256(content)
     (path / CONFIG).write_text(json.dumps(content))
 
 

@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from learning.record import Config, RunFolder
+from learning.config import Config
+from learning.record import RunFolder
 from learning.settings import Settings
 from neurosim.app.cli import map as map_command
 from neurosim.app.cli import run as run_command

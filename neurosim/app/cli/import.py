@@ -71,7 +71,8 @@ def run(arguments: Import) -> int:
 
 def _make_run(arguments: Import, path: Path, found: Any) -> list[str]:
     """Write the run folder; returns what is to be said about it."""
-    from learning.record import Checkpoint, Config, DataAbout, RunFolder
+    from learning.config import Config, DataAbout
+    from learning.record import Checkpoint, RunFolder
     from learning.settings import network as described_by
     from neurosim.app.cli.arguments import load_settings
     from neurosim.export.nir.from_nir import as_run

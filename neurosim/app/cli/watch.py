@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 if TYPE_CHECKING:
-    from learning.record import Config
+    from learning.config import Config
     from neurosim.data.events import Events
     from neurosim.data.frames import Binning
     from neurosim.data.sensor import Sensor

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from learning.record import Config
+from learning.config import Config
 from learning.training import Metrics, metrics_of
 from neurosim.app.experiments import emulated
 from neurosim.data.frames import Frames

@@ -21,7 +21,7 @@ from neurosim.storage import sealed, write_atomically
 if TYPE_CHECKING:
     from hostref.bptt import Trained
     from hostref.settings import BpttSettings, NetworkSettings
-    from learning.record import Config
+    from learning.config import Config
     from learning.settings import Settings
 
 CHIP = {

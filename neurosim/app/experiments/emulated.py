@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from neurosim.chip.emulator import Chip, Probe
 from neurosim.chip.profiles import LAYERED
-from neurosim.data.frames import Frames
+from neurosim.data.frames import Frames, select
 from neurosim.network import Network, Weights
 from neurosim.network.faults import Faults
 
@@ -47,9 +47,7 @@ def forward(
     size = max(1, STATE_BYTES // each)
     parts = []
     for first in range(0, len(frames.labels), size):
-        some = slice(first, first + size)
-        shown = Frames(frames.bits[some], frames.labels[some], frames.inputs)
-        parts.append(chip.run(shown, [Probe(output, "v")]))
+        parts.append(chip.run(select(frames, slice(first, first + size)), [Probe(output, "v")]))
     spikes = {
         population.name: np.concatenate([part.spikes[population.name] for part in parts])
         for population in network.populations

@@ -27,7 +27,7 @@ from neurosim.network import Network, NetworkError, Weights
 from neurosim.network.faults import Faults
 
 if TYPE_CHECKING:
-    from learning.record import Config
+    from learning.config import Config
     from learning.settings import Settings
 
 MEASURE = 1

@@ -5,15 +5,8 @@ from math import log
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from learning.record import (
-    CONFIG,
-    SUMMARY,
-    Config,
-    DataAbout,
-    RunError,
-    RunFolder,
-    weights_sha256,
-)
+from learning.config import Config, DataAbout
+from learning.record import CONFIG, SUMMARY, RunError, RunFolder, weights_sha256
 from learning.settings import Settings
 from neurosim.app.experiments import on_chip
 from neurosim.data.datasets import Dataset

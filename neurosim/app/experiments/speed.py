@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from learning.config import Config
 from learning.evolution import Evolution
 from learning.layered import is_layered, is_readout, layered_chip, layered_network
 from learning.recipes import RECIPES
-from learning.record import Config
 from learning.settings import Settings, noise
 from learning.training import make_chip
 from neurosim.data import frames

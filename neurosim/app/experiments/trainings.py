@@ -17,7 +17,8 @@ from neurosim.data.datasets import Dataset
 
 if TYPE_CHECKING:
     from hostref.settings import BpttSettings
-    from learning.record import Checkpoint, Config, RunFolder
+    from learning.config import Config
+    from learning.record import Checkpoint, RunFolder
     from learning.settings import Settings
 
 Result = dict[str, Any]

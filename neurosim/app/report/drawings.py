@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from learning.record import Config
+    from learning.config import Config
     from neurosim.network import Network, Weights
 
 WIDTH = 5.0

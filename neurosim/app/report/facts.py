@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from learning.record import Checkpoint, Config, RunError, read_run
+from learning.config import Config
+from learning.record import Checkpoint, RunError, read_run
 from neurosim.app.experiments.answers import Answers, answer, faults_of
 from neurosim.app.experiments.comparison import FOLDER, RESULT
 from neurosim.chip.mapping import MappingError, Placement
@@ -184,10 +185,9 @@ def _shown(
 ) -> list[Sample]:
     from neurosim.chip.emulator import Chip, Probe
     from neurosim.chip.profiles import LAYERED
-    from neurosim.data.frames import unpack
+    from neurosim.data.frames import select, unpack
 
-    chosen = list(numbers)
-    some = Frames(data.test.bits[chosen], data.test.labels[chosen], data.test.inputs)
+    some = select(data.test, np.array(numbers, np.int64))
     names = [population.name for population in network.populations]
     chip = Chip.from_weights(network, weights, LAYERED, placement=None, faults=faults)
     recording = chip.run(some, [Probe(name, "v") for name in names])
@@ -202,7 +202,7 @@ def _shown(
             {"input": inputs[k]} | {name: recording.spikes[name][k] for name in names},
             {name: v[k] for name, v in zip(names, recording.probed, strict=True)},
         )
-        for k, number in enumerate(chosen)
+        for k, number in enumerate(numbers)
     ]
 
 

@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 PCM, EXTENSIBLE = 1, 0xFFFE
 RATES = (1000, 384_000)
 """Allowed samples per second; chosen here."""
-FULL_SCALE = 1 << 23
 
 
 class AudioError(ValueError):

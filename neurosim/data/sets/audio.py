@@ -23,7 +23,7 @@ from neurosim.data.formats.recording import Events, columns_to_events
 from neurosim.data.labels import plural, shown
 from neurosim.data.sensor import channels
 from neurosim.data.sets.base import Entry, Options, path_of
-from neurosim.data.source import About, Said
+from neurosim.data.source import About, Said, file_sha256
 from neurosim.data.source import Recordings as Sounds
 from neurosim.data.splits import held_out, split_note
 
@@ -82,7 +82,7 @@ class Recordings:
         digest = hashlib.sha256(repr((self.cochlea, self.classes, self.group_names)).encode())
         for path, label in zip(self.files, self.labels.tolist(), strict=True):
             digest.update(f"{path.name}\0{label}\0".encode())
-            digest.update(hashlib.sha256(path.read_bytes()).digest())
+            digest.update(bytes.fromhex(file_sha256(path)))
         return digest.hexdigest()
 
 

@@ -14,22 +14,6 @@ from event_strategies import random_events
 from neurosim.data.formats import aedat4, cue_accumulation, gesture, registry, source
 from neurosim.data.formats.recording import EVENT, EventFileError
 
-ATIS = (240, 256)
-SMALL = (128, 128)
-SEEDS = {
-    "bin": (".bin", lambda: encoders.bin_file(random_events(400, ATIS, step=900))),
-    "dat": (".dat", lambda: encoders.dat_file(random_events(400, SMALL))),
-    "aedat2": (".aedat", lambda: encoders.aedat2_file(random_events(400, SMALL))),
-    "aedat3": (".aedat", lambda: encoders.aedat3_file(random_events(400, SMALL), 30)),
-    "evt2": (".raw", lambda: encoders.evt2_file(random_events(400, SMALL))),
-    "evt3": (".raw", lambda: encoders.evt3_file(random_events(400, (4, 600), step=2))),
-    "es": (".es", lambda: encoders.es_file(random_events(400, SMALL))),
-    "npy": (".npy", lambda: encoders.npy_file(random_events(400, SMALL))),
-    "npz": (".npz", lambda: encoders.npz_file(random_events(400, SMALL))),
-    "npz stored": (".npz", lambda: encoders.npz_file(random_events(100, SMALL), False)),
-    "text": (".csv", lambda: encoders.text_file(random_events(200, SMALL))),
-}
-"""By name: suffix and a whole file."""
 INPUTS = 100
 """Damaged inputs of each kind; more in a campaign of its own."""
 SEED = 20261127
@@ -57,9 +41,9 @@ def samples_keep_promises(samples):
         assert (np.diff(sample.recording.events["t"]) >= 0).all()
 
 
-@pytest.mark.parametrize("name", SEEDS)
+@pytest.mark.parametrize("name", encoders.FILES)
 def test_damaged_files(name, tmp_path):
-    suffix, whole = SEEDS[name]
+    suffix, whole = encoders.FILES[name]
     damaged = mutations.inputs([whole()], INPUTS, SEED)
     file = tmp_path / f"damaged{suffix}"
     outcome = mutations.campaign(registry.read, keeps_promises, damaged, file, EventFileError)
