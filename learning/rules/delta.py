@@ -7,13 +7,10 @@ arrive. The paper names it as future work (section 7). neurosim/kernels/rules/de
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
-from learning.rules.rule import Rule
+from learning.rules.rule import Rule, RunSettings
 from neurosim.population.rules import Signal
-
-if TYPE_CHECKING:
-    from learning.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -24,7 +21,7 @@ class Delta(Rule):
     settings: ClassVar = frozenset({"output_rate"})
     signal: ClassVar = Signal.ERROR
 
-    def check(self, settings: "Settings") -> None:
+    def check(self, settings: RunSettings) -> None:
         if settings.sigma_bias:
             raise ValueError(
                 f"sigma_bias {settings.sigma_bias} with output_rule 'delta': the readout's biases learn "

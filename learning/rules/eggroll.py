@@ -8,13 +8,10 @@ neurosim/kernels/noise/weight_noise.py and the update accumulated in rules/weigh
 
 from dataclasses import dataclass
 from math import sqrt
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
-from learning.rules.rule import FACTOR_STD, Rule
+from learning.rules.rule import FACTOR_STD, Rule, RunSettings
 from neurosim.population.rules import Signal
-
-if TYPE_CHECKING:
-    from learning.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -26,7 +23,7 @@ class Eggroll(Rule):
     noise: ClassVar[Literal["low-rank"]] = "low-rank"
     signal: ClassVar = Signal.FITNESS
 
-    def scale(self, sigma: float, unit: int, settings: "Settings") -> int:
+    def scale(self, sigma: float, unit: int, settings: RunSettings) -> int:
         return round(sigma * unit / (FACTOR_STD[settings.noise] ** 2 * sqrt(settings.rank)))
 
 

@@ -10,13 +10,11 @@ no derivative of the neuron. neurosim/kernels/rules/error_credit.py.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from learning.rules.event_aligned import EventAligned
+from learning.rules.rule import RunSettings
 from neurosim.population.rules import Signal
-
-if TYPE_CHECKING:
-    from learning.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -27,7 +25,7 @@ class ErrorCredit(EventAligned):
     settings: ClassVar = frozenset({"noise_period", "noise_window"})
     signal: ClassVar = Signal.CREDIT
 
-    def check(self, settings: "Settings") -> None:
+    def check(self, settings: RunSettings) -> None:
         self._check_method(settings)
         if len(settings.hidden) != 1:
             raise ValueError(
@@ -40,7 +38,7 @@ class ErrorCredit(EventAligned):
                 "noise; use --output-rule delta"
             )
 
-    def _check_method(self, settings: "Settings") -> None:
+    def _check_method(self, settings: RunSettings) -> None:
         """Raise ValueError unless the noise is on currents, of antithetic pairs with a sample each."""
         if settings.method != "event-aligned":
             raise ValueError(

@@ -8,13 +8,10 @@ one more synapse of that size received a spike. neurosim/kernels/rules/event_ali
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
-from learning.rules.rule import FACTOR_STD, Rule
+from learning.rules.rule import FACTOR_STD, Rule, RunSettings
 from neurosim.population.rules import Signal
-
-if TYPE_CHECKING:
-    from learning.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -26,7 +23,7 @@ class EventAligned(Rule):
     noise: ClassVar[Literal["current"]] = "current"
     signal: ClassVar = Signal.FITNESS
 
-    def check(self, settings: "Settings") -> None:
+    def check(self, settings: RunSettings) -> None:
         if settings.batch != 1:
             raise ValueError(
                 f"batch {settings.batch} with method 'event-aligned': a pair's noise belongs to one "
@@ -38,7 +35,7 @@ class EventAligned(Rule):
                 f"noise on the current; use --sigma-bias 0 and --bias-rate"
             )
 
-    def scale(self, sigma: float, unit: int, settings: "Settings") -> int:
+    def scale(self, sigma: float, unit: int, settings: RunSettings) -> int:
         return round(sigma * unit / FACTOR_STD[settings.noise])
 
 

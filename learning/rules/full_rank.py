@@ -4,13 +4,10 @@ The paper's "vanilla ES" (section 2.4, equation 2), on the same chip and from th
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
-from learning.rules.rule import FACTOR_STD, Rule
+from learning.rules.rule import FACTOR_STD, Rule, RunSettings
 from neurosim.population.rules import Signal
-
-if TYPE_CHECKING:
-    from learning.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -22,7 +19,7 @@ class FullRank(Rule):
     noise: ClassVar[Literal["full-rank"]] = "full-rank"
     signal: ClassVar = Signal.FITNESS
 
-    def scale(self, sigma: float, unit: int, settings: "Settings") -> int:
+    def scale(self, sigma: float, unit: int, settings: RunSettings) -> int:
         return round(sigma * unit / FACTOR_STD[settings.noise])
 
 

@@ -7,12 +7,10 @@ neurosim/population/layer_credit.py has the ways; docs/notes/layers.md what was 
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from learning.rules.error_credit import ErrorCredit
-
-if TYPE_CHECKING:
-    from learning.settings import Settings
+from learning.rules.rule import RunSettings
 
 
 @dataclass(frozen=True)
@@ -32,7 +30,7 @@ class LayerCredit(ErrorCredit):
         }
     )
 
-    def check(self, settings: "Settings") -> None:
+    def check(self, settings: RunSettings) -> None:
         self._check_method(settings)
         if settings.output_rule != "delta":
             raise ValueError(

@@ -6,7 +6,9 @@ the same network.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import cast
+
+from pydantic import BaseModel
 
 from learning.rules.delta import DELTA
 from learning.rules.eggroll import EGGROLL
@@ -14,10 +16,7 @@ from learning.rules.error_credit import ERROR_CREDIT
 from learning.rules.event_aligned import EVENT_ALIGNED
 from learning.rules.full_rank import FULL_RANK
 from learning.rules.layer_credit import LAYER_CREDIT
-from learning.rules.rule import Rule
-
-if TYPE_CHECKING:
-    from learning.settings import Settings
+from learning.rules.rule import Rule, RunSettings
 
 HIDDEN: dict[str, Rule] = {
     rule.name: rule for rule in (EGGROLL, FULL_RANK, EVENT_ALIGNED, ERROR_CREDIT, LAYER_CREDIT)
@@ -44,7 +43,7 @@ def known(setting: str, name: str, names: Sequence[str]) -> str:
     return name
 
 
-def rules_of(settings: "Settings", parameters: int) -> tuple[Rule, ...]:
+def rules_of(settings: RunSettings, parameters: int) -> tuple[Rule, ...]:
     """The rule of each parameter, the readout last."""
     by_error = LAYER_CREDIT if settings.feedback is not None else ERROR_CREDIT
     hidden = by_error if settings.credit == "error" else HIDDEN[settings.method]
@@ -52,7 +51,7 @@ def rules_of(settings: "Settings", parameters: int) -> tuple[Rule, ...]:
     return (*(hidden,) * (parameters - 1), output)
 
 
-def read_by(settings: "Settings") -> frozenset[str]:
+def read_by(settings: RunSettings) -> frozenset[str]:
     """The settings that the rules of a run read, of those that not every run reads."""
     same = SAME if settings.output_rule == "same" else frozenset()
     return frozenset().union(same, *(rule.settings for rule in set(rules_of(settings, 2))))
@@ -64,9 +63,9 @@ def optional() -> frozenset[str]:
     return frozenset().union(SAME, *(rule.settings for rule in every))
 
 
-def unread(settings: "Settings") -> dict[str, object]:
+def unread(settings: RunSettings) -> dict[str, object]:
     """Settings with another value than their default that no rule of the run reads."""
-    fields = type(settings).model_fields
+    fields = type(cast(BaseModel, settings)).model_fields
     return {
         name: getattr(settings, name)
         for name in sorted(optional() - read_by(settings))
@@ -74,7 +73,7 @@ def unread(settings: "Settings") -> dict[str, object]:
     }
 
 
-def check_rules(settings: "Settings") -> None:
+def check_rules(settings: RunSettings) -> None:
     """Raise ValueError where a rule cannot work with the settings, or none reads one that was given."""
     rules = rules_of(settings, 2)
     for rule in dict.fromkeys(rules):

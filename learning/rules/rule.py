@@ -10,15 +10,37 @@ needs a new way to accumulate, add the kernel to neurosim/kernels/rules.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal, Protocol
 
 from neurosim.population.rules import Signal
 
-if TYPE_CHECKING:
-    from learning.settings import Settings
-
 FACTOR_STD = {"rademacher": 1, "graded": 2}
 """Standard deviation of a noise number (neurosim/kernels/noise/weight_noise.py)."""
+
+
+class RunSettings(Protocol):
+    """The settings that rules read and check: a part of `learning.settings.Settings`."""
+
+    @property
+    def method(self) -> str: ...
+    @property
+    def output_rule(self) -> str: ...
+    @property
+    def credit(self) -> str: ...
+    @property
+    def feedback(self) -> str | None: ...
+    @property
+    def estimator(self) -> str: ...
+    @property
+    def noise(self) -> str: ...
+    @property
+    def rank(self) -> int: ...
+    @property
+    def batch(self) -> int: ...
+    @property
+    def hidden(self) -> tuple[int, ...]: ...
+    @property
+    def sigma_bias(self) -> float: ...
 
 
 @dataclass(frozen=True)
@@ -30,9 +52,9 @@ class Rule:
     noise: ClassVar[Literal["none", "low-rank", "full-rank", "current"]] = "none"
     signal: ClassVar[Signal] = Signal.NONE
 
-    def check(self, settings: "Settings") -> None:
+    def check(self, settings: RunSettings) -> None:
         """Raise ValueError, saying what to change, where the rule cannot work with `settings`."""
 
-    def scale(self, sigma: float, unit: int, settings: "Settings") -> int:
+    def scale(self, sigma: float, unit: int, settings: RunSettings) -> int:
         """Scale of the noise in units of u; `unit` is the u of one LSB of a weight, `sigma` is in LSB."""
         return 0
