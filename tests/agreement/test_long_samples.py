@@ -5,7 +5,7 @@ import naive_graph
 import numpy as np
 import pytest
 import strategies
-from graph_strategies import GraphCase, graph_cases
+from graph_strategies import graph_cases
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -173,7 +173,7 @@ def test_a_map_with_too_many_places_for_its_steps_is_refused_by_name():
         (np.zeros(1, np.int16), np.zeros(2, np.int16)),
     )
     dense = np.zeros((1, MOST_STEPS, 9000), np.uint8)
-    case = GraphCase(network, weights, dense, np.zeros(1, int))
+    case = strategies.Case(network, weights, dense, np.zeros(1, int))
     batch = Batch(case.frames, np.zeros((1, 1), int))
     with pytest.raises(NetworkError, match="used at 9,000 places"):
         general(case).evaluate(batch, range(1), 0)
