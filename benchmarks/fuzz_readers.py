@@ -208,7 +208,7 @@ def gesture_table(folder: Path) -> Attempt:
     from neurosim.data.formats.recording import EventFileError
 
     whole = b"class,startTime_usec,endTime_usec\n3,1,2000\n11,2000,9000\n1,9000,400000\n"
-    (folder / "a.aedat").write_bytes(encoders.aedat3_file(random_events(400, SMALL), 30))
+    (folder / "a.aedat").write_bytes(encoders.aedat3_file(random_events(400), 30))
 
     def attempt(numbers: random.Random) -> str:
         (folder / "a_labels.csv").write_bytes(mutations.mutate(whole, numbers)[1])
