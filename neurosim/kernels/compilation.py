@@ -272,7 +272,13 @@ def planned(work: Callable[[], object]) -> list[tuple[Kernel, tuple[Any, ...]]]:
 
 
 def kernel(function: Callable[..., Any], inline: bool = False) -> Any:
-    """Compile a scalar rule or a loop; it releases the GIL, so that threads run it in parallel."""
+    """Compile a scalar rule or a loop; it releases the GIL, so that threads run it in parallel.
+
+    With NUMBA_DISABLE_JIT=1 it stays a Python function.
+    """
+    if config.DISABLE_JIT:
+        function.py_func = function  # type: ignore[attr-defined]
+        return function
     options = {"nopython": True, "nogil": True, "error_model": "numpy", "forceinline": inline}
     compiled = Kernel(function, options)
     if CACHE_FOLDER is not None:

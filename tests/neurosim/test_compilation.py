@@ -44,6 +44,17 @@ def second(x):
     return other(x, 3) + other(x, 5) + other(x, 2) + other(x, 4)
 
 
+def enclosing(step):
+    @kernel
+    def twice(x):
+        return step(x, 3) + step(x, 5)
+
+    return twice
+
+
+of_one, of_other = enclosing(one), enclosing(other)
+
+
 def slowly(step, x):
     return sum(int(step.py_func(x, n)) for n in (3, 5, 2, 4))
 """
@@ -80,6 +91,35 @@ def test_functions_of_one_factory_cached_by_two_processes_stay_apart(tmp_path):
     compiled, wanted, hits = printed.splitlines()
     assert compiled == wanted
     assert hits == "1 1"
+
+
+def test_a_kernel_that_encloses_another_is_found_by_the_next_process(tmp_path):
+    """Numba alone never finds it, and two that enclose different kernels must not be mixed up."""
+    (tmp_path / "factories.py").write_text(MODULE)
+    both = "factories.of_one(np.arange(50)), factories.of_other(np.arange(50))"
+    found = [python(tmp_path, f"print({both})") for _ in range(2)]
+    hits = python(
+        tmp_path,
+        f"{both}\nprint([sum(f.stats.cache_hits.values()) for f in (factories.of_one, factories.of_other)])",
+    )
+    assert found[0] == found[1]
+    assert len(set(found[0].split())) == 2
+    assert hits.strip() == "[1, 1]"
+
+
+def test_a_kernel_that_encloses_a_function_from_elsewhere_is_not_kept(tmp_path):
+    """Its changes are in no hash, so that another process would run stale code."""
+    (tmp_path / "factories.py").write_text(MODULE)
+    (tmp_path / "elsewhere.py").write_text(
+        "from neurosim.kernels.compilation import kernel\n\n\n"
+        "@kernel\ndef step(x, n):\n    return x.sum() + n\n"
+    )
+    code = (
+        "import elsewhere\nmade = factories.enclosing(elsewhere.step)\n"
+        "print(made(np.arange(4)), sum(made.stats.cache_hits.values()))"
+    )
+    assert python(tmp_path, code) == "20 0\n"
+    assert python(tmp_path, code.replace("made(np", "made(1 + np")) == "28 0\n"
 
 
 def test_a_plan_names_what_would_be_compiled_and_runs_nothing():
