@@ -22,12 +22,12 @@ from numpy.typing import NDArray
 from neurosim.data.frames import words_for
 from neurosim.kernels.arithmetic import LIMIT
 from neurosim.kernels.executors import fused_chain
-from neurosim.kernels.generator import lane_words
 from neurosim.kernels.executors import layer as neurons
+from neurosim.kernels.generator import lane_words
 from neurosim.kernels.noise import layer_noise, weight_noise
 from neurosim.network import Network, NetworkError
 from neurosim.population.batch import Batch
-from neurosim.population.bounds import COEFFICIENT, check_terms, check_update_sums
+from neurosim.population.bounds import COEFFICIENT, Shape, check_terms, check_update_sums
 from neurosim.population.evaluator import Evaluation, ReadoutSpec
 from neurosim.population.graph import (
     Area,
@@ -175,7 +175,7 @@ class GraphMembers(GraphEvaluator):
             raise NetworkError(
                 f"{len(pairs)} pairs for {len(groups)} groups; each group needs the same number, from 1"
             )
-        check_terms(self.spec, len(pairs), groups)
+        check_terms(self.spec, Shape(len(pairs), len(groups), groups.shape[1], batch.steps))
         each, plan = len(pairs) // len(groups), self._plan(batch.steps)
         loaded = self._loaded(plan)
         readout = self._readouts(plan)[plan.output]
@@ -380,7 +380,9 @@ class GraphMembers(GraphEvaluator):
         self, batch: Batch, coefficients: Coefficients, pairs: range, generation: int
     ) -> LayerSums:
         """Sums of event-aligned noise and of the delta rule, in a second pass over the samples of a batch."""
-        check_terms(self.spec, len(pairs), batch.groups)
+        check_terms(
+            self.spec, Shape(len(pairs), len(batch.groups), batch.groups.shape[1], batch.steps)
+        )
         plan, samples = self._plan(batch.steps), batch.groups.reshape(-1)
         loaded = self._loaded(plan)
         readouts = self._readouts(plan)

@@ -11,9 +11,9 @@ import naive
 import naive_graph
 import numpy as np
 import pytest
-from graph_strategies import GraphCase
+from strategies import Case
 
-from neurosim.kernels.neurons.layer import CREDIT_SHIFT
+from neurosim.kernels.executors.layer import CREDIT_SHIFT
 from neurosim.network import Connection, Input, Network, Population, Weights
 from neurosim.population.batch import Batch
 from neurosim.population.evaluator import ReadoutSpec
@@ -49,7 +49,7 @@ def tiny():
     )
     weights = Weights(mantissas, tuple(np.zeros(p.neurons, np.int16) for p in network.populations))
     dense = np.array([[[1, 0, 1], [1, 1, 0]]], np.uint8)
-    return GraphCase(network, weights, dense, np.array([LABEL], np.uint8))
+    return Case(network, weights, dense, np.array([LABEL], np.uint8))
 
 
 def patterns():
