@@ -215,7 +215,13 @@ def sensor(arguments):
         rows, columns = small.sensor
         made = {}
         for way, options in (
-            ("pooled", {"camera": chosen, "plane": small.sensor}),
+            (
+                "pooled",
+                {
+                    "camera": chosen,
+                    "cells": frames.divide(camera.sensor_of(chosen), plane=small.sensor),
+                },
+            ),
             ("coarser", {"camera": small}),
         ):
             camera.bits(shown[:1], **options)

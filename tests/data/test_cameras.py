@@ -141,13 +141,17 @@ def bits_of(recordings, chosen, steps, plane):
     return frames.pack(dense, np.zeros(len(recordings), np.uint8)).bits
 
 
+def cells_of(chosen, plane):
+    return frames.divide(camera.sensor_of(chosen), plane=plane)
+
+
 @settings(max_examples=10)
 @given(cameras(), st.integers(1, 12), st.data())
 def test_bits_are_those_of_the_events(small, steps, data):
     plane = tuple(data.draw(st.integers(1, side)) for side in small.sensor)
     images = [noise_image((7, 5 + n), n) for n in range(3)]
     recorded = camera.record(images, 3, camera=small)
-    made = camera.bits(images, 3, camera=small, steps=steps, plane=plane)
+    made = camera.bits(images, 3, camera=small, steps=steps, cells=cells_of(small, plane))
     assert np.array_equal(made, bits_of(recorded, small, steps, plane))
 
 
@@ -157,11 +161,13 @@ def test_a_named_cameras_bits_are_those_of_its_events(name):
     images = [noise_image((20, 30), 1), noise_image((9, 9), 2)]
     recorded = camera.record(images, 1, camera=chosen)
     for plane in ((30, 40), (7, 11)):
-        made = camera.bits(images, 1, camera=chosen, steps=6, plane=plane)
+        made = camera.bits(images, 1, camera=chosen, steps=6, cells=cells_of(chosen, plane))
         assert np.array_equal(made, bits_of(recorded, chosen, 6, plane))
     pooled = camera.bits(images, 1, camera=chosen, pool=4)
     sides = tuple(side // 4 for side in chosen.sensor)
-    assert np.array_equal(pooled, camera.bits(images, 1, camera=chosen, plane=sides))
+    assert np.array_equal(
+        pooled, camera.bits(images, 1, camera=chosen, cells=cells_of(chosen, sides))
+    )
 
 
 @pytest.mark.parametrize("name", OTHERS)
@@ -173,11 +179,15 @@ def test_threads_and_neighbours_change_nothing(name):
         made = []
         for threads in {1, numba.config.NUMBA_NUM_THREADS}:
             numba.set_num_threads(threads)
-            made.append(camera.bits(images, 5, camera=chosen, plane=(30, 40)).tobytes())
+            made.append(
+                camera.bits(images, 5, camera=chosen, cells=cells_of(chosen, (30, 40))).tobytes()
+            )
     finally:
         numba.set_num_threads(before)
     assert len(set(made)) == 1
-    alone = camera.bits(images[2:3], 5, indices=[2], camera=chosen, plane=(30, 40))
+    alone = camera.bits(
+        images[2:3], 5, indices=[2], camera=chosen, cells=cells_of(chosen, (30, 40))
+    )
     assert alone.tobytes() in made[0]
 
 
@@ -196,8 +206,8 @@ def test_a_recording_longer_than_expected_is_kept_whole(monkeypatch):
     small = camera.Camera(sensor=(8, 8), field=(8, 8), stray=100.0, hot=())
     images = [noise_image((8, 8), n) for n in range(2)]
     whole = camera.record(images, camera=small), camera.bits(images, camera=small).tobytes()
-    monkeypatch.setattr(camera, "_ROOM", 10)
-    monkeypatch.setattr(camera, "_ROOM_PER_PIXEL", 0)
+    monkeypatch.setattr(camera, "_MIN_EVENTS", 10)
+    monkeypatch.setattr(camera, "_EVENTS_PER_PIXEL", 0)
     again = camera.record(images, camera=small), camera.bits(images, camera=small).tobytes()
     assert again[1] == whole[1]
     for one, other in zip(whole[0], again[0], strict=True):
@@ -230,11 +240,21 @@ def test_many_strays_are_counted_as_few_are():
         ({"plane": (5, 0)}, "0 columns"),
         ({"plane": (5.0, 5)}, "5.0 rows"),
         ({"plane": (17, 17), "pool": 2}, "allowed is one of them"),
+    ],
+)
+def test_planes_that_cannot_be_are_refused(options, said):
+    with pytest.raises((camera.CameraError, frames.FramesError), match=said):
+        frames.divide(camera.sensor_of(camera.CAMERA), **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
         ({"pool": 3}, r"pool is 3; allowed are the divisors of 34: \[1, 2, 17, 34\]"),
         ({"steps": 0}, "steps is 0"),
     ],
 )
-def test_planes_that_cannot_be_are_refused(options, said):
+def test_frames_that_cannot_be_are_refused(options, said):
     with pytest.raises((camera.CameraError, frames.FramesError), match=said):
         camera.bits(np.zeros((1, 28, 28), np.uint8), **options)
 

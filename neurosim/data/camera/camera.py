@@ -145,18 +145,18 @@ def bits(
     indices: ArrayLike | None = None,
     steps: int = 10,
     pool: int = 1,
-    plane: tuple[int, int] | None = None,
     cells: Cells | None = None,
     camera: Camera = CAMERA,
 ) -> NDArray[np.uint64]:
     """Frames' bits of each image, uint64 (image, step, word): those of record(...), without the events.
 
     steps   bins of camera.window_us, 1..1000
-    pool, plane   as in frames.divide, or the cells themselves; input (p * rows + row) * columns + column
+    pool    as in frames.divide; cells: in its place, the cell of each pixel
+    An input is (p * rows + row) * columns + column.
     """
     job = _job(images, indices, split, seed, camera)
     frames.check_steps(steps)
-    division = cells or frames.divide(sensor_of(camera), pool, plane)
+    division = cells or frames.divide(sensor_of(camera), pool)
     out = frames.empty(
         len(job.images), frames.Binning(sensor_of(camera), division, steps, camera.window_us)
     )
