@@ -192,8 +192,9 @@ class Kernel(CPUDispatcher):
     """
 
     def __init__(self, function: Callable[..., Any], options: dict[str, Any]) -> None:
+        options = {**options, "no_cfunc_wrapper": True}
         super().__init__(function, targetoptions=options, pipeline_class=_KernelCompiler)
-        inner = {**options, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+        inner = {**options, "no_cpython_wrapper": True}
         self.callee = _Callee(function, targetoptions=inner, pipeline_class=_CalleeCompiler)
 
     def get_call_template(self, args: Any, kws: Any) -> Any:

@@ -229,7 +229,7 @@ def lay_out(network: Network, weights: Weights, noise: NoiseSpec, steps: int) ->
         )
         decay_u, decay_v = _uniform(layer, "du") + 1, _uniform(layer, "dv")
         decays[index] = (*decay_factors(decay_u), *decay_factors(decay_v))
-        max_current[index] = int(largest_sum(filled[index])) << connection.current_shift
+        max_current[index] = largest_sum(filled[index]) << connection.current_shift
         largest = int(np.abs(bias[index]).max())
         largest += noise.bias_scale[index] * (weight_noise.GRADED_OFFSET if noise.graded else 1)
         headroom[index] = _headroom(decay_u, decay_v, largest, steps)

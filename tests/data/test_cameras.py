@@ -73,9 +73,9 @@ def test_uncompiled_kernels_agree():
     image = noise_image((5, 6), 0)
     made = []
     for kernel in (kernels.record_image, kernels.record_image.py_func):
-        sink = kernels.new_sink(4000)
+        sink, scratch = kernels.make_sink(4000), kernels.make_scratch(tables(small))
         draw = Draw(np.int64(1), np.int64(2), np.uint64(3))
-        found = kernel(image, tables(small), draw, sink)
+        found = kernel(image, tables(small), draw, sink, scratch)
         made.append(sorted(zip(*(column[:found].tolist() for column in sink), strict=True)))
     assert made[0] == made[1] == naive_camera.record(image, tables(small), (1, 2, 3))
 

@@ -265,16 +265,24 @@ def _train(arguments: Train, opened: _Opened, compiled: Callable[[Any], None]) -
             with folder:
                 training = make(config, data, folder, checkpoint)
                 ended = _run(arguments, training, display, interrupted, clock)
-                if not ended:
+                display.end()
+                if ended:
+                    _print(_finish(training, clock), folder.path, arguments.as_json)
+                else:
                     print(
                         f"stopped after generation {training.generation}; continue with\n"
                         f"  neurosim train --resume {folder.path}",
                         file=sys.stderr,
                     )
-                    return 128 + interrupted[0]
-                summary = _finish(training, clock)
-    _print(summary, folder.path, arguments.as_json)
-    return 0
+                _draw(folder)
+    return 0 if ended else 128 + interrupted[0]
+
+
+def _draw(folder: Any) -> None:
+    """Draw the learning curve, once the results are printed: loading what draws takes a second."""
+    from neurosim.app.report.learning_picture import learning_curve
+
+    folder.write("learning_curve.png", learning_curve(folder.metrics(), f"{folder.path}"))
 
 
 def _compile(compiled: Callable[[Any], None], display: Display) -> Callable[[], float]:
@@ -297,7 +305,6 @@ def _run(
     """Run to the end, or until interrupted; what is known of how it came about is kept beside the run."""
     from neurosim import threads
     from neurosim.app import provenance
-    from neurosim.app.report.learning_picture import learning_curve
     from neurosim.app.report.tensorboard import Scalars
 
     folder = training.folder
@@ -321,7 +328,6 @@ def _run(
         "compile_seconds": round(compile_clock(), 3),
     }
     provenance.write(folder.path, [*earlier, {**entry, **clocks}])
-    folder.write("learning_curve.png", learning_curve(folder.metrics(), f"{folder.path}"))
     return ended
 
 
@@ -338,7 +344,7 @@ def _print(summary: dict[str, Any], path: Path, as_json: bool) -> None:
     from learning import intervals
 
     if as_json:
-        print(json.dumps({**summary, "run": str(path)}))
+        print(json.dumps({**summary, "run": str(path)}), flush=True)
         return
     accuracy = intervals.text(summary["test_accuracy"], summary["test_samples"])
     print(
@@ -347,5 +353,6 @@ def _print(summary: dict[str, Any], path: Path, as_json: bool) -> None:
         f" and {summary['compile_seconds']:.1f} s of compilation,"
         f" {summary['member_samples']:,} evaluations\n"
         f"weights sha256 {summary['weights_sha256']}\n"
-        f"run folder {path}"
+        f"run folder {path}",
+        flush=True,
     )

@@ -86,9 +86,10 @@ class Display:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stop()
+        self.end()
 
-    def _stop(self) -> None:
+    def end(self) -> None:
+        """Take the bar away; the table stays."""
         if self._progress is not None:
             self._progress.stop()
             self._progress = None
@@ -121,14 +122,14 @@ class Display:
         if self._terminal:
             self._bar(text, done, total, rest)
             if done == total:
-                self._stop()
+                self.end()
         elif time.monotonic() - self._reported > QUIET_SECONDS:
             self._reported = time.monotonic()
             print(f"{text}{rest and ', '}{rest}", file=sys.stderr, flush=True)
 
     def begin(self, generation: int, evaluations: int, seconds: float) -> None:
         """Training starts, or goes on, at this generation; what came before is not counted as speed."""
-        self._stop()
+        self.end()
         self._rate = evaluations, seconds
         self._begun = generation, time.monotonic()
         self._accuracy = ""

@@ -6,7 +6,7 @@ log intensity with that of their last event. Simulated events are not those data
 them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +20,7 @@ from neurosim.data.camera.tables import TAIL_STEPS, tables
 from neurosim.data.events import EVENT, Events
 from neurosim.data.sensor import Sensor
 from neurosim.kernels.data import camera as kernels
-from neurosim.kernels.data.binning import Cells
+from neurosim.kernels.data.binning import Cells, mark_plane
 from neurosim.kernels.data.scene import Draw
 
 __all__ = [
@@ -71,8 +71,21 @@ def _job(
     return _Job(array, camera, numbers.astype(np.int64), np.int64(split), np.uint64(seed))
 
 
-def _draw(job: _Job, number: int) -> Any:
-    return Draw(job.numbers[number], job.split, job.seed)  # type: ignore[arg-type]
+def _pieces(job: _Job, each: Callable[[int, kernels.Sink, int], object]) -> None:
+    """Record all images on several threads, and call each(number, sink, events in it) for every one."""
+    made = tables(job.camera)
+
+    def piece(begin: int, end: int) -> None:
+        sink, scratch = kernels.make_sink(_capacity(job.camera)), kernels.make_scratch(made)
+        for number, image in enumerate(fit(job.images[begin:end], job.camera), begin):
+            draw: Any = Draw(job.numbers[number], job.split, job.seed)  # type: ignore[arg-type]
+            found = kernels.record_image(image, made, draw, sink, scratch)
+            if found > len(sink.t):
+                sink = kernels.make_sink(found)
+                kernels.record_image(image, made, draw, sink, scratch)
+            each(number, sink, found)
+
+    threads.in_pieces(len(job.images), _piece(job.camera), piece)
 
 
 def _capacity(camera: Camera) -> int:
@@ -111,17 +124,10 @@ def record(
     job = _job(images, indices, split, seed, camera)
     recordings: list[Events] = [np.empty(0, EVENT)] * len(job.images)
 
-    def piece(begin: int, end: int) -> None:
-        sink = kernels.new_sink(_capacity(camera))
-        for number, image in enumerate(fit(job.images[begin:end], camera), begin):
-            draw = _draw(job, number)
-            found = kernels.record_image(image, tables(camera), draw, sink)
-            if found > len(sink.t):
-                sink = kernels.new_sink(found)
-                kernels.record_image(image, tables(camera), draw, sink)
-            recordings[number] = _in_order(sink, found)
+    def keep(number: int, sink: kernels.Sink, found: int) -> None:
+        recordings[number] = _in_order(sink, found)
 
-    threads.in_pieces(len(job.images), _piece(camera), piece)
+    _pieces(job, keep)
     return recordings
 
 
@@ -161,11 +167,8 @@ def bits(
         len(job.images), frames.Binning(sensor_of(camera), division, steps, camera.window_us)
     )
 
-    def piece(begin: int, end: int) -> None:
-        kernels.mark_images(
-            fit(job.images[begin:end], camera), tables(camera), job.numbers[begin:end], job.split,
-            job.seed, _capacity(camera), division, camera.window_us, out[begin:end],
-        )  # fmt: skip
+    def mark(number: int, sink: kernels.Sink, found: int) -> None:
+        mark_plane(*sink, found, division, camera.window_us, out[number])
 
-    threads.in_pieces(len(job.images), _piece(camera), piece)
+    _pieces(job, mark)
     return out

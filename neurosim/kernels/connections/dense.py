@@ -103,14 +103,19 @@ def _sums(weights: NDArray[np.int16]) -> NDArray[np.int16]:
     return sums
 
 
-@kernel
-def largest_sum(weights):
+def largest_sum(weights: NDArray[np.int8]) -> int:
     """Largest sum of |weight| of a lane of int8 weights (source, lane)."""
     sums = np.zeros(weights.shape[1], np.int32)
+    add_magnitudes(weights, sums)
+    return int(sums.max())
+
+
+@kernel
+def add_magnitudes(weights, sums):
+    """Add |weight| of every source to its lane's sum, int32 (lane,)."""
     for source in range(weights.shape[0]):
         for lane in range(weights.shape[1]):
             sums[lane] += abs(int32(weights[source, lane]))
-    return sums.max()
 
 
 @inlined

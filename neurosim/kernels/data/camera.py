@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurosim.kernels.compilation import kernel
-from neurosim.kernels.data.binning import mark_plane
 from neurosim.kernels.data.scene import (
     EVENT,
     MARGIN,
@@ -24,7 +23,7 @@ from neurosim.kernels.data.scene import (
     PER_IMAGE,
     STRAY,
     THRESHOLD,
-    Draw,
+    Tables,
     expose,
     look,
     normal_of,
@@ -59,6 +58,54 @@ class Sink(NamedTuple):
     p: NDArray[np.uint8]
 
 
+class Scratch(NamedTuple):
+    """Scratch of one thread for the recordings of one camera, made by `make_scratch`.
+
+    wide        int32 (field row, scene column)      seen        int32 (pixel,)
+    scene       int32 (scene row, scene column)      plane       the same memory, (height, width)
+    hit         uint8 (pixel,), whole words          hit_words   the same memory, uint64
+    crossed     int64 (pixel,)                       pixels      the sensor's state
+    """
+
+    wide: NDArray[np.int32]
+    scene: NDArray[np.int32]
+    seen: NDArray[np.int32]
+    plane: NDArray[np.int32]
+    hit: NDArray[np.uint8]
+    hit_words: NDArray[np.uint64]
+    crossed: NDArray[np.int64]
+    pixels: Pixels
+
+
+def make_scratch(tables: Tables) -> Scratch:
+    """Scratch for one thread. Memory that kernels allocate themselves would double what they compile."""
+    rows, columns = tables.rows.share.shape[0], tables.columns.share.shape[0]
+    size = tables.settings.height, tables.settings.width
+    count = size[0] * size[1]
+    seen, hit = np.zeros(count, np.int32), np.zeros(-(-count // 8) * 8, np.uint8)
+    state = np.zeros((len(Pixels._fields), count), np.int32)
+    return Scratch(
+        np.zeros((tables.rows.share.shape[1], columns), np.int32),
+        np.zeros((rows, columns), np.int32),
+        seen,
+        seen.reshape(size),
+        hit,
+        hit.view(np.uint64),
+        np.zeros(count, np.int64),
+        Pixels(*state),
+    )
+
+
+def make_sink(capacity: int) -> Sink:
+    """Scratch for the events of one recording."""
+    return Sink(
+        np.empty(capacity, np.int64),
+        np.empty(capacity, np.uint16),
+        np.empty(capacity, np.uint16),
+        np.empty(capacity, np.uint8),
+    )
+
+
 @kernel
 def follow(seen, bandwidth, end, pixels, hit):
     """Update each photoreceptor, and mark in `hit` the pixels that reached a threshold.
@@ -79,9 +126,8 @@ def follow(seen, bandwidth, end, pixels, hit):
 
 
 @kernel
-def list_hits(hit, crossed):
-    """List the pixels marked in `hit` (uint8, whole 64-bit words), eight at a time; return their number."""
-    words = hit.view(np.uint64)
+def list_hits(hit, words, crossed):
+    """List the pixels marked in `hit`, eight at a time (`words`); return their number."""
     count = 0
     for word in range(words.shape[0]):
         if words[word]:
@@ -93,24 +139,17 @@ def list_hits(hit, crossed):
 
 
 @kernel
-def new_pixels(tables, gain):
+def reset(tables, gain, pixels):
     """The sensor before a recording: thresholds of this recording, references not yet set."""
-    count = tables.on.shape[0]
-    mean_on = np.empty(count, np.int32)
-    mean_off = np.empty(count, np.int32)
-    for i in range(count):
-        mean_on[i] = np.int64(tables.on[i]) * gain >> 12
-        mean_off[i] = np.int64(tables.off[i]) * gain >> 12
-    return Pixels(
-        np.zeros(count, np.int32),
-        np.zeros(count, np.int32),
-        np.zeros(count, np.int32),
-        np.full(count, -(1 << 30), np.int32),
-        mean_on.copy(),
-        mean_off.copy(),
-        mean_on,
-        mean_off,
-    )
+    for i in range(pixels.v.shape[0]):
+        pixels.mean_on[i] = np.int64(tables.on[i]) * gain >> 12
+        pixels.mean_off[i] = np.int64(tables.off[i]) * gain >> 12
+        pixels.on[i] = pixels.mean_on[i]
+        pixels.off[i] = pixels.mean_off[i]
+        pixels.v[i] = 0
+        pixels.before[i] = 0
+        pixels.ref[i] = 0
+        pixels.free[i] = -(1 << 30)
 
 
 @kernel
@@ -124,41 +163,35 @@ def settle(tables, spread, draw, seen, pixels):
 
 
 @kernel
-def record_image(image, tables, draw, sink):
+def record_image(image, tables, draw, sink, scratch):
     """Send the events of one image to `sink`, by step, not sorted within it.
 
     Returns their number; where it is more than the sink's capacity, those beyond it were not kept.
     """
     settings, normal = tables.settings, tables.normal
-    size = (tables.rows.share.shape[0], tables.columns.share.shape[0])
-    scene = np.empty(size, np.int32)
-    expose(image, tables, scene)
+    scene, seen, hit, pixels = scratch.scene, scratch.seen, scratch.hit, scratch.pixels
+    expose(image, tables, scratch.wide, scene)
     w0, w1, w2, w3 = words(draw, PER_IMAGE, 0)
     late = normal_of(normal, w0) * settings.when >> 12
     shift_x = normal_of(normal, w1) * settings.where >> 12
     shift_y = normal_of(normal, w2) * settings.where >> 12
     gain = 4096 + (normal_of(normal, w3) * settings.gain >> 12)
 
-    pixels = new_pixels(tables, max(gain, 1024))
-    count = pixels.v.shape[0]
-    plane = np.empty((settings.height, settings.width), np.int32)
-    seen = plane.ravel()
-    hit = np.zeros(-(-count // 8) * 8, np.uint8)
-    crossed = np.empty(count, np.int64)
+    reset(tables, max(gain, 1024), pixels)
     bandwidth = np.int32(settings.bandwidth)
     limit = ((MARGIN - 1) << PATH_BITS) - 1
     found = 0
     for step in range(tables.path.shape[0]):
         dx = min(max(shift_x + tables.path[step, 0], -limit), limit)
         dy = min(max(shift_y + tables.path[step, 1], -limit), limit)
-        look(scene, dx, dy, plane)
+        look(scene, dx, dy, scratch.plane)
         if step == 0:
             settle(tables, settings.start, draw, seen, pixels)
             continue
         start = (step - 1) * settings.step + late
         follow(seen, bandwidth, np.int32(start + settings.step), pixels, hit)
-        hits = list_hits(hit, crossed)
-        found = cross(normal, settings, draw, crossed, hits, start, pixels, sink, found)
+        hits = list_hits(hit, scratch.hit_words, scratch.crossed)
+        found = cross(normal, settings, draw, scratch.crossed, hits, start, pixels, sink, found)
     return add_strays(tables, settings, draw, sink, found)
 
 
@@ -222,12 +255,25 @@ def noisy(normal, noise, threshold, word):
 
 
 @kernel
+def place_in(table, word):
+    """Index of the first entry of a rising uint32 table that is at least `word`; its length if none is."""
+    low, high = 0, table.shape[0]
+    while low < high:
+        middle = (low + high) >> 1
+        if np.uint64(table[middle]) < word:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@kernel
 def add_strays(tables, settings, draw, sink, found):
     """Add stray events, which no light caused; returns the number of all events."""
-    count = np.searchsorted(tables.stray, words(draw, STRAY, 0)[0])
+    count = place_in(tables.stray, words(draw, STRAY, 0)[0])
     for n in range(count):
         w0, w1, w2, _ = words(draw, STRAY, n + 1)
-        pixel = np.searchsorted(tables.leak, w0)
+        pixel = place_in(tables.leak, w0)
         if found < sink.t.shape[0]:
             sink.t[found] = np.int64(w1) * settings.length >> 32
             sink.x[found] = pixel % settings.width
@@ -235,31 +281,3 @@ def add_strays(tables, settings, draw, sink, found):
             sink.p[found] = (np.int64(w2) >> 20) < settings.stray_one
         found += 1
     return found
-
-
-@kernel
-def new_sink(capacity):
-    """Scratch for the events of one recording."""
-    return Sink(
-        np.empty(capacity, np.int64),
-        np.empty(capacity, np.uint16),
-        np.empty(capacity, np.uint16),
-        np.empty(capacity, np.uint8),
-    )
-
-
-@kernel
-def mark_images(images, tables, numbers, split, seed, capacity, cells, window, bits):
-    """Record images, uint8 (image, *field), and set the bits of their frames.
-
-    capacity  events that memory is allocated for; a recording with more is repeated with enough memory
-    bits      uint64 (image, step, word), zero before
-    """
-    sink = new_sink(capacity)
-    for i in range(images.shape[0]):
-        draw = Draw(numbers[i], split, seed)
-        found = record_image(images[i], tables, draw, sink)
-        if found > sink.t.shape[0]:
-            sink = new_sink(found)
-            record_image(images[i], tables, draw, sink)
-        mark_plane(sink.t, sink.x, sink.y, sink.p, found, cells, window, bits[i])

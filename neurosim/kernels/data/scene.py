@@ -124,13 +124,18 @@ def pattern_words(draw, out):
 
 
 @kernel
-def expose(image, tables, scene):
-    """Log intensity of an image (uint8, the field) behind the lens, int32 (row, column)."""
+def expose(image, tables, wide, scene):
+    """Write the log intensity of an image (uint8, the field) behind the lens to `scene`.
+
+    wide   int32 (row of the field, column of the scene), scratch
+    scene  int32 (row, column), written
+    """
     high, broad = image.shape
     rows, columns = tables.rows, tables.columns
     width = scene.shape[1]
-    wide = np.zeros((high, width), np.int32)
     for i in range(high):
+        for c in range(width):
+            wide[i, c] = 0
         for j in range(broad):
             light = tables.display[image[i, j]]
             if light:
@@ -139,16 +144,18 @@ def expose(image, tables, scene):
         for c in range(width):
             wide[i, c] >>= np.int32(12)
     top = np.int32(tables.level.shape[0] - 1)
-    total = np.zeros(scene.shape, np.int32)
+    for r in range(scene.shape[0]):
+        for c in range(width):
+            scene[r, c] = 0
     for i in range(high):
         for r in range(rows.first[i], rows.last[i]):
             share = rows.share[r, i]
             if share:
                 for c in range(width):
-                    total[r, c] += np.int32(wide[i, c] * share)
+                    scene[r, c] += np.int32(wide[i, c] * share)
     for r in range(scene.shape[0]):
         for c in range(width):
-            scene[r, c] = tables.level[min(total[r, c] >> np.int32(12 + LOG_SHIFT), top)]
+            scene[r, c] = tables.level[min(scene[r, c] >> np.int32(12 + LOG_SHIFT), top)]
 
 
 @kernel

@@ -44,7 +44,7 @@ class DenseOperator(Operator):
         assert matrix is not None
         np.take(matrix, self._rows, axis=0, out=self._weights[:, : self.neurons])
         self._back[:, : self.sources] = self._weights[:, : self.neurons].T
-        self._largest = int(largest_sum(self._weights))
+        self._largest = largest_sum(self._weights)
 
     def scratch(self, block: int) -> Scratch:
         return Scratch(
