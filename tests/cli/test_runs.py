@@ -94,6 +94,26 @@ def test_faults_of_arguments_are_in_our_words(given, named):
     assert "Value error" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ("train --hiden 3", "no option --hiden; did you mean --hidden?"),
+        ("train --hidden=12x", "--hidden is '12x'; needed is a whole number"),
+        ("train --learning-rate abc", "--learning-rate is 'abc'; needed is a number"),
+        ("train --camera nmist", "did you mean nmnist?"),
+        ("train --json --recipe", "--recipe needs a value: settings to start from"),
+        ("train --hidden 16 --json yes", "nothing is expected of yes"),
+        ("train --json=yes", "--json takes no value"),
+        ("evaluate --split test", "PATH is missing: run folder"),
+        ("completion fish", "'fish'; allowed are bash, zsh"),
+    ],
+)
+def test_a_mistyped_argument_is_told_in_our_words(given, named):
+    done = command.here(*given.split())
+    assert_refused(done, 2, named, f"{given.split()[0]} --help lists")
+    assert "╭" not in done.stderr
+
+
 def test_an_old_name_works_with_a_note():
     done = command.here("study", "--help")
     assert done.returncode == 0

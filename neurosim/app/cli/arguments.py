@@ -3,7 +3,9 @@
 Errors that the user can correct end in one message and status 1.
 """
 
+import contextlib
 import inspect
+import io
 import sys
 import time
 import typing
@@ -41,11 +43,13 @@ def call(
         print(help_text.render(name, inspect.getdoc(model) or "", options))
         return 0
     try:
-        arguments = tyro.cli(model, prog=name, args=list(given), default=start, config=CONFIG)
+        with contextlib.redirect_stderr(io.StringIO()):  # of tyro's own description of mistakes
+            arguments = tyro.cli(model, prog=name, args=list(given), default=start, config=CONFIG)
     except ValidationError as error:
-        for fault in error.errors():
-            print(plain(f"{name}: {argument_errors.describe(fault)}"), file=sys.stderr)
-        return 2
+        return _refused(name, argument_errors.lines(error.errors()))
+    except SystemExit:
+        parser = help_text.parser_of(model, name, start, CONFIG)
+        return _refused(name, list(argument_errors.mistakes(parser, given)))
     try:
         return run(arguments) or 0
     except (ValueError, OSError, ImportError) as error:
@@ -53,6 +57,14 @@ def call(
             raise
         print(plain(f"{name}: {error}"), file=sys.stderr)
         return 1
+
+
+def _refused(name: str, faults: Sequence[str]) -> int:
+    """Print what is wrong with the arguments of a command; returns the exit status."""
+    for fault in faults or ["these arguments do not go together"]:
+        print(plain(f"{name}: {fault}"), file=sys.stderr)
+    print(f"{name} --help lists what is allowed", file=sys.stderr)
+    return 2
 
 
 def data_progress(quiet: bool) -> Callable[[int, int, str], None]:

@@ -92,13 +92,13 @@ def options(parser: Any) -> list[Option]:
             action.metavar if isinstance(action.metavar, str) else (action.metavar or ("",))[0]
         )
         value = "" if action.nargs == 0 else plain_value(metavar or "")
-        text = plain_default(_unstyled(action.help or ""))
+        text = plain_default(unstyled(action.help or ""))
         group = _GROUP_OF.get(name, "options" if flag else "arguments")
         found.append(Option(group, flag, value, f"leave out: {text}" if negative else text))
     return found
 
 
-def _unstyled(text: str) -> str:
+def unstyled(text: str) -> str:
     """Help without the markup of rich and the escapes of argparse."""
     text = re.sub(r"\x1b\[[0-9;]*m", "", text)
     text = re.sub(r"\[/?(?:bright_)?[a-z_ ]*\]", "", text)
