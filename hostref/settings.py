@@ -36,7 +36,8 @@ class NetworkSettings(Settings):
     hidden: Annotated[tuple[Positive, ...], Field(min_length=1)] = HIDDEN
     """neurons of each hidden layer, all dense"""
     layers: str = ""
-    """hidden layers of any kind instead: conv 12 5x5 stride 2 pad 2, pool 2, recurrent 64, dense 128"""
+    """hidden layers of any kind instead: "conv 12 5x5 stride 2 pad 2, pool 2, recurrent 64, dense 128"; by
+    default none"""
     described: Annotated[dict[str, Any] | None, tyro.conf.Suppress] = None
     """a network as `neurosim.network.serialise.describe` writes it, instead of all others"""
     du: Annotated[int, Field(ge=0, le=4095)] = 4095
@@ -95,26 +96,33 @@ class BpttSettings(Settings):
 
     network: NetworkSettings = NetworkSettings()
     readout: Readout = "membrane"
+    """scores of the classes: the output membrane summed over steps, or spike counts"""
     gain: Annotated[float, Field(gt=0)] = 0.2
-    """Factor between score and logit (hostref/readout.py); 10 suits the count readout."""
+    """factor between score and logit (hostref/readout.py); 10 suits the count readout"""
     epochs: Positive = 20
+    """passes over the training samples"""
     batch: Positive = 128
+    """samples per step of the optimiser"""
     learning_rate: Annotated[float, Field(gt=0)] = 4e-3
+    """learning rate of the first step, of AdamW"""
     final_learning_rate: Annotated[float, Field(ge=0, le=1)] = 0.01
-    """Fraction of the learning rate at the last step; a cosine leads there."""
+    """fraction of the learning rate at the last step; a cosine leads there"""
     samples: Annotated[int, Field(ge=0)] = 0
     """samples of an epoch, drawn anew for each; 0 is all of them"""
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    """weight decay of AdamW"""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Share of input spikes left out while training."""
+    """fraction of the input spikes that is left out while training"""
     shift: Annotated[int, Field(ge=0, le=8)] = 1
     """training samples are shifted by up to this many pixels; 0 for inputs that are no sensor"""
     slope: Annotated[float, Field(gt=0)] = 2.0
-    """Of the fast sigmoid; snnTorch's default is 25."""
+    """slope of the surrogate gradient, a fast sigmoid; snnTorch's default is 25"""
     patience: Annotated[int, Field(ge=0)] = 0
-    """Stop after this many epochs without a better validation accuracy; 0 never stops early."""
+    """stop after this many epochs without a better validation accuracy; 0 never stops early"""
     seed: Annotated[int, Field(ge=0)] = 0
+    """seed of initial weights, order of samples and shifts"""
     precision: Literal["float32", "float64"] = "float32"
+    """floating-point numbers that it computes with"""
 
 
 class EvolutionSettings(Settings):
@@ -148,19 +156,26 @@ class BenchmarkSettings(Settings):
 
     network: NetworkSettings = NetworkSettings()
     device: str = "auto"
-    """auto (CUDA where there is one), cpu, cuda or cuda:N."""
+    """auto (CUDA where there is one), cpu, cuda or cuda:N"""
     pairs: Positive = 256
-    """Antithetic pairs of a generation; not given in the paper."""
+    """antithetic pairs of a generation; not given in the paper"""
     batch: Positive = 64
-    """Samples of a generation."""
+    """samples of a generation"""
     block: Positive = 64
-    """Pairs evaluated at once."""
+    """pairs evaluated at once"""
     ranks: tuple[int, ...] = (1, 2, 4, 8)
+    """ranks of EGGROLL that are timed"""
     repeats: Positive = 3
+    """rounds; medians of them are printed"""
     bptt_batch: Positive = 128
+    """samples per step of BPTT"""
     bptt_samples: Positive = 5400
-    """Samples that are timed of an epoch; the time is scaled to all of them."""
+    """samples that are timed of an epoch; the time is scaled to all of them"""
     epoch_samples: Positive = 54000
+    """samples of an epoch"""
     steps: Positive = 10
+    """time steps of a sample"""
     inputs: Positive = 2312
+    """inputs of the network"""
     seed: Annotated[int, Field(ge=0)] = 0
+    """seed of weights, samples and noise"""

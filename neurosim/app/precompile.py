@@ -67,7 +67,7 @@ def _named(kernel: Any) -> bool:
 
 
 def _generation(config: Config) -> None:
-    """A generation and a validation on silent frames, up to the first step that needs results."""
+    """A generation and a validation on silent frames, with an update in which every sample counts."""
     import numpy as np
 
     from learning.training import Training, validate
@@ -83,9 +83,14 @@ def _generation(config: Config) -> None:
     sensor = square if square.inputs == config.inputs else channels(config.inputs)
     sensor = config.about.sensor if config.about else sensor
     data = Dataset("none", frames, frames, frames, names, sensor, settings.steps, 300_000, "")
-    with contextlib.suppress(Exception):
+    with contextlib.suppress(Exception):  # of results that no kernel has made
         training = Training(config, data)
-        training.step()
+        ask = training.evolution.ask(0)
+        evaluation = training.evaluate(ask)
+        for results in evaluation:
+            if results is not None:
+                results[..., :1] = 1  # of one member, so that its utility is not 0
+        training.apply_update(ask, training.evolution.tell(0, evaluation))
         validate(training.chip, frames)
 
 

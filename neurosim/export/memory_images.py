@@ -176,7 +176,7 @@ class Images(NamedTuple):
         entry = self.manifest["files"].get(f"{name}.mem")
         if entry is None:
             raise ImageError(f"{self.folder} holds no {name}.mem; export again")
-        text = (self.folder / f"{name}.mem").read_text()
+        text = (self.folder / f"{name}.mem").read_text(encoding="utf-8")
         return unpack(text.split(), entry["fields"], entry["bits"], entry["signed"])
 
     def holds(self, name: str) -> bool:

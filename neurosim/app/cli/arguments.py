@@ -47,7 +47,12 @@ def call(
             arguments = tyro.cli(model, prog=name, args=list(given), default=start, config=CONFIG)
     except ValidationError as error:
         return _refused(name, argument_errors.lines(error.errors()))
-    except SystemExit:
+    except SystemExit as ending:
+        cause: BaseException | None = ending
+        while cause is not None and not isinstance(cause, ValidationError):
+            cause = cause.__context__
+        if cause is not None:
+            return _refused(name, argument_errors.lines(cause.errors()))
         parser = help_text.parser_of(model, name, start, CONFIG)
         return _refused(name, list(argument_errors.mistakes(parser, given)))
     try:

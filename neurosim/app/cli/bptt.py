@@ -24,6 +24,8 @@ class Bptt(BaseModel):
     data: str = "digits"
     """data set, as for `neurosim train`"""
     choice: Annotated[DataChoice, tyro.conf.arg(name="")] = DataChoice()
+    steps: Annotated[int, Field(ge=1, le=1000)] = 10
+    """time steps of a sample: the bins into which its events are counted"""
     pool: Annotated[int, Field(ge=1, le=256)] = 1
     """join pixels POOL x POOL"""
     run: Path | None = None
@@ -51,6 +53,7 @@ def run(arguments: Bptt) -> int:
     show = data_progress(arguments.as_json)
     data = datasets.load(
         arguments.data,
+        steps=arguments.steps,
         pool=arguments.pool,
         options=arguments.choice.data_options,
         progress=show,
@@ -103,7 +106,7 @@ def _to_chip(
 
     settings = arguments.settings
     found, width = float_runs.at_width(trained, settings, data, arguments.bits, (1, 0))
-    choice = float_runs.DataName(arguments.data, arguments.pool)
+    choice = float_runs.DataName(arguments.data, arguments.pool, arguments.choice.data_options)
     config = float_runs.config_of(settings, choice, data, found.network)
     facts = {
         "weight_bits": arguments.bits,

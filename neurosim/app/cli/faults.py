@@ -48,5 +48,5 @@ def run(arguments: FaultsStudy) -> int:
     if arguments.as_json:
         print(json.dumps({"out": str(arguments.out), "results": results}))
     else:
-        print(f"{page.read_text()}\nwritten to {page}")
+        print(page.read_text(encoding="utf-8"), f"written to {page}", sep="\n")
     return 0

@@ -70,6 +70,7 @@ def plain_default(text: str) -> str:
         (" (default: False)", ""),
         (" (default: True)", ""),
         (" (default: )", ""),
+        (" (default: '')", ""),
         (" (required)", ""),
     ):
         if text.endswith(ending):

@@ -49,7 +49,8 @@ def run(arguments: Quantise) -> int:
     trained = bptt.kept(arguments.folder, data)
     out = arguments.out or arguments.folder / "quantised"
     search = (arguments.search_samples, arguments.search_rounds)
-    choice = float_runs.DataName(config.settings.data, config.settings.pool)
+    own = config.settings
+    choice = float_runs.DataName(own.data, own.pool, own.data_options)
     rows: list[Width] = []
     with progress("width", len(arguments.bits), arguments.as_json) as tell:
         for bits in arguments.bits:
@@ -62,8 +63,8 @@ def run(arguments: Quantise) -> int:
                 "weight_bits": bits,
                 "share": found.share,
             }
-            own = float_runs.config_of(settings, choice, data, found.network)
-            float_runs.write(folder, own, found, trained, summary)
+            made = float_runs.config_of(settings, choice, data, found.network)
+            float_runs.write(folder, made, found, trained, summary)
             rows.append(width._replace(folder=folder))
         tell(len(rows), "done")
     if arguments.as_json:

@@ -10,6 +10,7 @@ from learning.record import CONFIG, SUMMARY, RunError, RunFolder, weights_sha256
 from learning.settings import Settings
 from neurosim.app.experiments import on_chip
 from neurosim.data.datasets import Dataset
+from neurosim.data.sets.base import Options
 from neurosim.network import Network
 from neurosim.population.state import state_of
 
@@ -23,10 +24,11 @@ ORIGIN = "bptt"
 
 
 class DataName(NamedTuple):
-    """Data of the training: a data set's name as commands take it, and pixels joined POOL x POOL."""
+    """Data of the training: a name and options as commands take them, and pixels joined POOL x POOL."""
 
     data: str
     pool: int
+    options: Options
 
 
 def config_of(
@@ -34,6 +36,7 @@ def config_of(
 ) -> Config:
     """The configuration of a run of `network`, whose registers are given in full."""
     chosen = Settings(
+        **choice.options.given(),
         data=choice.data,
         pool=choice.pool,
         steps=data.steps,
