@@ -48,7 +48,7 @@ def test_a_training_calls_the_kernels_that_were_planned(recipe):
         capture_output=True,
         text=True,
         env=command.environment(),
-        timeout=300,
+        timeout=900,
         check=False,
     )
     assert done.returncode == 0, done.stderr

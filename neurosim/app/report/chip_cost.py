@@ -6,6 +6,7 @@ from learning.record import weights_sha256
 from neurosim.app.report import drawings
 from neurosim.app.report.facts import Facts, Trained
 from neurosim.app.report.markup import Html, drawing, element, section, table
+from neurosim.app.report.mesh_picture import routes
 from neurosim.chip.mapping import Placement
 
 COMPARED = (
@@ -28,20 +29,22 @@ def cost(trained: Trained) -> Html:
         [
             row.operation,
             f"{row.number:,.0f}",
-            *(f"{estimate.rows[k].pj / 1000:,.2f}" for estimate in cost.estimates.values()),
+            *(_nanojoules(estimate.rows[k].pj) for estimate in cost.estimates.values()),
         ]
         for k, row in enumerate(first.rows)
         if row.number
     ]
     of = list(cost.estimates.values())
-    rows.append(["static power", "", *(f"{estimate.static_pj / 1000:,.2f}" for estimate in of)])
-    rows.append(["total", "", *(f"{estimate.total_pj / 1000:,.2f}" for estimate in of)])
+    rows.append(["dynamic, all of these", "", *(_nanojoules(one.dynamic_pj) for one in of)])
+    rows.append(["static power", "", *(_nanojoules(one.static_pj) for one in of)])
+    with_static = (_nanojoules(one.total_pj if one.static_pj else 0.0) for one in of)
+    rows.append(["dynamic and static", "", *with_static])
     rows.append(["time, µs", "", *(f"{estimate.time_ns / 1000:,.1f}" for estimate in of)])
-    header = ["operation", "a sample", *(f"nJ, {name}" for name in cost.estimates)]
+    header = ["operation", "per sample", *(f"nJ, {name}" for name in cost.estimates)]
     texts = [
         f"Estimates, not measurements: what the emulator counted, times published energies of one "
         f"operation. Mean of the first {cost.samples} test samples, each {cost.steps} steps so that "
-        f"its last spikes arrive, run one at a time."
+        f"its last spikes arrive, run one at a time. -: the source publishes no such energy."
     ]
     if cost.training is not None:
         texts.append(
@@ -55,6 +58,11 @@ def cost(trained: Trained) -> Html:
         table("Energy by operation", header, rows),
         *sources,
     )
+
+
+def _nanojoules(picojoules: float) -> str:
+    """An energy; none where it is 0, which no operation costs."""
+    return f"{picojoules / 1000:,.2f}" if picojoules else "-"
 
 
 def cores(facts: Facts) -> Html:
@@ -73,7 +81,8 @@ def cores(facts: Facts) -> Html:
         for number, core in enumerate(placed.cores)
     ]
     header = ["core", "population", "neurons", "synapse memory", "axons in", "axons out"]
-    caption = "Four cores a tile; numbers: % of synaptic memory; arrows: routes between tiles."
+    caption = "Four cores per tile; numbers: % of synaptic memory"
+    caption += "; arrows: routes between tiles." if routes(placed) else "."
     return section(
         "Cores",
         element(

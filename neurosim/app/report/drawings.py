@@ -34,7 +34,7 @@ def learning(metrics: list[dict[str, Any]]) -> str:
 def upkeep(metrics: list[dict[str, Any]]) -> str:
     """Spikes, dead neurons and weights at their edge over generations."""
     every = (
-        ("spikes_per_sample", "spikes\na sample"),
+        ("spikes_per_sample", "spikes per\nsample"),
         ("dead_neurons", "dead\nneurons"),
         ("weights_at_edge", "weights\nat edge"),
     )
@@ -44,8 +44,9 @@ def upkeep(metrics: list[dict[str, Any]]) -> str:
     def draw(figure: "Figure") -> None:
         of_rows = figure.subplots(len(rows), 1, sharex=True, squeeze=False)[:, 0]
         for axes, (key, name) in zip(of_rows, rows, strict=True):
-            axes.plot(generations, [line[key] for line in metrics], color=BLUE)
-            axes.set_ylim(bottom=0)
+            values = [line[key] for line in metrics]
+            axes.plot(generations, values, color=BLUE)
+            axes.set_ylim(0, max(1.0, 1.1 * max(values)))
             plain(axes)
             axes.set_ylabel(name)
         axes.set_xlabel("generation")

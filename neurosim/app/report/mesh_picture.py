@@ -35,6 +35,12 @@ def mesh_png(placement: Placement) -> bytes:
     return png(draw, (10, 5.6), 120)
 
 
+def routes(placement: Placement) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+    """Tiles that a spike goes from and to, of routes between two tiles."""
+    links = {_tiles(placement, *link) for link in placement.links}
+    return sorted((start, end) for start, end in links if start != end)
+
+
 def draw_mesh(axes: "Axes", placement: Placement) -> None:
     """The fuller a core's synaptic memory (its number: percent), the darker; arrows are routes between
     tiles. The populations are there for a legend."""
@@ -53,12 +59,11 @@ def draw_mesh(axes: "Axes", placement: Placement) -> None:
         colour = colours[core.population]
         axes.add_patch(Rectangle((x, y), SIDE, SIDE, fc=colour, alpha=0.25 + 0.75 * full))
         axes.text(x + SIDE / 2, y + SIDE / 2, f"{100 * full:.0f}", ha="center", va="center", size=8)
-    for start, end in sorted({_tiles(placement, *link) for link in placement.links}):
-        if start != end:
-            middle = (end[0], start[1])  # along the row first
-            for a, b in ((start, middle), (middle, end)):
-                if a != b:
-                    _arrow(axes, a, b)
+    for start, end in routes(placement):
+        middle = (end[0], start[1])  # along the row first
+        for a, b in ((start, middle), (middle, end)):
+            if a != b:
+                _arrow(axes, a, b)
     for i, name in enumerate(names):
         axes.plot([], [], "s", color=colours[name], label=name, zorder=-i)
     axes.set_xlim(-0.3, limits.MESH_COLUMNS * PITCH)

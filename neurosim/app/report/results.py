@@ -1,5 +1,10 @@
 """Sections on results: accuracy, errors, weights and firing rates."""
 
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
 from learning import intervals
 from learning.record import weights_sha256
 from neurosim.app import provenance
@@ -8,17 +13,26 @@ from neurosim.app.report.facts import Facts, Trained
 from neurosim.app.report.markup import Html, drawing, element, join, scrolling, section, table
 from neurosim.chip.mapping import Placement
 
+BESIDE, ERRORS = 12, 8
+"""Classes up to which the most frequent errors have a place beside the confusion matrix, and how many of
+these errors are listed; chosen here."""
+
 
 def numbers(facts: Facts, trained: Trained) -> Html:
     """The accuracy, large, and its cost: with static power and without, each said."""
     seen, checkpoint = trained.answers.seen, trained.checkpoint
     samples = len(seen.predictions)
     low, high = intervals.of_accuracy(seen.accuracy, samples)
+    right = round(seen.accuracy * samples)
+    last = facts.metrics[-1] if facts.metrics else None
+    validated = last and f"validation accuracy {100 * last['validation_accuracy']:.2f} %"
     headline = element(
         "div",
         element("dt", f"test accuracy, {samples:,} samples"),
         element("dd", f"{100 * seen.accuracy:.2f} %"),
         element("dd", f"95 % interval {100 * low:.1f} to {100 * high:.1f} %", class_="quiet"),
+        element("dd", f"{samples - right:,} classified wrongly", class_="quiet"),
+        *([] if validated is None else [element("dd", validated, class_="quiet")]),
         class_="first",
     )
     entries = []
@@ -124,7 +138,23 @@ def mistakes(trained: Trained) -> Html:
         f"Test samples of {trained.data}: one row per label, one column per prediction; the last column is "
         f"the accuracy of the class. Classes never predicted: {trained.answers.seen.dead_classes}."
     )
-    return section("Confusion matrix", element("p", text), scrolling("Confusion matrix", whole))
+    parts = [scrolling("Confusion matrix", whole), _frequent_errors(confusion, names)]
+    beside = {"class_": "side"} if len(names) <= BESIDE else {}
+    return section("Confusion matrix", element("p", text), element("div", *parts, **beside))
+
+
+def _frequent_errors(confusion: NDArray[np.int64], names: Sequence[str]) -> Html:
+    """The classes that are taken for another one most often."""
+    off = confusion - np.diag(np.diag(confusion))
+    most = np.argsort(-off, axis=None, kind="stable")[:ERRORS]
+    rows = [
+        [names[label], names[answer], f"{off[label, answer]:,}"]
+        for label, answer in zip(*np.unravel_index(most, off.shape), strict=True)
+        if off[label, answer]
+    ]
+    if not rows:
+        return element("p", "No sample is classified wrongly.")
+    return table("Most frequent errors", ["class", "taken for", "samples"], rows)
 
 
 def samples(facts: Facts, trained: Trained) -> Html:
@@ -141,9 +171,9 @@ def samples(facts: Facts, trained: Trained) -> Html:
         parts.append(element("details", heading, figure, name="sample", **opened))
     text = (
         "From the top: the sensor in each step (blue brighter, red darker), spikes of inputs and "
-        "neurons, membranes of some hidden neurons with marks at spikes, and those of the output: blue "
-        "the correct class, red the predicted one. Without latency, as in training. Choose a sample by "
-        "its heading; --samples of the command chooses which are here."
+        "neurons, membranes of some hidden neurons (cut three thresholds below 0) with marks at spikes, "
+        "and those of the output: blue the correct class, red the predicted one. Without latency, as in "
+        "training. Choose a sample by its heading; --sample of the command chooses which are here."
     )
     return section("Samples", element("p", text), *parts)
 

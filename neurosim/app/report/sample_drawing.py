@@ -25,9 +25,11 @@ LOWEST = -3
 
 def sample(network: "Network", one: Sample) -> str:
     """Sensor, spikes and membranes of one sample, over the same steps."""
-    hidden = network.populations[:-1]
-    last = network.populations[-1]
-    rasters = [name for name in one.spikes if name != last.name or one.spikes[name].any()]
+    last = network.populations[network.output]
+    hidden = [own for own in network.populations if own.name not in network.readouts]
+    rasters = [
+        name for name in one.spikes if name not in network.readouts or one.spikes[name].any()
+    ]
     heights = [0.5, *[0.9] * len(rasters), *[1.1] * len(hidden), 1.2]
 
     def draw(figure: "Figure") -> None:

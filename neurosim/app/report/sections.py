@@ -43,16 +43,25 @@ def _about(facts: Facts) -> str:
     way = f"{way_of_training(settings, origin)}, {settings.steps} steps per sample"
     if facts.trained is None:
         return f"Training by {way}. No checkpoint has been written yet: settings and mapping only."
+    where = "on the chip " if way.startswith("chip ") else ""
+    way = way.removeprefix("chip ")
     if origin and facts.trained.checkpoint.generation == 0:
         return f"Weights by {way}. Curves are over epochs; there has been no training on the chip since."
     done, of = facts.trained.checkpoint.generation, settings.generations
     if done == 0:
         return f"Training by {way}. The weights were imported; there has been no training since."
-    return f"Trained by {way}. " + (
+    return f"Trained {where}by {way}. " + (
         f"All {of:,} generations are done."
         if done >= of
         else f"Unfinished: {done:,} of {of:,} generations are done."
     )
+
+
+def _plain(value: object) -> str:
+    """A setting in words."""
+    if value is None:
+        return "-"
+    return ("yes" if value else "no") if isinstance(value, bool) else str(value)
 
 
 def _settings(facts: Facts) -> Html:
@@ -60,7 +69,7 @@ def _settings(facts: Facts) -> Html:
     rows = []
     for name, value in facts.config.settings.model_dump(mode="json").items():
         changed = getattr(facts.config.settings, name) != getattr(usual, name)
-        shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+        shown = ", ".join(map(str, value)) if isinstance(value, list) else _plain(value)
         cell = element("span", shown, class_="changed") if changed else shown
         rows.append([name, cell])
     text = f"A value is bold where it differs from that of the recipe {DEFAULT}."

@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from neurosim.data.frames import Crop
 from neurosim.data.sensor import Sensor
@@ -35,7 +35,7 @@ class Options(NamedTuple):
     skip: int | None = None
     partial: bool = False
 
-    def given(self) -> dict[str, object]:
+    def given(self) -> dict[str, Any]:
         """The options that were chosen, by name."""
         return {name: value for name, value in self._asdict().items() if value not in (None, False)}
 
