@@ -89,7 +89,9 @@ def test_the_page_holds_what_was_measured(done, reported):
     assert summary["weights_sha256"] in said
     assert "All 6 generations are done" in said
     for name, value in json.loads((folder / CONFIG).read_text())["settings"].items():
-        assert f"{name} {value[0] if isinstance(value, list) else value}" in said
+        first = value[0] if isinstance(value, list) else value
+        words = [text for of, text in ((None, "-"), (True, "yes"), (False, "no")) if first is of]
+        assert f"{name} {words[0] if words else first}" in said
     for heading in ("Learning", "Confusion matrix", "Samples", "Energy", "Cores", "Settings"):
         assert heading in said
     assert f"neurosim compare {folder}" in said
