@@ -25,7 +25,7 @@ def numbers(facts: Facts, trained: Trained) -> Html:
     low, high = intervals.of_accuracy(seen.accuracy, samples)
     right = round(seen.accuracy * samples)
     last = facts.metrics[-1] if facts.metrics else None
-    validated = last and f"validation accuracy {100 * last['validation_accuracy']:.2f} %"
+    validated = f"validation accuracy {100 * last['validation_accuracy']:.2f} %" if last else None
     headline = element(
         "div",
         element("dt", f"test accuracy, {samples:,} samples"),
