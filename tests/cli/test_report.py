@@ -2,6 +2,7 @@
 
 import json
 import re
+import types
 from html.parser import HTMLParser
 
 import command
@@ -15,7 +16,9 @@ from learning.config import Config
 from learning.record import CONFIG, RunFolder
 from learning.settings import Settings
 from learning.training import Training, start
+from neurosim.app.cli import evaluate
 from neurosim.app.figures import svg
+from neurosim.app.report import results
 from neurosim.app.report.markup import element, join, table
 from neurosim.data import datasets
 from neurosim.network import Network, Population, Weights
@@ -105,6 +108,22 @@ def test_every_drawing_says_what_it_shows(reported):
     ]
     assert len(described) == 9
     assert all(len(text) > 30 for text in described)
+
+
+def test_a_thousand_classes_have_a_row_each_and_no_matrix(capsys):
+    """A matrix of a million cells is a page of 56 MB, which no browser shows at once."""
+    names = tuple(str(number) for number in range(1000))
+    confusion = np.diag(np.full(1000, 3))
+    confusion[7, 8:13] = 2
+    answers = types.SimpleNamespace(confusion=confusion, seen=types.SimpleNamespace(dead_classes=4))
+    page = results.mistakes(types.SimpleNamespace(answers=answers, class_names=names, data="d"))
+    assert len(page) < 200_000
+    assert Page(page).tags.count("tr") == 1001
+    assert "8 2, 9 2, 10 2" in page
+    evaluate._show(confusion, names, "d")
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) > 1000
+    assert max(map(len, lines)) < 200
 
 
 def test_the_confusion_matrix_counts_every_sample(done, reported):

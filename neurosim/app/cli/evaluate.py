@@ -73,7 +73,6 @@ def run(arguments: Evaluate) -> int:
 WIDEST = 20
 """Classes of a confusion matrix that is shown whole, chosen here; more are listed one a line, and so are
 those whose matrix is wider than the terminal."""
-_CONFUSED = 3
 
 
 def _show(confusion: NDArray[np.int64], names: Sequence[str], title: str) -> None:
@@ -81,10 +80,15 @@ def _show(confusion: NDArray[np.int64], names: Sequence[str], title: str) -> Non
     from rich.console import Console
     from rich.markup import escape
 
+    from neurosim.app.experiments.answers import CONFUSED
+
     console, names = Console(), [escape(name) for name in names]
     digits = len(str(confusion.max()))
-    width = max(map(len, names)) + sum(max(len(name), digits) + 3 for name in names) + 16
-    table = _matrix if len(names) <= WIDEST else _lines
+    longest = max(map(len, names))
+    width = longest + sum(max(len(name), digits) + 3 for name in names) + 16
+    table = _matrix
+    if len(names) > WIDEST:
+        table, width = _lines, (1 + CONFUSED) * (longest + digits + 3) + 32
     if console.is_terminal:
         table = table if width <= console.width else _lines
     else:
@@ -92,13 +96,11 @@ def _show(confusion: NDArray[np.int64], names: Sequence[str], title: str) -> Non
     console.print(table(confusion, names, f"{title} of {confusion.sum():,} samples"))
 
 
-def _share(right: int, of: int) -> str:
-    return f"{100 * right / of:.1f} %" if of else "-"
-
-
 def _matrix(confusion: NDArray[np.int64], names: Sequence[str], title: str) -> "Table":
     """The confusion matrix: a row for each label, a column for each answer."""
     from rich.table import Table
+
+    from neurosim.app.experiments.answers import share
 
     table = Table(title=title)
     table.add_column("label", no_wrap=True)
@@ -110,7 +112,7 @@ def _matrix(confusion: NDArray[np.int64], names: Sequence[str], title: str) -> "
             f"[bold green]{n}[/]" if predicted == label else (str(n) if n else "·")
             for predicted, n in enumerate(row)
         ]
-        table.add_row(names[label], *cells, _share(row[label], row.sum()))
+        table.add_row(names[label], *cells, share(row[label], row.sum()))
     return table
 
 
@@ -118,11 +120,11 @@ def _lines(confusion: NDArray[np.int64], names: Sequence[str], title: str) -> "T
     """One line per class: its accuracy, and its most frequent wrong prediction."""
     from rich.table import Table
 
+    from neurosim.app.experiments.answers import class_lines
+
     table = Table(title=title)
     for head in ("label", "samples", "right", "most often taken for"):
         table.add_column(head)
-    for label, row in enumerate(confusion):
-        wrong = [n for n in np.argsort(-row, kind="stable") if n != label and row[n]][:_CONFUSED]
-        taken = ", ".join(f"{names[n]} {row[n]}" for n in wrong)
-        table.add_row(names[label], f"{row.sum():,}", _share(row[label], row.sum()), taken)
+    for line in class_lines(confusion, names):
+        table.add_row(*line)
     return table

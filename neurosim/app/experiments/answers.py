@@ -1,5 +1,6 @@
 """Predictions, confusion matrix and spikes of a run's network on the chip emulator."""
 
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -50,3 +51,22 @@ def answer(
     confusion = np.zeros((config.classes, config.classes), np.int64)
     np.add.at(confusion, (frames.labels, seen.predictions), 1)
     return Answers(seen, confusion, done.spikes)
+
+
+CONFUSED = 3
+"""Wrong predictions of a class that are named; chosen here."""
+
+
+def class_lines(
+    confusion: NDArray[np.int64], names: Sequence[str]
+) -> Iterator[tuple[str, str, str, str]]:
+    """For each label: its name, its samples, the share that is right, and its most frequent wrong answers."""
+    for label, row in enumerate(confusion):
+        wrong = [n for n in np.argsort(-row, kind="stable") if n != label and row[n]][:CONFUSED]
+        taken = ", ".join(f"{names[n]} {row[n]}" for n in wrong)
+        yield names[label], f"{row.sum():,}", share(row[label], row.sum()), taken
+
+
+def share(right: int, of: int) -> str:
+    """A share in percent; none of nothing."""
+    return f"{100 * right / of:.1f} %" if of else "-"

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from learning import intervals
 from learning.record import weights_sha256
 from neurosim.app import provenance
+from neurosim.app.experiments.answers import class_lines
 from neurosim.app.report import drawings, sample_drawing
 from neurosim.app.report.facts import Facts, Trained
 from neurosim.app.report.markup import Html, drawing, element, join, scrolling, section, table
@@ -114,9 +115,19 @@ def learning(facts: Facts) -> Html:
     return section("Learning", element("p", text), element("div", *figures, class_="side"))
 
 
+MOST_CLASSES = 128
+"""Classes of a confusion matrix that a page shows whole, chosen here: one of 1,000 has 56 MB."""
+
+
 def mistakes(trained: Trained) -> Html:
     confusion = trained.answers.confusion
     names = trained.class_names
+    never = f"Classes never predicted: {trained.answers.seen.dead_classes}."
+    if len(names) > MOST_CLASSES:
+        header = ["label", "samples", "right", "most often taken for"]
+        text = f"Test samples of {trained.data}, one row per label. {never}"
+        lines = table("Confusions", header, class_lines(confusion, names))
+        return section("Confusions", element("p", text), lines)
     rows = []
     for label, row in enumerate(confusion):
         cells = []
@@ -136,7 +147,7 @@ def mistakes(trained: Trained) -> Html:
     )
     text = (
         f"Test samples of {trained.data}: one row per label, one column per prediction; the last column is "
-        f"the accuracy of the class. Classes never predicted: {trained.answers.seen.dead_classes}."
+        f"the accuracy of the class. {never}"
     )
     parts = [scrolling("Confusion matrix", whole), _frequent_errors(confusion, names)]
     beside = {"class_": "side"} if len(names) <= BESIDE else {}
