@@ -36,6 +36,9 @@ nothing here writes one file for hours."""
 class StorageError(OSError):
     """A file could not be written. The message says which, why, and what to do."""
 
+    def __str__(self) -> str:
+        return str(self.strerror)
+
 
 class JsonError(ValueError):
     """Bytes that are not a usable JSON document. The message says why."""

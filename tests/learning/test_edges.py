@@ -105,16 +105,19 @@ def test_a_state_beyond_the_register_is_refused():
 @pytest.mark.parametrize("now", [0.0, 1e12])
 def test_a_clock_that_is_set_loses_nothing(tmp_path, monkeypatch, now):
     data = data_of(2, 50)
-    alone = trained("eggroll", data).summary()["weights_sha256"]
-    monkeypatch.setattr(time, "time", lambda: now)
     config = start(Settings.model_validate({**SMALL, "generations": 4}), data)
+    alone = Training(config, data)
+    assert alone.run(lambda generation, record: None)
+    monkeypatch.setattr(time, "time", lambda: now)
     with RunFolder.create(tmp_path / "run", config) as folder:
         training = Training(config, data, folder)
         assert not training.run(lambda generation, record: None, lambda: training.generation == 2)
     folder, checkpoint = RunFolder.resume(tmp_path / "run")
     with folder:
         assert checkpoint.generation == 2
-    assert trained("eggroll", data).summary()["weights_sha256"] == alone
+        resumed = Training(config, data, folder, checkpoint)
+        assert resumed.run(lambda generation, record: None)
+        assert resumed.summary()["weights_sha256"] == alone.summary()["weights_sha256"]
 
 
 def test_a_file_of_this_process_is_not_taken_for_abandoned_whatever_the_clock(

@@ -77,3 +77,11 @@ def test_files_have_ordinary_permissions(tmp_path: Path):
 def test_the_cache_is_where_the_environment_says(monkeypatch):
     monkeypatch.setenv("NEUROSIM_CACHE", "/somewhere")
     assert storage.cache_root() == Path("/somewhere")
+
+
+def test_the_message_is_a_sentence_without_a_number(tmp_path: Path):
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(storage.StorageError) as info:
+        storage.write_atomically(tmp_path / "file" / "inside", b"x")
+    assert str(info.value).startswith(f"cannot write {tmp_path}")
+    assert info.value.errno
