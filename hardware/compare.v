@@ -17,20 +17,20 @@ module compare #(
     input wire [BITS-1:0] found,
     input wire            finish
 );
-    reg [ROW_BITS-1:0] image [0:ROWS-1];
+    reg [FIELDS*BITS-1:0] image [0:ROWS-1];
     initial $readmemh({FILE, ".mem"}, image);
+    localparam [FIELDS*BITS-1:0] USED = (FIELDS*BITS)'({ROW_BITS{1'b1}});
 
     integer row = 0, field = 0, wrong = 0, extra = 0, first_row = 0, first_field = 0;
     integer count = ROWS * FIELDS;
-    reg [BITS-1:0] first_found, first_wanted;
-    wire [FIELDS*BITS-1:0] wanted_row = (FIELDS*BITS)'(image[row]);
-    wire [BITS-1:0] wanted = wanted_row[BITS*field +: BITS];
-    wire [FIELDS*BITS-1:0] used = (FIELDS*BITS)'({ROW_BITS{1'b1}});
-    wire [BITS-1:0] kept = found & used[BITS*field +: BITS];
+    reg [BITS-1:0] first_found, first_wanted, wanted, kept;
 
+    // Only where a value comes: rows are wide, and simulators work out what stands outside in every clock.
     always @(posedge clk) begin
         if (valid && row == ROWS) extra <= extra + 1;
         else if (valid) begin
+            wanted = image[row][BITS*field +: BITS];
+            kept = found & USED[BITS*field +: BITS];
             if (kept !== wanted) begin
                 wrong <= wrong + 1;
                 if (wrong == 0) begin
