@@ -47,8 +47,9 @@ def build(
         command += [f"-Pbench.LEARNING={int(learning)}", "-o", out, *files]
         run = ["vvp", "-n", out]
     else:
-        command = ["verilator", "--binary", "--timing", "-Wno-fatal", "-Wno-lint", "-O3", *includes, *flags]
-        command += [f"-GLEARNING={int(learning)}", "--top-module", "bench", "-CFLAGS", "-O3 -march=native"]
+        command = ["verilator", "--binary", "--timing", "-Wno-fatal", "-Wno-lint", "-O3"]
+        command += [*includes, *flags, f"-GLEARNING={int(learning)}", "--top-module", "bench"]
+        command += ["-CFLAGS", "-O3 -march=native"]
         command += ["--Mdir", str(into / "made"), *files]
         run = [str(into / "made" / "Vbench")]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)

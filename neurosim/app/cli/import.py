@@ -137,9 +137,9 @@ def _show(found: Any) -> None:
     from neurosim.app.cli.texts import cell
 
     console = Console()
-    if found.exact:
+    if not found.rows:
         parts = ", ".join(f"{cell(p.name)} {p.neurons}" for p in found.network.populations)
-        state = "stands in the graph" if found.remarks else "was exported"
+        state = "was exported" if found.exact else "stands in the graph"
         console.print(f"every register as it {state}: {parts}")
         return
     columns = ("node", "register", "values", "wanted", "got", "error", "rms error")

@@ -28,13 +28,19 @@ class Own(NamedTuple):
 
     weights  by name of connection, as `Chip` takes them
     run      what the exporter was given to keep
-    changed  whether the graph differs from the one that was exported: its hash is another
+    recorded, found  hash of the exported graph, "" where the metadata have none, and of this one
     """
 
     network: Network
     weights: dict[str, Synapses]
     run: dict[str, Any] | None
-    changed: bool = False
+    recorded: str = ""
+    found: str = ""
+
+    @property
+    def changed(self) -> bool:
+        """Whether the graph differs from the one that was exported."""
+        return self.recorded != self.found
 
 
 class NotExact(ValueError):
@@ -54,7 +60,7 @@ def exact(graph: Any) -> Own | None:
         own = _described(graph)
         rebuilt = to_graph(own.network, own.weights, own.run).graph
         _check_same(graph, rebuilt)
-        own = own._replace(changed=_text(graph, "sha256") != rebuilt.metadata["sha256"])
+        own = own._replace(recorded=_text(graph, "sha256"), found=rebuilt.metadata["sha256"])
     except NotExact:
         raise
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:

@@ -17,7 +17,7 @@ from neurosim import limits
 from neurosim.chip import profiles
 from neurosim.chip.synapses import Dense, Synapses, matrix_of, of_matrix, on_grid
 from neurosim.export.nir import file_io
-from neurosim.export.nir.exact import NotExact, exact
+from neurosim.export.nir.exact import NotExact, Own, exact
 from neurosim.export.nir.file_io import NirError
 from neurosim.export.nir.quantise import quantised
 from neurosim.export.nir.registers import Row
@@ -37,19 +37,14 @@ from neurosim.network.connections import Dense as DenseKind
 
 DTS = (1e-12, 1e6)
 """Seconds of a step; chosen here."""
-CHANGED = (
-    "changed since it was exported, since it does not agree with the hash in its metadata: registers "
-    "and weights are read as they stand"
-)
-"""Remark on a graph of ours whose metadata and weights fit one another, and not the hash."""
 
 
 class Imported(NamedTuple):
     """A graph as a network of the chip.
 
     weights  by name of connection, as `Chip` takes them
-    exact    read from metadata of ours, every register as it is there
-    rows     error of each register; none where `exact`
+    exact    the network that this project exported, to the bit: its hash is the one in its metadata
+    rows     error of each register; none of a graph of ours, whose registers and weights stand in it
     remarks  what else differs from the graph, one sentence each
     run      what the exporter was given to keep (nir_export.to_graph); None of others
     """
@@ -77,8 +72,8 @@ def of_graph(graph: Any, dt: float = DT, clip: bool = False) -> Imported:
     try:
         own = exact(graph)
         if own is not None:
-            remarks = (CHANGED,) if own.changed else ()
-            return Imported(own.network, own.weights, True, remarks=remarks, run=own.run)
+            remarks = (_changed(own),) if own.changed else ()
+            return Imported(own.network, own.weights, not remarks, remarks=remarks, run=own.run)
     except NotExact as reason:
         remarks = (f"quantised like a graph of others: {reason}",)
     if not DTS[0] <= dt <= DTS[1]:
@@ -119,6 +114,16 @@ def of_graph(graph: Any, dt: float = DT, clip: bool = False) -> Imported:
         False,
         tuple(row for one in made for row in one.rows),
         remarks + tuple(remark for one in made for remark in one.remarks),
+    )
+
+
+def _changed(own: Own) -> str:
+    """Remark on a graph of ours whose metadata and weights fit one another, and not the hash."""
+    recorded = f"{own.recorded[:16]!r}..." if own.recorded else "missing"
+    return (
+        f"changed since it was exported, or damaged: the hash in its metadata is {recorded}, that of its "
+        f"content {own.found[:16]!r}...; registers and weights are read as they stand. For the exported "
+        f"network export it again, or copy the file again"
     )
 
 
