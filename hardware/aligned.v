@@ -7,7 +7,7 @@
 //     TEACH    feedback error of neuron `taught` = sum over classes of error * weight
 //     CREDIT   credit = feedback error * (trace of +noise - trace of -noise) / 2^5, no further than ±LARGEST
 //     TERM     term of step `t` = sum over the pairs of credit * noise
-//     ADD      increment = the term, for every spike of a source in step `t`; ADD_BIAS: once a step
+//     ADD      increments = the terms, for every spike of a source in step `t`; ADD_BIAS: once a step
 //
 // The members of a pair are run one after another, first +noise, then -noise, and the update of all pairs that
 // saw a sample is one more pass over its spikes.
@@ -17,6 +17,7 @@ module aligned #(
     parameter STEPS = 1,
     parameter STEP_BITS = 1,
     parameter COUNT_BITS = 1,
+    parameter ADDERS = 1,                // terms that are read in a clock
     parameter INPUT_BITS = 16,           // of a sum of weights
     parameter signed [31:0] SCALE = 0,   // what noise 1 adds to u
     parameter WINDOW = 0,                // 0: noise acts everywhere
@@ -51,7 +52,8 @@ module aligned #(
     output wire                         near,        // STEP without noise: is v near its threshold?
     output wire signed [15:0]           credit,
     output wire [TRACE_BITS-1:0]        trace_value,
-    output wire signed [SUM_BITS-1:0]   increment
+    output wire [ADDERS*SUM_BITS-1:0]   increments,  // of `lane` and its neighbours
+    output wire signed [SUM_BITS-1:0]   increment    // of `lane`
 );
     `include "ops.vh"
     localparam [15:0] ALIGNED_STREAM = 9;
@@ -129,12 +131,23 @@ module aligned #(
         end
 
     // --- terms ---------------------------------------------------------------------------------------
-    reg signed [15:0] terms [0:MOMENTS-1];
-    wire signed [15:0] term = terms[moment];
+    localparam ADDER_BITS = $clog2(ADDERS);
+    localparam GROUP_BITS = AT_BITS > ADDER_BITS ? AT_BITS - ADDER_BITS : 1;
+    reg [16*ADDERS-1:0] terms [0:(1 << (STEP_BITS + GROUP_BITS))-1];
+    wire [STEP_BITS+GROUP_BITS-1:0] row = {t, GROUP_BITS'(at >> ADDER_BITS)};
+    wire [AT_BITS-1:0] beside = at & AT_BITS'(ADDERS - 1);
+    wire [16*ADDERS-1:0] held = terms[row];
+    wire signed [15:0] term = held[16*beside +: 16];
     assign increment = SUM_BITS'(term);
+    genvar i;
+    generate
+        for (i = 0; i < ADDERS; i = i + 1) begin : adders
+            assign increments[SUM_BITS*i +: SUM_BITS] = SUM_BITS'($signed(held[16*i +: 16]));
+        end
+    endgenerate
     always @(posedge clk)
-        if (shared) terms[moment] <= 0;
+        if (shared) terms[row][16*beside +: 16] <= 0;
         else if (active && op == TERM && open)
-            terms[moment] <= positive ? term + credits[at] : term - credits[at];
+            terms[row][16*beside +: 16] <= positive ? term + credits[at] : term - credits[at];
     wire unused = &{1'b0, neuron, STEPS[0]};
 endmodule

@@ -1,7 +1,7 @@
-// One core: a layer of neurons and all synapses to them, one synapse or neuron a clock.
+// One core: a layer of neurons and all synapses to them, one neuron or ADDERS synapses a clock.
 //
 //     CLEAR    u, v and sums become 0: a sample begins
-//     SPIKE    a spike of `axon` arrives: its row of weights is added to the sums
+//     SPIKE    a spike of `axon` arrives: its row of weights is added to the sums, ADDERS at a time
 //     STEP     all neurons are updated and the sums become 0; `spikes` holds who spiked
 //
 // A core that learns also has, for the `part` SYNAPSES, BIASES or OUTGOING,
@@ -24,6 +24,7 @@ module core #(
     parameter [7:0] READOUT_LAYER = 0,
     parameter SOURCES = 1,
     parameter NEURONS = 1,
+    parameter MOST_ADDERS = 8,     // a power of two
     parameter CLASSES = 1,
     parameter STEPS = 1,
     parameter STEP_BITS = 1,
@@ -90,12 +91,20 @@ module core #(
     localparam SOURCE_BITS = SOURCES > 1 ? $clog2(SOURCES) : 1;
     localparam INPUT_BITS = WEIGHT_BITS + $clog2(SOURCES + 1);
 
+    // synapses that stand side by side in a row, and are added in one clock: they divide the neurons
+    localparam POWER = NEURONS & -NEURONS;
+    localparam ADDERS = POWER < MOST_ADDERS ? POWER : MOST_ADDERS;
+    localparam ADDER_BITS = $clog2(ADDERS);
+    localparam GROUP_BITS = LANE_BITS > ADDER_BITS ? LANE_BITS - ADDER_BITS : 1;
+
     reg [3:0]                   op;
     reg [COUNT_BITS-1:0]        source, lane;
-    reg signed [INPUT_BITS-1:0] sums [0:NEURONS-1];
+    reg [ADDERS*INPUT_BITS-1:0] sums [0:NEURONS/ADDERS-1];
     reg signed [23:0]           u    [0:NEURONS-1];
     reg signed [23:0]           v    [0:NEURONS-1];
     wire [LANE_BITS-1:0]        at = lane[LANE_BITS-1:0];
+    wire [GROUP_BITS-1:0]       group = GROUP_BITS'(at >> ADDER_BITS);
+    wire [LANE_BITS-1:0]        beside = at & LANE_BITS'(ADDERS - 1);
 
     // --- counting: columns, and for what visits all numbers of a part also rows -----------------------
     wire outgoing = RULE == ALIGNED && (part == OUTGOING || op == TEACH);
@@ -103,7 +112,9 @@ module core #(
     wire absent = part == BIASES ? !PRESENTS : part == OUTGOING ? RULE != ALIGNED : !LEARNS;
     wire of_part = op == FADE || op == MEASURE || op == MOVE;
     wire visits_all = of_part || op == ACCUMULATE;
-    wire last_lane = lane == COUNT_BITS'(outgoing ? CLASSES - 1 : NEURONS - 1);
+    wire spreads = op == SPIKE || op == ADD;
+    wire last_lane =
+        lane == COUNT_BITS'(outgoing ? CLASSES - 1 : spreads ? NEURONS - ADDERS : NEURONS - 1);
     wire last_row = source == COUNT_BITS'(of_part && part == BIASES ? 0 : outgoing ? NEURONS - 1 : SOURCES - 1);
     wire last = of_part && absent ? 1'b1
               : op == DRAW ? drawn
@@ -119,14 +130,16 @@ module core #(
             source <= command == SPIKE || command == ADD ? axon[COUNT_BITS-1:0] : 0;
         end else if (!wait_here) begin
             if (last) busy <= 0;
-            if (op != DRAW && op != TEACH) lane <= last_lane ? 0 : lane + 1'd1;
+            if (op != DRAW && op != TEACH) lane <= last_lane ? 0 : lane + COUNT_BITS'(spreads ? ADDERS : 1);
             if (op == TEACH || (visits_all && last_lane)) source <= source + 1'd1;
         end
 
     // --- spikes come in, neurons are updated -----------------------------------------------------------
-    wire signed [WEIGHT_BITS-1:0] weight;
+    wire [ADDERS*WEIGHT_BITS-1:0] weights;
     wire signed [12:0]            bias;
-    wire signed [INPUT_BITS-1:0]  sum = sums[at];
+    wire [ADDERS*INPUT_BITS-1:0]  held = sums[group];
+    wire [ADDERS*INPUT_BITS-1:0]  grown;
+    wire signed [INPUT_BITS-1:0]  sum = held[INPUT_BITS*beside +: INPUT_BITS];
     wire signed [INPUT_BITS-1:0]  current_sum;
     wire signed [31:0]            noise;
     wire signed [31:0] added = !noisy ? 32'sd0 : minus ? -noise : noise;
@@ -154,19 +167,24 @@ module core #(
                 CLEAR: begin
                     u[at] <= 0;
                     v[at] <= 0;
-                    sums[at] <= 0;
+                    sums[group][INPUT_BITS*beside +: INPUT_BITS] <= 0;
                 end
-                SPIKE: sums[at] <= sum + INPUT_BITS'(weight);
+                SPIKE: sums[group] <= grown;
                 STEP: begin
                     u[at] <= next_u;
                     v[at] <= next_v;
                     spikes[at] <= spike;
-                    sums[at] <= 0;
+                    sums[group][INPUT_BITS*beside +: INPUT_BITS] <= 0;
                 end
                 default: ;
             endcase
 
+    genvar i;
     generate
+        for (i = 0; i < ADDERS; i = i + 1) begin : adders
+            assign grown[INPUT_BITS*i +: INPUT_BITS] = held[INPUT_BITS*i +: INPUT_BITS]
+                + INPUT_BITS'($signed(weights[WEIGHT_BITS*i +: WEIGHT_BITS]));
+        end
         if (!PRESENTS) begin : constant
             reg signed [12:0] biases [0:NEURONS-1];
             initial $readmemh({"bias_L", 8'h30 + LAYER, ".mem"}, biases);
@@ -176,7 +194,8 @@ module core #(
         if (!LEARNS) begin : fixed
             reg [NEURONS*WEIGHT_BITS-1:0] synapses [0:SOURCES-1];
             initial $readmemh({"weights_L", 8'h30 + LAYER, ".mem"}, synapses);
-            assign weight = synapses[source[SOURCE_BITS-1:0]][WEIGHT_BITS*lane +: WEIGHT_BITS];
+            assign weights =
+                synapses[source[SOURCE_BITS-1:0]][ADDERS*WEIGHT_BITS*group +: ADDERS*WEIGHT_BITS];
             assign noise = 0;
             assign wait_here = 0;
             assign drawn = 1;
@@ -233,7 +252,8 @@ module core #(
             wire move_now = present && op == MOVE && ready;
             wire [15:0] random = block[16*lane[2:0] +: 16];
             wire adds;
-            wire signed [SUM_BITS-1:0] increment;
+            localparam ADDS = RULE == ALIGNED ? ADDERS : 1;  // ADD is of all synapses of a source
+            wire [ADDS*SUM_BITS-1:0] increments;
             localparam STATE_BITS = WEIGHT_BITS + FRACTION_BITS;
             localparam MOVED_BITS = PRESENTS ? BIAS_STATE_BITS : STATE_BITS;  // the widest state
             wire signed [STATE_BITS-1:0] state, low, high;
@@ -248,11 +268,12 @@ module core #(
             plastic #(
                 .LAYER(LAYER), .ROWS(SOURCES), .COLUMNS(NEURONS), .VALUE_BITS(WEIGHT_BITS),
                 .FRACTION_BITS(FRACTION_BITS), .MOMENTUM_BITS(MOMENTUM_BITS), .SUM_BITS(SUM_BITS),
-                .COUNT_BITS(COUNT_BITS)
+                .READS(ADDERS), .ADDS(ADDS), .COUNT_BITS(COUNT_BITS)
             ) synapses (
                 .clk(clk), .fade(fade && part == SYNAPSES), .add(adds), .measure(measure && part == SYNAPSES),
-                .moving(move_now && part == SYNAPSES), .row(source), .column(lane), .increment(increment),
-                .next_state(next_state[STATE_BITS-1:0]), .state(state), .low(low), .high(high), .value(weight),
+                .moving(move_now && part == SYNAPSES), .row(source), .column(lane),
+                .increments(increments), .next_state(next_state[STATE_BITS-1:0]), .state(state), .low(low),
+                .high(high), .values(weights),
                 .direction(direction), .measured(measured), .total(synapse_total)
             );
 
@@ -264,7 +285,7 @@ module core #(
                 ) rule (
                     .clk(clk), .active(busy), .op(op), .source(source), .lane(lane), .last_lane(last_lane),
                     .take(take), .block(block), .coefficient(coefficient), .stream(stream),
-                    .block_index(block_index), .drawn(drawn_last), .noise(noise), .increment(increment)
+                    .block_index(block_index), .drawn(drawn_last), .noise(noise), .increment(increments)
                 );
                 assign adds = busy && op == ACCUMULATE;
                 assign {moved_state, moved_low, moved_high} = {state, low, high};
@@ -287,8 +308,8 @@ module core #(
                 ) biases (
                     .clk(clk), .fade(fade && part == BIASES), .add(adds_bias),
                     .measure(measure && part == BIASES), .moving(move_now && part == BIASES), .row(source),
-                    .column(lane), .increment(bias_increment), .next_state(next_state), .state(bias_state),
-                    .low(bias_low), .high(bias_high), .value(bias), .direction(bias_direction),
+                    .column(lane), .increments(bias_increment), .next_state(next_state), .state(bias_state),
+                    .low(bias_low), .high(bias_high), .values(bias), .direction(bias_direction),
                     .measured(measured_bias), .total(bias_total)
                 );
                 wire [TRACE_BITS-1:0] trace_value;
@@ -304,7 +325,7 @@ module core #(
                         .clk(clk), .update(arriving), .first(t == 0), .spike(arriving_spike), .neuron(heard),
                         .value(trace_value)
                     );
-                    assign increment = SUM_BITS'(taught);
+                    assign increments = SUM_BITS'(taught);
                     assign adds = teaching;
                     assign bias_increment = SUM_BITS'(error);
                     assign adds_bias = teaching && source == 0;
@@ -335,17 +356,17 @@ module core #(
                     ) outgoing_synapses (
                         .clk(clk), .fade(fade && part == OUTGOING), .add(teaching),
                         .measure(measure && part == OUTGOING), .moving(move_now && part == OUTGOING),
-                        .row(source), .column(lane), .increment(SUM_BITS'(taught)),
+                        .row(source), .column(lane), .increments(SUM_BITS'(taught)),
                         .next_state(next_state[OUT_BITS-1:0]), .state(out_state), .low(out_low),
-                        .high(out_high), .value(out_weight), .direction(out_direction),
+                        .high(out_high), .values(out_weight), .direction(out_direction),
                         .measured(measured_out), .total(out_total)
                     );
                     wire near;
                     wire signed [15:0] credit;
                     aligned #(
                         .NEURONS(NEURONS), .CLASSES(CLASSES), .STEPS(STEPS), .STEP_BITS(STEP_BITS),
-                        .COUNT_BITS(COUNT_BITS), .INPUT_BITS(INPUT_BITS), .SCALE(SCALE), .WINDOW(WINDOW),
-                        .VTH_MANT(VTH_MANT), .WEIGHT_BITS(READOUT_WEIGHT_BITS), .TRACE_BITS(TRACE_BITS),
+                        .COUNT_BITS(COUNT_BITS), .ADDERS(ADDERS), .INPUT_BITS(INPUT_BITS), .SCALE(SCALE),
+                        .WINDOW(WINDOW), .VTH_MANT(VTH_MANT), .WEIGHT_BITS(READOUT_WEIGHT_BITS), .TRACE_BITS(TRACE_BITS),
                         .LARGEST(16'(LARGEST)), .DU(READOUT_DU), .DV(READOUT_DV), .SUM_BITS(SUM_BITS)
                     ) rule (
                         .clk(clk), .active(busy), .op(op), .lane(lane), .taught(source), .t(t), .noisy(noisy),
@@ -353,10 +374,9 @@ module core #(
                         .first_class(lane == 0), .error(error), .weight(out_weight), .stream(stream),
                         .block_index(block_index), .drawn(drawn_last), .current_sum(current_sum),
                         .noise(noise), .near(near), .credit(credit), .trace_value(trace_value),
-                        .increment(increment)
+                        .increments(increments), .increment(bias_increment)
                     );
                     assign adds = busy && op == ADD;
-                    assign bias_increment = increment;
                     assign adds_bias = busy && op == ADD_BIAS;
                     assign total = part == OUTGOING ? out_total : part == BIASES ? bias_total : synapse_total;
                     wire signed [SUM_BITS-1:0] measured_part =

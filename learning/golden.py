@@ -92,6 +92,10 @@ OF_RULE = {
     ),
 }
 """Values of each setting that the core supports, for the rule that the method chooses."""
+WHY = {
+    "feedback": ": its hidden layer learns from the errors of the readout, and no error goes from one hidden "
+    "layer to another (docs/hardware.md, 'What it would take')",
+}
 
 
 def fault(settings: Settings) -> str | None:
@@ -102,7 +106,7 @@ def fault(settings: Settings) -> str | None:
             settings.last_temperature if name == "final_temperature" else getattr(settings, name)
         )
         if value != wanted:
-            return f"{name} is {value!r}; hardware/ learns with {wanted!r} only"
+            return f"{name} is {value!r}; hardware/ learns with {wanted!r} only{WHY.get(name, '')}"
     if not settings.sigma or not (settings.sigma_output or rule(settings) == BY_ERROR):
         return (
             f"sigma {settings.sigma} and sigma_output {settings.sigma_output} must both be above 0"

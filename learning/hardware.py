@@ -6,6 +6,7 @@ docs/hardware.md lists the files, and hardware/ reads them.
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,14 @@ import numpy as np
 from learning import golden
 from learning.config import Config
 from learning.record import Checkpoint, weights_sha256
-from learning.settings import readout
+from learning.settings import Settings, readout
 from neurosim.data.datasets import Dataset
 from neurosim.data.frames import select
 from neurosim.export import memory_images
 from neurosim.export.hdl import core, vectors
 from neurosim.export.hdl import parameters as core_parameters
 from neurosim.export.memory_images import Image, ImageError
+from neurosim.network import Network, Weights
 from neurosim.network.serialise import describe
 from neurosim.population.state import BIAS_FRACTION_BITS, weights
 
@@ -32,7 +34,8 @@ def write(
 
     Where hardware/ cannot learn by the run's rule, the manifest's `learning` is null and says why.
     """
-    settings, network = config.settings, config.network()
+    settings = config.settings
+    network, held = _read_out_alone(config.settings, config.network(), checkpoint.weights)
     if data.key != config.dataset_key:
         raise ImageError(
             f"{data.name} is not the data of this run (key {data.key[:12]}, then "
@@ -44,7 +47,7 @@ def write(
         )
     described = core_parameters.layers(network)  # refuses what the core lacks
     shown = select(data.test, slice(samples))
-    images = core.images(network, checkpoint.weights, shown)
+    images = core.images(network, held, shown)
     fault = golden.fault(settings)
     learning = None
     if fault is None:
@@ -77,6 +80,29 @@ def write(
         "params.json": json.dumps(parameters, indent=1) + "\n",
     }
     return memory_images.write(folder, about, images, others)
+
+
+def _read_out_alone(
+    settings: Settings, network: Network, weights: Weights
+) -> tuple[Network, Weights]:
+    """Network and weights without the readouts of hidden layers, where these only teach."""
+    if settings.readouts == "sum":
+        return network, weights
+    output = network.populations[network.output].name
+    left = set(network.readouts) - {output}
+    matrices = zip(network.parameters, weights.mantissas, strict=True)
+    biases = zip(network.populations, weights.biases, strict=True)
+    return (
+        replace(
+            network,
+            populations=tuple(p for p in network.populations if p.name not in left),
+            connections=tuple(c for c in network.connections if c.target not in left),
+        ),
+        Weights(
+            tuple(matrix for (connection, _), matrix in matrices if connection.target not in left),
+            tuple(bias for population, bias in biases if population.name not in left),
+        ),
+    )
 
 
 def _of_step(config: Config, done: golden.Step) -> list[Image]:

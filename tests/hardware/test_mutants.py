@@ -82,7 +82,7 @@ module limits;
         .LAYER(0), .ROWS(1), .COLUMNS(2), .FRACTION_BITS(8), .MOMENTUM_BITS(3), .SUM_BITS(33), .COUNT_BITS(1)
     ) synapses (
         .clk(clk), .fade(1'b0), .add(add), .measure(measure), .moving(1'b0), .row(1'b0), .column(column),
-        .increment(increment), .next_state(16'd0), .state(), .low(), .high(), .value(), .direction(),
+        .increments(increment), .next_state(16'd0), .state(), .low(), .high(), .values(), .direction(),
         .measured(measured), .total(total)
     );
     integer i;

@@ -11,8 +11,10 @@ import pytest
 import rtl_cases
 from rtl_tools import HARDWARE, ROOT, needs, script
 
+from learning.recipes import RECIPES
 from neurosim import storage
 from neurosim.export import memory_images
+from neurosim.export.memory_images import ImageError
 
 pytestmark = needs("iverilog")
 
@@ -90,6 +92,26 @@ def test_credit_by_error_on_hardware_is_that_of_the_evaluator(tmp_path, inputs, 
     assert near.any()
     assert near.all() == (settings["noise_window"] == 0)
     assert_passes(folder, "errors", "credits", "new_state of the copy", "new_bias_state_L0")
+
+
+DEEP = {
+    **RECIPES["deep"][1].model_dump(exclude={"data"}), "hidden": (6, 4), "steps": 5, "pairs": 4, "groups": 4,
+    "generations": 6,
+}  # fmt: skip
+
+
+def test_two_hidden_layers_that_learn_by_errors_infer_on_hardware(tmp_path):
+    """Readouts of hidden layers teach alone, and are left out; learning says what the core lacks."""
+    folder = rtl_cases.run_folder(tmp_path / "hdl", rtl_cases.striped(12), **DEEP)
+    manifest = memory_images.read(folder).manifest
+    assert [layer["name"] for layer in manifest["layers"]] == ["hidden1", "hidden2", "output"]
+    assert "no error goes from one hidden layer" in manifest["no_learning_because"]
+    assert_passes(folder, "spikes_L0", "v_L1", "v_L2")
+
+
+def test_readouts_that_answer_too_are_not_left_out(tmp_path):
+    with pytest.raises(ImageError, match="a chain of dense layers only"):
+        rtl_cases.run_folder(tmp_path / "hdl", rtl_cases.striped(12), **{**DEEP, "readouts": "sum"})
 
 
 @needs("verilator")

@@ -106,7 +106,8 @@ CORE: dict[type, dict[str, Bound]] = {
         "label": _any("any"),
         "kind": Bound(
             lambda kind: isinstance(kind, Dense),
-            "dense: a core holds a matrix with a row a source, in which a convolution repeats its weights",
+            "dense connections only: no counter finds the neurons that a spike reaches through a kernel or a "
+            "mask (docs/hardware.md, 'What it would take')",
         ),
     },
     Network: {
