@@ -51,9 +51,9 @@ module plastic #(
     assign low = LOW[STATE_BITS-1:0];
     assign high = HIGH[STATE_BITS-1:0];
     assign state = states[at][STATE_BITS*column +: STATE_BITS];
-    wire [COUNT_BITS-1:0] first_read = column & ~COUNT_BITS'(READS - 1);
+    wire [COUNT_BITS-1:0] first_read = column & COUNT_BITS'(-READS);
     wire [READS*STATE_BITS-1:0] read = states[at][STATE_BITS*first_read +: READS*STATE_BITS];
-    wire [COUNT_BITS-1:0] first_added = column & ~COUNT_BITS'(ADDS - 1);
+    wire [COUNT_BITS-1:0] first_added = column & COUNT_BITS'(-ADDS);
     wire [ADDS*SUM_BITS-1:0] held = directions[at][SUM_BITS*first_added +: ADDS*SUM_BITS];
     wire [ADDS*SUM_BITS-1:0] after;
     genvar i;
