@@ -271,3 +271,22 @@ def test_a_damaged_comparison_is_named(done, content, tmp_path):
     damaged.write_text(content)
     assert_refused(command.here("report", tmp_path), 1, damaged, "neurosim compare")
     assert not (tmp_path / "report.html").exists()
+
+
+def test_a_graph_of_layers_shows_kernels_feature_maps_and_rates_by_layer(tmp_path):
+    data = datasets.load("digits")
+    settings = Settings(
+        layers="conv 3 5x5 stride 4, conv 2 3x3, dense 9", feedback="gate-local", method="event-aligned",
+        output_rule="delta", credit="error", pairs=16, groups=8, batch=1, generations=2, evaluate_every=1,
+    )  # fmt: skip
+    config = start(settings, data)
+    with RunFolder.create(tmp_path / "run", config) as folder:
+        assert Training(config, data, folder).run(lambda *_: None)
+    assert command.here("report", folder.path).returncode == 0
+    page = Page((folder.path / "report.html").read_text())
+    alts = " ".join(text for text in page.values("aria-label") if text)
+    assert "hidden1, 3 maps of 8 x 8" in alts
+    assert "hidden1->hidden2, 3 x 2 of 3 x 3" in alts
+    assert "spikes in percent of neurons and steps of hidden1 from" in alts
+    assert "2x34x34-3x8x8-2x6x6-9-10" in page.said()
+    assert not re.search(r"raster of spikes[^;]*readout:", alts)

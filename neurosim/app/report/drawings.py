@@ -3,10 +3,12 @@
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from neurosim.app.figures import BLUE, RED, svg
 from neurosim.app.report.facts import Health
 from neurosim.chip.mapping import Placement
+from neurosim.network import Conv2d
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,23 +41,59 @@ def upkeep(metrics: list[dict[str, Any]]) -> str:
         ("weights_at_edge", "weights\nat edge"),
     )
     rows = tuple(row for row in every if row[0] in metrics[0])
+    by_layer = list(metrics[0].get("layer_rates", {}))
     generations = [line["generation"] for line in metrics]
 
     def draw(figure: "Figure") -> None:
-        of_rows = figure.subplots(len(rows), 1, sharex=True, squeeze=False)[:, 0]
-        for axes, (key, name) in zip(of_rows, rows, strict=True):
+        of_rows = figure.subplots(len(rows) + bool(by_layer), 1, sharex=True, squeeze=False)[:, 0]
+        for axes, (key, name) in zip(of_rows, rows, strict=False):
             values = [line[key] for line in metrics]
             axes.plot(generations, values, color=BLUE)
             axes.set_ylim(0, max(1.0, 1.1 * max(values)))
             plain(axes)
             axes.set_ylabel(name)
-        axes.set_xlabel("generation")
+        for name in by_layer:
+            spikes = [line["layer_rates"][name] / 10 for line in metrics]
+            of_rows[-1].plot(generations, spikes, label=name)
+        if by_layer:
+            of_rows[-1].set_ylim(bottom=0)
+            of_rows[-1].set_ylabel("spikes,\n% of steps")
+            of_rows[-1].legend(frameon=False, fontsize=7, ncols=len(by_layer), handlelength=1)
+            plain(of_rows[-1])
+        of_rows[-1].set_xlabel("generation")
 
     alt = "Over generations: " + "; ".join(
         f"{key.replace('_', ' ')} from {metrics[0][key]:.6g} to {metrics[-1][key]:.6g}"
         for key, _ in rows
     )
-    return svg(draw, (WIDTH, 3.0), "upkeep", f"{alt}.")
+    if by_layer:
+        alt += "; spikes in percent of neurons and steps " + ", ".join(
+            f"of {name} from {metrics[0]['layer_rates'][name] / 10:.1f} to "
+            f"{metrics[-1]['layer_rates'][name] / 10:.1f}"
+            for name in by_layer
+        )
+    return svg(draw, (WIDTH, 3.0 + bool(by_layer)), "upkeep", f"{alt}.")
+
+
+CAPTION = 0.15
+"""Inches of a line of text above a row of small pictures."""
+
+
+def rows_of_pictures(figure: "Figure", rows: int, across: int) -> NDArray[Any]:
+    """Axes (row, column) of small pictures, with room for a line of text above each row."""
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.set(rect=(0, 0, 1, 1 - CAPTION / figure.get_figheight()))
+    places = figure.subplots(rows, across, squeeze=False, gridspec_kw={"hspace": 0.5})
+    for axes in places.ravel():
+        axes.set_axis_off()
+    return places
+
+
+def caption_of_row(axes: "Axes", text: str) -> None:
+    """A line above a row of small pictures, from the first one on."""
+    line = axes.annotate(text, (0, 1.08), xycoords="axes fraction", fontsize=8)
+    line.set_in_layout(False)
 
 
 def plain(axes: "Axes") -> None:
@@ -119,6 +157,44 @@ def weight_maps(config: "Config", found: "Weights") -> str | None:
 
     alt = f"Weights of {count} of {brighter.shape[-1]} neurons of the first layer on the sensor's plane."
     return svg(draw, (WIDTH, 0.78 * -(-count // MAPS[1])), "maps", alt)
+
+
+KERNELS = (3, 12)
+"""Source maps and target maps of a convolution that are drawn; chosen here, as for `MAPS`."""
+
+
+def kernels(network: "Network", found: "Weights") -> str | None:
+    """The kernels of convolutions: of the source maps with the largest weights; None where there are none."""
+    convolutions = {
+        connection: matrix.reshape(*connection.kind.pairs[0], -1, matrix.shape[1])
+        for (connection, _), matrix in zip(network.parameters, found.mantissas, strict=True)
+        if isinstance(connection.kind, Conv2d)
+    }
+    if not convolutions:
+        return None
+    rows = []
+    for connection, matrix in convolutions.items():
+        strength = np.abs(matrix.astype(np.int64)).sum(axis=(0, 1, 3))
+        chosen = np.sort(np.argsort(-strength, kind="stable")[: KERNELS[0]])
+        rows += [(connection, int(source), matrix[:, :, source]) for source in chosen]
+    across = min(KERNELS[1], max(part.shape[2] for _, _, part in rows))
+
+    def draw(figure: "Figure") -> None:
+        places = rows_of_pictures(figure, len(rows), across)
+        for axes_of_row, (connection, source, part) in zip(places, rows, strict=True):
+            most = max(1, int(np.abs(convolutions[connection].astype(np.int64)).max()))
+            for axes, k in zip(axes_of_row, range(part.shape[2]), strict=False):
+                axes.imshow(part[:, :, k], cmap="RdBu", vmin=-most, vmax=most, interpolation="none")
+            caption_of_row(
+                axes_of_row[0],
+                f"{connection.target}, from map {source} of {connection.source}; up to ±{most}",
+            )
+
+    alt = "Kernels of convolutions: " + "; ".join(
+        f"{connection.name}, {matrix.shape[2]} x {matrix.shape[3]} of {matrix.shape[0]} x {matrix.shape[1]}"
+        for connection, matrix in convolutions.items()
+    )
+    return svg(draw, (WIDTH, 0.72 * len(rows)), "kernels", f"{alt}.")
 
 
 def rates(layers: list[Health]) -> str:

@@ -218,7 +218,7 @@ def _health(network: Network, weights: Weights, found: Answers, silent: bool) ->
     for population in network.populations:
         fired = found.spikes[population.name] != 0
         rates = fired.mean(axis=(0, 1))
-        unread = silent and population.name == last
+        unread = population.name in network.readouts and (silent or population.name != last)
         mine = [
             (connection.mantissa, mantissas.ravel())
             for (connection, _), mantissas in zip(

@@ -109,7 +109,7 @@ def learning(facts: Facts) -> Html:
         ),
         drawing(
             drawings.upkeep(facts.metrics),
-            "Spikes, dead neurons, and weights at the edge of their range.",
+            "Spikes, dead neurons, weights at the edge of their range; of a graph of layers its rates.",
         ),
     )
     return section("Learning", element("p", text), element("div", *figures, class_="side"))
@@ -170,16 +170,20 @@ def _frequent_errors(confusion: NDArray[np.int64], names: Sequence[str]) -> Html
 
 def samples(facts: Facts, trained: Trained) -> Html:
     """The samples, one open at a time: a heading opens its drawing."""
-    names = trained.class_names
+    names, network = trained.class_names, facts.config.network()
     parts = []
     for index, one in enumerate(trained.samples):
         right = one.label == one.prediction
         outcome = "correct" if right else f"classified as {names[one.prediction]}"
         heading = element("summary", f"Test sample {one.number}: {names[one.label]}, {outcome}")
         caption = "Classified correctly." if right else f"Classified as {names[one.prediction]}."
-        figure = drawing(sample_drawing.sample(facts.config.network(), one), caption)
+        figure = drawing(sample_drawing.sample(network, one), caption)
         opened = {"open": ""} if index == 0 else {}
-        parts.append(element("details", heading, figure, name="sample", **opened))
+        maps = sample_drawing.feature_maps(network, one)
+        more = (
+            [] if maps is None else [drawing(maps, "Spikes of feature maps, all steps together.")]
+        )
+        parts.append(element("details", heading, figure, *more, name="sample", **opened))
     text = (
         "From the top: the sensor in each step (blue brighter, red darker), spikes of inputs and "
         "neurons, membranes of some hidden neurons (cut three thresholds below 0) with marks at spikes, "
@@ -222,7 +226,14 @@ def health(facts: Facts, trained: Trained) -> Html:
 
 
 def _maps(facts: Facts, trained: Trained) -> Html:
-    """Weights of the first layer on the plane of the sensor, where it has one."""
+    """Kernels of convolutions, or weights of the first layer on the plane of the sensor, where it has one."""
+    kernels = drawings.kernels(facts.config.network(), trained.checkpoint.weights)
+    if kernels is not None:
+        return drawing(
+            kernels,
+            "Kernels of convolutions, of the source maps with the largest weights: blue raises the membrane, "
+            "red lowers it.",
+        )
     maps = drawings.weight_maps(facts.config, trained.checkpoint.weights)
     if maps is None:
         return Html("")

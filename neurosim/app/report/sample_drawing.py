@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurosim.app.figures import BLUE, RED, svg
-from neurosim.app.report.drawings import WIDTH, plain
+from neurosim.app.report.drawings import WIDTH, caption_of_row, plain, rows_of_pictures
 from neurosim.app.report.facts import Sample
 from neurosim.app.report.run_picture import draw_raster
+from neurosim.network.shapes import MAP
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 TRACES = 3
 """Hidden neurons whose membranes are drawn: those that spike nearest to every third step, since neurons
 that never or always spike show little. Chosen here."""
+ACROSS, MOST_MAPS = 8, 16
+"""Feature maps in a row, and of a layer; chosen here: what a phone shows."""
 LOWEST = -3
 """Thresholds below 0 where a membrane leaves the picture: what is further down does not soon spike."""
 
@@ -43,12 +46,42 @@ def sample(network: "Network", one: Sample) -> str:
         _output(rows[-1], one, one.membranes[last.name])
         rows[-1].set_xlabel("step")
 
-    counts = ", ".join(f"{int((s != 0).sum())} of {name}" for name, s in one.spikes.items())
+    counts = ", ".join(f"{int((one.spikes[name] != 0).sum())} of {name}" for name in rasters)
     alt = (
         f"Sample {one.number}: what the sensor saw in each step; a raster of spikes ({counts}); "
         f"membranes of hidden neurons and of every class."
     )
     return svg(draw, (WIDTH, 1.1 * sum(heights) + 0.5), f"sample{one.number}", alt)
+
+
+def feature_maps(network: "Network", one: Sample) -> str | None:
+    """Spikes of each map of each hidden layer, added up over the steps; None where no layer is a map."""
+    maps = {
+        p.name: one.spikes[p.name].astype(np.int64).sum(axis=0).reshape(p.shape)
+        for p in network.populations
+        if len(p.shape) == MAP and p.name not in network.readouts
+    }
+    if not maps:
+        return None
+    rows = [
+        (name, found[first : first + ACROSS])
+        for name, found in maps.items()
+        for first in range(0, min(len(found), MOST_MAPS), ACROSS)
+    ]
+
+    def draw(figure: "Figure") -> None:
+        places = rows_of_pictures(figure, len(rows), ACROSS)
+        for axes_of_row, (name, found) in zip(places, rows, strict=True):
+            most = max(1, maps[name].max())
+            for axes, one_map in zip(axes_of_row, found, strict=False):
+                axes.imshow(one_map, cmap="Blues", vmin=0, vmax=most, interpolation="none")
+            caption_of_row(axes_of_row[0], f"{name}, 0 to {most} spikes")
+
+    alt = "Spikes of feature maps: " + "; ".join(
+        f"{name}, {len(found)} maps of {found.shape[1]} x {found.shape[2]}, {int(found.sum())} spikes"
+        for name, found in maps.items()
+    )
+    return svg(draw, (WIDTH, 0.85 * len(rows)), f"features{one.number}", f"{alt}.")
 
 
 def _sensor(axes: "Axes", seen: NDArray[np.uint8]) -> None:

@@ -34,7 +34,10 @@ def body(facts: Facts) -> Html:
 
 
 def _shape(facts: Facts) -> str:
-    return "-".join("x".join(map(str, shape)) for shape in facts.config.network().shapes.values())
+    network = facts.config.network()
+    own = network.readouts[1:]  # of hidden layers, to learn from
+    shapes = [shape for name, shape in network.shapes.items() if name not in own]
+    return "-".join("x".join(map(str, shape)) for shape in shapes)
 
 
 def _about(facts: Facts) -> str:
