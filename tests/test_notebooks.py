@@ -52,8 +52,8 @@ def test_notebooks_run_and_show_what_is_kept_with_them(path, tmp_path):
     assert path.stat().st_size <= LARGEST
 
 
-def test_there_are_six():
-    assert [path.name[0] for path in NOTEBOOKS] == list("123456")
+def test_there_are_seven():
+    assert [path.name[0] for path in NOTEBOOKS] == list("1234567")
 
 
 @pytest.mark.parametrize(
