@@ -34,3 +34,15 @@ def test_layers():
     found = json.loads(run("layers", "--rounds", 1, "--cases", "recurrent", "--json"))
     assert found["recurrent"]["credit by error"] > 0
     assert found["recurrent"]["BPTT"] > 0
+
+
+def test_convolutions_beside_jax():
+    pytest.importorskip("jax")
+    found = json.loads(run("eggroll_jax", "--pairs", 16, "--rounds", 1, "--json"))
+    assert all(rate > 0 for rate in found.values())
+
+
+def test_direction_of_credit():
+    small = "--layers", "dense 8, dense 8", "--feedback", "gate", "--generations", 2, "--samples", 2
+    lines = run("credit", *small, "--repeats", 2).splitlines()
+    assert [line.split()[1] for line in lines] == ["input->hidden1", "hidden1->hidden2"]
