@@ -187,6 +187,11 @@ class Settings(DataChoice):
 
     def _check_layers(self) -> None:
         """Raise ValueError where layers are no layers, or have no way to learn."""
+        if self.feedback is not None and self.credit != "error":
+            raise ValueError(
+                f"feedback {self.feedback!r} with credit {self.credit!r}: hidden layers learn either from "
+                f"errors or from the fitness of whole passes; leave the feedback out, or use --credit error"
+            )
         if self.layers is None:
             return
         of_text(self.layers)

@@ -11,12 +11,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from neurosim import limits
 from neurosim.network.connections import ConnectionKind, Conv2d, Dense, PooledDense, SumPool2d
 from neurosim.network.description import Connection, Input, Network, Population
 from neurosim.network.errors import NetworkError
 from neurosim.network.neurons import MODELS, Lif, NeuronModel
 from neurosim.network.shapes import MAP, Shape, size_of
 
+NEURONS = limits.Range(1, 8192)
+"""Neurons of a dense layer that is given as text, as of the setting `hidden`."""
 OUTPUT = "output"
 READOUT = "readout"
 
@@ -126,6 +129,16 @@ class _Words:
             raise self.fail(f"{what} is {word!r}, not an integer")
         return int(word)
 
+    def neurons(self) -> int:
+        """The next word as the number of neurons of a dense layer."""
+        count = self.integer("the number of neurons")
+        if count not in NEURONS:
+            raise NetworkError(
+                f"layer {self.number}, {self.text!r}: the number of neurons is {count}; allowed are "
+                f"{NEURONS.low}..{NEURONS.high}"
+            )
+        return count
+
     def extent(self, what: str) -> tuple[int, int]:
         """The next word as K or KxK."""
         word = self.words.pop(0) if self.words else "nothing"
@@ -167,13 +180,13 @@ def _pool(words: _Words) -> LayerSpec:
 
 
 def _dense(words: _Words) -> LayerSpec:
-    neurons = words.integer("the number of neurons")
+    neurons = words.neurons()
     found = words.options({"delay": 0}, (*keywords(), "recurrent"))
     return LayerSpec(Dense(), neurons, *_options(words, found), words.text)
 
 
 def _recurrent(words: _Words) -> LayerSpec:
-    neurons = words.integer("the number of neurons")
+    neurons = words.neurons()
     found = words.options({"delay": 0}, (*keywords(),)) | {"recurrent": 1}
     return LayerSpec(Dense(), neurons, *_options(words, found), words.text)
 
@@ -214,10 +227,10 @@ def network_of_layers(
     ):
         try:
             shape = layer.kind.out_shape(shape) or (layer.neurons or 0,)
+            populations.append(_population(name, shape, layer, one))
+            connections.append(Connection(source, name, kind=layer.kind, delay=layer.delay))
         except NetworkError as error:
             raise NetworkError(f"layer {number}, {layer.text!r}: {error}") from error
-        populations.append(_population(name, shape, layer, one))
-        connections.append(Connection(source, name, kind=layer.kind, delay=layer.delay))
         if layer.recurrent:
             connections.append(Connection(name, name))
         source = name

@@ -42,7 +42,8 @@ def map_of(where: str, in_shape: Shape) -> Shape:
     """The source's shape, if it is a map."""
     if len(in_shape) != MAP:
         raise NetworkError(
-            f"{where} needs a map (channels, height, width); its source has shape {in_shape}"
+            f"{where} needs a map (channels, height, width); its source has shape {in_shape}: put it before "
+            f"dense layers, or use a data set with a plane of pixels"
         )
     return in_shape
 
@@ -61,7 +62,7 @@ def out_plane(where: str, in_shape: Shape, kernel: Pair, stride: Pair, padding: 
         if pad >= extent:
             raise NetworkError(
                 f"{where}: padding {pad} puts whole windows of {extent} outside the map; "
-                f"allowed are 0..{extent - 1}"
+                f"allowed are 0..{extent - 1}: use less padding, or a larger window"
             )
     return (
         (height + 2 * padding[0] - kernel[0]) // stride[0] + 1,
