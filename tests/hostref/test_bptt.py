@@ -154,6 +154,25 @@ def test_a_damaged_or_foreign_checkpoint_is_refused_by_name(tmp_path):
         checkpoint.load(path, "bptt")
 
 
+def test_no_damaged_bit_of_a_checkpoint_goes_unseen(tmp_path):
+    """Names, types and shapes of tensors and all facts are hashed, not the numbers alone."""
+    path = tmp_path / "some.safetensors"
+    tensors = {"w": torch.arange(6.0).reshape(2, 3), "b": torch.ones(2)}
+    checkpoint.save(path, "bptt", tensors, {"note": 1})
+    whole = path.read_bytes()
+    for place in range(len(whole)):
+        for bit in (0, 2, 5):
+            damaged = bytearray(whole)
+            damaged[place] ^= 1 << bit
+            path.write_bytes(damaged)
+            try:
+                found, facts = checkpoint.load(path, "bptt")
+            except checkpoint.CheckpointError:
+                continue
+            assert facts["note"] == 1
+            assert all(torch.equal(found[name], tensor) for name, tensor in tensors.items())
+
+
 def test_data_that_do_not_fit_the_network_are_refused():
     data = stripes()
     model = bptt.build(SMALL, 30, 4, "cpu")
