@@ -190,7 +190,7 @@ class GraphMembers(GraphEvaluator):
             count = end - begin
             space.input = space.input._replace(repeats=2 * alike)
             first = (part.start + begin) * self.spec.directions
-            factors = self._factors(plan, count, first, generation)
+            factors = self._factors(count, first, generation)
             members = self._with_biases(plan, loaded, count, first, generation)
             aligned = partial(self._add_aligned, plan.steps, first, generation)
             numbers = part.start - pairs.start + np.arange(begin, end)
@@ -247,7 +247,7 @@ class GraphMembers(GraphEvaluator):
         """Words of a drawn field of a matrix's rows, and those that may be read past it."""
         return int(weight_noise.noise_words(self._words(number), self.spec.graded)) + 2
 
-    def _factors(self, plan: Plan, pairs: int, first: int, generation: int) -> dict[str, Factors]:
+    def _factors(self, pairs: int, first: int, generation: int) -> dict[str, Factors]:
         """The noise on all matrices, of the directions from number `first` on."""
         slots, shared = self._slots(pairs)
         found = {}
