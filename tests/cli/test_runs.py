@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 
 import command
 import pytest
@@ -112,6 +113,18 @@ def test_a_mistyped_argument_is_told_in_our_words(given, named):
     done = command.here(*given.split())
     assert_refused(done, 2, named, f"{given.split()[0]} --help lists")
     assert "╭" not in done.stderr
+
+
+def test_text_that_the_terminal_cannot_show_is_replaced():
+    script = "from neurosim.app.cli import main; main(['--version']); print('5 \\u00b5J')"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        env=command.environment(PYTHONIOENCODING="ascii"),
+        check=False,
+    )
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "5 ?J")
 
 
 def test_an_old_name_works_with_a_note():

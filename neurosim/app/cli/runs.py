@@ -124,6 +124,12 @@ def _generations(one: dict[str, Any]) -> str:
     return f"{one['generation']:,}" if whole else f"{one['generation']:,}/{one['generations']:,}"
 
 
+def _short(data: str) -> str:
+    """A data set without the folders of its path."""
+    kind, colon, path = data.partition(":")
+    return f"{kind}{colon}{Path(path).name}" if colon else kind
+
+
 def table(found: Sequence[dict[str, Any]]) -> str:
     """A line for each run, 80 columns or less where names are short."""
     from neurosim.app.cli.texts import aligned, plain
@@ -132,7 +138,7 @@ def table(found: Sequence[dict[str, Any]]) -> str:
     rows += [
         (
             plain(one["run"]),
-            plain(one["data"]),
+            plain(_short(one["data"])),
             one["recipe"],
             _generations(one),
             accuracy(one),

@@ -30,9 +30,9 @@ class Watch(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    folder: tyro.conf.Positional[Path]
+    folder: tyro.conf.Positional[Annotated[Path, tyro.conf.arg(metavar="RUN")]]
     """run folder"""
-    source: tyro.conf.Positional[str]
+    source: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="FILE|-")]]
     """file of events, or - for standard input"""
     speed: Annotated[float, Field(ge=0)] = 1.0
     """how many times faster than recorded a file is played; 0: as fast as possible"""
