@@ -88,7 +88,7 @@ def _generation(config: Config) -> None:
         ask = training.evolution.ask(0)
         evaluation = training.evaluate(ask)
         for results in evaluation:
-            if results is not None:
+            if isinstance(results, np.ndarray):
                 results[..., :1] = 1  # of one member, so that its utility is not 0
         training.apply_update(ask, training.evolution.tell(0, evaluation))
         validate(training.chip, frames)
