@@ -16,7 +16,7 @@ from neurosim.kernels.rules.weight_update import RATE_BITS
 from neurosim.population.layout import NoiseSpec, check_noise, check_trainable
 
 LIMITS = {
-    "steps": (1, 255),
+    "steps": (1, 1000),
     "pool": (1, 256),
     "seed": (0, (1 << 64) - 1),
     "vth_mant": (0, (1 << 17) - 1),
