@@ -232,6 +232,11 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--scenario", action="append", choices=SCENARIOS)
     given = parser.parse_args()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if (
+            signal.getsignal(number) is signal.SIG_IGN
+        ):  # as in the background: commands would inherit it
+            signal.signal(number, signal.SIG_DFL)
     names = given.scenario or list(SCENARIOS)
     sent: Counter[str] = Counter()
     found: Counter[str] = Counter()

@@ -15,6 +15,19 @@ from neurosim.app.cli import signals
 NUMBERS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 
+@pytest.fixture(autouse=True)
+def not_ignored():
+    """Jobs in the background and `nohup` begin with ignored signals, which their children inherit."""
+    before = {number: signal.getsignal(number) for number in NUMBERS}
+    for number in NUMBERS:
+        signal.signal(
+            number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+        )
+    yield
+    for number, one in before.items():
+        signal.signal(number, one)
+
+
 @pytest.mark.parametrize("number", NUMBERS)
 def test_a_signal_unwinds_a_command_and_handlers_come_back(number):
     before = signal.getsignal(number)
