@@ -1,6 +1,8 @@
 """Back-propagation through time with surrogate gradients, for any graph of layers.
 
-    minimise  mean -log p(label)     by Adam, with the fast sigmoid of hostref/surrogate.py
+    minimise  mean of -log p(label) + spike_cost * hidden spikes
+
+by Adam, with the fast sigmoid of hostref/surrogate.py; spike_cost is 0 by default.
 
 The permutation and the augmentation of an epoch are functions of (seed, epoch). So a training that
 was cut off goes on from its last epoch to the same numbers (same device, same number of threads).
@@ -133,10 +135,12 @@ class Training:
         return mean
 
     def _step(self, x: Tensor, labels: Tensor) -> Tensor:
-        score = readout.scores(
-            self.model, self.model.run(self.parameters, x), self.settings.readout
-        )
+        trace = self.model.run(self.parameters, x)
+        score = readout.scores(self.model, trace, self.settings.readout)
         loss = -readout.log_likelihood(score, labels, self.settings.gain).mean()
+        if self.settings.spike_cost:
+            cost = self.settings.spike_cost * math.log(2)
+            loss = loss + cost * readout.hidden_spikes(self.model, trace).mean()
         self.adam.zero_grad(set_to_none=True)
         loss.backward()
         self.adam.step()

@@ -24,3 +24,9 @@ def log_likelihood(score: Tensor, labels: Tensor, gain: float) -> Tensor:
     log_p = torch.log_softmax(gain * score, -1)
     index = labels.expand(score.shape[:-1]).unsqueeze(-1)
     return log_p.gather(-1, index).squeeze(-1)
+
+
+def hidden_spikes(model: Model, trace: Trace) -> Tensor:
+    """Spikes of all layers but the output in each sample, (sample,)."""
+    hidden = [spk for k, spk in enumerate(trace.spk) if k != model.output]
+    return torch.stack([spk.flatten(1).sum(1) for spk in hidden]).sum(0)

@@ -107,6 +107,8 @@ class BpttSettings(Settings):
     """learning rate of the first step, of AdamW"""
     final_learning_rate: Annotated[float, Field(ge=0, le=1)] = 0.01
     """fraction of the learning rate at the last step; a cosine leads there"""
+    spike_cost: Annotated[float, Field(ge=0)] = 0.0
+    """cost of each spike of a hidden neuron in the loss of a sample, in bits of log-likelihood"""
     samples: Annotated[int, Field(ge=0)] = 0
     """samples of an epoch, drawn anew for each; 0 is all of them"""
     weight_decay: Annotated[float, Field(ge=0)] = 0.0

@@ -79,6 +79,7 @@ COMMON = (
     ("sigma_bias", 0),
     ("decay", 0),
     ("final_noise", 1),
+    ("spike_cost", 0),
     ("layers", None),
     ("feedback", None),
 )

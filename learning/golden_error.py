@@ -121,7 +121,7 @@ def errors(
     settings: Settings, scores: Integers, labels: NDArray[np.unsignedinteger[Any]]
 ) -> Integers:
     """Errors int64 (sample, class) of scores int64 (sample, class), at most ±127."""
-    _, multiplier, shift = readout(settings)
+    _, multiplier, shift, _ = readout(settings)
     logits = scores * multiplier >> shift
     below = logits.max(axis=1, keepdims=True) - logits
     whole = np.minimum(below >> FRACTION, ONE + 1)

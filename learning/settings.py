@@ -17,7 +17,7 @@ from learning.rules.rule import FACTOR_STD
 from neurosim import limits
 from neurosim.data.choice import DataChoice
 from neurosim.data.frames import MOST_STEPS
-from neurosim.kernels.readout import FRACTION, ONE, exp2_table
+from neurosim.kernels.readout import COST_BITS, FRACTION, ONE, exp2_table
 from neurosim.kernels.rules.weight_update import RATE_BITS
 from neurosim.network import Network, Population
 from neurosim.network.layers import of_text
@@ -98,7 +98,8 @@ class Settings(DataChoice):
     """rule of the hidden layers: eggroll (low-rank noise on weights), full-rank (independent noise on every
     weight, the paper's vanilla ES), or event-aligned (noise on the currents of neurons)"""
     output_rule: OutputRule = "same"
-    """rule of the output layer: same (as METHOD), delta (a local rule on its own error), or frozen"""
+    """rule of the output layer: same (as METHOD), delta (a local rule on its own error), eggroll (low-rank
+    noise, beside event-aligned hidden layers), or frozen"""
     credit: Literal["fitness", "error"] = "fitness"
     """what event-aligned noise is multiplied by in the update: the fitness of the pair, the same for all
     neurons, or an error credit of each neuron, from the errors of the readout"""
@@ -139,6 +140,9 @@ class Settings(DataChoice):
     """temperature of the softmax; 1 is the paper's for spike counts"""
     final_temperature: Annotated[float, Field(ge=1 / 1024, le=1024)] | None = None
     """temperature in the last generation; constant by default"""
+    spike_cost: Annotated[float, Field(ge=0, le=1)] = 0
+    """cost of each spike of a hidden neuron in the fitness of a sample, in bits of log-likelihood, in steps
+    of 2^-16 bit; 0: spikes are free"""
     shaping: Literal["scaled", "rank", "sign"] = "scaled"
     """shaped fitness of a direction: difference over mean difference, centred rank, or sign"""
 
@@ -288,7 +292,10 @@ def readout(settings: Settings) -> ReadoutSpec:
     """Readout of the first generation. Logits are in base 2; for spike counts at temperature 1 they equal
     the paper's mean rate in nats."""
     multiplier = max(1, round(_multiplier(settings)))
-    return ReadoutSpec(settings.readout == "membrane", multiplier, MULTIPLIER_BITS)
+    cost = round(settings.spike_cost * (1 << FRACTION + COST_BITS))
+    if settings.spike_cost:
+        cost = max(1, cost)
+    return ReadoutSpec(settings.readout == "membrane", multiplier, MULTIPLIER_BITS, cost)
 
 
 class Schedule:

@@ -287,6 +287,8 @@ def fitness(network, weights, spec, readout, dense, labels, groups, pairs, gener
                 total += log_likelihood(
                     score, int(labels[sample]), readout.multiplier, readout.shift
                 )
+                hidden = sum(sum(row) for layer in seen.spikes[:-1] for row in layer)
+                total -= hidden * readout.spike_cost // 64
                 saturated += seen.saturated
             of_pair.append(total)
             edges_of_pair.append(saturated)

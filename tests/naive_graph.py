@@ -442,7 +442,15 @@ def fitness(network, weights, spec, readout, words, frames, label, pair, generat
         rows, _ = found[output.name]
         place = 3 if readout.membrane else 0
         sums = [sum(row[k][place] for row in rows) for k in range(output.neurons)]
-        scores.append(log_likelihood(sums, label, readout.multiplier, readout.shift))
+        hidden = sum(
+            row[k][0]
+            for p in network.populations
+            if p.name not in network.readouts
+            for row in found[p.name][0]
+            for k in range(p.neurons)
+        )
+        likelihood = log_likelihood(sums, label, readout.multiplier, readout.shift)
+        scores.append(likelihood - hidden * readout.spike_cost // 64)
         edges.append(saturated)
     return scores, edges
 

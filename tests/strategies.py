@@ -269,8 +269,11 @@ def chip_faults(draw, **more):
 
 
 READOUTS = st.builds(
-    ReadoutSpec, st.booleans(), st.integers(1, 1 << 20), st.integers(0, 20)
+    ReadoutSpec, st.booleans(), st.integers(1, 1 << 20), st.integers(0, 20), st.just(0)
 ) | st.sampled_from([ReadoutSpec(True, 256, 16), ReadoutSpec(False, 9_682_000, 16)])
+COSTS = st.sampled_from([0, 1, 1000, 1 << 16])
+COSTED = st.builds(lambda spec, cost: spec._replace(spike_cost=cost), READOUTS, COSTS)
+"""Readouts of a fitness in which hidden spikes may have a cost."""
 
 SEED = 0xFEDCBA9876543210
 READOUT = ReadoutSpec(True, 256, 16)

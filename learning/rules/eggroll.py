@@ -19,9 +19,16 @@ class Eggroll(Rule):
     """Fitness of a direction times its low-rank noise."""
 
     name: str = "eggroll"
-    settings: ClassVar = frozenset({"rank", "sigma_bias", "shaping", "estimator"})
+    settings: ClassVar = frozenset({"rank", "sigma_bias", "shaping", "estimator", "spike_cost"})
     noise: ClassVar[Literal["low-rank"]] = "low-rank"
     signal: ClassVar = Signal.FITNESS
+
+    def check(self, settings: RunSettings) -> None:
+        if settings.output_rule == self.name and settings.method != "event-aligned":
+            raise ValueError(
+                f"output_rule 'eggroll' with method {settings.method!r}: it is for a readout whose hidden "
+                f"layers learn from noise on currents; use --output-rule same, or --method event-aligned"
+            )
 
     def scale(self, sigma: float, unit: int, settings: RunSettings) -> int:
         return round(sigma * unit / (FACTOR_STD[settings.noise] ** 2 * sqrt(settings.rank)))

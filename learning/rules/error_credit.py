@@ -32,10 +32,10 @@ class ErrorCredit(EventAligned):
                 f"credit 'error' with {len(settings.hidden)} hidden layers: the readout's errors reach "
                 f"the layer before it; use one hidden layer, --feedback, or --credit fitness"
             )
-        if settings.output_rule == "same":
+        if settings.output_rule not in ("delta", "frozen"):
             raise ValueError(
-                "credit 'error' with output_rule 'same': the readout learns from its errors, not from "
-                "noise; use --output-rule delta"
+                f"credit 'error' with output_rule {settings.output_rule!r}: the members have no fitness, so "
+                f"the readout learns from its errors or not at all; use --output-rule delta or frozen"
             )
 
     def _check_method(self, settings: RunSettings) -> None:

@@ -19,7 +19,9 @@ class EventAligned(Rule):
     """Fitness of a direction times its noise on the currents."""
 
     name: str = "event-aligned"
-    settings: ClassVar = frozenset({"noise_period", "noise_window", "shaping", "estimator"})
+    settings: ClassVar = frozenset(
+        {"noise_period", "noise_window", "shaping", "estimator", "spike_cost"}
+    )
     noise: ClassVar[Literal["current"]] = "current"
     signal: ClassVar = Signal.FITNESS
 

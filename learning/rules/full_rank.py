@@ -15,7 +15,7 @@ class FullRank(Rule):
     """Fitness of a direction times its noise on every weight."""
 
     name: str = "full-rank"
-    settings: ClassVar = frozenset({"sigma_bias", "shaping", "estimator"})
+    settings: ClassVar = frozenset({"sigma_bias", "shaping", "estimator", "spike_cost"})
     noise: ClassVar[Literal["full-rank"]] = "full-rank"
     signal: ClassVar = Signal.FITNESS
 

@@ -25,10 +25,10 @@ HIDDEN: dict[str, Rule] = {
 with a `feedback`."""
 BY_ERROR = (ERROR_CREDIT.name, LAYER_CREDIT.name)
 FROZEN = Rule("frozen")
-OUTPUT: dict[str, Rule] = {rule.name: rule for rule in (DELTA, FROZEN)}
+OUTPUT: dict[str, Rule] = {rule.name: rule for rule in (DELTA, EGGROLL, FROZEN)}
 """Rules for the readout, beside "same": the rule of the hidden layers."""
-SAME = frozenset({"sigma_output", "output_rate"})
-"""Settings that are read by a readout with the same rule as the hidden layers."""
+ON_NOISE = frozenset({"sigma_output", "output_rate"})
+"""Settings that are read by a readout with noise: that of the hidden layers, or EGGROLL's."""
 
 
 def methods() -> tuple[str, ...]:
@@ -53,14 +53,14 @@ def rules_of(settings: RunSettings, parameters: int) -> tuple[Rule, ...]:
 
 def read_by(settings: RunSettings) -> frozenset[str]:
     """The settings that the rules of a run read, of those that not every run reads."""
-    same = SAME if settings.output_rule == "same" else frozenset()
-    return frozenset().union(same, *(rule.settings for rule in set(rules_of(settings, 2))))
+    own = ON_NOISE if settings.output_rule in ("same", EGGROLL.name) else frozenset()
+    return frozenset().union(own, *(rule.settings for rule in set(rules_of(settings, 2))))
 
 
 def optional() -> frozenset[str]:
     """The settings that some rule reads and another does not."""
     every = (*HIDDEN.values(), *OUTPUT.values())
-    return frozenset().union(SAME, *(rule.settings for rule in every))
+    return frozenset().union(ON_NOISE, *(rule.settings for rule in every))
 
 
 def unread(settings: RunSettings) -> dict[str, object]:

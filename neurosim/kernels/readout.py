@@ -22,6 +22,8 @@ FRACTION = 10
 """Fraction bits of logits and log-likelihoods: one unit is 2^-10 bit."""
 ONE = 16
 """Fraction bits of powers of two."""
+COST_BITS = 6
+"""Fraction bits of the cost of a spike below those of a log-likelihood: its unit is 2^-16 bit."""
 
 
 def _roots(count: int, precision: int) -> list[int]:

@@ -53,18 +53,32 @@ Scratch = tuple[fused_chain.Scratch, output_batch.OutputBatch]
 
 
 class ReadoutSpec(NamedTuple):
-    """How the last layer's scores become logits: (score * multiplier) >> shift, units of 2^-10 bit."""
+    """How the last layer's scores become logits and a fitness.
+
+    logit    (score * multiplier) >> shift, in 2^-10 bit
+    fitness  log-likelihood of the label in 2^-10 bit, less (hidden spikes * spike_cost) >> 6
+    """
 
     membrane: bool
     multiplier: int
     shift: int
+    spike_cost: int = 0
+
+
+def check_no_cost(spec: ReadoutSpec) -> None:
+    """Raise NetworkError where spikes have a cost, and the weights do not learn from a fitness."""
+    if spec.spike_cost:
+        raise NetworkError(
+            f"spike_cost {spec.spike_cost} with credit by error: only a fitness has a cost of spikes; use "
+            f"noise on weights, or event-aligned noise with one fitness for all neurons"
+        )
 
 
 class Evaluation(NamedTuple):
     """Evaluation of a population of members.
 
-    fitness    int64 (pair, 2): log-likelihood of both members, in 2^-10 bit; where credit is by error,
-               of the unperturbed network
+    fitness    int64 (pair, 2): log-likelihood of both members less the cost of their hidden spikes, in
+               2^-10 bit; where credit is by error, of the unperturbed network, without that cost
     saturated  int64 (pair, 2): saturations of registers
     credits    int16 (pair, lane): credit of each hidden neuron for its own noise, where credit is by
                error; None otherwise. Of a graph of layers the
@@ -154,6 +168,7 @@ class Evaluator:
         check_noise(self.network, noise)
         if self._by_credit:
             check_credit(self.network, noise)
+            check_no_cost(readout_spec)
         self.spec = noise
         self.readout_spec = readout_spec
         self._noise = fused_chain.Noise(
@@ -182,6 +197,7 @@ class Evaluator:
             readout_spec.shift,
             readout.exp2_table(),
             readout.log2_table(),
+            readout_spec.spike_cost,
         )
         self._changes += 1  # errors and masks depend on both
 

@@ -20,7 +20,7 @@ from neurosim.kernels.executors import fused_chain
 from neurosim.network import Network, NetworkError, Weights, check_weights
 from neurosim.network.shapes import lane_order
 from neurosim.population.batch import Batch
-from neurosim.population.evaluator import STEPS, Evaluation, Forward, ReadoutSpec
+from neurosim.population.evaluator import STEPS, Evaluation, Forward, ReadoutSpec, check_no_cost
 from neurosim.population.graph import (
     WORKSPACE_BYTES,
     Loaded,
@@ -126,6 +126,7 @@ class GraphEvaluator:
                 "credit by error on a graph of layers has noise of one bit a neuron and step, so that a "
                 "member reads it from a register; leave graded off"
             )
+        check_no_cost(readout_spec)
         self.spec, self.readout_spec = noise, readout_spec
 
     @property
@@ -166,6 +167,7 @@ class GraphEvaluator:
                 spec.shift,
                 readout.exp2_table(),
                 readout.log2_table(),
+                spec.spike_cost,
             )
         return found
 

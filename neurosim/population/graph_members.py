@@ -2,7 +2,7 @@
 
     E = sum_r A_r B_r^T, or E itself, on any matrix with rows and columns     EGGROLL, full rank
     xi_k(t) on the currents of a population                                    event-aligned
-    fitness of both members                                                    log-likelihood of the label
+    fitness of both members                            log-likelihood of the label less the cost of spikes
     update = sum over directions of f E, the noise drawn again                 population/update.py
              or of f sum_t xi(t) x(t)^T, in a second pass over the samples     event-aligned
              errors x traces of the unperturbed pass                           delta rule of the readout
@@ -25,6 +25,7 @@ from neurosim.kernels.executors import fused_chain
 from neurosim.kernels.executors import layer as neurons
 from neurosim.kernels.generator import lane_words
 from neurosim.kernels.noise import layer_noise, weight_noise
+from neurosim.kernels.readout import COST_BITS
 from neurosim.network import Network, NetworkError
 from neurosim.population.batch import Batch
 from neurosim.population.bounds import COEFFICIENT, Shape, check_terms, check_update_sums
@@ -349,7 +350,10 @@ class GraphMembers(GraphEvaluator):
             0, count, readout, np.ascontiguousarray(scores[:, :classes]), space.labels,
             np.zeros(classes + 2, np.int64), area.errors, space.fitness,
         )  # fmt: skip
-        return space.fitness[:count]
+        hidden = [layer for layer in plan.layers if layer.name not in plan.readouts]
+        counts = [space.areas[layer.name].counts[:count, : layer.neurons] for layer in hidden]
+        spikes = sum((one.sum(axis=1, dtype=np.int64) for one in counts), np.zeros(count, np.int64))
+        return space.fitness[:count] - (spikes * readout.spike_cost >> COST_BITS)
 
     def sums(
         self, number: int, coefficients: Coefficients, pairs: range, generation: int

@@ -9,7 +9,7 @@ import pytest
 from graph_strategies import graph_cases
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from strategies import READOUT, READOUTS, SEED, cases, chip_of
+from strategies import COSTED, READOUT, READOUTS, SEED, cases, chip_of
 
 from neurosim import threads
 from neurosim.data.frames import words_for
@@ -82,7 +82,7 @@ def each_sample(case):
     return Batch(case.frames, np.arange(len(case.labels))[:, None])
 
 
-@given(st.data(), graph_cases(samples=2, steps=3, readouts=False), READOUTS)
+@given(st.data(), graph_cases(samples=2, steps=3, readouts=False), COSTED)
 def test_members_have_the_fitness_of_the_oracle(data, case, readout):
     spec = data.draw(noises(case.network))
     pairs = range(begin := data.draw(st.integers(0, 99)), begin + 2 * len(case.labels))
@@ -127,7 +127,7 @@ def test_update_sums_are_those_of_the_oracle(data, case, readout):
             assert sums[: population.shape[0]].tolist() == one, population.name
 
 
-@given(st.data(), cases(), st.booleans(), READOUTS)
+@given(st.data(), cases(), st.booleans(), COSTED)
 def test_dense_chains_learn_as_with_the_fused_kernel(data, case, delta, readout):
     delta = delta and len(case.network.populations) > 1
     spec = data.draw(noises(case.network, delta))

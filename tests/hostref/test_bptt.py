@@ -36,6 +36,32 @@ def test_a_spike_is_strictly_above_and_its_gradient_is_the_fast_sigmoid():
     assert v.grad.tolist() == pytest.approx(wanted, rel=1e-12)
 
 
+def test_a_cost_of_spikes_is_added_to_the_loss_in_bits():
+    data = stripes()
+    free, costly = (SMALL.model_copy(update={"spike_cost": cost}) for cost in (0.0, 0.5))
+    model = bptt.build(free, data.train.inputs, data.classes, "cpu")
+    start = initial(model, 1, gain=4.0)
+    samples = inputs.load(data.train)
+    x, labels = samples.batch(slice(0, 40), torch.float32)
+    losses = [
+        float(bptt.Training(settings, model, None, start)._step(x, labels))
+        for settings in (free, costly)
+    ]
+    x, _ = samples.batch(slice(0, 40), torch.float32)
+    spikes = readout.hidden_spikes(model, model.run(start, x))
+    assert spikes.mean() > 1
+    assert losses[1] - losses[0] == pytest.approx(0.5 * np.log(2) * float(spikes.mean()), rel=1e-5)
+
+
+def test_networks_whose_spikes_cost_something_spike_less():
+    data = stripes()
+    seen = [
+        bptt.train(SMALL.model_copy(update={"spike_cost": cost}), data).history[-1]
+        for cost in (0.0, 0.02)
+    ]
+    assert seen[1]["spikes_per_sample"] < 0.8 * seen[0]["spikes_per_sample"]
+
+
 def test_the_unit_of_the_threshold_scales_the_gradient_and_nothing_else():
     v = torch.tensor([0.9], dtype=torch.float64, requires_grad=True)
     scaled = (v * 640).detach().requires_grad_()

@@ -44,6 +44,7 @@ LIMITS = {
     "output_rate": (0, 127),
     "bias_rate": (0, 127),
     "decay": (0, 1),
+    "spike_cost": (0, 1),
     "temperature": (1 / 1024, 1024),
     "workspace": (1, 1 << 20),
     "local_share": (0, 16),
@@ -144,6 +145,12 @@ def test_what_is_no_setting_is_refused_by_name(settings):
         ({**BY_ERROR, "output_rule": "same"}, ("output_rule 'same'", "--output-rule delta")),
         ({**BY_ERROR, "estimator": "one-sided"}, ("estimator 'one-sided'", "--credit fitness")),
         ({"output_rule": "delta", "sigma_bias": 1}, ("sigma_bias 1", "delta")),
+        ({**BY_ERROR, "output_rule": "eggroll"}, ("output_rule 'eggroll'", "--output-rule delta")),
+        ({"output_rule": "eggroll"}, ("method 'eggroll'", "--output-rule same")),
+        (
+            {"method": "full-rank", "output_rule": "eggroll"},
+            ("method 'full-rank'", "--method event-aligned"),
+        ),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(settings, named):
@@ -309,10 +316,18 @@ def test_logits_fit_64_bits(temperature, steps, kind):
     assert spec.multiplier * largest < 1 << 62
 
 
+@given(st.floats(0, 1, allow_nan=False))
+def test_the_cost_of_a_spike_is_an_integer_that_is_0_only_where_spikes_are_free(cost):
+    spec = readout(Settings(spike_cost=cost))
+    assert spec.spike_cost == (max(1, round(cost * 65536)) if cost else 0)
+
+
 UNREAD = [
     ("fast", {"rank": 4}, "rank 4"),
     ("fast", {"shaping": "rank"}, "shaping 'rank'"),
     ("fast", {"sigma_output": 4.0}, "sigma_output 4.0"),
+    ("fast", {"spike_cost": 0.01}, "spike_cost 0.01"),
+    ("deep", {"spike_cost": 0.01}, "spike_cost 0.01"),
     ("eggroll", {"noise_window": 64}, "noise_window 64"),
     ("eggroll", {"noise_period": 2}, "noise_period 2"),
     ("eggroll", {"method": "full-rank", "rank": 2}, "rank 2"),

@@ -36,7 +36,7 @@ def test_members_score_what_the_oracle_says(data):
     case = data.draw(strategies.cases())
     spec, readout = (
         data.draw(strategies.aligned_noises(case.network)),
-        data.draw(strategies.READOUTS),
+        data.draw(strategies.COSTED),
     )
     groups = [[data.draw(st.integers(0, len(case.labels) - 1))] for _ in range(2)]
     pairs = range(begin := data.draw(st.integers(0, 1000)), begin + 4)

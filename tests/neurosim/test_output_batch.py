@@ -47,7 +47,7 @@ def test_the_way_is_taken_that_is_asked_for(way):
 def test_all_ways_find_the_same_currents(data):
     case = data.draw(strategies.cases())
     spec = data.draw(strategies.noises(case.network))
-    readout = data.draw(strategies.READOUTS)
+    readout = data.draw(strategies.COSTED)
     groups = np.arange(len(case.labels))[None]
     found = []
     for one in WAYS:
@@ -140,7 +140,7 @@ def test_samples_side_by_side_do_not_meet(way, samples, registers, sizes):
 def test_noise_along_the_events_reaches_the_last_layer_in_all_ways(data):
     case = data.draw(strategies.cases())
     spec = data.draw(strategies.aligned_noises(case.network))
-    readout = data.draw(strategies.READOUTS)
+    readout = data.draw(strategies.COSTED)
     groups = np.arange(len(case.labels))[:, None]
     found = []
     for one in WAYS:

@@ -18,7 +18,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
              "skip", "partial", "shift", "shift_given", "real"),
     "network": ("hidden", "layers", "vth_mant", "du", "dv", "initial_std", "fraction_bits", "readout"),
     "learning rule": ("method", "output_rule", "credit", "feedback", "local_share", "local_pool",
-                      "readouts", "estimator", "shaping"),
+                      "readouts", "estimator", "spike_cost", "shaping"),
     "population and noise": ("generations", "pairs", "groups", "batch", "rank", "noise", "sigma",
                              "sigma_output", "sigma_bias", "final_noise", "noise_period",
                              "noise_window", "noise_share", "window_share", "seed"),

@@ -54,10 +54,10 @@ from neurosim.kernels.noise.weight_noise import (
     noise_words,
     perturbs,
 )
-from neurosim.kernels.readout import log_likelihood, softmax, softmax_errors
+from neurosim.kernels.readout import COST_BITS, log_likelihood, softmax, softmax_errors
 from neurosim.kernels.rules.error_credit import feedback_errors, neuron_credit
 from neurosim.kernels.rules.event_aligned import aligned_current
-from neurosim.kernels.simd import WIDTH, pointer, pointer_to_halves, zeros_together
+from neurosim.kernels.simd import WIDTH, pointer, pointer_to_halves, popcount, zeros_together
 
 FROM_START = np.int64(0)
 """Index 0; a literal 0 would compile the callee once more."""
@@ -122,6 +122,9 @@ class Readout(NamedTuple):
     shift: int
     powers: NDArray[np.int64]
     logs: NDArray[np.int64]
+    spike_cost: (
+        int  # subtracted from the fitness for each hidden spike, in 2^-(FRACTION + COST_BITS) bit
+    )
 
 
 class Samples(NamedTuple):
@@ -649,6 +652,19 @@ def copy_spikes(chain, layer, steps, spikes, member, place, rows, at):
             rows[to] = spikes[begin + t * place.step + sixteen * place.sixteen]
 
 
+@inlined
+def _cost_of_spikes(chain, steps, member, lane, cost, scratch, outputs):
+    """Cost of a member's spikes in all hidden layers, in units of the fitness."""
+    spikes = int64(0)
+    for layer in range(chain.layers - 1):
+        out, place = _spikes_of(chain, layer, steps, lane, scratch, outputs)
+        begin = place.plus if member == PLUS else place.minus
+        for t in range(steps):
+            for sixteen in range(chain.lanes[layer] // WIDTH):
+                spikes += popcount(uint64(out[begin + t * place.step + sixteen * place.sixteen]))
+    return (spikes * cost) >> COST_BITS
+
+
 @kernel
 def _score_pairs(
     chain, noise, steps, readout, samples, lanes, max_current, rows, outputs, fitness, saturated
@@ -690,6 +706,7 @@ def evaluate_pairs(
 ):
     """Fitness of both members of pairs `begin` .. `end` - 1, summed over the samples of their group.
 
+    The fitness of a sample is the log-likelihood of its label less the cost of the hidden spikes.
     groups     int64 (group, place): samples of each group; `pairs` pairs per group, in order
     fitness    int64 (pair, member), added to; member 1 has its noise with a minus sign
     saturated  int64 (pair, member), added to
@@ -724,6 +741,14 @@ def evaluate_pairs(
             )
             saturated[index, 0] += plus
             saturated[index, 1] += minus
+            if readout.spike_cost != 0:
+                cost = readout.spike_cost
+                fitness[index, 0] -= _cost_of_spikes(
+                    chain, steps, PLUS, lane, cost, scratch, outputs
+                )
+                fitness[index, 1] -= _cost_of_spikes(
+                    chain, steps, MINUS, lane, cost, scratch, outputs
+                )
             if rows:
                 second = direction + noise.directions - 1
                 of_plus = _write_rows(
