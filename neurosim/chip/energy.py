@@ -9,7 +9,7 @@ every estimate names the source of its constants.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from neurosim import limits
 from neurosim.chip.emulator import Recording
@@ -177,7 +177,14 @@ def of_recording(
 
 
 class Evolution(NamedTuple):
-    """Sizes of an EGGROLL training, and whether noise is graded; directions per pair: 1 or 2."""
+    """Sizes of a training by perturbed members on a chain of dense layers.
+
+    directions    per pair: 1 or 2         graded  whether noise is graded
+    noise         on weights, of low rank or on each, or on the currents of hidden neurons
+    unperturbed   samples of a generation that also run without noise: of local rules
+    readout       what the readout learns from: the fitness, its own error, or nothing
+    by_error      hidden neurons learn from errors, which return instead of a fitness
+    """
 
     steps: int
     pairs: int
@@ -186,6 +193,10 @@ class Evolution(NamedTuple):
     rank: int
     graded: bool = False
     directions: int = 1
+    noise: Literal["none", "low-rank", "full-rank", "current"] = "low-rank"
+    unperturbed: int = 0
+    readout: Literal["fitness", "error", "nothing"] = "fitness"
+    by_error: bool = False
 
 
 def training(
@@ -195,45 +206,84 @@ def training(
     run: Evolution,
     costs: Costs = DAVIES_2018,
 ) -> Estimate:
-    """A whole EGGROLL run from the counters of one sample's mean forward pass.
+    """A whole training from the counters of one sample's mean forward pass.
 
-    forward passes   both members of every pair, on every sample of the pair; the relay neurons of
-                     the perturbation are added where `counted` has none
-    random numbers   A, B and bias noise of every direction, drawn twice: to evaluate, and to update
-    update sums      direction * rank * weight additions; weight updates: every weight, a generation;
-                     shared weights once
+    forward passes   both members of every pair, on every sample of the pair, and the unperturbed ones; the
+                     members share nothing: spikes arrive anew for each
+    relay operations adding the noise: of low rank once a spike and rank (added where `counted` has none), on
+                     every weight once a synaptic operation, on currents once a hidden neuron and step
+    random numbers   bits of the noise of every direction, drawn twice: to evaluate, and to update; noise on
+                     every weight is drawn where a spike arrives
+    update sums      additions to the sums of weights: of noise on weights direction * rank * weight; of noise
+                     on currents once a synaptic operation of an unperturbed sample; of the delta rule
+                     once a weight and sample, and as many for errors that return through it
+    weight updates   every weight that learns, a generation; shared weights once
     messages         a pair's number and the coefficient of each of its `directions` (one, or two where
-                     members are one-sided) to each core, two fitnesses to the host
+                     members are one-sided) to each core, two fitnesses to the host; the
+                     errors of a sample to each core
     """
-    steps, pairs, samples_per_pair, generations, rank, graded, directions = run
-    passes = 2 * pairs * samples_per_pair * generations
-    learned = network.parameters
-    biases = sum(p.shape[0] for p in network.populations)
-    synapses = sum(matrix.rows * matrix.columns for _, matrix in learned)
-    targets = sum(network.sizes[connection.target] for connection, _ in learned)
-    relayed = counted["relay_operations"] or rank * (
-        counted["input_spikes"] + counted["spikes"] + steps * targets
-    )
-    bits = (rank * sum(matrix.rows + matrix.columns for _, matrix in learned) + biases) * (
-        GRADED_BITS if graded else RADEMACHER_BITS
-    )
+    passes = 2 * run.pairs * run.samples_per_pair * run.generations
+    every_pass = passes + run.unperturbed * run.generations
     cores = max(len(placement.cores), 1)
-    fitness = generations * pairs * ((1 + directions) * cores + 2)
-    forward = of_counts(
-        {**counted, "relay_operations": relayed}, costs, cores, steps, sparse=0
-    ).rows
+    noise = _noise_of(network, counted, run)
+    forward = of_counts({**counted, "relay_operations": 0}, costs, cores, run.steps).rows
     priced: dict[str, tuple[float, Price]] = {
-        row.operation: (row.number * passes, Price(row.pj / row.number, row.ns / row.number))
+        row.operation: (row.number * every_pass, Price(row.pj / row.number, row.ns / row.number))
         for row in forward
         if row.number
     }
-    priced["random numbers"] = (
-        2 * generations * pairs * directions * -(-bits // LINK_BITS),
-        costs.random_number,
+    learned = [matrix.rows * matrix.columns for _, matrix in network.parameters]
+    if run.readout == "nothing":
+        learned[-1] = 0
+    errors = network.sizes[network.parameters[-1][0].target] * cores
+    local = run.unperturbed * (run.by_error or run.readout == "error")
+    members = 0 if run.by_error else run.pairs * ((1 + run.directions) * cores + 2)
+    priced |= {
+        "relay operations": (noise.additions * passes, costs.synaptic_operation),
+        "random numbers": (run.generations * noise.numbers, costs.random_number),
+        "update sums": (run.generations * noise.sums, costs.synaptic_operation),
+        "weight updates": (run.generations * sum(learned), costs.weight_update),
+        "fitness messages": (run.generations * (members + local * errors), costs.message),
+    }
+    kind = f"rank {run.rank}" if run.noise == "low-rank" else f"{run.noise} noise"
+    what = (
+        f"{run.generations} generations of {run.pairs} pairs, {kind}, {every_pass:,} forward passes"
     )
-    sums = generations * pairs * directions * rank * synapses
-    priced["update sums"] = (sums, costs.synaptic_operation)
-    priced["weight updates"] = (generations * synapses, costs.weight_update)
-    priced["fitness messages"] = (fitness, costs.message)
-    what = f"{generations} generations of {pairs} pairs, rank {rank}, {passes:,} forward passes"
-    return _estimate(priced, costs, cores, passes * steps, what)
+    return _estimate(priced, costs, cores, every_pass * run.steps, what)
+
+
+class _Noise(NamedTuple):
+    """additions a member's pass; words of random bits, and additions to sums of weights, a generation."""
+
+    additions: float
+    numbers: float
+    sums: float
+
+
+def _noise_of(network: Network, counted: Mapping[str, float], run: Evolution) -> _Noise:
+    """Operations of the noise, and of the sums of the update."""
+    bits = GRADED_BITS if run.graded else RADEMACHER_BITS
+    directions = run.pairs * run.directions
+    parameters = network.parameters
+    biases = sum(p.shape[0] for p in network.populations)
+    last = parameters[-1][1].rows * parameters[-1][1].columns
+    of_errors = run.unperturbed * last * ((run.readout == "error") + run.by_error)
+    perturbed = parameters if run.readout == "fitness" else parameters[:-1]
+    synapses = sum(matrix.rows * matrix.columns for _, matrix in perturbed)
+    if run.noise == "current":
+        cells = run.steps * sum(network.sizes[c.target] for c, _ in parameters[:-1])
+        words = 2 * directions * -(-cells * bits // LINK_BITS)
+        by_events = run.unperturbed * counted["synaptic_operations"]
+        return _Noise(cells, words, by_events + of_errors)
+    targets = sum(network.sizes[connection.target] for connection, _ in perturbed)
+    ends = sum(matrix.rows + matrix.columns for _, matrix in perturbed)
+    if run.noise == "full-rank":
+        additions = counted["synaptic_operations"]
+        drawn = 2 * run.pairs * run.samples_per_pair * additions * bits / LINK_BITS
+        again = directions * -(-(synapses + biases) * bits // LINK_BITS)
+        return _Noise(additions, drawn + again, directions * synapses + of_errors)
+    relayed = counted["relay_operations"] or run.rank * (
+        counted["input_spikes"] + counted["spikes"] + run.steps * targets
+    )
+    words = 2 * directions * -(-(run.rank * ends + biases) * bits // LINK_BITS)
+    return _Noise(relayed, words, directions * run.rank * synapses + of_errors)

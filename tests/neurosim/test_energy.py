@@ -85,3 +85,32 @@ def test_training_counts_passes_draws_updates_and_messages():
     assert more.pop("random numbers") == more.pop("update sums") == 2
     assert more.pop("fitness messages") == (3 * 4 + 2) / (2 * 4 + 2)
     assert set(more.values()) == {1}
+
+
+def test_the_training_of_a_rule_counts_its_own_noise_and_passes():
+    made, spikes = chip()
+    counted = {n: v / 5 for n, v in made.run(spikes).counters.total().items()}
+    synapses, readout = 2312 * 128 + 128 * 10, 128 * 10
+
+    def rows(**more):
+        run = energy.Evolution(10, 8, 4, 3, 2)._replace(**more)
+        estimate = energy.training(made.network, counted, made.placement, run)
+        return {row.operation: row.number for row in estimate.rows}
+
+    full = rows(noise="full-rank")
+    assert full["relay operations"] == pytest.approx(full["synaptic operations"])
+    assert full["update sums"] == 3 * 8 * synapses
+    drawn = full["synaptic operations"] / 32 + 3 * 8 * -(-(synapses + 138) // 32)
+    assert full["random numbers"] == pytest.approx(drawn)
+    local = rows(noise="current", samples_per_pair=1, unperturbed=5, readout="error", by_error=True)
+    assert local["synaptic operations"] == pytest.approx(
+        counted["synaptic_operations"] * 3 * (2 * 8 + 5)
+    )
+    assert local["relay operations"] == 3 * 2 * 8 * 10 * 128
+    assert local["random numbers"] == 3 * 2 * 8 * (10 * 128 // 32)
+    sums = 5 * counted["synaptic_operations"] + 2 * 5 * readout
+    assert local["update sums"] == pytest.approx(3 * sums)
+    assert local["fitness messages"] == 3 * 5 * 10 * 4
+    frozen = rows(readout="nothing")
+    assert frozen["weight updates"] == 3 * (synapses - readout)
+    assert frozen["update sums"] == 3 * 8 * 2 * (synapses - readout)
