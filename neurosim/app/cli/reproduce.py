@@ -10,7 +10,7 @@ from neurosim.app.experiments.paper import PaperExperiment
 
 
 class Reproduce(PaperExperiment):
-    """Table 1, figures 1-3 and the open question on sparsity, each beside the paper's numbers.
+    """Table 1, figures 1-3 and the paper's open questions, each beside the paper's numbers.
 
     Long work: every training is kept in the output folder, and a second call goes on where the first
     stopped. Evolution strategies run in integers on the chip; BPTT and --float-es run in PyTorch.
@@ -35,7 +35,7 @@ def run(arguments: Reproduce) -> int:
     use_threads(arguments.threads)
     threads.use(arguments.threads)
     data = datasets.load(arguments.data, progress=data_progress(arguments.as_json))
-    with progress("training", len(paper_page.plan(arguments, data)), arguments.as_json) as tell:
+    with progress("training", paper_page.count(arguments, data), arguments.as_json) as tell:
         page, results = paper_page.run(arguments, data, tell)
     if arguments.as_json:
         print(json.dumps({"out": str(arguments.out), "results": results}))

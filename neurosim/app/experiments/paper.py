@@ -16,17 +16,26 @@ if TYPE_CHECKING:
 
 LOOKS = 20
 """Validations in a training."""
-LEARNING_RATE = 4.0
-"""LSB a generation: chosen here, since 100 generations are few (2 and 4 reach 61.5 and 67.0 % on
-simulated MNIST at rank 1, 2,048 pairs, scaled shaping)."""
-BPTT, SAME_START, VANILLA = "surrogate BPTT", "surrogate BPTT, the chip's start", "vanilla ES"
-SAME_START_SAMPLES = 1024
-"""Samples between two validations of the BPTT with the chip's initial weights, to resolve its curve."""
-SAME_START_LOOKS = 40
+CHOSEN: dict[str, dict[str, Any]] = {
+    "count": {
+        "vth_mant": 256,
+        "sigma_bias": 8.0,
+        "temperature": 1.0,
+        "final_temperature": 0.125,
+        "learning_rate": 2.5,
+        "final_learning_rate": 0.3,
+    },
+    "membrane": {"learning_rate": 2.0, "final_learning_rate": 0.2},
+}
+"""What differs from the defaults of `neurosim train`, of each readout: chosen by validation accuracy at
+rank 1 (`--trial-seeds`, neurosim/app/experiments/paper_trials.py)."""
+RANKED, SCALED = "rank", "scaled"
+"""Shaping: the paper's centred ranks, and that of this project."""
+BPTT, VANILLA = "surrogate BPTT", "vanilla ES"
 
 
 class PaperExperiment(BaseModel):
-    """Table 1, figures 1-3 and the open question on sparsity, each beside the paper's numbers.
+    """Table 1, figures 1-3 and the paper's open questions, each beside the paper's numbers.
 
     Long work: every training is kept in the output folder, and a second call goes on where the first
     stopped. Evolution strategies run in integers on the chip; BPTT and --float-es run in PyTorch.
@@ -44,6 +53,8 @@ class PaperExperiment(BaseModel):
     """generations of evolution strategies, as in the paper"""
     pairs: Annotated[int, Field(ge=1)] = 4096
     """antithetic pairs of a generation; the paper does not give its number"""
+    vanilla_pairs: Annotated[int, Field(ge=1)] = 1024
+    """the same of vanilla ES, each of which costs some ten times as much"""
     groups: Annotated[int, Field(ge=1)] = 64
     """groups of pairs that share samples"""
     batch: Annotated[int, Field(ge=1)] = 16
@@ -52,8 +63,16 @@ class PaperExperiment(BaseModel):
     """ranks of EGGROLL"""
     readout: Literal["count", "membrane"] = "count"
     """the paper's spike count, or the membrane"""
+    scaled_seeds: Annotated[int, Field(ge=0)] = 5
+    """trainings of each evolution strategy with the shaping of this project; 0 leaves them out"""
     bptt_epochs: Annotated[int, Field(ge=1)] = 20
     """epochs of surrogate BPTT"""
+    sweep_seeds: Annotated[int, Field(ge=0)] = 2
+    """trainings of each point of the sweep over gain and spike cost; 0 leaves it out"""
+    layer_seeds: Annotated[int, Field(ge=0)] = 2
+    """trainings of each combination of rules by layer; 0 leaves them out"""
+    trial_seeds: Annotated[int, Field(ge=0)] = 0
+    """trainings of each trial of the settings, validated and never tested; 0 leaves them out"""
     float_es: bool = False
     """also run vanilla ES and EGGROLL in PyTorch (slow on a CPU)"""
     float_pairs: Annotated[int, Field(ge=1)] = 256
@@ -66,92 +85,73 @@ def eggroll(rank: int) -> str:
     return f"EGGROLL r = {rank}"
 
 
-def plan(arguments: PaperExperiment, data: Dataset, store: Store) -> list[Part]:
-    """Every training, seed after seed, so that an early page already shows all methods."""
-    parts = []
-    for seed in range(arguments.seeds):
-        for rank in arguments.ranks:
-            parts.append(_chip_part(arguments, data, store, seed, "eggroll", rank))
-        parts.append(_chip_part(arguments, data, store, seed, "full-rank", 1))
-        parts.append(_bptt_part(arguments, data, store, seed, same_start=False))
-        parts.append(_bptt_part(arguments, data, store, seed, same_start=True))
-        if arguments.float_es:
-            for rank in (*arguments.ranks, 0):
-                parts.append(_float_part(arguments, data, store, seed, rank))
+def own(method: str) -> str:
+    """The name of a method of table 1 with the shaping of this project."""
+    return f"{method}, scaled shaping"
+
+
+def plan(arguments: PaperExperiment, data: Dataset, store: Store, seed: int) -> list[Part]:
+    """Trainings of table 1, of one seed."""
+    parts = evolved(arguments, data, store, seed, RANKED)
+    parts.append(
+        in_float(
+            BPTT, bptt_settings(arguments, seed), data, store, f"bptt-{seed}", arguments.device
+        )
+    )
+    if arguments.float_es:
+        for rank in (*arguments.ranks, 0):
+            parts.append(_float_part(arguments, data, store, seed, rank))
     return parts
 
 
-def chip_settings(arguments: PaperExperiment, seed: int, method: Any, rank: int) -> "Settings":
-    """Defaults of `neurosim train`, but for what the paper, the caller and LEARNING_RATE fix."""
+def evolved(
+    arguments: PaperExperiment, data: Dataset, store: Store, seed: int, shaping: str
+) -> list[Part]:
+    """Trainings by evolution strategies, of one seed and shaping."""
+    given: dict[str, dict[str, Any]] = {eggroll(rank): {"rank": rank} for rank in arguments.ranks}
+    given[VANILLA] = {"method": "full-rank", "pairs": arguments.vanilla_pairs}
+    return [
+        on_chip(
+            name if shaping == RANKED else own(name),
+            chip_settings(arguments, seed, shaping=shaping, **more),
+            data,
+            store,
+        )
+        for name, more in given.items()
+    ]
+
+
+def chip_settings(arguments: PaperExperiment, seed: int, **more: Any) -> "Settings":
+    """Defaults of `neurosim train`, but for CHOSEN, what the paper and the caller fix, and `more`."""
     from learning.settings import Settings
 
-    return Settings(
-        data=arguments.data,
-        seed=seed,
-        method=method,
-        rank=rank,
-        generations=arguments.generations,
-        pairs=arguments.pairs,
-        groups=arguments.groups,
-        batch=arguments.batch,
-        readout=arguments.readout,
-        shaping="rank",
-        learning_rate=LEARNING_RATE,
-        evaluate_every=max(1, arguments.generations // LOOKS),
-    )
+    given: dict[str, Any] = {
+        "data": arguments.data,
+        "seed": seed,
+        "generations": arguments.generations,
+        "pairs": arguments.pairs,
+        "groups": arguments.groups,
+        "batch": arguments.batch,
+        "readout": arguments.readout,
+        "shaping": RANKED,
+        "evaluate_every": max(1, arguments.generations // LOOKS),
+        **CHOSEN[arguments.readout],
+        **more,
+    }
+    return Settings(**given)
 
 
-def _chip_part(
-    arguments: PaperExperiment, data: Dataset, store: Store, seed: int, method: str, rank: int
-) -> Part:
-    name = eggroll(rank) if method == "eggroll" else VANILLA
-    return on_chip(name, chip_settings(arguments, seed, method, rank), data, store)
-
-
-def bptt_settings(arguments: PaperExperiment, seed: int, same_start: bool) -> "BpttSettings":
-    """BPTT of the chip's network with the same readout."""
+def bptt_settings(arguments: PaperExperiment, seed: int) -> "BpttSettings":
+    """BPTT of the default network with the same readout."""
     from hostref.settings import BpttSettings
 
     return BpttSettings(
         readout=arguments.readout,
         gain=10.0 if arguments.readout == "count" else 0.2,
-        learning_rate=1e-3 if same_start else 4e-3,
-        epochs=SAME_START_LOOKS if same_start else arguments.bptt_epochs,
-        samples=SAME_START_SAMPLES if same_start else 0,
+        epochs=arguments.bptt_epochs,
         shift=0,
         seed=seed,
     )
-
-
-def _bptt_part(
-    arguments: PaperExperiment, data: Dataset, store: Store, seed: int, same_start: bool
-) -> Part:
-    settings = bptt_settings(arguments, seed, same_start)
-    if not same_start:
-        return in_float(BPTT, settings, data, store, f"bptt-{seed}", arguments.device)
-    chip = chip_settings(arguments, seed, "eggroll", 1)
-    return in_float(
-        SAME_START,
-        settings,
-        data,
-        store,
-        f"bptt-same-start-{seed}",
-        arguments.device,
-        lambda: chips_start(chip, settings, data),
-        chip.initial_std,
-    )
-
-
-def chips_start(chip: "Settings", settings: "BpttSettings", data: Dataset) -> Any:
-    """The chip's initial weights as parameters of the normalised float model."""
-    from hostref.bptt import build
-    from hostref.twin import parameters_from_chip
-    from learning.training import make_chip
-    from learning.training import start as config_of
-
-    made = make_chip(config_of(chip, data))
-    model = build(settings, data.train.inputs, data.classes, "cpu")
-    return parameters_from_chip(model, made.weights())
 
 
 def _float_part(

@@ -1,15 +1,25 @@
 """Page of the paper's table and figures, beside the paper's own numbers."""
 
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from neurosim.app.experiments import paper, sparsity
+from neurosim.app.experiments import (
+    layer_rules,
+    paper,
+    paper_energy,
+    paper_times,
+    paper_trials,
+    sparsity,
+)
 from neurosim.app.experiments.paper import PaperExperiment
 from neurosim.app.experiments.pictures import draw
 from neurosim.app.experiments.store import Store, Tell
 from neurosim.app.experiments.tables import markdown, spread, write
+from neurosim.app.experiments.trainings import Part, Result
 from neurosim.data.datasets import Dataset
 
 PAPER = {
@@ -21,42 +31,84 @@ PAPER = {
     paper.eggroll(8): ("72.80 ± 6.08", "5.88", "2.21"),
 }
 """Test accuracy %, seconds per generation, speedup: the paper's table 1 (ranks as they fit its text)."""
-Grouped = dict[str, list[paper.Result]]
+Grouped = dict[str, list[Result]]
+PUBLISH_SECONDS = 60.0
+"""Seconds between two pages while trainings go on; chosen here, since a page takes some seconds."""
 
 
-def grouped(results: list[paper.Result]) -> Grouped:
-    """Results of each method, in the paper's order."""
-    order = [*PAPER, *dict.fromkeys(result["method"] for result in results)]
-    by_method = {name: [r for r in results if r["method"] == name] for name in order}
+def grouped(results: list[Result], rename: Callable[[str], str] = str) -> Grouped:
+    """Results of each method of table 1, in the paper's order; `rename` gives those of another table."""
+    found = dict.fromkeys(result["method"] for result in results)
+    own = set(map(paper.own, found))
+    others = [n for n in found if n.startswith(("EGGROLL r =", "float ")) and n not in own]
+    by_method = {
+        name: [r for r in results if r["method"] == rename(name)]
+        for name in dict.fromkeys([*PAPER, *others])
+    }
     return {name: some for name, some in by_method.items() if some}
 
 
-def plan(arguments: PaperExperiment, data: Dataset) -> list[paper.Part]:
-    """Every training, kept in the output folder."""
-    return paper.plan(arguments, data, Store(arguments.out / "trainings"))
+def plan(
+    arguments: PaperExperiment, data: Dataset, store: Store
+) -> Iterator[Callable[[list[Result]], Part]]:
+    """Every training, in the order in which they are made; some of them need the results so far.
+
+    Seed after seed in each section, so that an early page already shows all methods.
+    """
+    for seed in range(arguments.seeds):
+        parts = paper.plan(arguments, data, store, seed)
+        if seed == 0:
+            parts.append(paper_times.plan(arguments, data, store))
+            parts.append(paper_energy.plan(arguments, data, store, parts[0]))
+        yield from map(_known, parts)
+    yield from map(_known, layer_rules.trials(arguments, data, store))
+    for seed in range(arguments.sweep_seeds):
+        yield from map(_known, sparsity.plan(arguments, data, store, seed))
+    for seed in range(arguments.layer_seeds):
+        yield from layer_rules.plan(arguments, data, store, seed)
+    for seed in range(arguments.scaled_seeds):
+        yield from map(_known, paper.evolved(arguments, data, store, seed, paper.SCALED))
+    yield from map(_known, paper_trials.plan(arguments, data, store))
 
 
-def run(arguments: PaperExperiment, data: Dataset, tell: Tell) -> tuple[Path, list[paper.Result]]:
-    """Do what is left of the trainings; the page after each, and all results."""
-    store = Store(arguments.out / "trainings")
-    work = paper.plan(arguments, data, store)
-    results: list[paper.Result] = []
+def _known(part: Part) -> Callable[[list[Result]], Part]:
+    return lambda results: part
+
+
+def _store(arguments: PaperExperiment) -> Store:
+    return Store(arguments.out / "trainings")
+
+
+def count(arguments: PaperExperiment, data: Dataset) -> int:
+    """Trainings of the whole work."""
+    return sum(1 for _ in plan(arguments, data, _store(arguments)))
+
+
+def run(arguments: PaperExperiment, data: Dataset, tell: Tell) -> tuple[Path, list[Result]]:
+    """Do what is left of the trainings; a page now and then, and at the end with all results."""
+    store = _store(arguments)
+    work = list(plan(arguments, data, store))
+    results: list[Result] = []
+    published = -PUBLISH_SECONDS
     with store:
-        for done, part in enumerate(work):
+        for done, make in enumerate(work):
+            part = make(results)
             tell(done, f"{part.method}, seed {part.seed}")
             results.append(part.result())
-            publish(arguments, data, results)
+            if time.monotonic() - published > PUBLISH_SECONDS:
+                publish(arguments, data, results)
+                published = time.monotonic()
     tell(len(work), "done")
     return publish(arguments, data, results), results
 
 
-def publish(arguments: PaperExperiment, data: Dataset, results: list[paper.Result]) -> Path:
+def publish(arguments: PaperExperiment, data: Dataset, results: list[Result]) -> Path:
     """Write page and pictures from what is there so far; the page's path."""
     methods = grouped(results)
     folder = arguments.out
-    figures(folder, methods)
+    figures(arguments, folder, methods, results)
     page = folder / "paper.md"
-    write(page, "\n\n".join(_sections(arguments, data, methods)) + "\n")
+    write(page, "\n\n".join(_sections(arguments, data, methods, results)) + "\n")
     return page
 
 
@@ -77,8 +129,12 @@ def command(arguments: PaperExperiment) -> str:
     return " ".join(["neurosim reproduce paper", *words])
 
 
-def _sections(arguments: PaperExperiment, data: Dataset, methods: Grouped) -> list[str]:
+def _sections(
+    arguments: PaperExperiment, data: Dataset, methods: Grouped, results: list[Result]
+) -> list[str]:
     a = arguments
+    own = grouped(results, paper.own)
+    times = paper_times.times_of(results)
     return [
         "# The paper's results, from this implementation",
         "Gradient-Free Training of Spiking Neural Networks via Low-Rank Evolution Strategies "
@@ -87,48 +143,89 @@ def _sections(arguments: PaperExperiment, data: Dataset, methods: Grouped) -> li
         f"Data: {data.name} ({len(data.train.labels):,} training, {len(data.validation.labels):,} "
         f"validation, {len(data.test.labels):,} test samples, {data.steps} steps); the paper's is "
         f"N-MNIST. Evolution strategies learn in integers on the emulated chip: {a.generations} "
-        f"generations, {a.pairs:,} antithetic pairs, {a.groups} groups x {a.batch} samples, "
-        f"{a.readout} readout. The paper gives neither population, batch, sigma nor learning rate, so "
-        f"seconds per generation compare methods, not machines; its times are an RTX 3070 Ti's. BPTT is "
-        f"float, {a.bptt_epochs} epochs, and its time is an epoch's.",
-        "Population, batch, shaping and learning rate of evolution strategies were chosen among 19 "
-        "trials on simulated MNIST by their test accuracy, 18 of them with seed 0 "
-        "(docs/notes/hostref.md), so those accuracies are somewhat optimistic. A single seed's time "
-        "depends on the other load of the machine: compare the seeds below before reading a speedup.",
+        f"generations, {a.pairs:,} antithetic pairs ({a.vanilla_pairs:,} of vanilla ES, whose pairs cost "
+        f"several times as much), {a.groups} groups x {a.batch} samples, {a.readout} readout. The paper "
+        f"gives neither population, batch, sigma nor learning rate: member-samples (passes of a perturbed "
+        f"network on a sample) say what each row costs here. BPTT is float, {a.bptt_epochs} epochs on "
+        f"{_device(a.device)}.",
+        f"Seconds are processor time, medians of {paper_times.ROUNDS} generations that all methods did in "
+        f"turn, with {a.pairs:,} pairs each, vanilla ES too; of BPTT an epoch. They compare methods; the "
+        f"paper's are an RTX 3070 Ti's.",
+        *_settings(a, results),
         "## Table 1",
-        _table(methods),
+        "Centred ranks, as in the paper.",
+        _table(methods, times),
+        *_scaled(own, times),
         "## Figure 1: rank",
-        "![accuracy and seconds per generation over rank](figure1.png)",
+        "![accuracy over rank](figure1.png)",
         "## Figure 2: convergence",
         "![validation accuracy over generations](figure2.png)",
-        "## Figure 3: wall-clock",
-        "![validation accuracy over seconds](figure3.png)",
-        "## Do EGGROLL-trained networks spike more sparsely than BPTT-trained ones?",
-        *sparsity.answer(methods),
-        "![hidden spikes over validation accuracy](sparsity.png)",
+        *(
+            ["## Figure 3: time", "![validation accuracy over seconds](figure3.png)"]
+            if times
+            else []
+        ),
+        *sparsity.answer(results),
+        *layer_rules.section(results),
+        *paper_energy.section(results),
         "## Each seed",
-        _each(methods),
+        _each({**methods, **{paper.own(name): some for name, some in own.items()}}),
     ]
 
 
-def _table(methods: Grouped) -> str:
-    vanilla = methods.get(paper.VANILLA)
-    base = float(np.mean([r["seconds_each"] for r in vanilla])) if vanilla else None
+def _scaled(own: Grouped, times: dict[str, float]) -> list[str]:
+    if not own:
+        return []
+    return [
+        "## The same with the shaping of this project",
+        "Differences of fitness over their mean size (`--shaping scaled`), everything else as above.",
+        _table(own, times),
+    ]
+
+
+def _device(device: str) -> str:
+    return "a CPU" if device == "cpu" else device
+
+
+def _settings(arguments: PaperExperiment, results: list[Result]) -> list[str]:
+    if arguments.readout != "count":
+        return []
+    trials = paper_trials.table(results)
+    told = (
+        f"Settings other than the defaults of `neurosim train`: {paper_trials.chosen()}. They were chosen by "
+        f"validation accuracy at rank 1, with seeds from {paper_trials.FIRST_SEED} on, which no result "
+        f"here uses (docs/notes/hostref.md)."
+    )
+    if not trials:
+        return [told]
+    return [
+        told,
+        f"Changes to them, one at a time, by validation accuracy alone "
+        f"(`--trial-seeds {arguments.trial_seeds}`):",
+        trials,
+    ]
+
+
+def _table(methods: Grouped, times: dict[str, float]) -> str:
+    base = times.get(paper.VANILLA)
     rows = []
     for name, some in methods.items():
-        seconds = float(np.mean([r["seconds_each"] for r in some]))
-        speedup = f"{base / seconds:.2f}" if base else "-"
+        seconds = times.get(name)
         rows.append(
             [
                 name,
                 spread([100 * r["test_accuracy"] for r in some], ".2f"),
-                f"{seconds:.3f}",
-                speedup,
+                str(max(r["dead_classes"] for r in some)),
+                str(len(some)),
+                f"{some[0]['member_samples']:,}",
+                "-" if seconds is None else f"{seconds:.3f}",
+                f"{base / seconds:.2f}" if base and seconds else "-",
                 spread([r["spikes_per_sample"] for r in some], ".0f"),
                 *PAPER.get(name, ("-", "-", "-")),
             ]
         )
-    header = ["method", "test acc. %", "s per generation", "speedup", "hidden spikes per sample"]
+    header = ["method", "test acc. %", "classes lost, at most", "seeds", "member-samples"]
+    header += ["processor s per generation", "speedup", "hidden spikes per sample"]
     return markdown([*header, "paper: acc. %", "paper: s", "paper: speedup"], rows)
 
 
@@ -138,32 +235,37 @@ def _each(methods: Grouped) -> str:
             name,
             str(r["seed"]),
             f"{100 * r['test_accuracy']:.2f}",
-            f"{r['seconds_each']:.3f}",
             str(r["dead_classes"]),
             str(r["dead_neurons"]),
-            f"{r['member_samples']:,}",
+            f"{r['spikes_per_sample']:.0f}",
         ]
         for name, some in methods.items()
         for r in some
     ]
-    header = ["method", "seed", "test acc. %", "s per generation", "dead classes", "dead neurons"]
-    return markdown([*header, "sample passes"], rows)
+    header = ["method", "seed", "test acc. %", "dead classes", "dead neurons"]
+    return markdown([*header, "hidden spikes per sample"], rows)
 
 
-def figures(folder: Path, methods: Grouped) -> None:
-    """figure1.png, figure2.png, figure3.png and sparsity.png."""
-    draw(folder / "figure1.png", lambda axes: _ranks(axes, methods))
-    draw(folder / "figure2.png", lambda axes: _curves(axes, methods, "step", "generation"))
-    draw(folder / "figure3.png", lambda axes: _curves(axes, methods, "seconds", "seconds"))
-    draw(folder / "sparsity.png", lambda axes: sparsity.plot(axes, methods))
+def figures(
+    arguments: PaperExperiment, folder: Path, methods: Grouped, results: list[Result]
+) -> None:
+    """figure1.png, figure2.png, with times figure3.png, and with a sweep sparsity.png."""
+    times = paper_times.times_of(results)
+    draw(folder / "figure1.png", lambda axes: _ranks(axes, methods, times))
+    draw(folder / "figure2.png", lambda axes: _curves(axes, methods, None))
+    if times:
+        share = arguments.vanilla_pairs / arguments.pairs
+        own = {**times, paper.VANILLA: times[paper.VANILLA] * share}
+        draw(folder / "figure3.png", lambda axes: _curves(axes, methods, own))
+    if any(sparsity.fronts_of(results).of.values()):
+        draw(folder / "sparsity.png", lambda axes: sparsity.plot(axes, results))
 
 
-def _ranks(axes: Any, methods: Grouped) -> None:
+def _ranks(axes: Any, methods: Grouped, times: dict[str, float]) -> None:
     ranks = [r for r in (1, 2, 4, 8, 16, 32, 64) if paper.eggroll(r) in methods]
     if not ranks:
         return
     accuracy = [[100 * r["test_accuracy"] for r in methods[paper.eggroll(k)]] for k in ranks]
-    seconds = [np.mean([r["seconds_each"] for r in methods[paper.eggroll(k)]]) for k in ranks]
     places = np.arange(len(ranks))
     axes.errorbar(
         places,
@@ -181,25 +283,29 @@ def _ranks(axes: Any, methods: Grouped) -> None:
         color="C7",
         label="paper (N-MNIST)",
     )
-    axes.set_xticks(places, [f"{k}\n{s:.3f} s" for k, s in zip(ranks, seconds, strict=True)])
-    axes.set_xlabel("rank, and seconds per generation here")
+    seconds = [times.get(paper.eggroll(k)) for k in ranks]
+    axes.set_xticks(
+        places,
+        [str(k) if s is None else f"{k}\n{s:.3f} s" for k, s in zip(ranks, seconds, strict=True)],
+    )
+    axes.set_xlabel("rank, and processor seconds per generation here")
     axes.set_ylabel("test accuracy, %")
     axes.legend()
 
 
-def _curves(axes: Any, methods: Grouped, across: str, label: str) -> None:
+def _curves(axes: Any, methods: Grouped, times: dict[str, float] | None) -> None:
+    """Validation accuracy over generations, or over processor seconds where `times` are given."""
     for name, some in methods.items():
-        if name in (paper.BPTT, paper.SAME_START):
+        if name == paper.BPTT or (times is not None and name not in times):
             continue
         looks = min(len(r["curve"]) for r in some)
-        x = np.mean([[e[across] for e in r["curve"][:looks]] for r in some], axis=0)
+        x = np.array([e["step"] for e in some[0]["curve"][:looks]], float)
         y = 100 * np.array([[e["validation_accuracy"] for e in r["curve"][:looks]] for r in some])
-        (line,) = axes.plot(x, y.mean(0), label=name)
-        axes.fill_between(
-            x, y.mean(0) - y.std(0), y.mean(0) + y.std(0), color=line.get_color(), alpha=0.2
-        )
-    if across == "seconds":
+        (line,) = axes.plot(x if times is None else x * times[name], y.mean(0), label=name)
+        low, high = y.mean(0) - y.std(0), y.mean(0) + y.std(0)
+        axes.fill_between(line.get_xdata(), low, high, color=line.get_color(), alpha=0.2)
+    if times is not None:
         axes.set_xscale("log")
-    axes.set_xlabel(label)
+    axes.set_xlabel("generation" if times is None else "processor seconds")
     axes.set_ylabel("validation accuracy, %")
     axes.legend(fontsize="small")

@@ -14,6 +14,7 @@ import numpy as np
 
 from neurosim.app.experiments.store import Store
 from neurosim.data.datasets import Dataset
+from neurosim.data.frames import select
 
 if TYPE_CHECKING:
     from hostref.settings import BpttSettings
@@ -59,8 +60,13 @@ class Part:
         return {"method": self.method, "seed": self.seed, **found}
 
 
-def on_chip(method: str, settings: "Settings", data: Dataset, store: Store) -> Part:
-    """A training on the chip. Its weights are kept beside the result, as a run folder."""
+def on_chip(
+    method: str, settings: "Settings", data: Dataset, store: Store, *, tested: bool = True
+) -> Part:
+    """A training on the chip. Its weights are kept beside the result, as a run folder.
+
+    tested  whether the test set is evaluated: not in a trial of settings
+    """
     recipe = {"data": data.key, "measure": MEASURE, "settings": settings.model_dump(mode="json")}
 
     def make() -> Result:
@@ -75,6 +81,15 @@ def on_chip(method: str, settings: "Settings", data: Dataset, store: Store) -> P
                 {"step": line["generation"], **{key: line[key] for key in CURVE}}
                 for line in folder.metrics()
             ]
+        common = {
+            "validation_accuracy": curve[-1]["validation_accuracy"],
+            "seconds": training.seconds,
+            "seconds_each": training.seconds / settings.generations,
+            "bits_a_synapse": 8 + settings.fraction_bits + (32 if settings.momentum_bits else 0),
+            "curve": curve,
+        }
+        if not tested:
+            return common
         summary = training.summary()
         kept = (
             "dead_classes",
@@ -84,14 +99,10 @@ def on_chip(method: str, settings: "Settings", data: Dataset, store: Store) -> P
             "sample_passes",
         )
         return {
+            **common,
             "test_accuracy": summary["test_accuracy"],
-            "validation_accuracy": curve[-1]["validation_accuracy"],
-            "seconds": training.seconds,
-            "seconds_each": training.seconds / settings.generations,
-            "bits_a_synapse": 8 + settings.fraction_bits + (32 if settings.momentum_bits else 0),
             "weights_sha256": summary["weights_sha256"],
             **{key: summary[key] for key in kept},
-            "curve": curve,
         }
 
     part = Part(method, settings.seed, recipe, make, store)
@@ -128,13 +139,18 @@ def in_float(
     device: str = "cpu",
     start: Callable[[], Any] | None = None,
     started: Any = None,
+    validated: int | None = None,
 ) -> Part:
-    """A surrogate-gradient training; `start` makes its initial parameters, `started` names them."""
+    """A surrogate-gradient training; `start` makes its initial parameters, `started` names them.
+
+    validated  samples of the validation set that are used; None: all
+    """
     recipe = {
         "data": data.key,
         "measure": MEASURE,
         "settings": settings.model_dump(mode="json"),
         "start": started,
+        **({} if validated is None else {"validated": validated}),
     }
 
     def make() -> Result:
@@ -142,7 +158,8 @@ def in_float(
         from hostref.evaluation import evaluate
 
         begin = start() if start else None
-        trained = bptt.train(settings, data, store.folder / folder, device=device, start=begin)
+        few = data._replace(validation=select(data.validation, slice(validated)))
+        trained = bptt.train(settings, few, store.folder / folder, device=device, start=begin)
         test = inputs.load(data.test, trained.model.like.device)
         seen = evaluate(trained.model, trained.parameters, test, settings.readout, settings.gain)
         passes = len(trained.history) * (settings.samples or len(data.train.labels))
