@@ -214,7 +214,9 @@ def _levels(fronts: Fronts) -> str:
         for way in WAYS:
             spikes = [fewest(fronts.results(way, seed), level) for seed in fronts.seeds]
             cells.append(spread([s for s in spikes if s is not None], ".0f"))
-        rows.append([f"{100 * level:.1f}", *cells, spread(differences(fronts, level), "+.0f")])
+        found = differences(fronts, level)
+        less = spread(found, "+.0f").replace("± +", "± ")
+        rows.append([f"{100 * level:.1f}", *cells, less])
     ways = [f"{way}: fewest hidden spikes per sample" for way in WAYS]
     return markdown(["validation acc. % at least", *ways, "difference, seed by seed"], rows)
 
