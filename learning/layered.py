@@ -6,7 +6,8 @@ layer and in integers, so that no layer starts silent or saturated:
     vth_mant = 2 * initial_std * sqrt(fan-in) / GAIN       times 3/4 or 4/3 until the rate is within RATES
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from math import isqrt
 from typing import Any
 
@@ -20,6 +21,7 @@ from neurosim import limits
 from neurosim.data.datasets import Dataset
 from neurosim.data.frames import Frames, select
 from neurosim.network import Conv2d, Dense, Network
+from neurosim.network.faults import Faults
 from neurosim.network.layers import (
     LayerRegisters,
     LayerSpec,
@@ -30,6 +32,7 @@ from neurosim.network.layers import (
 )
 from neurosim.network.shapes import MAP, Shape
 from neurosim.population.evaluator import Evaluator
+from neurosim.population.faulty import FaultyEvaluator, FaultyGraphEvaluator, FaultyGraphMembers
 from neurosim.population.graph import fan_in_of
 from neurosim.population.graph_evaluator import GraphEvaluator
 from neurosim.population.graph_members import GraphMembers
@@ -157,9 +160,13 @@ def rate(counts: NDArray[np.integer], frames: Frames) -> int:
 
 
 def layered_chip(
-    settings: Settings, network: Network, state: SynapticState | None
+    settings: Settings,
+    network: Network,
+    state: SynapticState | None,
+    faults: Faults | None = None,
+    generation: int = 0,
 ) -> GraphEvaluator | Evaluator:
-    """The chip of a run on a graph of layers, with the state it had or a fresh one.
+    """The chip of a run on a graph of layers before `generation`, with the state it had or a fresh one.
 
     A chain of dense layers whose members are whole passes runs on the fused kernel, with the same bits.
     """
@@ -171,8 +178,15 @@ def layered_chip(
     }
     state = fresh_state(settings, network) if state is None else state
     workspace = settings.workspace << 20
+    by_error: Callable[..., GraphEvaluator] = GraphEvaluator
+    members: Callable[..., GraphMembers] = GraphMembers
+    fused: Callable[..., Evaluator] = Evaluator
+    if faults is not None:
+        by_error = partial(FaultyGraphEvaluator, faults=faults, generation=generation)
+        members = partial(FaultyGraphMembers, faults=faults, generation=generation)
+        fused = partial(FaultyEvaluator, faults=faults, generation=generation)
     if settings.feedback is not None:
-        return GraphEvaluator(
+        return by_error(
             network,
             state,
             **common,
@@ -184,8 +198,8 @@ def layered_chip(
     noise = member_noise(settings, network)
     if network.is_dense_chain:
         signals = [rule.signal for rule in rules_of(settings, len(network.layers))]
-        return Evaluator(network, state, **common, noise=noise, signals=signals)
-    return GraphMembers(
+        return fused(network, state, **common, noise=noise, signals=signals)
+    return members(
         network,
         state,
         **common,

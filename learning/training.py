@@ -30,6 +30,7 @@ from learning.layered import (
     is_readout,
     layered_chip,
     layered_network,
+    member_noise,
     rate,
 )
 from learning.record import Checkpoint, RunError, RunFolder, read_checkpoint, weights_sha256
@@ -43,7 +44,7 @@ from neurosim.network import Network
 from neurosim.network.faults import Faults
 from neurosim.population.batch import Batch
 from neurosim.population.evaluator import Evaluation, Evaluator, Forward
-from neurosim.population.faulty import FaultyEvaluator, check_faults
+from neurosim.population.faulty import FaultyEvaluator, check_faults, check_graph_faults
 from neurosim.population.graph_evaluator import GraphEvaluator
 from neurosim.population.state import SynapticState, state_of
 
@@ -76,8 +77,7 @@ def chip_of(
 ) -> Evaluator | GraphEvaluator:
     """The evaluator of a run before `generation`, from a synaptic state or from the initial one."""
     if is_layered(config.settings):
-        check_carried(config)
-        return layered_chip(config.settings, config.network(), state)
+        return layered_chip(config.settings, config.network(), state, config.faults, generation)
     return make_chip(config, state, generation)
 
 
@@ -87,16 +87,16 @@ def _clock() -> float:
 
 
 def check_carried(config: Config) -> None:
-    """Raise RunError or NetworkError where a run cannot be trained on a chip with its faults."""
+    """Raise NetworkError where a run cannot be trained on a chip with its faults."""
     if config.faults is None:
         return
-    if is_layered(config.settings):
-        raise RunError(
-            f"faults {str(config.faults)!r} with feedback {config.settings.feedback!r}: a graph of layers "
-            f"is trained on a sound chip only; use a chain of dense layers (--recipe fast), or evaluate the "
-            f"trained network with the faults (neurosim evaluate --faults)"
-        )
-    check_faults(config.network(), config.faults, noise(config.settings, config.network()))
+    settings, network = config.settings, config.network()
+    if not is_layered(settings):
+        check_faults(network, config.faults, noise(settings, network))
+    elif settings.feedback is None and network.is_dense_chain:
+        check_faults(network, config.faults, member_noise(settings, network))
+    else:
+        check_graph_faults(network, config.faults, settings.feedback is not None)
 
 
 def make_chip(config: Config, state: SynapticState | None = None, generation: int = 0) -> Evaluator:

@@ -1,7 +1,7 @@
-"""Faulty evaluator: the population evaluator of a chip with faults (network/faults.py).
+"""Evaluators of a chip with faults (network/faults.py): of a chain of dense layers, and of a graph of layers.
 
-    weights()      what is written to the synapses: what learning moves and run folders keep
-    _chain()       what they read back: stuck bits, lost axons, thresholds of the compartments there are
+    weights()         what is written to the synapses: what learning moves and run folders keep
+    _chain(), _load() what they read back: stuck bits, lost axons, registers of the compartments there are
 
 The update changes the written weights, by spikes, errors and noise under the faults, without information on
 the faults. Flips change the written weights, after the update of their generation.
@@ -15,15 +15,23 @@ from numpy.typing import NDArray
 
 from neurosim.data.frames import Frames
 from neurosim.kernels.executors import fused_chain
+from neurosim.kernels.rules.event_aligned import NO_NEURON
 from neurosim.network import Network, NetworkError, Weights
 from neurosim.network.faults import Faults, flipped
+from neurosim.network.shapes import lane_order
 from neurosim.population.batch import Batch
 from neurosim.population.evaluator import Evaluation, Evaluator
+from neurosim.population.graph import Loaded, Plan
+from neurosim.population.graph_evaluator import GraphEvaluator
+from neurosim.population.graph_members import GraphMembers
+from neurosim.population.layer_credit import LayerSums
 from neurosim.population.layout import NoiseSpec, lay_out
 from neurosim.population.state import state_range, weights
-from neurosim.population.update import Coefficients, Rates
+from neurosim.population.update import Rates
 
 _ONE = np.uint64(1)
+_FURTHEST = NO_NEURON >> 1
+"""Threshold of a silent neuron of a graph: out of reach, with room for what an adaptive one adds."""
 
 
 def check_faults(network: Network, faults: Faults, noise: NoiseSpec) -> None:
@@ -43,7 +51,86 @@ def check_faults(network: Network, faults: Faults, noise: NoiseSpec) -> None:
             )
 
 
-class FaultyEvaluator(Evaluator):
+def check_graph_faults(network: Network, faults: Faults, by_error: bool) -> None:
+    """Raise NetworkError, saying what to use, where a graph of layers cannot learn with these faults."""
+    faults.refuse(
+        ["decay-mismatch"],
+        "learning, whose kernels hold one decay a layer,",
+        "use threshold-mismatch, or evaluate a trained network with it (neurosim evaluate --faults)",
+    )
+    faults.check(network)
+    if faults.lost_axons and not by_error:
+        raise NetworkError(
+            "faults: lost-axons with noise on the weights of a graph of layers, where the noise would still "
+            "arrive; use silent for the neurons, or credit by error (--recipe deep)"
+        )
+
+
+class _Faulty:
+    """What evaluators of a chip with faults have in common, before the class of a sound chip."""
+
+    network: Network
+    state: Any
+    fraction_bits: int
+    faults: Faults
+    generation: int
+
+    @property
+    def present(self) -> Faults | None:
+        """The faults that there are by now."""
+        return self.faults.at(self.generation)
+
+    def _faults_came(self) -> None:
+        """Let go of what was made for a sound chip."""
+        raise NotImplementedError
+
+    def _arrive_at(self, generation: int) -> None:
+        was, self.generation = self.present, generation
+        if was != self.present:
+            self._faults_came()
+
+    def _counted(self, generation: int) -> int:
+        """The generation's word, with the code of a stuck bit of the generator."""
+        faults = self.present
+        return generation if faults is None else generation + faults.generator_code
+
+    def evaluate(
+        self, batch: Batch, pairs: range, generation: int, part: range | None = None
+    ) -> Evaluation:
+        self._arrive_at(generation)
+        found: Evaluation = super().evaluate(batch, pairs, self._counted(generation), part)  # type: ignore[misc]
+        return found
+
+    def apply_update(
+        self,
+        coefficients: Any,
+        pairs: range,
+        generation: int,
+        rates: Sequence[Rates],
+        batch: Batch | None = None,
+    ) -> int:
+        self._arrive_at(generation)
+        counted = self._counted(generation)
+        edge: int = super().apply_update(coefficients, pairs, counted, rates, batch)  # type: ignore[misc]
+        faults = self.present
+        if faults is not None and faults.flipped_weight_bits:
+            self._flip(faults, generation)
+        self._arrive_at(generation + 1)
+        return edge
+
+    def _flip(self, faults: Faults, generation: int) -> None:
+        """Flip stored bits of mantissas; what lies below a mantissa stays."""
+        written = weights(self.state, self.fraction_bits).mantissas
+        for number, (connection, one) in enumerate(
+            zip(self.network.connections, written, strict=True)
+        ):
+            new = flipped(connection, one, faults.flips(self.network, number, generation))
+            step = (new.astype(np.int64) - one) << self.fraction_bits
+            kept = self.state.synapses[number]
+            kept[...] = np.clip(kept + step, *state_range(connection, self.fraction_bits))
+
+
+class FaultyEvaluator(_Faulty, Evaluator):
     """A chain of dense layers on a chip with faults; otherwise as `Evaluator`.
 
     faults      of the chip           generation  the next one: faults may come during the chip's life
@@ -56,20 +143,12 @@ class FaultyEvaluator(Evaluator):
         self._actual = faults.registers(network)
         super().__init__(network, *arguments, **more)
 
-    @property
-    def present(self) -> Faults | None:
-        """The faults that there are by now."""
-        return self.faults.at(self.generation)
-
     def _set(self, noise: NoiseSpec, readout_spec: Any) -> None:
         super()._set(noise, readout_spec)
         check_faults(self.network, self.faults, noise)
 
-    def _arrive_at(self, generation: int) -> None:
-        """Go on to a generation; a shared forward pass of a sound chip is not kept for a faulty one."""
-        was, self.generation = self.present, generation
-        if was != self.present:
-            self._changes += 1
+    def _faults_came(self) -> None:
+        self._changes += 1
 
     def _chain(self, noise: NoiseSpec, steps: int) -> fused_chain.Chain:
         faults = self.present
@@ -97,41 +176,68 @@ class FaultyEvaluator(Evaluator):
         lost = faults is not None and faults.lost_axons
         return None if lost else super()._in_place(frames, seen)
 
-    def _counted(self, generation: int) -> int:
-        """The generation's word, with the code of a stuck bit of the generator."""
+
+class _FaultyGraph(_Faulty):
+    """What the two evaluators of a graph of layers on a chip with faults have in common."""
+
+    by_error: bool
+    _plans: dict[int, Plan]
+    _kept: dict[tuple[int, int, int], Any]
+
+    def __init__(
+        self, network: Network, *arguments: Any, faults: Faults, generation: int = 0, **more: Any
+    ) -> None:
+        check_graph_faults(network, faults, self.by_error)
+        self.faults, self.generation = faults, generation
+        self._actual = faults.registers(network)
+        super().__init__(network, *arguments, **more)  # type: ignore[call-arg]
+
+    def _faults_came(self) -> None:
+        self._plans.clear()
+        self._kept.clear()
+
+    def _plan(self, steps: int) -> Plan:
+        if self.present is not None and steps not in self._plans:
+            self._plans[steps] = Plan(self._actual, steps)
+        plan: Plan = super()._plan(steps)  # type: ignore[misc]
+        return plan
+
+    def _load(
+        self, plan: Plan, noise: dict[str, int], on_biases: dict[str, int] | None = None
+    ) -> tuple[Weights, dict[str, Loaded]]:
         faults = self.present
-        return generation if faults is None else generation + faults.generator_code
+        written: Weights = self.weights()  # type: ignore[attr-defined]
+        if faults is None:
+            return written, plan.load(written, noise, on_biases)
+        read = written
+        if faults.stuck_at_0 or faults.stuck_at_1 or faults.lost_axons:
+            read = Weights(faults.mantissas(self.network, written.mantissas), written.biases)
+        loaded = plan.load(read, noise, on_biases)
+        for layer in plan.layers:
+            order = lane_order(layer.population.shape)
+            row = loaded[layer.name].registers.threshold[: layer.neurons]
+            given = np.empty(layer.neurons, np.int64)
+            given[order] = row
+            found = faults.thresholds(self.network, layer.number, given)
+            row[:] = np.minimum(found, _FURTHEST)[order]
+        return read, loaded
+
+
+class FaultyGraphEvaluator(_FaultyGraph, GraphEvaluator):
+    """A graph of layers that learns by credit on a chip with faults; otherwise as `GraphEvaluator`."""
 
     def evaluate(
         self, batch: Batch, pairs: range, generation: int, part: range | None = None
     ) -> Evaluation:
-        self._arrive_at(generation)
-        return super().evaluate(batch, pairs, self._counted(generation), part)
-
-    def apply_update(
-        self,
-        coefficients: Coefficients,
-        pairs: range,
-        generation: int,
-        rates: Sequence[Rates],
-        batch: Batch | None = None,
-    ) -> int:
-        self._arrive_at(generation)
-        counted = self._counted(generation)
-        edge = super().apply_update(coefficients, pairs, counted, rates, batch)
+        """As `GraphEvaluator.evaluate`; synapses of lost axons have no spike to learn from."""
+        seen = super().evaluate(batch, pairs, generation, part)
         faults = self.present
-        if faults is not None and faults.flipped_weight_bits:
-            self._flip(faults, generation)
-        self._arrive_at(generation + 1)
-        return edge
+        if faults is not None and faults.lost_axons:
+            assert isinstance(seen.credits, LayerSums)
+            for number, sums in enumerate(seen.credits.matrices):
+                sums[faults.axons(self.network, number)] = 0
+        return seen
 
-    def _flip(self, faults: Faults, generation: int) -> None:
-        """Flip stored bits of mantissas; what lies below a mantissa stays."""
-        written = weights(self.state, self.fraction_bits).mantissas
-        for number, ((connection, _), one) in enumerate(
-            zip(self.network.layers, written, strict=True)
-        ):
-            new = flipped(connection, one, faults.flips(self.network, number, generation))
-            step = (new.astype(np.int64) - one) << self.fraction_bits
-            kept = self.state.synapses[number]
-            kept[...] = np.clip(kept + step, *state_range(connection, self.fraction_bits))
+
+class FaultyGraphMembers(_FaultyGraph, GraphMembers):
+    """A graph of layers that learns by evolution strategies on a chip with faults; as `GraphMembers`."""

@@ -144,6 +144,13 @@ class GraphEvaluator:
             self._plans[steps] = Plan(self.network, steps)
         return self._plans[steps]
 
+    def _load(
+        self, plan: Plan, noise: dict[str, int], on_biases: dict[str, int] | None = None
+    ) -> tuple[Weights, dict[str, Loaded]]:
+        """The weights that the synapses read, and the layers with them; noise as in `Plan.load`."""
+        held = self.weights()
+        return held, plan.load(held, noise, on_biases)
+
     def _spaces(self, plan: Plan, block: int, pairs: int) -> "Spaces":
         """Workspaces of this size, kept from one call to the next."""
         key = (plan.steps, block, pairs)
@@ -237,14 +244,14 @@ class GraphEvaluator:
         return pairs // len(groups)
 
     def _generation(self, plan: Plan, number: int) -> Generation:
-        held = self.weights()
         noise = {
             layer.name: self.spec.scale[layer.number]
             for layer in plan.layers
             if layer.name not in plan.readouts
         }
+        held, loaded = self._load(plan, noise)
         return Generation(
-            plan.load(held, noise),
+            loaded,
             parts_of(plan, held, self.feedback, self.seed),
             self.spec,
             self._readouts(plan),
@@ -318,7 +325,7 @@ class GraphEvaluator:
         self._check_frames(frames)
         count = len(frames.labels)
         plan = self._plan(frames.bits.shape[1])
-        loaded: dict[str, Loaded] = plan.load(self.weights(), {})
+        _, loaded = self._load(plan, {})
         classes = plan.by_name[plan.output].neurons
         potentials, counts = np.zeros((2, count, classes), np.int64)
         names = self.hidden

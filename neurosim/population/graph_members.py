@@ -219,7 +219,7 @@ class GraphMembers(GraphEvaluator):
             layer.name: self.spec.bias_scale[layer.number] * self._largest_number
             for layer in plan.layers
         }
-        loaded = plan.load(self.weights(), on_currents, on_biases)
+        _, loaded = self._load(plan, on_currents, on_biases)
         return {
             name: one._replace(narrow=one.narrow and not on_currents[name])
             for name, one in loaded.items()

@@ -46,6 +46,19 @@ def test_a_run_keeps_its_faults_and_the_emulator_answers_as_training_did(faulty)
     assert found["faults"] == str(faults)
 
 
+def test_a_graph_of_layers_learns_on_a_chip_with_faults_of_every_kind(tmp_path):
+    """Two hidden layers; the emulator of that chip answers as training did."""
+    summary = command.results(
+        "train", *FAST[:4], "--hidden", "12", "8", "--pairs", "32", "--groups", "32", "--generations", "4",
+        "--evaluate-every", "4", "--faults", TEXT, "--run", tmp_path / "run",
+    )  # fmt: skip
+    assert str(read_config(tmp_path / "run").faults) == str(Faults.of_text(TEXT))
+    seen = command.results("evaluate", tmp_path / "run")
+    assert seen["accuracy"] == summary["test_accuracy"]
+    sound = command.results("evaluate", tmp_path / "run", "--faults", "none")
+    assert sound["spikes_per_sample"] != seen["spikes_per_sample"]
+
+
 def test_evaluation_takes_other_faults_or_none(faulty):
     sound = json.loads(command.here("evaluate", faulty[1], "--faults", "none", "--json").stdout)
     assert sound["faults"] is None
@@ -129,9 +142,9 @@ def test_a_row_of_a_comparison_is_measured_with_the_faults(faulty):
         (["--faults", "dust 0.1"], 1, "'dust 0.1' is no fault"),
         (["--faults", "decay-mismatch 0.1"], 1, "use threshold-mismatch, or evaluate"),
         (
-            ["--faults", "silent 0.1", "--layers", "dense 8, dense 8"],
+            ["--faults", "stuck-at-0 0.1", "--layers", "conv 2 3x3, dense 8"],
             1,
-            "use a chain of dense layers",
+            "use faults of compartments",
         ),
         (["--faults", "lost-axons 0.1", "--recipe", "eggroll"], 1, "event-aligned noise"),
     ],

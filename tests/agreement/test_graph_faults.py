@@ -1,0 +1,187 @@
+"""Graphs of layers on chips with faults: evaluator and emulator agree; learning is that of what is read."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from graph_strategies import graph_cases
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import READOUT, SEED, cases, chip_faults, example
+
+from neurosim.chip import profiles
+from neurosim.chip.emulator import Chip, Probe
+from neurosim.network import Dense, NetworkError, Weights
+from neurosim.network.faults import ONE, Faults
+from neurosim.population.batch import Batch
+from neurosim.population.faulty import FaultyEvaluator, FaultyGraphEvaluator, FaultyGraphMembers
+from neurosim.population.graph_evaluator import GraphEvaluator
+from neurosim.population.layer_credit import FEEDBACKS, FeedbackSpec
+from neurosim.population.layout import NoiseSpec
+from neurosim.population.state import state_of, weights
+from neurosim.population.update import Rates
+
+
+def noise_of(network):
+    """Event-aligned noise of every hidden layer."""
+    count = len(network.populations)
+    hidden = [population.name not in network.readouts for population in network.populations]
+    scale = tuple(5000 * one for one in hidden)
+    return NoiseSpec(scale, (0,) * count, aligned=tuple(hidden), windows=(0,) * count)
+
+
+def evaluator_of(form, case, feedback="gate", **more):
+    return form(
+        case.network,
+        state_of(case.weights, more.get("fraction_bits", 0)),
+        seed=SEED,
+        noise=noise_of(case.network),
+        readout_spec=READOUT,
+        feedback=FeedbackSpec(feedback),
+        **{"fraction_bits": 0, "momentum_bits": 0, **more},
+    )
+
+
+def faulty(case, faults, feedback="gate", **more):
+    return evaluator_of(FaultyGraphEvaluator, case, feedback, faults=faults, **more)
+
+
+def chain():
+    """Two hidden layers, the first of as many neurons as a word has bits."""
+    return example((30, 64, 20, 5), samples=40)
+
+
+@st.composite
+def faults_of(draw, network):
+    """Faults of every kind that a graph can have."""
+    faults = draw(chip_faults())
+    if all(isinstance(connection.kind, Dense) for connection in network.connections):
+        return faults
+    return replace(faults, stuck_at_0=0, stuck_at_1=0, lost_axons=0)
+
+
+def batch_of(case):
+    return Batch(case.frames, np.arange(len(case.frames.labels))[:, None])
+
+
+@given(st.data())
+def test_a_graph_on_a_chip_with_faults_does_what_the_emulator_of_that_chip_does(data):
+    case = data.draw(graph_cases(delays=False))
+    if any(connection.recurrent for connection in case.network.connections):
+        return
+    faults = data.draw(faults_of(case.network))
+    seen = faulty(case, faults).forward(case.frames)
+    chip = Chip.from_weights(
+        case.network, case.weights, profiles.LAYERED, placement=None, faults=faults
+    )
+    recorded = chip.run(case.frames, [Probe("out", "v")])
+    names = [p.name for p in case.network.populations if not p.name.startswith("readout:")]
+    for name, counts in zip(names, seen.spikes, strict=True):
+        assert np.array_equal(recorded.spikes[name].astype(np.int64).sum(axis=1), counts)
+    assert np.array_equal(recorded.probed[0].sum(axis=1), seen.potentials)
+
+
+@given(st.data())
+def test_a_graph_learns_from_what_its_synapses_read(data):
+    """With faults of bits and registers alone: as a sound chip of those weights and registers."""
+    case = data.draw(graph_cases())
+    faults = replace(data.draw(faults_of(case.network)), silent=0, always_firing=0)
+    feedback = data.draw(st.sampled_from(FEEDBACKS))
+    read = case.weights
+    if faults.stuck_at_0 or faults.stuck_at_1 or faults.lost_axons:
+        read = Weights(faults.mantissas(case.network, read.mantissas), read.biases)
+    actual = case._replace(network=faults.registers(case.network), weights=read)
+    batch, pairs = batch_of(case), range(2 * len(case.frames.labels))
+    try:
+        wanted = evaluator_of(GraphEvaluator, actual, feedback).evaluate(batch, pairs, 3)
+    except NetworkError:
+        return
+    found = faulty(case, faults, feedback).evaluate(batch, pairs, 3)
+    assert np.array_equal(wanted.fitness, found.fitness)
+    for number, one in enumerate(wanted.credits.matrices):
+        if faults.lost_axons:
+            one[faults.axons(case.network, number)] = 0
+    for one, other in zip(wanted.credits, found.credits, strict=True):
+        assert all(map(np.array_equal, one, other))
+
+
+@given(case=cases(), faults=chip_faults(lost_axons=0))
+def test_members_of_a_chain_with_faults_are_those_of_the_fused_kernel(case, faults):
+    count = len(case.network.populations)
+    spec = NoiseSpec((500,) * count, (0,) * count, rank=2)
+    batch = Batch(case.frames, np.arange(len(case.frames.labels))[None, :])
+    seen = [
+        form(
+            case.network, state_of(case.weights), seed=SEED, noise=spec, readout_spec=READOUT,
+            faults=faults, fraction_bits=0, momentum_bits=0, **more,
+        ).evaluate(batch, range(4), 7)
+        for form, more in ((FaultyEvaluator, {}), (FaultyGraphMembers, {"workspace_bytes": 1 << 20}))
+    ]  # fmt: skip
+    assert np.array_equal(seen[0].fitness, seen[1].fitness)
+    assert np.array_equal(seen[0].saturated, seen[1].saturated)
+
+
+def learned(case, faults, generations, at=0, state=None):
+    """A chip after so many generations of learning, from a state of before generation `at`."""
+    chip = faulty(case, faults, fraction_bits=8, generation=at)
+    if state is not None:
+        chip.state = state
+    batch, pairs = batch_of(case), range(2 * len(case.frames.labels))
+    rates = [Rates(300, 30, 0)] * len(case.network.parameters)
+    for generation in range(at, generations):
+        seen = chip.evaluate(batch, pairs, generation)
+        chip.apply_update(seen.credits, pairs, generation, rates, batch)
+    return chip
+
+
+@given(st.data())
+def test_faults_that_come_and_bits_that_flip_are_the_same_after_a_stop(data):
+    case = data.draw(graph_cases())
+    faults = replace(data.draw(faults_of(case.network)), stuck_generator_bit=ONE, since=1)
+    if all(isinstance(connection.kind, Dense) for connection in case.network.connections):
+        faults = replace(faults, flipped_weight_bits=ONE // 20)
+    try:
+        whole = learned(case, faults, 3)
+    except NetworkError:
+        return
+    first = learned(case, faults, 2)
+    again = learned(case, faults, 3, at=2, state=first.state)
+    assert all(map(np.array_equal, whole.state.synapses, again.state.synapses))
+    sound = learned(case, replace(faults, since=9), 1)
+    before = learned(case, faults, 1)
+    assert all(map(np.array_equal, sound.state.synapses, before.state.synapses))
+
+
+def test_bits_of_a_graph_flip_at_their_rate():
+    case = chain()
+    faults = Faults(flipped_weight_bits=ONE // 10, seed=9)
+    chip = faulty(case, faults)
+    batch, pairs = batch_of(case), range(2 * len(case.frames.labels))
+    seen = chip.evaluate(batch, pairs, 4)
+    still = [Rates(0, 0, 0)] * len(case.network.parameters)
+    chip.apply_update(seen.credits, pairs, 4, still, batch)
+    for number, one in enumerate(weights(chip.state, 0).mantissas):
+        turned = (case.weights.mantissas[number] ^ one).view(np.uint8)
+        assert np.array_equal(turned, faults.flips(case.network, number, 4))
+        assert turned.any()
+
+
+def test_a_stuck_bit_of_the_generator_changes_learning_and_nothing_else():
+    case = chain()
+    stuck = Faults(stuck_generator_bit=ONE, seed=5)
+    batch, pairs = batch_of(case), range(2 * len(case.frames.labels))
+    sound, other = (
+        evaluator_of(GraphEvaluator, case).evaluate(batch, pairs, 3),
+        faulty(case, stuck).evaluate(batch, pairs, 3),
+    )
+    assert np.array_equal(sound.fitness, other.fitness)
+    assert not np.array_equal(sound.credits.matrices[0], other.credits.matrices[0])
+
+
+def test_what_a_graph_cannot_have_is_refused_and_says_what_to_use():
+    case = chain()
+    with pytest.raises(NetworkError, match=r"lost-axons with noise on the weights of a graph"):
+        FaultyGraphMembers(
+            case.network, state_of(case.weights), seed=SEED, noise=noise_of(case.network),
+            readout_spec=READOUT, faults=Faults(lost_axons=ONE // 10), workspace_bytes=1 << 20,
+        )  # fmt: skip
