@@ -1,10 +1,11 @@
 """Recipes: named and versioned settings. The numbers of a version never change.
 
-    fast     event-aligned noise, credit by error, delta rule: the default
-    deep     the same for several hidden layers of any kind: an error for each of them
-    best     the same rules, six times as many generations, smaller steps
-    eggroll  EGGROLL alone, on both layers
-    paper    the paper's choices where they are known: spike count, centred ranks, 100 generations
+    fast       event-aligned noise, credit by error, delta rule: the default
+    deep       the same for several hidden layers of any kind: an error for each of them
+    recurrent  the same for sequences: more time steps, a longer memory, smaller steps of weights
+    best       the rules of fast, six times as many generations, smaller steps
+    eggroll    EGGROLL alone, on both layers
+    paper      the paper's choices where they are known: spike count, centred ranks, 100 generations
 
 A recipe gives the defaults of the command line; every setting that is given replaces the recipe's.
 """
@@ -67,6 +68,10 @@ RECIPES: dict[str, tuple[int, Settings]] = {
     ),
     "fast": (2, _BY_ERROR),
     "deep": (1, _DEEP),
+    "recurrent": (
+        1,
+        _DEEP.model_copy(update={"steps": 25, "shift": 0, "dv": 200, "learning_rate": 0.06}),
+    ),
     "best": (1, _BY_ERROR.model_copy(update={"generations": 6000, "learning_rate": 0.1})),
 }
 """Name -> (version, settings)."""

@@ -63,7 +63,6 @@ class Task(NamedTuple):
 
 THREE = "conv 16 5x5 stride 2 pad 2, conv 32 3x3 stride 2 pad 1, conv 32 3x3 stride 2 pad 1"
 SPOKEN = {"steps": 25}
-SPOKEN_CHIP = {"dv": 200, "learning_rate": 0.06}
 SPOKEN_BPTT = {"epochs": 30, "shift": 0}
 TASKS = (
     Task(
@@ -112,8 +111,8 @@ TASKS = (
         "spoken_digits",
         SPOKEN,
         "recurrent 256",
-        "deep",
-        SPOKEN_CHIP,
+        "recurrent",
+        {},
         SPOKEN_BPTT,
         2.0,
     ),
@@ -122,8 +121,8 @@ TASKS = (
         "spoken_digits",
         SPOKEN,
         "recurrent 256 adaptive",
-        "deep",
-        SPOKEN_CHIP,
+        "recurrent",
+        {},
         SPOKEN_BPTT,
         2.0,
     ),
@@ -132,8 +131,8 @@ TASKS = (
         "spoken_digits",
         {**SPOKEN, "holdout": "theo"},
         "recurrent 256",
-        "deep",
-        SPOKEN_CHIP,
+        "recurrent",
+        {},
         SPOKEN_BPTT,
         2.0,
     ),
@@ -320,8 +319,10 @@ def settings_of(
 def bptt_settings(task: Task, data: Dataset, seed: int) -> "BpttSettings":
     """Settings of BPTT of the same network."""
     from hostref.settings import BpttSettings, NetworkSettings
+    from learning.recipes import RECIPES
 
-    network = NetworkSettings(layers=task.layers, **_registers(task))
+    registers = {**RECIPES[task.recipe][1].model_dump(include={"du", "dv"}), **_registers(task)}
+    network = NetworkSettings(layers=task.layers, **registers)
     own = task.bptt if data.sensor.plane else {**task.bptt, "shift": 0}
     return BpttSettings(network=network, seed=seed, **own)
 
