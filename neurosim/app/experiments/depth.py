@@ -92,8 +92,8 @@ TASKS = (
         {"camera": "cifar10dvs", "sensor": "48x48"},
         f"{THREE}, dense 256",
         "deep",
-        {},
-        {"epochs": 6},
+        {"generations": 1000},
+        {"epochs": 4},
         1.5,
     ),
     Task(
@@ -102,8 +102,8 @@ TASKS = (
         {"camera": "ncaltech101", "sensor": "48x36"},
         THREE,
         "deep",
-        {},
-        {"epochs": 20},
+        {"generations": 600},
+        {"epochs": 15},
         2.0,
     ),
     Task(
