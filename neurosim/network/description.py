@@ -22,7 +22,7 @@ from neurosim.network.connections import ConnectionKind, Dense, Parameter, Synap
 from neurosim.network.errors import NetworkError
 from neurosim.network.errors import check_register as _check
 from neurosim.network.neurons import Lif, NeuronModel
-from neurosim.network.shapes import Shape, checked_shape
+from neurosim.network.shapes import FLAT, Shape, checked_shape
 
 SignMode = Literal["mixed", "excitatory", "inhibitory"]
 
@@ -280,9 +280,11 @@ class Network:
         pairs = tuple(zip(self.connections, self.populations, strict=False))
         chained = len(self.inputs) == 1 and len(self.connections) == len(self.populations) > 0
         dense = all(isinstance(connection.kind, Dense) for connection in self.connections)
+        flat = all(len(shape) == FLAT for shape in self.shapes.values())
         if (
             not chained
             or not dense
+            or not flat
             or any(
                 (connection.source, connection.target) != (source, population.name)
                 for (connection, population), source in zip(pairs, sources, strict=False)
@@ -290,8 +292,8 @@ class Network:
         ):
             raise NetworkError(
                 "learning needs dense layers one after another (one input, each population fed by "
-                f"the one before it); this network has inputs {[i.name for i in self.inputs]} and "
-                f"connections {[c.name for c in self.connections]}"
+                f"the one before it, none of them a map); this network has inputs "
+                f"{[i.name for i in self.inputs]} and connections {[c.name for c in self.connections]}"
             )
         return pairs
 
