@@ -124,9 +124,9 @@ def test_graphs_that_do_not_fit_the_data_are_refused(tmp_path, sizes, named):
     [
         (("--data", "nope"), 1, ("'nope'",)),
         (("--recipe", "magic"), 1, ("'magic'", "eggroll")),
-        (("--dt", "0"), 2, ("dt", "greater than 0")),
+        (("--dt", "0"), 2, ("--dt is 0", "allowed are values above 0")),
         (("--dt", "1"), 1, ("'hidden'", "du", "--clip")),
-        (("--steps", "0"), 2, ("steps", "greater than")),
+        (("--steps", "0"), 2, ("--steps is 0", "allowed are values from 1")),
     ],
 )
 def test_requests_that_do_not_fit_leave_nothing_behind(foreign, tmp_path, flags, status, named):
