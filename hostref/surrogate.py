@@ -4,7 +4,8 @@
     backward   ds/dv = 1 / (1 + slope |v - threshold| / threshold)^2 / threshold     fast sigmoid
 
 The fast sigmoid is Zenke and Ganguli's (Neural Computation 30, 2018); slope 25 is snnTorch's.
-In units of the threshold (threshold = 1) the values equal snnTorch's.
+In units of the threshold (threshold = 1) the values equal snnTorch's. A threshold of 0 has no scale: there
+the flanks are as wide as for a threshold of 1.
 """
 
 from typing import Any
@@ -25,7 +26,7 @@ class _Spike(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
         v, threshold = ctx.saved_tensors
-        unit = threshold.clamp(min=torch.finfo(v.dtype).tiny)
+        unit = torch.where(threshold > 0, threshold, torch.ones_like(threshold))
         flank = 1 + ctx.slope * ((v - threshold) / unit).abs()
         return grads[0] / (flank * flank * unit), None, None
 

@@ -77,7 +77,9 @@ def test_a_rule_without_vectors_says_why(tmp_path):
 
 def test_bad_requests_are_refused(done, tmp_path):
     hdl = ("export", done[1], "--to", "hdl")
-    assert_refused(command.here(*hdl, "--samples", "0"), 2, "--samples is 0", "allowed are values from 1")
+    assert_refused(
+        command.here(*hdl, "--samples", "0"), 2, "--samples is 0", "allowed are values from 1"
+    )
     assert_refused(command.here(*hdl, "--samples", "9999"), 1, "9999", "test set of digits")
     (tmp_path / "mine").write_text("")
     assert_refused(command.here(*hdl, "--out", tmp_path), 1, tmp_path, "--out")

@@ -70,6 +70,13 @@ def test_the_unit_of_the_threshold_scales_the_gradient_and_nothing_else():
     assert scaled.grad.item() * 640 == pytest.approx(v.grad.item(), rel=1e-12)
 
 
+@pytest.mark.parametrize("v", [-3.0, 0.0, 0.5, 1e9])
+def test_the_gradient_at_a_threshold_of_zero_is_finite(v):
+    at = torch.tensor([v], dtype=torch.float64, requires_grad=True)
+    spike(at, torch.zeros(1, dtype=torch.float64), 2.0).backward()
+    assert at.grad.item() == pytest.approx(1 / (1 + 2 * abs(v)) ** 2)
+
+
 @pytest.mark.parametrize("kind", ["count", "membrane"])
 def test_loss_and_gradients_are_snntorchs(kind):
     snntorch = pytest.importorskip(

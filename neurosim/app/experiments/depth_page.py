@@ -20,6 +20,10 @@ LOWEST_SHOWN = 0.25
 """Share of a picture's height that the first, steep part of the curves may take: chosen here."""
 
 
+MOST_TICKS = 6
+"""Labels of five digits that fit under a small picture."""
+
+
 def plan(arguments: depth.DepthExperiment, data: depth.Loaded) -> list[Part]:
     """Every result, kept in the output folder."""
     return depth.plan(arguments, data, Store(arguments.out / "trainings"))
@@ -87,13 +91,16 @@ def _sections(
         f"    {command(arguments)}",
         "Each network is trained both ways on the same frames and with the same augmentation. On the chip: "
         "integers and forward passes alone. BPTT: float32, Adam, the fast sigmoid as surrogate, a cosine "
-        "schedule; the network of its best validation. All settings were chosen by validation accuracy. "
+        "schedule, the defaults of `neurosim bptt` but for the epochs; the network of its best validation. "
+        "On the chip the settings are the recipes'; those of `recurrent` were chosen by validation accuracy, "
+        "those of `deep` in trials in which test accuracy was seen too (docs/notes/layers.md). "
         "Events of images and sounds are simulated; the first 800 training images of MNIST, which the real "
         "recordings show, are in no training or validation set.",
         "## Accuracy",
         _accuracies(methods, shown),
         "Test accuracy in percent, mean ± standard deviation over the seeds. The difference is that of the "
-        "means. Brought to the chip: the weights of BPTT, rounded to 8 bits.",
+        "means; below 0 the chip is ahead. Brought to the chip: the weights of BPTT, rounded to 8 bits. "
+        "Where there are fewer seeds than the command asks for, trainings are still to be done.",
         "## Data and networks",
         _networks(data, shown),
         "## Effort and cost",
@@ -239,7 +246,7 @@ def _changes(task: Task, methods: Grouped) -> str | None:
         for change in depth.CHANGES
         if (name := f"{task.name}: change: {change.name}") in methods
     ]
-    if not found:
+    if len(found) < 2:  # nothing to compare
         return None
     kept = dict(found).get(depth.CHANGES[0].name)
     rows = [
@@ -348,5 +355,18 @@ def _one(axes: Any, task: Task, methods: Grouped, across: Callable[[Result], np.
         axes.set_ylim(
             max(0, middle - LOWEST_SHOWN / (1 - LOWEST_SHOWN) * (top - middle) - 1), top + 0.5
         )
-    axes.set_xscale("log")
+    _log_axis(axes)
     axes.legend(frameon=False, fontsize="x-small", loc="lower right")
+
+
+def _log_axis(axes: Any) -> None:
+    """A logarithmic axis that is labelled at 1, 2 and 5, or at powers of ten where these are many."""
+    axes.set_xscale("log")
+    low, high = axes.get_xlim()
+    decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
+    ticks = [one * 10.0**decade for decade in decades for one in (1, 2, 5)]
+    shown = [tick for tick in ticks if low <= tick <= high]
+    if len(shown) > MOST_TICKS:
+        shown = [tick for tick in shown if f"{tick:e}".startswith("1")]
+    axes.set_xticks(shown, [f"{tick:,.0f}" if tick >= 1 else f"{tick:g}" for tick in shown])
+    axes.minorticks_off()
