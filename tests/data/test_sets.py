@@ -317,7 +317,7 @@ def test_spikes_of_every_kind_of_file_are_the_same(tmp_path, kind, suffix):
         ({"x": np.zeros((30, 2, 6)), "plane": (3, 5, 1, 2)}, "a plane of shape"),
         ({"x": np.zeros((30, 2, 9)), "plane": (2, 4)}, "inputs of train have shape"),
         ({"times": [1], "units": [1]}, "no samples; lists of spikes need"),
-        ({"times": [1], "units": [1], "samples": [30]}, r"allowed are integers 0\.\.29"),
+        ({"times": [1], "units": [1], "samples": [30]}, r"allowed are 0\.\.29"),
         ({"times": [1, 2], "units": [1], "samples": [3]}, "needed are as many of each"),
         ({}, "no times, units, samples"),
     ],

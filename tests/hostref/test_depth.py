@@ -37,7 +37,7 @@ def tiny(monkeypatch, tmp_path):
     np.savez(tmp_path / "bars.npz", x=x, y=y)
     return command_of_depth.Depth(
         mnist=f"images:{tmp_path / 'bars.npz'}",
-        real="digits",
+        real=f"images:{tmp_path / 'bars.npz'}",
         out=tmp_path / "out",
         seeds=2,
         threads=1,
