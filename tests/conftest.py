@@ -17,9 +17,10 @@ settings.register_profile("ci", settings.get_profile("here"), derandomize=True, 
 settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 
-if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
-    # a job in the background inherits that, and so would the processes that tests interrupt
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+for number in (signal.SIGINT, signal.SIGHUP):
+    # a job in the background may ignore them, and the processes that tests interrupt would inherit that
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, lambda *_: None)
 
 
 @pytest.fixture(scope="session")
