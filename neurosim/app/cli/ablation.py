@@ -1,6 +1,5 @@
 """`neurosim ablation`: accuracy with one learning setting changed at a time, beside float BPTT."""
 
-import json
 from typing import Annotated
 
 import tyro
@@ -27,6 +26,7 @@ class Ablation(AblationExperiment):
 def run(arguments: Ablation) -> int:
     from neurosim import threads
     from neurosim.app.cli.arguments import data_progress
+    from neurosim.app.cli.pages import print_page
     from neurosim.app.cli.progress import progress
     from neurosim.app.experiments import ablation, ablation_page
 
@@ -42,8 +42,5 @@ def run(arguments: Ablation) -> int:
         count = len(ablation_page.plan(arguments, data, real))
         with progress("training", count, arguments.as_json) as tell:
             page, results = ablation_page.run(arguments, data, real, tell)
-    if arguments.as_json:
-        print(json.dumps({"out": str(arguments.out), "results": results}))
-    else:
-        print(page.read_text(encoding="utf-8"), f"written to {page}", sep="\n")
+    print_page(page, results, arguments)
     return 0

@@ -1,6 +1,5 @@
 """`neurosim depth`: networks of several layers, learned on the chip and by BPTT."""
 
-import json
 from typing import Annotated
 
 import tyro
@@ -28,6 +27,7 @@ def run(arguments: Depth) -> int:
     from hostref.backend import use_threads
     from neurosim import threads
     from neurosim.app.cli.arguments import data_progress
+    from neurosim.app.cli.pages import print_page
     from neurosim.app.cli.progress import progress
     from neurosim.app.experiments import depth, depth_page
 
@@ -40,8 +40,5 @@ def run(arguments: Depth) -> int:
         count = len(depth_page.plan(arguments, data))
         with progress("training", count, arguments.as_json) as tell:
             page, results = depth_page.run(arguments, data, tell)
-    if arguments.as_json:
-        print(json.dumps({"out": str(arguments.out), "results": results}))
-    else:
-        print(page.read_text(encoding="utf-8"), f"written to {page}", sep="\n")
+    print_page(page, results, arguments)
     return 0

@@ -1,6 +1,5 @@
 """`neurosim faults`: accuracy on a chip with faults, before and after learning on it."""
 
-import json
 from typing import Annotated
 
 import tyro
@@ -27,6 +26,7 @@ class FaultsStudy(FaultsExperiment):
 def run(arguments: FaultsStudy) -> int:
     from neurosim import threads
     from neurosim.app.cli.arguments import data_progress
+    from neurosim.app.cli.pages import print_page
     from neurosim.app.cli.progress import progress
     from neurosim.app.experiments import faults, faults_page
     from neurosim.data import datasets
@@ -45,8 +45,5 @@ def run(arguments: FaultsStudy) -> int:
         count = len(faults_page.plan(arguments, data))
         with progress("result", count, arguments.as_json) as tell:
             page, results = faults_page.run(arguments, data, tell)
-    if arguments.as_json:
-        print(json.dumps({"out": str(arguments.out), "results": results}))
-    else:
-        print(page.read_text(encoding="utf-8"), f"written to {page}", sep="\n")
+    print_page(page, results, arguments)
     return 0

@@ -1,6 +1,5 @@
 """`neurosim reproduce paper`: the paper's table and figures, from this implementation."""
 
-import json
 from typing import Annotated, Literal
 
 import tyro
@@ -28,6 +27,7 @@ def run(arguments: Reproduce) -> int:
     from hostref.backend import use_threads
     from neurosim import threads
     from neurosim.app.cli.arguments import data_progress
+    from neurosim.app.cli.pages import print_page
     from neurosim.app.cli.progress import progress
     from neurosim.app.experiments import paper_page
     from neurosim.data import datasets
@@ -37,8 +37,5 @@ def run(arguments: Reproduce) -> int:
     data = datasets.load(arguments.data, progress=data_progress(arguments.as_json))
     with progress("training", paper_page.count(arguments, data), arguments.as_json) as tell:
         page, results = paper_page.run(arguments, data, tell)
-    if arguments.as_json:
-        print(json.dumps({"out": str(arguments.out), "results": results}))
-    else:
-        print(page.read_text(encoding="utf-8"), f"written to {page}", sep="\n")
+    print_page(page, results, arguments)
     return 0

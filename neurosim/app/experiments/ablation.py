@@ -13,15 +13,21 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field
 
 from neurosim.app.experiments.store import Store
-from neurosim.app.experiments.trainings import MEASURE, Part, Result, in_float, on_chip
+from neurosim.app.experiments.trainings import (
+    EIGHT_BITS,
+    MEASURE,
+    SHOWN_IN_RECORDINGS,
+    Part,
+    Result,
+    in_float,
+    on_chip,
+)
 from neurosim.data import datasets
 from neurosim.data.datasets import Dataset, Progress
 
 if TYPE_CHECKING:
     from learning.settings import Settings
 
-SHOWN_IN_RECORDINGS = 800
-"""Training images of MNIST that the recordings in use show: its first ones."""
 BPTT, BPTT_STILL = "float BPTT, samples moved", "float BPTT, samples as they are"
 REAL, UNSEEN = "on real recordings", "without their images"
 LEARNING_ON = 100
@@ -49,8 +55,6 @@ COUNTED = {
 }
 """The paper's spike count, whose classes die where noise cannot reach a threshold, or a class asks for more
 spikes than ten steps hold: a low threshold and a sharp softmax keep them."""
-EIGHT_BITS = {"fraction_bits": 0, "momentum_bits": 0}
-"""A synapse keeps only its weight, stochastically rounded in every step."""
 CLAIMS = (
     Variant("best", "best", {}),
     Variant("fast", "fast", {}),

@@ -1,13 +1,14 @@
 """Page of the ablation: tables, pictures and limits of the results."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from neurosim.app.experiments import ablation
+from neurosim.app.experiments import ablation, work
 from neurosim.app.experiments.pictures import draw, draw_bits
-from neurosim.app.experiments.store import Store, Tell
+from neurosim.app.experiments.store import Tell
 from neurosim.app.experiments.tables import markdown, spread, write
 from neurosim.app.experiments.trainings import Part, Result
 from neurosim.data.datasets import Dataset
@@ -28,32 +29,23 @@ def plan(
     arguments: ablation.AblationExperiment, data: Dataset, real: ablation.Real | None
 ) -> list[Part]:
     """Every training, kept in the output folder."""
-    return ablation.plan(arguments, data, real, Store(arguments.out / "trainings"))
+    return ablation.plan(arguments, data, real, work.store_of(arguments.out))
 
 
 def from_store(
     arguments: ablation.AblationExperiment, data: Dataset, real: ablation.Real | None
 ) -> tuple[Path, list[Result]]:
     """The page of the trainings that are there, and their results."""
-    kept = [part.kept() for part in plan(arguments, data, real)]
-    results = [found for found in kept if found is not None]
-    return publish(arguments, data, real, results), results
+    return work.kept(plan(arguments, data, real), partial(publish, arguments, data, real))
 
 
 def run(
     arguments: ablation.AblationExperiment, data: Dataset, real: ablation.Real | None, tell: Tell
 ) -> tuple[Path, list[Result]]:
     """Do what is left of the trainings; the page after each, and all results."""
-    store = Store(arguments.out / "trainings")
-    work = ablation.plan(arguments, data, real, store)
-    results: list[Result] = []
-    with store:
-        for done, part in enumerate(work):
-            tell(done, f"{part.method}, seed {part.seed}")
-            results.append(part.result())
-            publish(arguments, data, real, results)
-    tell(len(work), "done")
-    return publish(arguments, data, real, results), results
+    store, page = work.store_of(arguments.out), partial(publish, arguments, data, real)
+    parts = ablation.plan(arguments, data, real, store)
+    return work.finished(store, map(work.known, parts), page, tell, work.AFTER_EACH)
 
 
 def publish(
@@ -72,18 +64,6 @@ def publish(
     return page
 
 
-def command(arguments: ablation.AblationExperiment) -> str:
-    """The call that makes this page again."""
-    words = ["neurosim ablation"]
-    changed = arguments.model_dump(
-        exclude={"out", "as_json", "threads", "only_page"}, exclude_defaults=True
-    )
-    for key, value in changed.items():
-        flag = f"--{key.replace('_', '-')}"
-        words.append(f"{flag} {value}")
-    return " ".join(words)
-
-
 def _sections(
     arguments: ablation.AblationExperiment,
     data: Dataset,
@@ -93,7 +73,7 @@ def _sections(
 ) -> list[str]:
     paragraphs = [
         "# Ablation of the learning settings",
-        f"    {command(arguments)}",
+        f"    {work.command('ablation', arguments)}",
         f"Data: {data.name} ({len(data.train.labels):,} training, {len(data.validation.labels):,} "
         f"validation, {len(data.test.labels):,} test samples, {data.steps} steps). Network "
         f"{data.train.inputs}-128-{data.classes} unless said otherwise. Everything but BPTT learns in "

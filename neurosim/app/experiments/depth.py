@@ -15,15 +15,21 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from neurosim.app.experiments.store import Store
-from neurosim.app.experiments.trainings import MEASURE, Part, Result, in_float, on_chip
+from neurosim.app.experiments.trainings import (
+    EIGHT_BITS,
+    MEASURE,
+    SHOWN_IN_RECORDINGS,
+    Part,
+    Result,
+    in_float,
+    on_chip,
+)
 from neurosim.data.datasets import Dataset
 
 if TYPE_CHECKING:
     from hostref.settings import BpttSettings
     from learning.settings import Settings
 
-SHOWN_IN_RECORDINGS = 800
-"""Training images of MNIST that the recordings in use show: they stay out of training."""
 LOOKS = 40
 """Validations in a training."""
 CHIP, EIGHT, BPTT, BROUGHT = (
@@ -34,8 +40,6 @@ CHIP, EIGHT, BPTT, BROUGHT = (
 )
 METHODS = (CHIP, EIGHT, BPTT, BROUGHT)
 REAL = "real recordings"
-EIGHT_BITS = {"fraction_bits": 0, "momentum_bits": 0}
-"""A synapse keeps only its weight, stochastically rounded in every step."""
 
 
 class Task(NamedTuple):

@@ -1,14 +1,15 @@
 """Page on networks of several layers: tables and pictures, from the results that are there."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from neurosim.app.experiments import depth
+from neurosim.app.experiments import depth, work
 from neurosim.app.experiments.depth import BPTT, CHIP, EIGHT, METHODS, REAL, Task
-from neurosim.app.experiments.store import Store, Tell
+from neurosim.app.experiments.store import Tell
 from neurosim.app.experiments.tables import markdown, spread, write
 from neurosim.app.experiments.trainings import Part, Result
 from neurosim.app.figures import png
@@ -26,30 +27,21 @@ MOST_TICKS = 6
 
 def plan(arguments: depth.DepthExperiment, data: depth.Loaded) -> list[Part]:
     """Every result, kept in the output folder."""
-    return depth.plan(arguments, data, Store(arguments.out / "trainings"))
+    return depth.plan(arguments, data, work.store_of(arguments.out))
 
 
 def from_store(arguments: depth.DepthExperiment, data: depth.Loaded) -> tuple[Path, list[Result]]:
     """The page of the results that are there."""
-    kept = [part.kept() for part in plan(arguments, data)]
-    results = [found for found in kept if found is not None]
-    return publish(arguments, data, results), results
+    return work.kept(plan(arguments, data), partial(publish, arguments, data))
 
 
 def run(
     arguments: depth.DepthExperiment, data: depth.Loaded, tell: Tell
 ) -> tuple[Path, list[Result]]:
     """Do what is left; the page after each training, and all results."""
-    store = Store(arguments.out / "trainings")
-    work = depth.plan(arguments, data, store)
-    results: list[Result] = []
-    with store:
-        for done, part in enumerate(work):
-            tell(done, f"{part.method}, seed {part.seed}")
-            results.append(part.result())
-            publish(arguments, data, results)
-    tell(len(work), "done")
-    return publish(arguments, data, results), results
+    store, page = work.store_of(arguments.out), partial(publish, arguments, data)
+    parts = depth.plan(arguments, data, store)
+    return work.finished(store, map(work.known, parts), page, tell, work.AFTER_EACH)
 
 
 def publish(
@@ -71,24 +63,12 @@ def publish(
     return page
 
 
-def command(arguments: depth.DepthExperiment) -> str:
-    """The call that makes this page again."""
-    words = ["neurosim depth"]
-    changed = arguments.model_dump(
-        exclude={"out", "as_json", "threads", "only_page"}, exclude_defaults=True
-    )
-    for key, value in changed.items():
-        flag = key.replace("_", "-")
-        words.append(f"--no-{flag}" if value is False else f"--{flag} {value}")
-    return " ".join(words)
-
-
 def _sections(
     arguments: depth.DepthExperiment, data: depth.Loaded, methods: Grouped, shown: Sequence[Task]
 ) -> list[str]:
     sections = [
         "# Networks of several layers: learned on the chip, and by BPTT",
-        f"    {command(arguments)}",
+        f"    {work.command('depth', arguments)}",
         "Each network is trained both ways on the same frames and with the same augmentation. On the chip: "
         "integers and forward passes alone. BPTT: float32, Adam, the fast sigmoid as surrogate, a cosine "
         "schedule, the defaults of `neurosim bptt` but for the epochs; the network of its best validation. "

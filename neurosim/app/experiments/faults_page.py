@@ -1,14 +1,15 @@
 """Page on learning on a chip with faults: tables and pictures, from the results that are there."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from neurosim.app.experiments import faults
+from neurosim.app.experiments import faults, work
 from neurosim.app.experiments.faults import BPTT, BPTT_ON, LOADED, ON, SHARES, START, WAYS
 from neurosim.app.experiments.pictures import draw
-from neurosim.app.experiments.store import Store, Tell
+from neurosim.app.experiments.store import Tell
 from neurosim.app.experiments.tables import markdown, spread, write
 from neurosim.app.experiments.trainings import Part, Result
 from neurosim.data.datasets import Dataset
@@ -27,27 +28,19 @@ REPAIRED = {
 
 def plan(arguments: faults.FaultsExperiment, data: Dataset) -> list[Part]:
     """Every result, kept in the output folder."""
-    return faults.plan(arguments, data, Store(arguments.out / "trainings"))
+    return faults.plan(arguments, data, work.store_of(arguments.out))
 
 
 def from_store(arguments: faults.FaultsExperiment, data: Dataset) -> tuple[Path, list[Result]]:
     """The page of the results that are there."""
-    kept = [part.kept() for part in plan(arguments, data)]
-    results = [found for found in kept if found is not None]
-    return publish(arguments, data, results), results
+    return work.kept(plan(arguments, data), partial(publish, arguments, data))
 
 
 def run(arguments: faults.FaultsExperiment, data: Dataset, tell: Tell) -> tuple[Path, list[Result]]:
     """Do what is left; the page, and all results."""
-    store = Store(arguments.out / "trainings")
-    work = faults.plan(arguments, data, store)
-    results: list[Result] = []
-    with store:
-        for done, part in enumerate(work):
-            tell(done, f"{part.method}, seed {part.seed}")
-            results.append(part.result())
-    tell(len(work), "done")
-    return publish(arguments, data, results), results
+    store, page = work.store_of(arguments.out), partial(publish, arguments, data)
+    parts = faults.plan(arguments, data, store)
+    return work.finished(store, map(work.known, parts), page, tell, work.AT_THE_END)
 
 
 def grouped(results: list[Result]) -> Grouped:
@@ -65,18 +58,6 @@ def publish(arguments: faults.FaultsExperiment, data: Dataset, results: list[Res
     page = arguments.out / "faults.md"
     write(page, "\n\n".join(_sections(arguments, data, methods, drawn)) + "\n")
     return page
-
-
-def command(arguments: faults.FaultsExperiment) -> str:
-    """The call that makes this page again."""
-    words = ["neurosim faults"]
-    changed = arguments.model_dump(
-        exclude={"out", "as_json", "threads", "only_page"}, exclude_defaults=True
-    )
-    for key, value in changed.items():
-        shown = " ".join(map(str, value)) if isinstance(value, tuple | list) else value
-        words.append(f"--{key.replace('_', '-')} {shown}")
-    return " ".join(words)
 
 
 def mean(results: list[Result]) -> float:
@@ -114,7 +95,7 @@ def _sections(
     settings = faults.settings_of(arguments, 0)
     paragraphs = [
         "# Learning on a chip with faults",
-        f"    {command(arguments)}",
+        f"    {work.command('faults', arguments)}",
         f"Data: {data.name} at half the resolution ({len(data.train.labels):,} training and "
         f"{len(data.test.labels):,} test samples, {data.steps} steps). Network {data.train.inputs}-"
         f"{settings.hidden[0]}-{data.classes}, recipe fast with {settings.pairs} pairs; every accuracy is of "

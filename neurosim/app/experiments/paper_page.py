@@ -1,7 +1,7 @@
 """Page of the paper's table and figures, beside the paper's own numbers."""
 
-import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,13 @@ from neurosim.app.experiments import (
     paper_times,
     paper_trials,
     sparsity,
+    work,
 )
 from neurosim.app.experiments.paper import PaperExperiment
 from neurosim.app.experiments.pictures import draw
 from neurosim.app.experiments.store import Store, Tell
 from neurosim.app.experiments.tables import markdown, spread, write
-from neurosim.app.experiments.trainings import Part, Result
+from neurosim.app.experiments.trainings import Result
 from neurosim.data.datasets import Dataset
 
 PAPER = {
@@ -48,9 +49,7 @@ def grouped(results: list[Result], rename: Callable[[str], str] = str) -> Groupe
     return {name: some for name, some in by_method.items() if some}
 
 
-def plan(
-    arguments: PaperExperiment, data: Dataset, store: Store
-) -> Iterator[Callable[[list[Result]], Part]]:
+def plan(arguments: PaperExperiment, data: Dataset, store: Store) -> Iterator[work.Made]:
     """Every training, in the order in which they are made; some of them need the results so far.
 
     Seed after seed in each section, so that an early page already shows all methods.
@@ -60,46 +59,26 @@ def plan(
         if seed == 0:
             parts.append(paper_times.plan(arguments, data, store))
             parts.append(paper_energy.plan(arguments, data, store, parts[0]))
-        yield from map(_known, parts)
-    yield from map(_known, layer_rules.trials(arguments, data, store))
+        yield from map(work.known, parts)
+    yield from map(work.known, layer_rules.trials(arguments, data, store))
     for seed in range(arguments.sweep_seeds):
-        yield from map(_known, sparsity.plan(arguments, data, store, seed))
+        yield from map(work.known, sparsity.plan(arguments, data, store, seed))
     for seed in range(arguments.layer_seeds):
         yield from layer_rules.plan(arguments, data, store, seed)
     for seed in range(arguments.scaled_seeds):
-        yield from map(_known, paper.evolved(arguments, data, store, seed, paper.SCALED))
-    yield from map(_known, paper_trials.plan(arguments, data, store))
-
-
-def _known(part: Part) -> Callable[[list[Result]], Part]:
-    return lambda results: part
-
-
-def _store(arguments: PaperExperiment) -> Store:
-    return Store(arguments.out / "trainings")
+        yield from map(work.known, paper.evolved(arguments, data, store, seed, paper.SCALED))
+    yield from map(work.known, paper_trials.plan(arguments, data, store))
 
 
 def count(arguments: PaperExperiment, data: Dataset) -> int:
     """Trainings of the whole work."""
-    return sum(1 for _ in plan(arguments, data, _store(arguments)))
+    return sum(1 for _ in plan(arguments, data, work.store_of(arguments.out)))
 
 
 def run(arguments: PaperExperiment, data: Dataset, tell: Tell) -> tuple[Path, list[Result]]:
     """Do what is left of the trainings; a page now and then, and at the end with all results."""
-    store = _store(arguments)
-    work = list(plan(arguments, data, store))
-    results: list[Result] = []
-    published = -PUBLISH_SECONDS
-    with store:
-        for done, make in enumerate(work):
-            part = make(results)
-            tell(done, f"{part.method}, seed {part.seed}")
-            results.append(part.result())
-            if time.monotonic() - published > PUBLISH_SECONDS:
-                publish(arguments, data, results)
-                published = time.monotonic()
-    tell(len(work), "done")
-    return publish(arguments, data, results), results
+    store, page = work.store_of(arguments.out), partial(publish, arguments, data)
+    return work.finished(store, plan(arguments, data, store), page, tell, PUBLISH_SECONDS)
 
 
 def publish(arguments: PaperExperiment, data: Dataset, results: list[Result]) -> Path:
@@ -112,23 +91,6 @@ def publish(arguments: PaperExperiment, data: Dataset, results: list[Result]) ->
     return page
 
 
-def command(arguments: PaperExperiment) -> str:
-    """The call that makes this page again."""
-    changed = arguments.model_dump(
-        exclude={"what", "out", "as_json", "threads"}, exclude_defaults=True
-    )
-    words = []
-    for key, value in changed.items():
-        flag = f"--{key.replace('_', '-')}"
-        if isinstance(value, bool):
-            words.append(flag)
-        else:
-            words.append(
-                f"{flag} {' '.join(map(str, value)) if isinstance(value, tuple) else value}"
-            )
-    return " ".join(["neurosim reproduce paper", *words])
-
-
 def _sections(
     arguments: PaperExperiment, data: Dataset, methods: Grouped, results: list[Result]
 ) -> list[str]:
@@ -139,7 +101,7 @@ def _sections(
         "# The paper's results, from this implementation",
         "Gradient-Free Training of Spiking Neural Networks via Low-Rank Evolution Strategies "
         "(arXiv 2605.30361), made again with",
-        f"    {command(a)}",
+        f"    {work.command('reproduce paper', a)}",
         f"Data: {data.name} ({len(data.train.labels):,} training, {len(data.validation.labels):,} "
         f"validation, {len(data.test.labels):,} test samples, {data.steps} steps); the paper's is "
         f"N-MNIST. Evolution strategies learn in integers on the emulated chip: {a.generations} "

@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 Result = dict[str, Any]
 MEASURE = 2
 """Version of what is measured."""
+EIGHT_BITS = {"fraction_bits": 0, "momentum_bits": 0}
+"""A synapse keeps only its weight, stochastically rounded in every step."""
+SHOWN_IN_RECORDINGS = 800
+"""Training images of MNIST that the recordings in use show, its first ones: networks that are tested on the
+recordings are trained without them."""
 CURVE = ("validation_accuracy", "spikes_per_sample", "seconds", "dead_classes")
 
 

@@ -1,0 +1,73 @@
+"""Long work of an experiment: its parts done one after another, and a page of what is there so far."""
+
+import math
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from neurosim.app.experiments.store import Store, Tell
+from neurosim.app.experiments.trainings import Part, Result
+
+Publish = Callable[[list[Result]], Path]
+"""Writes page and pictures of some results; the page's path."""
+Made = Callable[[list[Result]], Part]
+"""Gives a part that may depend on the results before it."""
+AT_THE_END = None
+AFTER_EACH = 0.0
+
+
+def store_of(out: Path) -> Store:
+    """Where an experiment that writes to `out` keeps its finished parts."""
+    return Store(out / "trainings")
+
+
+def known(part: Part) -> Made:
+    """A part that depends on no result."""
+    return lambda results: part
+
+
+def kept(parts: Iterable[Part], publish: Publish) -> tuple[Path, list[Result]]:
+    """The page of the results that are there, and those results."""
+    found = [part.kept() for part in parts]
+    results = [one for one in found if one is not None]
+    return publish(results), results
+
+
+def finished(
+    store: Store, work: Iterable[Made], publish: Publish, tell: Tell, between: float | None
+) -> tuple[Path, list[Result]]:
+    """Do what is left of the work; the page, and all results.
+
+    between  seconds from one page to the next while work goes on: AFTER_EACH part, or only AT_THE_END
+    """
+    work = list(work)
+    results: list[Result] = []
+    published = -math.inf
+    with store:
+        for done, make in enumerate(work):
+            part = make(results)
+            tell(done, f"{part.method}, seed {part.seed}")
+            results.append(part.result())
+            if between is not None and time.monotonic() - published >= between:
+                publish(results)
+                published = time.monotonic()
+    tell(len(work), "done")
+    return publish(results), results
+
+
+def command(name: str, arguments: BaseModel) -> str:
+    """The call of `neurosim NAME` that makes the page of an experiment again."""
+    changed = arguments.model_dump(
+        exclude={"what", "out", "as_json", "threads", "only_page"}, exclude_defaults=True
+    )
+    words = ["neurosim", name]
+    for key, value in changed.items():
+        flag = key.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(f"--{flag}" if value else f"--no-{flag}")
+        else:
+            several = isinstance(value, tuple | list)
+            words.append(f"--{flag} {' '.join(map(str, value)) if several else value}")
+    return " ".join(words)
