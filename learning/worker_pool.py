@@ -222,10 +222,10 @@ class WorkerPool:
         for worker, its in ranges.items():
             borders[self._numbers[worker]] = its.start, its.stop
         work = (replica.evaluate_range, self._run, generation, wire, borders)
-        newcomers = set() if state is None else self.arrivals & set(workers)
-        calls = [self._ask([worker for worker in workers if worker not in newcomers], *work, None)]
-        if state is not None and newcomers:
-            calls.append(self._ask([*newcomers], *work, replica.pack(state)))
+        joined = set() if state is None else self.arrivals & set(workers)
+        calls = [self._ask([worker for worker in workers if worker not in joined], *work, None)]
+        if state is not None and joined:
+            calls.append(self._ask([*joined], *work, replica.pack(state)))
         self.arrivals.clear()
         return Sent(ranges, self._call(_together(calls)))
 

@@ -153,15 +153,15 @@ def _settings(arguments: PaperExperiment, results: list[Result]) -> list[str]:
     if arguments.readout != "count":
         return []
     trials = paper_trials.table(results)
-    told = (
+    conclusion = (
         f"Settings other than the defaults of `neurosim train`: {paper_trials.chosen()}. They were chosen by "
         f"validation accuracy at rank 1, with seeds from {paper_trials.FIRST_SEED} on, which no result "
         f"here uses (docs/notes/hostref.md)."
     )
     if not trials:
-        return [told]
+        return [conclusion]
     return [
-        told,
+        conclusion,
         f"Changes to them, one at a time, by validation accuracy alone "
         f"(`--trial-seeds {arguments.trial_seeds}`):",
         trials,
