@@ -4,7 +4,7 @@
 //              as a member (`noisy`): the kept sum, and noise of ±SCALE where v was near the threshold
 //     CLEAR    the traces of the run before are kept
 //     DRAW     the noise of a pair in step `t`, a bit a neuron
-//     TEACH    feedback error of neuron `taught` = sum over classes of error * weight
+//     FEEDBACK feedback error of neuron `feedback_neuron` = sum over classes of error * weight
 //     CREDIT   credit = feedback error * (trace of +noise - trace of -noise) / 2^5, no further than ±LARGEST
 //     TERM     term of step `t` = sum over the pairs of credit * noise
 //     ADD      increments = the terms, for every spike of a source in step `t`; ADD_BIAS: once a step
@@ -33,7 +33,7 @@ module aligned #(
     input  wire                         active,
     input  wire [3:0]                   op,
     input  wire [COUNT_BITS-1:0]        lane,
-    input  wire [COUNT_BITS-1:0]        taught,
+    input  wire [COUNT_BITS-1:0]        feedback_neuron,
     input  wire [STEP_BITS-1:0]         t,
     input  wire                         noisy,
     input  wire                         take,        // DRAW: `block` is the one that was asked for
@@ -43,7 +43,7 @@ module aligned #(
     input  wire                         spike,
     input  wire                         first_class,
     input  wire signed [7:0]            error,
-    input  wire signed [WEIGHT_BITS-1:0] weight,     // from neuron `taught` to the class
+    input  wire signed [WEIGHT_BITS-1:0] weight,     // from neuron `feedback_neuron` to the class
     output wire [15:0]                  stream,
     output wire [31:0]                  block_index,
     output wire                         drawn,
@@ -67,7 +67,7 @@ module aligned #(
 
     wire step = active && op == STEP;
     wire shared = step && !noisy;  // the run without noise, which the members of all pairs share
-    wire [COUNT_BITS-1:0] neuron = op == TEACH ? taught : lane;
+    wire [COUNT_BITS-1:0] neuron = op == FEEDBACK ? feedback_neuron : lane;
     wire [AT_BITS-1:0] at = neuron[AT_BITS-1:0];
     wire [STEP_BITS+AT_BITS-1:0] moment = {t, at};
 
@@ -126,7 +126,7 @@ module aligned #(
     always @(posedge clk)
         if (active) begin
             if (op == CLEAR) kept[at] <= trace_value;
-            if (op == TEACH) feedbacks[at] <= so_far + FEEDBACK_BITS'(weighted_error);
+            if (op == FEEDBACK) feedbacks[at] <= so_far + FEEDBACK_BITS'(weighted_error);
             if (op == CREDIT) credits[at] <= credit;
         end
 

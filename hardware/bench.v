@@ -273,14 +273,14 @@ module bench #(
                 );
                 for (l = 0; l < LAYERS; l = l + 1) begin : both
                     // the traces come again for every class
-                    integer taught = 0;
-                    wire teaching = watch_valid[l] && watch_op[4*l +: 4] == TEACH;
-                    always @(posedge clk) taught <= unperturbed ? 0 : teaching ? taught + 1 : taught;
+                    integer compared = 0;
+                    wire feedback = watch_valid[l] && watch_op[4*l +: 4] == FEEDBACK;
+                    always @(posedge clk) compared <= unperturbed ? 0 : feedback ? compared + 1 : compared;
                     compare #(
                         .FILE("traces"), .NAME({"traces_L", 8'h30 + 8'(l)}), .ROWS(GROUPS),
                         .FIELDS(TRACED), .BITS(TRACE_BITS)
                     ) traces (
-                        .clk(clk), .valid(teaching && taught < TRACED), .found(watch_value[128*l +: TRACE_BITS]),
+                        .clk(clk), .valid(feedback && compared < TRACED), .found(watch_value[128*l +: TRACE_BITS]),
                         .finish(finish)
                     );
                     compare #(
@@ -310,13 +310,13 @@ module bench #(
                     );
                 end
 
-                task explore(input integer which, input sign);
+                task perturb(input integer which, input sign);
                     begin
                         pair = which;
                         minus = sign;
                         noisy = 1;
                         first_draw = !sign;
-                        do_command(EXPLORE);
+                        do_command(PERTURB);
                         first_draw = 0;
                         noisy = 0;
                     end
@@ -337,12 +337,12 @@ module bench #(
                             do_command(RUN);
                             unperturbed = 0;
                             give(value);
-                            do_command(TEACH);
+                            do_command(FEEDBACK);
                             for (which = group * EACH; which < (group + 1) * EACH; which = which + 1) begin
-                                explore(which, 0);
-                                explore(which, 1);
+                                perturb(which, 0);
+                                perturb(which, 1);
                             end
-                            do_command(PRESENT);
+                            do_command(REPLAY);
                         end
                         settle(SYNAPSES);
                         settle(BIASES);

@@ -1,14 +1,14 @@
 // Network of cores: one core a layer, and a router that hands each its spikes, one after another.
 //
 //     RUN      the sample in the frame buffer passes through all layers; then `value` is its fitness
-//     TEACH    the error of every class of that sample goes to the cores, one after another
-//     EXPLORE  one member of a pair: the first layer runs again, with noise; after -noise, its credits and terms
-//     PRESENT  the spikes of the frame buffer add the terms of their steps to the directions of the first layer
+//     FEEDBACK the error of every class of that sample goes to the cores, one after another
+//     PERTURB  one member of a pair: the first layer runs again, with noise; after -noise, its credits and terms
+//     REPLAY   the spikes of the frame buffer add the terms of their steps to the directions of the first layer
 //     other    all cores do it at once (core.v)
 //
 // A generation of low-rank noise (RULE 1):    each pair: DRAW, RUN every sample of its group as +E and -E;
 //                                             FADE; each pair: DRAW, ACCUMULATE; MEASURE; MOVE.
-// A generation of credit by error (RULE 2):   FADE; each group: RUN, TEACH, each pair: EXPLORE twice; PRESENT;
+// A generation of credit by error (RULE 2):   FADE; each group: RUN, FEEDBACK, each pair: PERTURB twice; REPLAY;
 //                                             MEASURE and MOVE of each part.
 //
 // A layer acts in the step of the spikes that it is sent, as in training. `go` starts `command`, `busy` is 1
@@ -43,14 +43,14 @@ module chip #(
     output reg                         busy;
     output wire signed [63:0]          value;
     output wire [64*LAYERS-1:0]        totals;
-    output wire                        error_valid;  // TEACH: the error of the next class
+    output wire                        error_valid;  // FEEDBACK: the error of the next class
     output wire signed [7:0]           error;
     output wire [LAYERS-1:0]           watch_valid;
     output wire [4*LAYERS-1:0]         watch_op;
     output wire [128*LAYERS-1:0]       watch_value;
 
     // --- where a command stands ------------------------------------------------------------------------
-    localparam [3:0] IDLE = 0, TELL = 1, SCAN = 2, UPDATE = 3, SCORE = 4, JUDGE = 5, DRAWING = 6, MEMBER = 7,
+    localparam [3:0] IDLE = 0, ISSUE = 1, SCAN = 2, UPDATE = 3, SCORE = 4, ERRORS = 5, DRAWING = 6, MEMBER = 7,
                      CREDITS = 8;
     reg [3:0]             phase;
     reg [STEP_BITS-1:0]   t;
@@ -58,7 +58,7 @@ module chip #(
     reg [WIDTH-1:0]       arriving;  // spikes to hand to the layer, lowest first
     reg [15:0]            axon;
     reg [15:0]            class_;
-    reg                   terms;     // EXPLORE: the credits are there, and the noise is drawn once more
+    reg                   terms;     // PERTURB: the credits are there, and the noise is drawn once more
     reg [LAYERS-1:0]      accepted;  // cores that have been given their command
     reg                   asked;     // the readout, or the errors, have been started
     reg [INPUTS-1:0]      frames [0:STEPS-1];
@@ -81,16 +81,16 @@ module chip #(
 
     // which command, and for which cores; a core gets it once, as soon as it is free
     wire [3:0] core_command =
-        phase == SCAN ? (command == PRESENT ? ADD : SPIKE)
-        : phase == UPDATE ? (command == PRESENT ? ADD_BIAS : STEP)
+        phase == SCAN ? (command == REPLAY ? ADD : SPIKE)
+        : phase == UPDATE ? (command == REPLAY ? ADD_BIAS : STEP)
         : phase == DRAWING ? DRAW
         : phase == MEMBER ? (terms ? TERM : STEP)
         : phase == CREDITS ? CREDIT
-        : command == RUN || command == EXPLORE ? CLEAR : command;
-    wire telling = phase == TELL || phase == UPDATE || phase == DRAWING || phase == MEMBER || phase == CREDITS;
-    wire [LAYERS-1:0] whom = phase == TELL ? {LAYERS{1'b1}} : LAYERS'(1) << layer;
-    wire [LAYERS-1:0] issued = telling ? whom & ~accepted & ~core_busy : {LAYERS{1'b0}};
-    wire settled = telling && (accepted & whom) == whom && (core_busy & whom) == 0;
+        : command == RUN || command == PERTURB ? CLEAR : command;
+    wire issuing = phase == ISSUE || phase == UPDATE || phase == DRAWING || phase == MEMBER || phase == CREDITS;
+    wire [LAYERS-1:0] addressed = phase == ISSUE ? {LAYERS{1'b1}} : LAYERS'(1) << layer;
+    wire [LAYERS-1:0] issued = issuing ? addressed & ~accepted & ~core_busy : {LAYERS{1'b0}};
+    wire settled = issuing && (accepted & addressed) == addressed && (core_busy & addressed) == 0;
 
     always @(posedge clk) begin
         if (frame_write) frames[frame_step] <= frame;
@@ -105,7 +105,7 @@ module chip #(
                 IDLE:
                 if (go) begin
                     busy <= 1;
-                    phase <= command == PRESENT ? SCAN : command == TEACH ? JUDGE : TELL;
+                    phase <= command == REPLAY ? SCAN : command == FEEDBACK ? ERRORS : ISSUE;
                     t <= 0;
                     layer <= 0;
                     axon <= 0;
@@ -113,12 +113,12 @@ module chip #(
                     terms <= 0;
                     arriving <= WIDTH'(frames[0]);
                 end
-                TELL:  // all cores at once
+                ISSUE:  // all cores at once
                 if (settled) begin
-                    phase <= command == RUN ? SCAN : command == EXPLORE ? DRAWING : IDLE;
-                    busy <= command == RUN || command == EXPLORE;
-                    if (command == TEACH && !last_class) begin
-                        phase <= JUDGE;
+                    phase <= command == RUN ? SCAN : command == PERTURB ? DRAWING : IDLE;
+                    busy <= command == RUN || command == PERTURB;
+                    if (command == FEEDBACK && !last_class) begin
+                        phase <= ERRORS;
                         class_ <= class_ + 16'd1;
                         busy <= 1;
                     end
@@ -133,12 +133,12 @@ module chip #(
                 if (settled) begin
                     axon <= 0;
                     phase <= SCAN;
-                    if (last_layer || command == PRESENT) begin
+                    if (last_layer || command == REPLAY) begin
                         layer <= 0;
                         t <= next_step;
                         arriving <= WIDTH'(frames[next_step]);
-                        if (last_step) phase <= command == PRESENT ? IDLE : SCORE;
-                        if (last_step && command == PRESENT) busy <= 0;
+                        if (last_step) phase <= command == REPLAY ? IDLE : SCORE;
+                        if (last_step && command == REPLAY) busy <= 0;
                     end else begin
                         layer <= layer + 1'd1;
                         arriving <= core_spikes[WIDTH*layer +: WIDTH];
@@ -152,10 +152,10 @@ module chip #(
                         asked <= 0;
                     end
                 end
-                JUDGE: begin
+                ERRORS: begin
                     asked <= 1;
                     if (asked && !errors_busy) begin
-                        phase <= TELL;
+                        phase <= ISSUE;
                         asked <= 0;
                     end
                 end
@@ -253,11 +253,11 @@ module chip #(
         .sum(sum)
     );
     generate
-        if (USED_RULE == ALIGNED) begin : judges
+        if (USED_RULE == ALIGNED) begin : error_unit
             errors errors (
                 .clk(clk),
                 .reset(reset),
-                .go(phase == JUDGE && !asked),
+                .go(phase == ERRORS && !asked),
                 .is_label(class_ == label),
                 .power(power),
                 .sum(sum),
@@ -270,6 +270,6 @@ module chip #(
             wire unused = &{1'b0, power, sum};
         end
     endgenerate
-    assign error_valid = phase == JUDGE && asked && !errors_busy;
+    assign error_valid = phase == ERRORS && asked && !errors_busy;
     wire unused = &{1'b0, wanted, updated_lane, updated_v, updated_spike, updated, core_spikes};
 endmodule

@@ -12,8 +12,8 @@
 // and for each kind of rule
 //
 //     LOW_RANK  DRAW and ACCUMULATE, of all synapses         low_rank.v
-//     ALIGNED   DRAW, CREDIT, TERM, ADD, ADD_BIAS; TEACH     aligned.v
-//     DELTA     TEACH: direction += error * trace of the source
+//     ALIGNED   DRAW, CREDIT, TERM, ADD, ADD_BIAS; FEEDBACK     aligned.v
+//     DELTA     FEEDBACK: direction += error * trace of the source
 //
 // An ALIGNED core has a copy of its outgoing synapses, the readout's, which learns as they do. `go` starts
 // `command`; `busy` is 1 until it is done. A FIXED core holds 8-bit weights and nothing of the rest.
@@ -64,7 +64,7 @@ module core #(
     input  wire [31:0]          generation,
     input  wire signed [7:0]    coefficient,
     input  wire [RATE_BITS-1:0] rate,
-    input  wire [15:0]          class_,       // TEACH: whose error it is
+    input  wire [15:0]          class_,       // FEEDBACK: whose error it is
     input  wire signed [7:0]    error,
     input  wire                 arriving,     // a source is updated in this clock: number and spike
     input  wire [15:0]          arriving_lane,
@@ -82,7 +82,7 @@ module core #(
 );
     `include "ops.vh"
     localparam LEARNS = RULE != FIXED;
-    localparam PRESENTS = RULE == ALIGNED || RULE == DELTA;
+    localparam USES_ERRORS = RULE == ALIGNED || RULE == DELTA;
     localparam MOST_ROWS = SOURCES > NEURONS ? SOURCES : NEURONS;
     localparam MOST_COLUMNS = RULE == ALIGNED && CLASSES > NEURONS ? CLASSES : NEURONS;
     localparam MOST = MOST_ROWS > MOST_COLUMNS ? MOST_ROWS : MOST_COLUMNS;
@@ -107,9 +107,9 @@ module core #(
     wire [LANE_BITS-1:0]        beside = at & LANE_BITS'(ADDERS - 1);
 
     // --- counting: columns, and for what visits all numbers of a part also rows -----------------------
-    wire outgoing = RULE == ALIGNED && (part == OUTGOING || op == TEACH);
+    wire outgoing = RULE == ALIGNED && (part == OUTGOING || op == FEEDBACK);
     wire wait_here, drawn;
-    wire absent = part == BIASES ? !PRESENTS : part == OUTGOING ? RULE != ALIGNED : !LEARNS;
+    wire absent = part == BIASES ? !USES_ERRORS : part == OUTGOING ? RULE != ALIGNED : !LEARNS;
     wire of_part = op == FADE || op == MEASURE || op == MOVE;
     wire visits_all = of_part || op == ACCUMULATE;
     wire spreads = op == SPIKE || op == ADD;
@@ -118,7 +118,7 @@ module core #(
     wire last_row = source == COUNT_BITS'(of_part && part == BIASES ? 0 : outgoing ? NEURONS - 1 : SOURCES - 1);
     wire last = of_part && absent ? 1'b1
               : op == DRAW ? drawn
-              : op == TEACH ? last_row || !PRESENTS
+              : op == FEEDBACK ? last_row || !USES_ERRORS
               : last_lane && (!visits_all || last_row);
 
     always @(posedge clk)
@@ -126,12 +126,12 @@ module core #(
         else if (!busy) begin
             busy <= go;
             op <= command;
-            lane <= command == TEACH ? class_[COUNT_BITS-1:0] : 0;
+            lane <= command == FEEDBACK ? class_[COUNT_BITS-1:0] : 0;
             source <= command == SPIKE || command == ADD ? axon[COUNT_BITS-1:0] : 0;
         end else if (!wait_here) begin
             if (last) busy <= 0;
-            if (op != DRAW && op != TEACH) lane <= last_lane ? 0 : lane + COUNT_BITS'(spreads ? ADDERS : 1);
-            if (op == TEACH || (visits_all && last_lane)) source <= source + 1'd1;
+            if (op != DRAW && op != FEEDBACK) lane <= last_lane ? 0 : lane + COUNT_BITS'(spreads ? ADDERS : 1);
+            if (op == FEEDBACK || (visits_all && last_lane)) source <= source + 1'd1;
         end
 
     // --- spikes come in, neurons are updated -----------------------------------------------------------
@@ -185,7 +185,7 @@ module core #(
             assign grown[INPUT_BITS*i +: INPUT_BITS] = held[INPUT_BITS*i +: INPUT_BITS]
                 + INPUT_BITS'($signed(weights[WEIGHT_BITS*i +: WEIGHT_BITS]));
         end
-        if (!PRESENTS) begin : constant
+        if (!USES_ERRORS) begin : constant
             reg signed [12:0] biases [0:NEURONS-1];
             initial $readmemh({"bias_L", 8'h30 + LAYER, ".mem"}, biases);
             assign bias = biases[at];
@@ -255,7 +255,7 @@ module core #(
             localparam ADDS = RULE == ALIGNED ? ADDERS : 1;  // ADD is of all synapses of a source
             wire [ADDS*SUM_BITS-1:0] increments;
             localparam STATE_BITS = WEIGHT_BITS + FRACTION_BITS;
-            localparam MOVED_BITS = PRESENTS ? BIAS_STATE_BITS : STATE_BITS;  // the widest state
+            localparam MOVED_BITS = USES_ERRORS ? BIAS_STATE_BITS : STATE_BITS;  // the widest state
             wire signed [STATE_BITS-1:0] state, low, high;
             wire signed [SUM_BITS-1:0] direction, measured;
             wire signed [MOVED_BITS-1:0] moved_state, moved_low, moved_high, next_state;
@@ -313,22 +313,22 @@ module core #(
                     .measured(measured_bias), .total(bias_total)
                 );
                 wire [TRACE_BITS-1:0] trace_value;
-                wire signed [TRACE_BITS+8:0] taught;  // what an error adds to the direction of a synapse
+                wire signed [TRACE_BITS+8:0] error_term;  // what an error adds to the direction of a synapse
                 signed_multiply #(8, TRACE_BITS + 1) delta (
-                    .a(error), .b($signed({1'b0, trace_value})), .product(taught)
+                    .a(error), .b($signed({1'b0, trace_value})), .product(error_term)
                 );
-                wire teaching = busy && op == TEACH;
+                wire receives_error = busy && op == FEEDBACK;
 
                 if (RULE == DELTA) begin : delta_rule
-                    wire [COUNT_BITS-1:0] heard = arriving ? arriving_lane[COUNT_BITS-1:0] : source;
+                    wire [COUNT_BITS-1:0] traced = arriving ? arriving_lane[COUNT_BITS-1:0] : source;
                     trace #(SOURCES, COUNT_BITS, DU, DV, TRACE_BITS) traces (
-                        .clk(clk), .update(arriving), .first(t == 0), .spike(arriving_spike), .neuron(heard),
+                        .clk(clk), .update(arriving), .first(t == 0), .spike(arriving_spike), .neuron(traced),
                         .value(trace_value)
                     );
-                    assign increments = SUM_BITS'(taught);
-                    assign adds = teaching;
+                    assign increments = SUM_BITS'(error_term);
+                    assign adds = receives_error;
                     assign bias_increment = SUM_BITS'(error);
-                    assign adds_bias = teaching && source == 0;
+                    assign adds_bias = receives_error && source == 0;
                     assign total = part == BIASES ? bias_total : synapse_total;
                     assign {stream, block_index, drawn_last} = {16'd0, 32'd0, 1'b1};
                     assign noise = 0;
@@ -340,7 +340,7 @@ module core #(
                     assign moved_direction = part == BIASES ? bias_direction : direction;
                     assign watch_value = WATCHED == 0 ? 128'd0
                         : op == STEP ? 128'({1'b0, spike, next_v})
-                        : op == TEACH ? 128'(trace_value)
+                        : op == FEEDBACK ? 128'(trace_value)
                         : op == MEASURE ? 128'(measured_part) : 128'(next_state);
                     wire unused = &{1'b0, axon};
                 end else begin : by_error
@@ -354,9 +354,9 @@ module core #(
                         .VALUE_BITS(READOUT_WEIGHT_BITS), .FRACTION_BITS(FRACTION_BITS),
                         .MOMENTUM_BITS(MOMENTUM_BITS), .SUM_BITS(SUM_BITS), .COUNT_BITS(COUNT_BITS)
                     ) outgoing_synapses (
-                        .clk(clk), .fade(fade && part == OUTGOING), .add(teaching),
+                        .clk(clk), .fade(fade && part == OUTGOING), .add(receives_error),
                         .measure(measure && part == OUTGOING), .moving(move_now && part == OUTGOING),
-                        .row(source), .column(lane), .increments(SUM_BITS'(taught)),
+                        .row(source), .column(lane), .increments(SUM_BITS'(error_term)),
                         .next_state(next_state[OUT_BITS-1:0]), .state(out_state), .low(out_low),
                         .high(out_high), .values(out_weight), .direction(out_direction),
                         .measured(measured_out), .total(out_total)
@@ -369,7 +369,7 @@ module core #(
                         .WINDOW(WINDOW), .VTH_MANT(VTH_MANT), .WEIGHT_BITS(READOUT_WEIGHT_BITS), .TRACE_BITS(TRACE_BITS),
                         .LARGEST(16'(LARGEST)), .DU(READOUT_DU), .DV(READOUT_DV), .SUM_BITS(SUM_BITS)
                     ) rule (
-                        .clk(clk), .active(busy), .op(op), .lane(lane), .taught(source), .t(t), .noisy(noisy),
+                        .clk(clk), .active(busy), .op(op), .lane(lane), .feedback_neuron(source), .t(t), .noisy(noisy),
                         .take(take), .block(block), .sum(sum), .level(level), .spike(spike),
                         .first_class(lane == 0), .error(error), .weight(out_weight), .stream(stream),
                         .block_index(block_index), .drawn(drawn_last), .current_sum(current_sum),
@@ -391,11 +391,11 @@ module core #(
                         part == OUTGOING ? out_direction : part == BIASES ? bias_direction : direction;
                     assign watch_value = WATCHED == 0 ? 128'd0
                         : op == STEP ? 128'({near, spike, next_v}) : op == DRAW ? block
-                        : op == TEACH ? 128'(trace_value) : op == CREDIT ? 128'(credit)
+                        : op == FEEDBACK ? 128'(trace_value) : op == CREDIT ? 128'(credit)
                         : op == MEASURE ? 128'(measured_part) : 128'(next_state);
                     wire unused = &{1'b0, arriving, arriving_lane, arriving_spike};
                 end
-                assign watch_valid = updated || take || teaching || measure || move_now
+                assign watch_valid = updated || take || receives_error || measure || move_now
                                      || (busy && op == CREDIT);
                 wire unused = &{1'b0, coefficient};
             end

@@ -25,7 +25,7 @@ MUTANTS = [
     ("chip", "part == OUTGOING ? rates[RATE_BITS*LAST", "part == BIASES ? rates[RATE_BITS*LAST", BY_ERROR),
     ("chip", "arriving <= arriving >> 1", "arriving <= arriving >> 2", EXTREME),
     ("chip", "(terms ? TERM : STEP)", "STEP", BY_ERROR),
-    ("chip", "command == PRESENT ? ADD_BIAS : STEP", "command == PRESENT ? ADD : STEP", BY_ERROR),
+    ("chip", "command == REPLAY ? ADD_BIAS : STEP", "command == REPLAY ? ADD : STEP", BY_ERROR),
     ("chip", ".is_label(class_ == label)", ".is_label(class_ == 0)", BY_ERROR),
     ("core", "minus ? -noise : noise", "noise", LOW_RANK),
     ("core", "+ INPUT_BITS'($signed(weights", "- INPUT_BITS'($signed(weights", EXTREME),
