@@ -122,6 +122,13 @@ def test_a_kernel_that_encloses_a_function_from_elsewhere_is_not_kept(tmp_path):
     assert python(tmp_path, code.replace("made(np", "made(1 + np")) == "28 0\n"
 
 
+@pytest.fixture
+def nothing_kept(monkeypatch):
+    """Kernels made from here on are compiled, even if an earlier run of the tests has kept them."""
+    monkeypatch.setattr(compilation, "CACHE_FOLDER", None)
+
+
+@pytest.mark.usefixtures("nothing_kept")
 def test_a_plan_names_what_would_be_compiled_and_runs_nothing():
     @kernel
     def add(x, y):
@@ -165,6 +172,7 @@ def test_compilation_has_a_clock_of_its_own():
     assert compile_seconds() == compiled
 
 
+@pytest.mark.usefixtures("nothing_kept")
 def test_a_callee_has_neither_machine_code_nor_wrappers():
     """It costs half the time of a cold start to make them."""
 
