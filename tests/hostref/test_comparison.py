@@ -150,7 +150,6 @@ def test_the_paper_is_reproduced_in_short_and_goes_on_where_it_was_cut(
         seeds=2,
         generations=2,
         pairs=32,
-        vanilla_pairs=16,
         scaled_seeds=1,
         sweep_seeds=1,
         layer_seeds=1,

@@ -163,7 +163,8 @@ def section(results: list[Result]) -> list[str]:
         "## Which layer gains from which rule",
         "The paper proposes local plasticity for the early layers and EGGROLL for the readout. Here each "
         "layer has each rule that it can have (`--method`, `--credit`, `--output-rule`), in as many sample "
-        "presentations. The learning rate of a combination is the multiple of table 1's that is best on the "
+        "presentations: half of table 1's, and half of its pairs where EGGROLL learns. "
+        "The learning rate of a combination is the multiple of table 1's that is best on the "
         "validation set, with a seed that is not used again. Credit by error and the delta rule are "
         "local: they need a neuron's own noise or spikes, and the errors of the readout.",
         markdown(header, rows),

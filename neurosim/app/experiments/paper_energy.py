@@ -27,7 +27,7 @@ PUBLISHED = (
 def rules(arguments: PaperExperiment) -> dict[str, "Settings"]:
     """The settings of each rule whose training is priced."""
     found = {eggroll(rank): chip_settings(arguments, 0, rank=rank) for rank in arguments.ranks}
-    found[VANILLA] = chip_settings(arguments, 0, method="full-rank", pairs=arguments.vanilla_pairs)
+    found[VANILLA] = chip_settings(arguments, 0, method="full-rank")
     for combination in layer_rules.COMBINATIONS:
         if combination.settings["method"] == "event-aligned":
             found[combination.name] = layer_rules.settings_of(arguments, 0, combination, 1.0)

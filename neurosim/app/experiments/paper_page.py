@@ -54,17 +54,18 @@ def plan(arguments: PaperExperiment, data: Dataset, store: Store) -> Iterator[wo
 
     Seed after seed in each section, so that an early page already shows all methods.
     """
+    fewer = paper.with_fewer_members(arguments)
     for seed in range(arguments.seeds):
         parts = paper.plan(arguments, data, store, seed)
         if seed == 0:
             parts.append(paper_times.plan(arguments, data, store))
             parts.append(paper_energy.plan(arguments, data, store, parts[0]))
         yield from map(work.known, parts)
-    yield from map(work.known, layer_rules.trials(arguments, data, store))
+    yield from map(work.known, layer_rules.trials(fewer, data, store))
     for seed in range(arguments.sweep_seeds):
-        yield from map(work.known, sparsity.plan(arguments, data, store, seed))
+        yield from map(work.known, sparsity.plan(fewer, data, store, seed))
     for seed in range(arguments.layer_seeds):
-        yield from layer_rules.plan(arguments, data, store, seed)
+        yield from layer_rules.plan(fewer, data, store, seed)
     for seed in range(arguments.scaled_seeds):
         yield from map(work.known, paper.evolved(arguments, data, store, seed, paper.SCALED))
     yield from map(work.known, paper_trials.plan(arguments, data, store))
@@ -105,13 +106,13 @@ def _sections(
         f"Data: {data.name} ({len(data.train.labels):,} training, {len(data.validation.labels):,} "
         f"validation, {len(data.test.labels):,} test samples, {data.steps} steps); the paper's is "
         f"N-MNIST. Evolution strategies learn in integers on the emulated chip: {a.generations} "
-        f"generations, {a.pairs:,} antithetic pairs ({a.vanilla_pairs:,} of vanilla ES, whose pairs cost "
-        f"several times as much), {a.groups} groups x {a.batch} samples, {a.readout} readout. The paper "
+        f"generations, {a.pairs:,} antithetic pairs, {a.groups} groups x {a.batch} samples, {a.readout} "
+        f"readout. The paper "
         f"gives neither population, batch, sigma nor learning rate: member-samples (passes of a perturbed "
         f"network on a sample) say what each row costs here. BPTT is float, {a.bptt_epochs} epochs on "
         f"{_device(a.device)}.",
         f"Seconds are processor time, medians of {paper_times.ROUNDS} generations that all methods did in "
-        f"turn, with {a.pairs:,} pairs each, vanilla ES too; of BPTT an epoch. They compare methods; the "
+        f"turn; of BPTT an epoch. They compare methods; the "
         f"paper's are an RTX 3070 Ti's.",
         *_settings(a, results),
         "## Table 1",
@@ -216,9 +217,7 @@ def figures(
     draw(folder / "figure1.png", lambda axes: _ranks(axes, methods, times))
     draw(folder / "figure2.png", lambda axes: _curves(axes, methods, None))
     if times:
-        share = arguments.vanilla_pairs / arguments.pairs
-        own = {**times, paper.VANILLA: times[paper.VANILLA] * share}
-        draw(folder / "figure3.png", lambda axes: _curves(axes, methods, own))
+        draw(folder / "figure3.png", lambda axes: _curves(axes, methods, times))
     if any(sparsity.fronts_of(results).of.values()):
         draw(folder / "sparsity.png", lambda axes: sparsity.plot(axes, results))
 

@@ -181,7 +181,8 @@ def answer(results: Sequence[Result]) -> list[str]:
     return [
         "## Do EGGROLL-trained networks spike more sparsely than BPTT-trained ones?",
         f"The same network, spike-count readout and initial weights, {count} "
-        f"seed{'s' if count > 1 else ''}; both ways over gains {_listed(GAINS)} and spike costs "
+        f"seed{'s' if count > 1 else ''}, a quarter of table 1's member-samples; "
+        f"both ways over gains {_listed(GAINS)} and spike costs "
         f"{_listed(COSTS)} bits a hidden spike (`neurosim train --spike-cost`, `neurosim bptt "
         f"--spike-cost`). Each way has the fewest hidden spikes among all its validations of at least the "
         f"accuracy of the row: the comparison is where the curves lie at equal accuracy.",
