@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -157,6 +158,11 @@ SCENARIOS: dict[str, Scenario] = {
 }  # fmt: skip
 
 
+def _has_own_traceback(printed: str) -> bool:
+    """Whether a traceback leads into a file: the interpreter's start, before any file, has one of its own."""
+    return "Traceback" in printed and re.search(r'File "[^<]', printed) is not None
+
+
 class Kills:
     """The campaign: a run that others are made of, and what became of each scenario."""
 
@@ -214,7 +220,7 @@ class Kills:
                 break
             if number is None:
                 return sent, f"LOST: status {process.returncode} without a signal: {printed[-300:]}"
-            if "Traceback" in printed and number != signal.SIGKILL:
+            if number != signal.SIGKILL and _has_own_traceback(printed):
                 return sent, f"TRACEBACK at {number.name}: {printed[-300:]}"
         if scenario.result(folder) != wanted:
             return sent, "LOST: another result"

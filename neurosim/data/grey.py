@@ -5,14 +5,18 @@
 Values are mapped to 0 (black) .. 255 (white) by one rule for all parts, which is reported.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neurosim.data.source import SourceError
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 LUMA = np.array([299, 587, 114], np.int32)
 LUMA_NOTE = "colours become grey by luma, (299 R + 587 G + 114 B) / 1000"
@@ -136,9 +140,10 @@ def _grey(array: NDArray[Any], white: int) -> NDArray[np.uint8]:
     return made
 
 
-def probe_file(path: Path) -> str:
-    """The kind of an image file ("L", "RGB", ... as Pillow calls it) from its header alone."""
-    from PIL import Image, UnidentifiedImageError
+@contextmanager
+def _opened(path: Path) -> Iterator["Image.Image"]:
+    """An image file by Pillow, whose readers of damaged files raise errors of many kinds."""
+    from PIL import Image
 
     try:
         with Image.open(path) as image:
@@ -146,34 +151,35 @@ def probe_file(path: Path) -> str:
                 raise SourceError(
                     f"{path}: {image.size[0]} x {image.size[1]} pixels; allowed are 1..{LONGEST} a side"
                 )
-            return image.mode
-    except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
-        if isinstance(error, SourceError):
-            raise
+            yield image
+    except SourceError:
+        raise
+    except Exception as error:
         raise SourceError(
             f"{path}: not a readable image ({_first_line(error)}); fetch it again, or remove it"
         ) from error
+
+
+def probe_file(path: Path) -> str:
+    """The kind of an image file ("L", "RGB", ... as Pillow calls it) from its header alone."""
+    with _opened(path) as image:
+        return image.mode
 
 
 def read_file(path: Path) -> NDArray[np.uint8]:
     """An image file as uint8 (height, width), turned as its EXIF tag says."""
-    from PIL import Image, ImageOps
+    from PIL import ImageOps
 
-    try:
-        with Image.open(path) as opened:
-            image = ImageOps.exif_transpose(opened)
-            if image.mode == "1":
-                image = image.convert("L")
-            if image.mode.startswith("I"):
-                wide = np.asarray(image).astype(np.int64)
-                return _scaled(np.clip(wide, 0, 65535), 65535)
-            if image.mode in ("L", "LA"):
-                return np.ascontiguousarray(np.asarray(image.getchannel("L")))
-            return luma(np.asarray(image.convert("RGB")))
-    except (OSError, SyntaxError, ValueError) as error:
-        raise SourceError(
-            f"{path}: not a readable image ({_first_line(error)}); fetch it again, or remove it"
-        ) from error
+    with _opened(path) as opened:
+        image = ImageOps.exif_transpose(opened)
+        if image.mode == "1":
+            image = image.convert("L")
+        if image.mode.startswith("I"):
+            wide = np.asarray(image).astype(np.int64)
+            return _scaled(np.clip(wide, 0, 65535), 65535)
+        if image.mode in ("L", "LA"):
+            return np.ascontiguousarray(np.asarray(image.getchannel("L")))
+        return luma(np.asarray(image.convert("RGB")))
 
 
 def _first_line(error: BaseException) -> str:

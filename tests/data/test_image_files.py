@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import struct
 
 import numpy as np
 import pytest
@@ -291,3 +292,31 @@ def test_a_damaged_image_is_named_when_it_is_read(tmp_path):
 
     with pytest.raises(SourceError, match=r"1\.png: not a readable image"):
         read_all()
+
+
+@pytest.mark.parametrize("side", [5000, 20000, (1 << 31) - 1])
+@pytest.mark.parametrize("read", [grey.probe_file, grey.read_file])
+def test_a_size_beyond_all_bounds_is_refused_before_memory_is_taken(tmp_path, side, read):
+    """Pillow has an error of its own for sizes that look like a bomb, which is no ValueError."""
+    path = tmp_path / "large.bmp"
+    Image.fromarray(PIXELS[0]).save(path)
+    content = bytearray(path.read_bytes())
+    content[18:26] = struct.pack("<ii", side, side)
+    path.write_bytes(content)
+    with pytest.raises(SourceError, match=r"large\.bmp"):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    "error", [KeyError("x"), struct.error("short"), IndexError(), MemoryError()]
+)
+def test_whatever_a_decoder_raises_names_the_file(tmp_path, monkeypatch, error):
+    path = tmp_path / "odd.png"
+    Image.fromarray(PIXELS[0]).save(path)
+
+    def fails(*_, **__):
+        raise error
+
+    monkeypatch.setattr(Image.Image, "getchannel", fails)
+    with pytest.raises(SourceError, match=r"odd\.png: not a readable image"):
+        grey.read_file(path)
