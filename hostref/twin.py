@@ -8,6 +8,7 @@ its threshold, so that learning rates do not depend on the chip's scale.
 """
 
 import math
+from collections import Counter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -178,13 +179,16 @@ def shared(population: Population, values: Tensor, register: str) -> Tensor:
 def initial(model: Model, seed: int, gain: float) -> Parameters:
     """Normal weights of standard deviation gain / sqrt(fan-in), and no biases.
 
-    They are drawn on the CPU, so that every device starts alike.
+    The fan-in is that of all delays at which a layer reads the same source. Weights are drawn on the CPU, so
+    that every device starts alike.
     """
     draw = generator(torch.device("cpu"), seed, 0)
+    ends = Counter((c.source, c.target) for c in model.network.connections)
     weights = []
-    for (_, matrix), mask in zip(model.network.parameters, model.masks, strict=True):
+    for (connection, matrix), mask in zip(model.network.parameters, model.masks, strict=True):
         shape = (matrix.rows, matrix.columns)
-        w = torch.randn(shape, generator=draw, dtype=torch.float64) * gain / math.sqrt(shape[0])
+        fan_in = shape[0] * ends[connection.source, connection.target]
+        w = torch.randn(shape, generator=draw, dtype=torch.float64) * gain / math.sqrt(fan_in)
         weights.append((w if mask is None else w * mask).to(model.like))
     biases = [model.like.new_zeros(p.shape[0]) for p in model.network.populations]
     return Parameters(tuple(weights), tuple(biases))

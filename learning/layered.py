@@ -39,6 +39,7 @@ from neurosim.population.graph_members import GraphMembers
 from neurosim.population.layer_credit import SHARE_ONE, FeedbackSpec
 from neurosim.population.layout import NoiseSpec
 from neurosim.population.state import SynapticState
+from neurosim.population.update import TARGET_BITS
 
 CONV_GAIN, GAIN = (5, 2), (3, 2)
 """Initial weights over thresholds, times the root of the fan-in: 2.5 for convolutions, whose few inputs
@@ -193,6 +194,7 @@ def layered_chip(
             noise=layered_noise(settings, network),
             feedback=FeedbackSpec(settings.feedback, round(settings.local_share * SHARE_ONE)),
             sum_of_readouts=settings.readouts == "sum",
+            target_rate=target_rate(settings),
             workspace_bytes=workspace,
         )
     noise = member_noise(settings, network)
@@ -207,6 +209,12 @@ def layered_chip(
         workspace_bytes=workspace,
         readout_signal=rules_of(settings, 2)[1].signal,
     )
+
+
+def target_rate(settings: Settings) -> int:
+    """Spikes per step that homeostasis aims at, TARGET_BITS fraction bits; none above 0 is rounded to 0."""
+    rounded = round(settings.target_rate * (1 << TARGET_BITS))
+    return max(rounded, int(settings.target_rate > 0))
 
 
 def member_noise(settings: Settings, network: Network) -> NoiseSpec:

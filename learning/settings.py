@@ -156,6 +156,11 @@ class Settings(DataChoice):
     """learning rate of biases, as a multiple of that of weights; 0 freezes the biases"""
     schedule: Literal["geometric", "linear"] = "geometric"
     """how learning rate, noise and temperature go from first to last generation"""
+    target_rate: Annotated[float, Field(ge=0, le=1)] = 0
+    """homeostasis: spikes of a hidden neuron per step that its bias is moved towards in each generation; 0:
+    no homeostasis"""
+    homeostasis_rate: Annotated[float, Field(ge=1 / 1024, le=127)] = 1
+    """largest step of a bias towards the target rate, as a multiple of the learning rate of weights"""
     momentum_bits: Annotated[int, Field(ge=0, le=6)] = 3
     """momentum 1 - 2^-MOMENTUM_BITS; 0: no momentum, and no state for it"""
     decay: Annotated[float, Field(ge=0, le=1)] = 0
@@ -334,6 +339,7 @@ class TrainingSchedules:
         self._outputs = outputs or [index == layers - 1 for index in range(layers)]
         self._bias_rate = Fraction(settings.bias_rate)
         self._output_rate = Fraction(settings.output_rate)
+        self._homeostasis_rate = Fraction(settings.homeostasis_rate)
 
     def rates(self, generation: int) -> list[Rates]:
         """Rates of generation 0 .. generations - 1, one for each layer."""
@@ -344,8 +350,10 @@ class TrainingSchedules:
         ]
 
     def _of_layer(self, mean: int) -> Rates:
-        bias = int((mean << BIAS_FRACTION_BITS) * 128 * self._bias_rate) >> BIAS_EXP
-        return Rates(mean << self._fraction_bits, bias, self._decay)
+        of_bias = (mean << BIAS_FRACTION_BITS) * 128
+        bias = int(of_bias * self._bias_rate) >> BIAS_EXP
+        to_target = int(of_bias * self._homeostasis_rate) >> BIAS_EXP
+        return Rates(mean << self._fraction_bits, bias, self._decay, to_target)
 
     def noise(self, first: NoiseSpec, generation: int) -> NoiseSpec:
         """The scheduled noise of a generation; no scale above 0 is rounded to 0."""

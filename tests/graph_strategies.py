@@ -50,7 +50,7 @@ def kinds(draw, shape):
 
 @st.composite
 def graphs(draw, layers=3, readouts=True, delays=True):
-    """A chain of layers of any kinds, some recurrent, some skipped to.
+    """A chain of layers of any kinds, some recurrent, some skipped to, some fed twice by their source.
 
     readouts  whether layers have readouts of their own: some of them, "all" of them, or none
     """
@@ -66,6 +66,8 @@ def graphs(draw, layers=3, readouts=True, delays=True):
         name = f"p{index}"
         parts.append(draw(_populations(name, out)))
         wires.append(Connection(source, name, kind=kind, delay=draw(late)))
+        if draw(st.integers(0, 3)) == 0:
+            wires.append(Connection(source, name, kind=kind, delay=draw(late), label="again"))
         if draw(st.integers(0, 3)) == 0 and size_of(out) <= 40:
             wires.append(Connection(name, name, delay=draw(late)))
         if index and draw(st.integers(0, 3)) == 0:

@@ -27,6 +27,8 @@ class LayerCredit(ErrorCredit):
             "readouts",
             "noise_share",
             "window_share",
+            "target_rate",
+            "homeostasis_rate",
         }
     )
 
@@ -41,6 +43,11 @@ class LayerCredit(ErrorCredit):
             raise ValueError(
                 f"feedback {settings.feedback!r} with noise {settings.noise!r}: members of a layer carry "
                 f"one bit a neuron and step; use --noise rademacher"
+            )
+        if settings.homeostasis_rate != 1 and not settings.target_rate:
+            raise ValueError(
+                f"homeostasis_rate {settings.homeostasis_rate!r} with target_rate 0: there is no rate to "
+                f"move biases towards; give a --target-rate, such as 0.05"
             )
 
 

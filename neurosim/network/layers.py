@@ -1,6 +1,6 @@
 """Layers as text and as objects, and the network that they describe.
 
-    conv 12 5x5 stride 2 pad 2, pool 2, conv 24 3x3, dense 128, dense 64 adaptive, recurrent 128
+    conv 12 5x5 stride 2 pad 2, pool 2, conv 24 3x3, dense 128, dense 64 adaptive, recurrent 128 delays 0 3 6
 
 A text is layers divided by commas; a layer is its kind, its numbers and its options. `of_text` reads
 it, `network_of_layers` makes the network with a dense output layer at its end.
@@ -26,14 +26,23 @@ READOUT = "readout"
 
 @dataclass(frozen=True)
 class LayerSpec:
-    """One layer: its connection, its neurons where the kind leaves the number open, its neuron model."""
+    """One layer: its connection, its neurons where the kind leaves the number open, its neuron model.
+
+    delays  steps; of several, the layer has a connection for each, with weights of its own
+    """
 
     kind: ConnectionKind
     neurons: int | None = None
     model: type[NeuronModel] = Lif
     recurrent: bool = False
-    delay: int = 0
+    delays: tuple[int, ...] = (0,)
     text: str = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        if not 0 < len(self.delays) == len(set(self.delays)):
+            raise NetworkError(
+                f"delays are {', '.join(map(str, self.delays)) or 'none'}; give one or more, none twice"
+            )
 
 
 class LayerRegisters(NamedTuple):
@@ -55,15 +64,20 @@ def forms() -> str:
     chosen = " ".join(f"[{keyword}]" for keyword in keywords())
     return (
         f"conv CHANNELS KxK [stride N] [pad N] {chosen} [recurrent], pool N [stride N], "
-        f"dense N {chosen} [recurrent], recurrent N {chosen}; each may end with delay N"
+        f"dense N {chosen} [recurrent], recurrent N {chosen}; each may end with delay N, or with "
+        f"delays N N ..."
     )
 
 
 def dense(
-    neurons: int, *, model: type[NeuronModel] = Lif, recurrent: bool = False, delay: int = 0
+    neurons: int,
+    *,
+    model: type[NeuronModel] = Lif,
+    recurrent: bool = False,
+    delay: int | Sequence[int] = 0,
 ) -> LayerSpec:
-    """A dense layer."""
-    return LayerSpec(Dense(), neurons, model, recurrent, delay, f"dense {neurons}")
+    """A dense layer; of several delays, 0..62 steps, it has weights for each."""
+    return LayerSpec(Dense(), neurons, model, recurrent, _each(delay), f"dense {neurons}")
 
 
 def conv(
@@ -74,16 +88,20 @@ def conv(
     padding: int = 0,
     model: type[NeuronModel] = Lif,
     recurrent: bool = False,
-    delay: int = 0,
+    delay: int | Sequence[int] = 0,
 ) -> LayerSpec:
-    """A convolution."""
+    """A convolution; of several delays, 0..62 steps, it has weights for each."""
     kind = Conv2d(channels, kernel, stride, padding)
-    return LayerSpec(kind, None, model, recurrent, delay, f"conv {channels}")
+    return LayerSpec(kind, None, model, recurrent, _each(delay), f"conv {channels}")
 
 
-def pool(size: int, *, stride: int | None = None, delay: int = 0) -> LayerSpec:
-    """Sum pooling."""
-    return LayerSpec(SumPool2d(size, stride), None, delay=delay, text=f"pool {size}")
+def pool(size: int, *, stride: int | None = None, delay: int | Sequence[int] = 0) -> LayerSpec:
+    """Sum pooling; of several delays, 0..62 steps, it sums spikes of each."""
+    return LayerSpec(SumPool2d(size, stride), delays=_each(delay), text=f"pool {size}")
+
+
+def _each(delay: int | Sequence[int]) -> tuple[int, ...]:
+    return (delay,) if isinstance(delay, int) else tuple(delay)
 
 
 def of_text(text: str) -> tuple[LayerSpec, ...]:
@@ -118,6 +136,7 @@ class _Words:
 
     def __init__(self, number: int, text: str, words: list[str]) -> None:
         self.number, self.text, self.words = number, text, words
+        self.delays: tuple[int, ...] = ()
 
     def fail(self, wanted: str) -> NetworkError:
         return NetworkError(f"layer {self.number}, {self.text!r}: {wanted}; allowed are {forms()}")
@@ -148,7 +167,10 @@ class _Words:
         return int(found[1]), int(found[2] or found[1])
 
     def options(self, numbers: dict[str, int], flags: Sequence[str]) -> dict[str, int]:
-        """The words that are left, as options with a number and flags; `numbers` are the defaults."""
+        """The words that are left, as options with a number and flags; `numbers` are the defaults.
+
+        Delays are kept apart, since a layer may have several.
+        """
         values = dict(numbers) | dict.fromkeys(flags, 0)
         while self.words:
             word = self.words.pop(0)
@@ -156,8 +178,13 @@ class _Words:
                 values[word] = self.integer(word)
             elif word in flags:
                 values[word] = 1
+            elif word in ("delay", "delays") and not self.delays:
+                self.delays = (self.integer("the delay"),)
+                while word == "delays" and self.words and self.words[0].isdecimal():
+                    self.delays += (self.integer("the delay"),)
             else:
-                raise self.fail(f"{word!r} is not one of {[*numbers, *flags]}")
+                raise self.fail(f"{word!r} is not one of {[*numbers, *flags, 'delay', 'delays']}")
+        self.delays = self.delays or (0,)
         return values
 
     def end(self) -> None:
@@ -167,36 +194,38 @@ class _Words:
 
 def _conv(words: _Words) -> LayerSpec:
     channels, kernel = words.integer("the number of maps"), words.extent("the kernel")
-    found = words.options({"stride": 1, "pad": 0, "delay": 0}, (*keywords(), "recurrent"))
+    found = words.options({"stride": 1, "pad": 0}, (*keywords(), "recurrent"))
     kind = Conv2d(channels, kernel, found["stride"], found["pad"])
     return LayerSpec(kind, None, *_options(words, found), words.text)
 
 
 def _pool(words: _Words) -> LayerSpec:
     size = words.extent("the window")
-    found = words.options({"stride": 0, "delay": 0}, ())
+    found = words.options({"stride": 0}, ())
     kind = SumPool2d(size, found["stride"] or None)
-    return LayerSpec(kind, delay=found["delay"], text=words.text)
+    return LayerSpec(kind, delays=words.delays, text=words.text)
 
 
 def _dense(words: _Words) -> LayerSpec:
     neurons = words.neurons()
-    found = words.options({"delay": 0}, (*keywords(), "recurrent"))
+    found = words.options({}, (*keywords(), "recurrent"))
     return LayerSpec(Dense(), neurons, *_options(words, found), words.text)
 
 
 def _recurrent(words: _Words) -> LayerSpec:
     neurons = words.neurons()
-    found = words.options({"delay": 0}, (*keywords(),)) | {"recurrent": 1}
+    found = words.options({}, (*keywords(),)) | {"recurrent": 1}
     return LayerSpec(Dense(), neurons, *_options(words, found), words.text)
 
 
-def _options(words: _Words, found: dict[str, int]) -> tuple[type[NeuronModel], bool, int]:
+def _options(
+    words: _Words, found: dict[str, int]
+) -> tuple[type[NeuronModel], bool, tuple[int, ...]]:
     chosen = [keyword for keyword in keywords() if found[keyword]]
     if len(chosen) > 1:
         raise words.fail(f"{' and '.join(chosen)} are two neuron models")
     model = keywords()[chosen[0]] if chosen else Lif
-    return model, bool(found["recurrent"]), found["delay"]
+    return model, bool(found["recurrent"]), words.delays
 
 
 def hidden_names(layers: Sequence[LayerSpec]) -> list[str]:
@@ -228,7 +257,16 @@ def network_of_layers(
         try:
             shape = layer.kind.out_shape(shape) or (layer.neurons or 0,)
             populations.append(_population(name, shape, layer, one))
-            connections.append(Connection(source, name, kind=layer.kind, delay=layer.delay))
+            connections += [
+                Connection(
+                    source,
+                    name,
+                    kind=layer.kind,
+                    delay=delay,
+                    label=f"delay {delay}" if len(layer.delays) > 1 else "",
+                )
+                for delay in layer.delays
+            ]
         except NetworkError as error:
             raise NetworkError(f"layer {number}, {layer.text!r}: {error}") from error
         if layer.recurrent:

@@ -45,7 +45,7 @@ from neurosim.population.layer_credit import (
 from neurosim.population.layout import NoiseSpec
 from neurosim.population.operators.operator import TERM_MAX
 from neurosim.population.state import SynapticState, check_start, padded, weights
-from neurosim.population.update import Rates, Step, move_biases, move_matrix
+from neurosim.population.update import Rates, Step, move_biases, move_matrix, move_to_rate
 from neurosim.threads import in_pieces, piece_of
 
 READOUT_FAN_IN = 128
@@ -90,6 +90,7 @@ class GraphEvaluator:
         fraction_bits: int = 8,
         momentum_bits: int = 3,
         sum_of_readouts: bool = False,
+        target_rate: int = 0,
         workspace_bytes: int = WORKSPACE_BYTES,
     ) -> None:
         check_graph(network)
@@ -102,6 +103,8 @@ class GraphEvaluator:
         self.fraction_bits, self.momentum_bits = fraction_bits, momentum_bits
         self.feedback = feedback
         self.sum_of_readouts = sum_of_readouts
+        self.target_rate = target_rate
+        """Spikes of hidden neurons per step, `TARGET_BITS` fraction bits, that biases keep; 0: any."""
         self.workspace_bytes = workspace_bytes
         self._plans: dict[int, Plan] = {}
         self._kept: dict[tuple[int, int, int], Spaces] = {}
@@ -258,6 +261,7 @@ class GraphEvaluator:
             self.feedback,
             self.seed,
             number,
+            self.target_rate > 0,
         )
 
     def apply_update(
@@ -284,7 +288,32 @@ class GraphEvaluator:
             largest = samples * self._largest(plan, population.name, uses)
             rows = coefficients.biases[number][None, :]
             biases.append(narrowed(rows, largest, population.shape[0])[0])
-        return self._move(matrices, biases, generation, rates)
+        edges = self._move(matrices, biases, generation, rates)
+        if self.target_rate:
+            self._to_target(coefficients.spikes, samples * batch.steps, rates)
+        return edges
+
+    def _to_target(
+        self, spikes: list[NDArray[np.int64]], cells: int, rates: Sequence[Rates]
+    ) -> None:
+        """Move the biases of hidden layers that learn by the spikes of so many samples times steps."""
+        of_target = self._first_parameters()
+        for number, population in enumerate(self.network.populations):
+            if population.name in of_target and population.name not in self.network.readouts:
+                move_to_rate(
+                    population,
+                    self.state,
+                    number,
+                    spikes[number],
+                    cells * (population.neurons // population.shape[0]),
+                    self.target_rate,
+                    rates[of_target[population.name]].to_target,
+                )
+
+    def _first_parameters(self) -> dict[str, int]:
+        """Number of the first parameter that leads to each population, by its name."""
+        numbered = list(enumerate(self.network.parameters))
+        return {connection.target: number for number, (connection, _) in reversed(numbered)}
 
     def _move(
         self,
@@ -298,12 +327,11 @@ class GraphEvaluator:
             Step(rate, generation, self.seed, self.fraction_bits, self.momentum_bits)
             for rate in rates
         ]
-        parameters = list(enumerate(self.network.parameters))
         edges = sum(
             move_matrix(connection, self.state, number, matrices[number], steps[number])
-            for number, (connection, _) in parameters
+            for number, (connection, _) in enumerate(self.network.parameters)
         )
-        first = {connection.target: number for number, (connection, _) in reversed(parameters)}
+        first = self._first_parameters()
         for number, population in enumerate(self.network.populations):
             if population.name in first:
                 step = steps[first[population.name]]

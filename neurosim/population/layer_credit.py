@@ -89,21 +89,31 @@ class Part(NamedTuple):
 
 
 class LayerSums(NamedTuple):
-    """Update sums of a generation: int64 (row, column) per parameter, int64 (channel,) per population."""
+    """Sums of a generation.
+
+    matrices  update sums int64 (row, column) per parameter
+    biases    update sums int64 (channel,) per population
+    spikes    int64 (channel,) per population, of the unperturbed pass; 0 where they are not counted
+    """
 
     matrices: list[NDArray[np.int64]]
     biases: list[NDArray[np.int64]]
+    spikes: list[NDArray[np.int64]]
 
     def flat(self) -> NDArray[np.int64]:
         """All of them in a row, to be sent, or added to those of other pairs."""
-        return np.concatenate([array.reshape(-1) for array in (*self.matrices, *self.biases)])
+        return np.concatenate(
+            [array.reshape(-1) for array in (*self.matrices, *self.biases, *self.spikes)]
+        )
 
     @staticmethod
     def of(network: Network, flat: NDArray[np.int64]) -> "LayerSums":
         """The inverse of `flat`, for the parameters and populations of a network."""
+        channels = [(population.shape[0],) for population in network.populations]
         shapes: list[tuple[int, ...]] = [
             *((matrix.rows, matrix.columns) for _, matrix in network.parameters),
-            *((population.shape[0],) for population in network.populations),
+            *channels,
+            *channels,
         ]
         ends = np.cumsum([prod(shape) for shape in shapes])
         if len(flat) != ends[-1]:
@@ -112,12 +122,15 @@ class LayerSums(NamedTuple):
             part.reshape(shape)
             for part, shape in zip(np.split(flat, ends[:-1]), shapes, strict=True)
         ]
-        count = len(network.parameters)
-        return LayerSums(parts[:count], parts[count:])
+        first, second = len(network.parameters), len(network.parameters) + len(channels)
+        return LayerSums(parts[:first], parts[first:second], parts[second:])
 
 
 class Generation(NamedTuple):
-    """Constants of a generation: layers with their weights, terms of their errors, noise, readouts."""
+    """Constants of a generation: layers with their weights, terms of their errors, noise, readouts.
+
+    counted  whether spikes of hidden layers are counted
+    """
 
     loaded: dict[str, Loaded]
     parts: dict[str, list[Part]]
@@ -126,6 +139,7 @@ class Generation(NamedTuple):
     feedback: FeedbackSpec
     seed: np.uint64
     number: int
+    counted: bool = False
 
 
 def parts_of(
@@ -213,7 +227,7 @@ def learning(plan: Plan, generation: Generation) -> Options:
             saturated,
             window=generation.spec.window_of(layer.number) if hidden else 0,
             traced=hidden,
-            read=not hidden,
+            read=not hidden or generation.counted,
             goes_on=bool(layer.recurrent),
         )
 
@@ -338,6 +352,7 @@ class ThreadSums:
                 )
         self.matrices: dict[str, Sums] = {o.connection.name: o.new_sums() for o in plan.operators}
         self.biases = {layer.name: np.zeros(layer.channels, np.int64) for layer in plan.layers}
+        self.spikes = {layer.name: np.zeros(layer.channels, np.int64) for layer in plan.layers}
 
 
 def total_sums(plan: Plan, threads: list[ThreadSums]) -> LayerSums:
@@ -347,11 +362,10 @@ def total_sums(plan: Plan, threads: list[ThreadSums]) -> LayerSums:
         name = operator.connection.name
         wide = sum(one.matrices[name].wide + one.matrices[name].narrow for one in threads)
         matrices.append(operator.matrix_of(np.asarray(wide, np.int64)))
-    biases = [
-        np.asarray(sum(one.biases[p.name] for one in threads), np.int64)
-        for p in plan.network.populations
-    ]
-    return LayerSums(matrices, biases)
+    names = [population.name for population in plan.network.populations]
+    biases = [np.asarray(sum(one.biases[name] for one in threads), np.int64) for name in names]
+    spikes = [np.asarray(sum(one.spikes[name] for one in threads), np.int64) for name in names]
+    return LayerSums(matrices, biases, spikes)
 
 
 def credit_block(
@@ -362,12 +376,15 @@ def credit_block(
     pairs: int,
     sums: ThreadSums,
 ) -> None:
-    """Errors, members and update sums of a block, after its unperturbed pass."""
+    """Errors, members and sums of a block, after its unperturbed pass."""
     plan = work.plan
     read_out(work, generation.readouts, count)
     for layer in reversed(plan.layers):
         if layer.name in plan.readouts:
             learn_readout(work, layer, count, sums)
         else:
+            if generation.counted:
+                counts = work.areas[layer.name].counts[:count, : layer.neurons]
+                sums.spikes[layer.name] += counts.reshape(-1, layer.channels).sum(axis=0)
             send_back(work, generation, layer, count)
             learn_layer(work, generation, layer, count, first_pair, pairs, sums)

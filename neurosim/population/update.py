@@ -16,6 +16,7 @@ from neurosim.kernels.executors import fused_chain as members
 from neurosim.kernels.generator import lane_words
 from neurosim.kernels.noise import weight_noise
 from neurosim.kernels.rules import delta, event_aligned, weight_update
+from neurosim.kernels.rules.weight_update import RATE_BITS
 from neurosim.kernels.simd import TWIN, WIDTH, WORDS, empty, zeros
 from neurosim.network import Connection, Network, Population
 from neurosim.population.layout import NoiseSpec, source_words
@@ -26,6 +27,8 @@ SUM_WORDS, SUM_LANES = 20, 256
 """Sums are made for at most 1280 sources and 256 neurons at a time: their noise, and the sums that it
 looks up, then stay in the nearest cache, and the sums in the next. Pieces share no source: two threads that
 wrote to the two ends of the same rows would wait for each other's lines."""
+TARGET_BITS = 16
+"""Fraction bits of a target rate, in spikes per step."""
 MOVED = 1 << 15
 """Synapses that one thread moves about as soon as another wakes: 50 microseconds."""
 
@@ -39,11 +42,13 @@ class Rates(NamedTuple):
     step   mean step of a synapse, in units of its state
     bias   mean step of a bias, in units of its state
     decay  fraction of its state that a synapse or bias loses (weight decay)
+    to_target  largest step of a bias towards the target rate, in units of its state
     """
 
     step: int
     bias: int
     decay: int
+    to_target: int = 0
 
 
 class Step(NamedTuple):
@@ -421,6 +426,33 @@ def move_biases(
         np.zeros(-(-neurons // 8) * 2, np.uint64),
         biases,
     )
+
+
+def move_to_rate(
+    population: Population,
+    state: SynapticState,
+    number: int,
+    spikes: NDArray[np.int64],
+    cells: int,
+    target: int,
+    largest: int,
+) -> None:
+    """Homeostasis: move the biases of population `number` so that it spikes at the target rate.
+
+        deviation = 256 * clip(wanted - spikes, -wanted, wanted) // wanted     -256..256
+        bias     += (deviation * step) >> 8                                     stops at the register's edge
+
+    spikes   int64 (bias,), of the unperturbed pass of a generation
+    cells    steps times samples times neurons that a bias had
+    target   spikes per cell, 16 fraction bits, above 0
+    largest  the step of a silent neuron, RATE_BITS fraction bits
+    """
+    wanted = target * cells
+    short = np.clip(wanted - (spikes << TARGET_BITS), -wanted, wanted)
+    deviation = (short << 8) // wanted
+    biases = state.biases[number]
+    low, high = bias_range(population)
+    biases[:] = np.clip(biases + ((deviation * (largest >> RATE_BITS)) >> 8), low, high)
 
 
 def _per_unit(step: int, total: int, count: int) -> int:

@@ -13,7 +13,9 @@ from neurosim.population.state import state_of
 
 
 @pytest.mark.parametrize("shape", [(24,), (2, 3, 4)])
-@pytest.mark.parametrize("layers", ["dense 8", "dense 8, dense 5", "conv 3 2x2, dense 6"])
+@pytest.mark.parametrize(
+    "layers", ["dense 8", "dense 8, dense 5", "conv 3 2x2, dense 6", "dense 8 delays 0 2"]
+)
 def test_scores_are_the_emulators_for_rows_and_for_maps(shape, layers):
     if "conv" in layers and len(shape) == 1:
         return

@@ -10,6 +10,7 @@ from learning.record import Checkpoint, weights_sha256
 from learning.settings import Settings
 from learning.training import Training, start
 from neurosim.data import datasets
+from neurosim.network.layers import conv, dense, of_text, pool
 
 SMALL = ["--data", "digits", "--generations", "4", "--groups", "8", "--evaluate-every", "2"]
 DEEP = [*SMALL, "--pairs", "16"]
@@ -24,6 +25,7 @@ def weights_of(run):
     [
         ["--layers", "conv 4 5x5 stride 3 pad 2, pool 2, dense 16"],
         ["--layers", "dense 12 adaptive, recurrent 8 delay 1", "--feedback", "gain-local"],
+        ["--layers", "conv 3 9x9 stride 5 delays 2 0, dense 8 delays 0 1"],
         ["--hidden", "16", "12"],
         ["--layers", "conv 3 9x9 stride 5", "--feedback", "direct", "--threads", "1"],
     ],
@@ -33,7 +35,18 @@ def test_any_layers_train_and_are_evaluated(tmp_path, layers):
     assert here("train", *DEEP, *layers, "--run", run).returncode == 0
     metrics = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert all(rate >= 0 for rate in metrics[-1]["layer_rates"].values())
-    assert here("evaluate", run, "--json").returncode == 0
+    seen = here("evaluate", run, "--json")
+    assert seen.returncode == 0
+    tested = json.loads((run / "summary.json").read_text())["test_accuracy"]
+    assert json.loads(seen.stdout)["accuracy"] == tested
+
+
+def test_layers_in_python_are_those_of_the_text():
+    assert of_text("dense 5 delays 0 3, conv 2 3 delay 1, pool 2 delays 4 1") == (
+        dense(5, delay=(0, 3)),
+        conv(2, 3, delay=1),
+        pool(2, delay=[4, 1]),
+    )
 
 
 @pytest.mark.parametrize(
@@ -41,7 +54,10 @@ def test_any_layers_train_and_are_evaluated(tmp_path, layers):
     [
         ("conv 3 9x9 stride 5, dense 8", []),
         ("conv 3 9x9 stride 5, pool 2, dense 8", ["--output-rule", "delta", "--noise", "graded"]),
-        ("recurrent 9", ["--estimator", "one-sided", "--sigma-bias", "4", "--rank", "2"]),
+        (
+            "recurrent 9 delays 0 2",
+            ["--estimator", "one-sided", "--sigma-bias", "4", "--rank", "2"],
+        ),
         ("dense 9 adaptive", ["--method", "full-rank", "--output-rule", "frozen"]),
         ("dense 12, dense 8", ["--output-rule", "delta"]),
         ("conv 3 9x9 stride 5, dense 8", ["--method", "event-aligned", "--batch", "1"]),
@@ -72,12 +88,17 @@ def test_evolution_strategies_train_any_layers(tmp_path, layers, flags):
         ),
         (["--layers", "conv 4 30x30, pool 9"], 1, "layer 2, 'pool 9'"),
         (["--layers", "dense 8 delay 63"], 1, "layer 1, 'dense 8 delay 63'"),
+        (["--layers", "recurrent 8 delays 0 3 3"], 2, "delays are 0, 3, 3; give one or more, none"),
+        (["--layers", "dense 8 delays"], 2, "the delay is 'nothing'"),
+        (["--layers", "dense 8 delay 1 delays 2"], 2, "'delays' is not one of"),
         (["--layers", "dense 100000"], 2, "allowed are 1..8192"),
         (
             ["--layers", "dense 8", "--credit", "fitness", "--feedback", "gate"],
             2,
             "leave the feedback out",
         ),
+        (["--layers", "dense 16", "--homeostasis-rate", "2"], 2, "give a --target-rate"),
+        (["--recipe", "fast", "--target-rate", "0.1"], 2, "use layer-credit"),
         (["--layers", "dense 16", "--noise", "graded"], 2, "use --noise rademacher"),
         (["--layers", "dense 16", "--estimator", "one-sided"], 2, "use --estimator antithetic"),
     ],
@@ -90,7 +111,10 @@ def test_layers_that_cannot_be_are_refused_by_name(tmp_path, flags, status, mess
 @pytest.mark.parametrize(
     "given",
     [
-        RECIPES["deep"][1].model_dump(exclude={"layers", "groups", "pairs", "generations"}),
+        {
+            **RECIPES["deep"][1].model_dump(exclude={"layers", "groups", "pairs", "generations"}),
+            "target_rate": 0.1,
+        },
         {"output_rule": "delta", "estimator": "one-sided", "noise": "graded", "batch": 2},
         {"method": "event-aligned", "batch": 1, "noise_window": 300},
     ],
@@ -99,7 +123,7 @@ def test_a_run_that_is_stopped_and_resumed_ends_with_the_same_bits(given):
     data = datasets.load("digits")
     settings = Settings(
         **given,
-        layers="conv 3 7x7 stride 4, recurrent 8 adaptive",
+        layers="conv 3 7x7 stride 4, recurrent 8 adaptive delays 0 3",
         groups=8,
         pairs=16,
         generations=4,

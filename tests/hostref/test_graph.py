@@ -114,6 +114,7 @@ LAYERS = (
     "conv 2 2, pool 2, dense 5 adaptive delay 1",
     "recurrent 6, recurrent 5 adaptive",
     "pool 2, conv 4 2 stride 2 adaptive",
+    "recurrent 6 delays 0 2, dense 5 delays 3 1",
 )
 
 

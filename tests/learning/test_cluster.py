@@ -43,6 +43,7 @@ LAYERED = {
     "feedback": "gate-local",
     "layers": "conv 3 5x5 stride 4, recurrent 9",
     "bias_rate": 0.5,
+    "target_rate": 0.1,
 }
 MEMBERS = {
     "hidden": (128,),

@@ -51,6 +51,8 @@ LIMITS = {
     "local_pool": (1, 1024),
     "noise_share": (1 / 1024, 16),
     "window_share": (0, 64),
+    "target_rate": (0, 1),
+    "homeostasis_rate": (1 / 1024, 127),
 }
 BY_ERROR = {
     "method": "event-aligned", "batch": 1, "credit": "error", "output_rule": "delta",
@@ -91,8 +93,10 @@ def test_values_at_their_limits_are_taken(name, value):
             if name in ("noise_period", "noise_window")
             else {}
         )
-        if name in ("local_share", "local_pool", "noise_share", "window_share"):
+        if name in ("local_share", "local_pool", "noise_share", "window_share", "target_rate"):
             aligned = {**BY_ERROR, "feedback": "gate-local"}
+        if name == "homeostasis_rate":
+            aligned = {**BY_ERROR, "feedback": "gate-local", "target_rate": 0.1}
         Settings(**{"schedule": "linear", **aligned, name: value, **even})
 
 

@@ -19,6 +19,7 @@ from neurosim.app.experiments.trainings import (
     SHOWN_IN_RECORDINGS,
     Part,
     Result,
+    described,
     in_float,
     on_chip,
 )
@@ -269,7 +270,7 @@ def _read(method: str, part: Part, trained: "Settings", real: Dataset, store: St
         "trained": part.recipe,
         "data": real.key,
         "measure": MEASURE,
-        "settings": settings.model_dump(mode="json"),
+        "settings": described(settings),
     }
 
     def make() -> Result:

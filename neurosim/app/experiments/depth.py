@@ -151,6 +151,16 @@ TASKS = (
         None,
         95.0,
     ),
+    Task(
+        "spoken digits, recurrent, delays",
+        "spoken_digits",
+        SPOKEN,
+        "recurrent 256 delays 0 3 6",
+        "recurrent",
+        {},
+        SPOKEN_BPTT,
+        2.0,
+    ),
 )
 
 
