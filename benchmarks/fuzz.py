@@ -3,8 +3,8 @@
     python benchmarks/fuzz.py --inputs 1000 --seed 7            every reader
     python benchmarks/fuzz.py --reader nir-graph --inputs 50 --first 120 --seed 7
 
-An input is a seed: the same number gives the same damage. Each reader runs in a process of its own with a
-limit of memory, a share of inputs at a time, so that a crash is counted and the campaign goes on.
+An input is a seed: the same number gives the same damage. Each reader runs in a process of its own, forked
+from this one, a share of inputs at a time, so that a crash is counted and the campaign goes on.
 
     refused      the error of the reader, in words
     same         what was read is what the undamaged file says
@@ -19,18 +19,22 @@ import os
 import random
 import resource
 import signal
-import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
 for _folder in (ROOT, ROOT / "tests", Path(__file__).parent):
     sys.path.insert(0, str(_folder))
+os.environ["NUMBA_NUM_THREADS"] = "1"  # no other threads: processes are forked
+
+import fuzz_readers  # noqa: E402
 
 SLOW_SECONDS = 10.0
 BUSY_FACTOR = 6
@@ -93,8 +97,6 @@ def peak_bytes() -> int:
 
 def work(reader: str, seed: int, first: int, count: int, progress: Path) -> dict[str, Any]:
     """Outcomes of inputs first .. first + count - 1; `progress` names the one under way."""
-    import fuzz_readers
-
     signal.signal(signal.SIGALRM, _alarm)
     with tempfile.TemporaryDirectory(prefix="neurosim-fuzz-") as folder:
         attempt = fuzz_readers.READERS[reader](Path(folder))
@@ -118,32 +120,51 @@ def work(reader: str, seed: int, first: int, count: int, progress: Path) -> dict
     return {"counts": counts, "failures": failures, "longest": longest, "grown": grown}
 
 
+def forked(work: Callable[[], Any], folder: Path) -> tuple[int, Any, str]:
+    """The status of a process that does it, what it returns, and the last line that it said on stderr."""
+    result, said = folder / "result.json", folder / "stderr"
+    sys.stdout.flush()
+    child = os.fork()
+    if not child:
+        status = 1
+        try:
+            os.dup2(os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
+            result.write_text(json.dumps(work()))
+            status = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stderr.flush()
+            os._exit(status)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    found = json.loads(result.read_text()) if status == 0 else None
+    return status, found, "".join(said.read_text(errors="replace").strip().splitlines()[-1:])
+
+
 def campaign(reader: str, seed: int, first: int, count: int) -> dict[str, Any]:
     """Outcomes of `count` inputs in processes of their own; crashes are outcomes too."""
     counts: Counter[str] = Counter()
     failures: list[list[Any]] = []
     longest, grown, end = 0.0, 0, first + count
     with tempfile.TemporaryDirectory(prefix="neurosim-fuzz-") as folder:
-        progress = Path(folder) / "progress"
+        place = Path(folder)
+        progress = place / "progress"
         while first < end:
             share = min(SHARE, end - first)
             progress.write_text(str(first))
-            done = subprocess.run(
-                [sys.executable, __file__, "--worker", reader, "--seed", str(seed), "--first",
-                 str(first), "--inputs", str(share), "--progress", str(progress)],
-                capture_output=True, text=True, env={**os.environ, "NUMBA_NUM_THREADS": "1"},
-            )  # fmt: skip
-            if done.returncode == 0:
-                outcome = json.loads(done.stdout.splitlines()[-1])
+            status, outcome, said = forked(
+                partial(work, reader, seed, first, share, progress), place
+            )
+            if status == 0:
                 counts.update(outcome["counts"])
                 failures += outcome["failures"]
                 longest, grown = max(longest, outcome["longest"]), max(grown, outcome["grown"])
                 first += share
                 continue
             stopped = int(progress.read_text())
-            what = f"CRASH, status {done.returncode}"
+            what = f"CRASH, status {status}"
             counts[what] += 1
-            failures.append([stopped, f"{what}: {done.stderr.strip().splitlines()[-1:]}"])
+            failures.append([stopped, f"{what}: {said}"])
             counts["not counted"] += stopped - first
             first = stopped + 1
     return {"counts": dict(counts), "failures": failures, "longest": longest, "grown": grown}
@@ -156,19 +177,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--first", type=int, default=0, help="number of the first input")
     parser.add_argument("--reader", action="append", help="one reader; again for more")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of lines")
-    parser.add_argument("--worker", help=argparse.SUPPRESS)
-    parser.add_argument("--progress", type=Path, help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
 def main() -> int:
     given = _arguments()
-    if given.worker:
-        outcome = work(given.worker, given.seed, given.first, given.inputs, given.progress)
-        print(json.dumps(outcome))
-        return 0
-    import fuzz_readers
-
     results = {}
     for reader in given.reader or fuzz_readers.READERS:
         outcome = results[reader] = campaign(reader, given.seed, given.first, given.inputs)

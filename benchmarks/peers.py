@@ -1,6 +1,6 @@
 """Benchmark beside other implementations on the same processor, in one run.
 
-    python benchmarks/peers.py [--rounds N] [--json]
+    python benchmarks/peers.py [--rounds N] [--pairs N] [--json]
 
 Evaluating a population of 2312-128-10, ten steps, rank 1, spikes in 6.7 % of the inputs: this evaluator,
 the same arithmetic as a plain Numba loop and in plain NumPy (their fitness is compared with the chip's),
@@ -32,9 +32,9 @@ from neurosim.population.batch import Batch
 
 HIDDEN, STEPS = 128, 10
 PAIRS, BATCH = 4096, 8
-LOOP_PAIRS, NUMPY_PAIRS = 256, 16
-"""Pairs of the slower ways: their time is in proportion."""
-FLOAT_PAIRS, FLOAT_BLOCKS = 256, (16, 64, 256)
+LOOP_SHARE, NUMPY_SHARE, FLOAT_SHARE = 16, 256, 16
+"""The slower ways have one of so many pairs: their time is in proportion."""
+FLOAT_BLOCKS = (16, 64, 256)
 """Which blocks of pairs are PyTorch's fastest depends on the machine: 16 on one, 256 on another."""
 DECAY, TOP = 400, (1 << 23) - 1
 
@@ -144,58 +144,58 @@ def fitness(chip, scores, labels):
     return found
 
 
-def ways() -> dict[str, tuple[Callable[[], object], int]]:
+def ways(pairs: int) -> dict[str, tuple[Callable[[], object], int]]:
     """Every way of evaluating, and its member-samples."""
+    of_loop, of_numpy, of_float = (
+        pairs // share for share in (LOOP_SHARE, NUMPY_SHARE, FLOAT_SHARE)
+    )
     samples = random_frames()
-    case = Case(WEIGHTS.model_copy(update={"pairs": PAIRS, "batch": BATCH}), samples)
+    case = Case(WEIGHTS.model_copy(update={"pairs": pairs, "batch": BATCH}), samples)
     chip, ask = case.chip, case.evolution.ask(0)
-    groups = np.repeat(ask.samples, PAIRS // len(ask.samples), axis=0)
+    groups = np.repeat(ask.samples, pairs // len(ask.samples), axis=0)
     weights = [part.astype(np.int64) for part in chip.weights().mantissas]
     scales = [int(scale) for scale in chip.spec.scale]
     thresholds = [int(p.vth_mant) << 6 for p in chip.network.populations]
     dense = unpack(samples).astype(np.uint8)
-    noise = factors(chip, LOOP_PAIRS)
+    noise = factors(chip, of_loop)
     (a0, b0), (a1, b1) = noise
 
     def this():
         return chip.evaluate(Batch(samples, ask.samples), ask.pairs, 0)
 
     def loop():
-        return plain_loop(*weights, a0, b0, a1, b1, *scales, *thresholds, dense, groups, LOOP_PAIRS)
+        return plain_loop(*weights, a0, b0, a1, b1, *scales, *thresholds, dense, groups, of_loop)
 
-    small = {
-        int(sample): dense[sample].astype(np.int32) for sample in np.unique(groups[:NUMPY_PAIRS])
-    }
+    small = {int(sample): dense[sample].astype(np.int32) for sample in np.unique(groups[:of_numpy])}
     places = np.array(sorted(small))
-    local = np.searchsorted(places, groups[:NUMPY_PAIRS])
+    local = np.searchsorted(places, groups[:of_numpy])
     shown = np.stack([small[int(sample)] for sample in places])
     narrow = [part.astype(np.int32) for part in weights]
 
     def plain():
-        return plain_numpy(narrow, noise, scales, thresholds, shown, local, NUMPY_PAIRS)
+        return plain_numpy(narrow, noise, scales, thresholds, shown, local, of_numpy)
 
     wanted = this().fitness
     labels = samples.labels[groups]
-    assert np.array_equal(fitness(chip, loop(), labels[:LOOP_PAIRS]), wanted[:LOOP_PAIRS])
-    assert np.array_equal(fitness(chip, plain(), labels[:NUMPY_PAIRS]), wanted[:NUMPY_PAIRS])
+    assert np.array_equal(fitness(chip, loop(), labels[:of_loop]), wanted[:of_loop])
+    assert np.array_equal(fitness(chip, plain(), labels[:of_numpy]), wanted[:of_numpy])
 
     torch.set_num_threads(numba.get_num_threads())
     return {
-        "this evaluator": (this, 2 * PAIRS * BATCH),
-        "a plain Numba loop": (loop, 2 * LOOP_PAIRS * BATCH),
-        "plain NumPy": (plain, 2 * NUMPY_PAIRS * BATCH),
+        "this evaluator": (this, 2 * pairs * BATCH),
+        "a plain Numba loop": (loop, 2 * of_loop * BATCH),
+        "plain NumPy": (plain, 2 * of_numpy * BATCH),
         **{
-            f"PyTorch, float, blocks of {block}": (in_float(block), 2 * FLOAT_PAIRS * 64)
+            f"PyTorch, float, blocks of {block}": (in_float(of_float, block), 2 * of_float * 64)
             for block in FLOAT_BLOCKS
+            if block <= of_float
         },
     }
 
 
-def in_float(block: int) -> Callable[[], object]:
-    """Float EGGROLL in PyTorch, so many pairs at a time."""
-    settings = EvolutionSettings(
-        rank=1, pairs=FLOAT_PAIRS, batch=64, block=block, readout="membrane"
-    )
+def in_float(pairs: int, block: int) -> Callable[[], object]:
+    """Float EGGROLL in PyTorch, `block` pairs at a time."""
+    settings = EvolutionSettings(rank=1, pairs=pairs, batch=64, block=block, readout="membrane")
     model = evolution.build(settings, INPUTS, CLASSES, "cpu")
     run = evolution.Evolution(settings, model, evolution.strategy_of(settings))
     x, y = run.batch(random_samples(BenchmarkSettings(batch=64), 64, torch.device("cpu")))
@@ -205,9 +205,10 @@ def in_float(block: int) -> Callable[[], object]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--pairs", type=int, default=PAIRS, help="a multiple of 256")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse_args()
-    timed = ways()
+    timed = ways(arguments.pairs)
     described, weights, spikes = one_chip.case()
     chip, batch = (
         Chip.from_weights(described, weights),

@@ -1,7 +1,7 @@
 """What the kernels make of small networks: everything they write, for each kind of noise and readout.
 
 Run as a script, it prints the outcome's hashes: with NUMBA_DISABLE_JIT=1 those of the kernels as
-plain Python, where lanes are NumPy arrays. `warm` makes the compiled kernels load what they print.
+plain Python, where lanes are NumPy arrays.
 """
 
 import hashlib
@@ -13,8 +13,13 @@ import numpy as np
 from neurosim.data.frames import pack
 from neurosim.kernels import generator
 from neurosim.network import Connection, Network, Population
+from neurosim.network.layers import LayerRegisters, network_of_layers, of_text
 from neurosim.population.batch import Batch
 from neurosim.population.evaluator import Evaluator, ReadoutSpec
+from neurosim.population.graph import WORKSPACE_BYTES
+from neurosim.population.graph_evaluator import GraphEvaluator
+from neurosim.population.graph_members import GraphMembers
+from neurosim.population.layer_credit import FeedbackSpec
 from neurosim.population.layout import NoiseSpec
 from neurosim.population.rules import Signal
 from neurosim.population.state import initial_state
@@ -72,6 +77,44 @@ def outcome(spec, readout, registers, delta=False, credit=False):
     yield from (forward.potentials, forward.counts, *forward.spikes, forward.saturated)
 
 
+def graph_outcome(members):
+    """All arrays that a generation of a graph of every kind of layer leaves, and of both neuron models."""
+    layers = of_text("conv 2 3x3, pool 2, recurrent 5, dense 4 adaptive")
+    registers = [LayerRegisters(threshold, 4095, 400, 4) for threshold in (20, 1, 20, 20, 131071)]
+    windows = () if members else (1, None, 1, None)
+    network = network_of_layers((1, 6, 6), layers, 3, registers, windows)
+    noisy = tuple(members or p.name not in network.readouts for p in network.populations)
+    numbers = np.random.default_rng(2)
+    frames = pack(numbers.random((4, 3, 36)) < 0.4, [0, 1, 2, 0])
+    scale = tuple(300 * one for one in noisy)
+    common = {
+        "seed": 1 << 63 | 5,
+        "readout_spec": MEMBRANE,
+        "workspace_bytes": WORKSPACE_BYTES,
+    }
+    state = initial_state(
+        network, [12] * len(network.parameters), seed=3, fraction_bits=8, momentum=True
+    )
+    if members:
+        spec = NoiseSpec(scale, tuple(90 * one for one in noisy), rank=2, graded=True)
+        chip = GraphMembers(network, state, noise=spec, **common)
+    else:
+        spec = NoiseSpec(scale, (0,) * len(scale), windows=tuple(6000 * one for one in noisy))
+        chip = GraphEvaluator(
+            network, state, noise=spec, feedback=FeedbackSpec("gain-local"), **common
+        )
+    batch = Batch(frames, np.arange(4)[:, None])
+    seen = chip.evaluate(batch, range(8), 1)
+    yield from (seen.fitness, seen.saturated)
+    f = np.array([127, -5, 0, 31, 9, -128, 3, 1], np.int8) if members else seen.credits
+    rates = [Rates(1 << 40, 1 << 40, 1 << 24)] * len(network.parameters)
+    chip.apply_update(f, range(8), 1, rates, batch)
+    for kept in chip.state:
+        yield from kept
+    forward = chip.forward(frames)
+    yield from (forward.potentials, forward.counts, *forward.spikes, forward.saturated)
+
+
 def words():
     """Known answers and a field, as `counter_rng` draws them."""
     out = np.zeros(7, np.uint64)
@@ -84,8 +127,8 @@ def digest(arrays):
     return [hashlib.sha256(part).hexdigest()[:12] for part in parts]
 
 
-def digests():
-    """A hash of every array of every case."""
+def chains():
+    """A hash of every array of every case on the fused kernel."""
     cases = {"words": digest(words())}
     for (name, (spec, readout, registers)), delta in itertools.product(
         SPECS.items(), (False, True)
@@ -97,6 +140,19 @@ def digests():
     spec, readout, registers = SPECS["gated"]
     cases["credit by error"] = digest(outcome(spec, readout, registers, credit=True))
     return cases
+
+
+def graphs():
+    """The same of the general executor, by each kind of signal."""
+    return {
+        f"graph, {signal}": digest(graph_outcome(members=signal == "fitness"))
+        for signal in ("error", "fitness")
+    }
+
+
+def digests():
+    """A hash of every array of every case."""
+    return chains() | graphs()
 
 
 if __name__ == "__main__":

@@ -19,13 +19,13 @@ def run(name, *arguments):
 
 def test_peers():
     pytest.importorskip("torch")
-    ways = json.loads(run("peers", "--rounds", 1, "--json"))["ways"]
+    ways = json.loads(run("peers", "--rounds", 1, "--pairs", 256, "--json"))["ways"]
     assert {"this evaluator", "a plain Numba loop", "plain NumPy"} < {way["way"] for way in ways}
     assert all(way["rate"] > 0 for way in ways)
 
 
 def test_growth(tmp_path):
-    run("growth", tmp_path / "growth.png", "--repeats", 1)
+    run("growth", tmp_path / "growth.png", "--rule", "fast", "--repeats", 1)
     assert (tmp_path / "growth.png").read_bytes()[:4] == b"\x89PNG"
 
 

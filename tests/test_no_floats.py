@@ -1,5 +1,8 @@
-"""No floating point between frames and weights, neither in arrays nor in machine code."""
+"""No floating point between frames and weights, neither in arrays nor in machine code; on any processor the
+same bits.
+"""
 
+import importlib
 import json
 import os
 import re
@@ -7,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import kernel_cases
 import numba
 import numpy as np
 import pytest
@@ -33,20 +37,29 @@ MODULES = sorted(
 )
 """Kernels from frames to weights."""
 SCRIPT = """
-import importlib, json, sys
+import importlib, json, os, sys
 sys.path[:0] = {path}
 import kernel_cases, test_no_floats
-kernel_cases.digests()
-found, signatures = [], 0
-for module in test_no_floats.MODULES:
-    names = importlib.import_module("neurosim.kernels." + module)
-    for name, value in vars(names).items():
-        if hasattr(value, "inspect_llvm"):
-            for signature, text in value.inspect_llvm().items():
-                signatures += 1
-                found += [[module, name, str(signature), line] for line in test_no_floats.floats(text)]
-print(json.dumps([signatures, found]))
+from neurosim.kernels import compilation
+planned = compilation.planned(kernel_cases.chains)
+for number in sorted(range(len(planned)), key=lambda number: -len(str(planned[number][1]))):
+    try:
+        os.close(os.open("kernel-" + str(number), os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        continue  # the other process compiles it
+    kernel, types = planned[number]
+    kernel.compile(types)
+if {last}:
+    kernel_cases.graphs()
+print(json.dumps(test_no_floats.inspected()))
 """
+"""Compile all kernels together with another process, and look at their code."""
+PROCESSORS = {
+    "this": {},
+    "generic": {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""},
+}
+"""A plain processor has no AVX, no look-up and no list instructions: each has a slower way
+(kernels/simd.py)."""
 
 
 def floats(text):
@@ -54,19 +67,56 @@ def floats(text):
     return [line.strip() for line in text.splitlines() if FLOAT.search(line)]
 
 
-def test_machine_code_holds_no_floating_point(tmp_path):
+def inspected():
+    """Modules whose code was made in this process, and the lines of it that know of floating point."""
+    seen, found = [], []
+    for module in MODULES:
+        for name, value in vars(importlib.import_module(f"neurosim.kernels.{module}")).items():
+            if hasattr(value, "inspect_llvm"):
+                for signature, text in value.inspect_llvm().items():
+                    seen.append(module)
+                    found += [[module, name, str(signature), line] for line in floats(text)]
+    return seen, found
+
+
+@pytest.fixture(scope="module", params=list(PROCESSORS))
+def compiled(request, tmp_path_factory):
+    """What `inspected` says of kernels compiled anew for a processor, and the environment to use them."""
+    folder, here = tmp_path_factory.mktemp("compiled"), Path(__file__).parent
+    environment = {**os.environ, "NEUROSIM_CACHE": str(folder), **PROCESSORS[request.param]}
+    path = [str(here.parent), str(here)]
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", SCRIPT.format(path=path, last=last)],
+            cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        for last in (False, True)
+    ]  # fmt: skip
+    seen, found = [], []
+    for process in processes:
+        out, err = process.communicate()
+        assert process.returncode == 0, err
+        some, more = json.loads(out)
+        seen, found = seen + some, found + more
+    return seen, found, environment
+
+
+def test_machine_code_holds_no_floating_point(compiled):
     """Compiled anew, since a kernel from the cache no longer knows its code."""
-    here = Path(__file__).parent
+    seen, found, _ = compiled
+    assert len(seen) > 40
+    assert found == []
+
+
+def test_every_processor_ends_in_the_same_bits(compiled):
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT.format(path=[str(here.parent), str(here)])],
-        env={**os.environ, "NEUROSIM_CACHE": str(tmp_path)},
+        [sys.executable, kernel_cases.__file__],
+        env={**compiled[2], "PYTHONPATH": str(Path(__file__).parents[1])},
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    signatures, found = json.loads(done.stdout)
-    assert signatures > 30
-    assert found == []
+    assert json.loads(done.stdout) == kernel_cases.digests()
 
 
 def test_floating_point_would_be_seen():

@@ -248,7 +248,7 @@ class Evaluator:
         bits = empty((count, *frames.bits.shape[1:]), np.uint64) if in_place is None else in_place
         currents = empty((count, steps, int(chain.lanes[0])), np.int32)
         max_current = np.zeros(count, np.int64)
-        no_masks = np.zeros(0, np.uint16)
+        no_masks = np.zeros((0, 0), np.uint16)  # of the dimensions that masks have: one compilation
         samples = fused_chain.Samples(bits, frames.labels[seen], currents, max_current, no_masks)
 
         def work(begin: int, end: int, scratch: Scratch) -> None:
