@@ -106,8 +106,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from neurosim.app.cli.arguments import call
 
             module = importlib.import_module(f"neurosim.app.cli.{given[0].replace('-', '_')}")
-            default = getattr(module, "default", None)
-            return call(module.run, name, given[1:], default)
+            default, needed = getattr(module, "default", None), getattr(module, "needed", None)
+            return call(module.run, name, given[1:], default, needed)
     except BrokenPipeError:  # the reader of the output has ended, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141

@@ -15,7 +15,7 @@ from typing import Any
 import tyro
 from pydantic import ValidationError
 
-from neurosim.app.cli import argument_errors, help_text
+from neurosim.app.cli import argument_errors, help_text, needs
 from neurosim.app.cli.texts import plain
 
 CONFIG = (tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff)
@@ -27,10 +27,12 @@ def call(
     name: str,
     given: Sequence[str],
     default: Callable[[Sequence[str]], Any] | None = None,
+    needed: Callable[[Any], Sequence[needs.Need]] | None = None,
 ) -> int:
     """Read `given` into the model `run` is annotated with, and run it.
 
-    `default` makes the model that the flags start from, where that depends on the flags.
+    `default` makes the model that the flags start from, where that depends on the flags; `needed` tells
+    which optional packages these arguments need.
     """
     model = next(iter(typing.get_type_hints(run).values()))
     try:
@@ -56,6 +58,7 @@ def call(
         parser = help_text.parser_of(model, name, start, CONFIG)
         return _refused(name, list(argument_errors.mistakes(parser, given)))
     try:
+        needs.check(needed(arguments) if needed else ())
         return run(arguments) or 0
     except (ValueError, OSError, ImportError) as error:
         if type(error).__module__ == "builtins" and not isinstance(error, OSError):

@@ -7,6 +7,7 @@ import tyro
 from pydantic import BaseModel, ConfigDict, Field
 
 from hostref.settings import BenchmarkSettings
+from neurosim.app.cli import needs
 
 
 class BenchHost(BaseModel):
@@ -19,6 +20,10 @@ class BenchHost(BaseModel):
     """processor threads of PyTorch; by default all"""
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False
     """print one JSON object, and nothing else"""
+
+
+def needed(arguments: BenchHost) -> list[needs.Need]:
+    return [needs.REFERENCE]
 
 
 def run(arguments: BenchHost) -> int:

@@ -8,6 +8,7 @@ import tyro
 from pydantic import BaseModel, ConfigDict, Field
 
 from hostref.settings import BpttSettings
+from neurosim.app.cli import needs
 from neurosim.data.choice import DataChoice
 
 
@@ -38,6 +39,10 @@ class Bptt(BaseModel):
     """processor threads of PyTorch; by default all"""
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False
     """print one JSON object with the results, and nothing else"""
+
+
+def needed(arguments: Bptt) -> list[needs.Need]:
+    return [needs.REFERENCE]
 
 
 def run(arguments: Bptt) -> int:

@@ -6,6 +6,7 @@ from typing import Annotated
 import tyro
 from pydantic import Field
 
+from neurosim.app.cli import needs
 from neurosim.app.experiments.comparison import Comparison
 
 
@@ -19,6 +20,10 @@ class Compare(Comparison):
     """processor threads of PyTorch; by default all"""
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False
     """print one JSON object, and nothing else"""
+
+
+def needed(arguments: Compare) -> list[needs.Need]:
+    return [needs.REFERENCE]
 
 
 def run(arguments: Compare) -> int:

@@ -8,6 +8,7 @@ import tyro
 from pydantic import BaseModel, ConfigDict, Field
 
 from neurosim.app import exports
+from neurosim.app.cli import needs
 
 
 class Export(BaseModel):
@@ -26,6 +27,10 @@ class Export(BaseModel):
     """hdl: test samples whose spikes and membranes are written; by default 4"""
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False
     """print one JSON object, and nothing else"""
+
+
+def needed(arguments: Export) -> list[needs.Need]:
+    return [needs.NIR] if arguments.to == "nir" else []
 
 
 def run(arguments: Export) -> int:

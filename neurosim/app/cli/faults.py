@@ -5,6 +5,7 @@ from typing import Annotated
 import tyro
 from pydantic import Field
 
+from neurosim.app.cli import needs
 from neurosim.app.experiments.faults import FaultsExperiment
 
 
@@ -21,6 +22,10 @@ class FaultsStudy(FaultsExperiment):
     """processor threads, of the chip and of PyTorch; by default all"""
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False
     """print one JSON object, and nothing else"""
+
+
+def needed(arguments: FaultsStudy) -> list[needs.Need]:
+    return [needs.REFERENCE] if arguments.bptt_epochs else []
 
 
 def run(arguments: FaultsStudy) -> int:

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 import tyro
 from pydantic import BaseModel, ConfigDict, Field
 
+from neurosim.app.cli import needs
+
 
 class Import(BaseModel):
     """Bring a NIR graph to the chip: exact if it is ours, else the nearest registers and a table of errors.
@@ -42,6 +44,10 @@ class Import(BaseModel):
 
 class ImportRefused(ValueError):
     """A request that does not fit the graph."""
+
+
+def needed(arguments: Import) -> list[needs.Need]:
+    return [needs.NIR]
 
 
 def run(arguments: Import) -> int:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 from pydantic import BaseModel, ConfigDict, Field
 
+from neurosim.app.cli import needs
+
 if TYPE_CHECKING:
     from neurosim.app.experiments.float_runs import Width
 
@@ -32,6 +34,10 @@ class Quantise(BaseModel):
     """processor threads of PyTorch; by default all"""
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False
     """print one JSON object, and nothing else"""
+
+
+def needed(arguments: Quantise) -> list[needs.Need]:
+    return [needs.REFERENCE]
 
 
 def run(arguments: Quantise) -> int:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 import tyro
 from pydantic import Field
 
+from neurosim.app.cli import needs
 from neurosim.app.experiments.paper import PaperExperiment
 
 
@@ -21,6 +22,10 @@ class Reproduce(PaperExperiment):
     """processor threads, of the chip and of PyTorch; by default all"""
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False
     """print one JSON object, and nothing else"""
+
+
+def needed(arguments: Reproduce) -> list[needs.Need]:
+    return [needs.REFERENCE]
 
 
 def run(arguments: Reproduce) -> int:

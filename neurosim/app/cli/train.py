@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 from learning.recipes import DEFAULT, RECIPES, known
 from learning.settings import Settings
+from neurosim.app.cli import needs
 from neurosim.app.cli.training_display import Display
 
 if TYPE_CHECKING:
@@ -151,14 +152,16 @@ def _tls(arguments: Train) -> Any:
     return Tls(**files)
 
 
+def needed(arguments: Train) -> list[needs.Need]:
+    wanted = [needs.CLUSTER] if arguments.cluster is not None else []
+    return [*wanted, needs.TENSORBOARD] if arguments.tensorboard else wanted
+
+
 def run(arguments: Train) -> int:
     from neurosim import threads
     from neurosim.app.precompile import precompiling
-    from neurosim.app.report.tensorboard import writer_class
 
     threads.use(arguments.threads)
-    if arguments.tensorboard:
-        writer_class()
     opened = _open(arguments)
     workers = 1 if arguments.cluster else threads.count()
     with precompiling(opened.kinds(), workers) as compiled:
