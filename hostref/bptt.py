@@ -37,6 +37,8 @@ CHECKPOINT = "bptt.safetensors"
 """The file of a training in its folder."""
 
 Report = Callable[[dict[str, Any]], None]
+Within = Callable[[float], None]
+"""Called with the epochs done, as a fraction, after each batch."""
 
 
 class TrainingError(ValueError):
@@ -109,7 +111,7 @@ class Training:
         patience = self.settings.patience
         return len(self.history) >= self.settings.epochs or 0 < patience <= self.stale
 
-    def epoch(self, train: Samples) -> float:
+    def epoch(self, train: Samples, within: Within = lambda epochs: None) -> float:
         """One pass over `train`; the mean loss."""
         number, device = len(self.history), self.model.like.device
         draw = generator(device, self.settings.seed, 1, number)
@@ -125,6 +127,7 @@ class Training:
             total += self._step(augmented(x, self.settings, self.sensor, draw), labels) * len(
                 labels
             )
+            within(number + (k + 1) / len(parts))
         mean = float(total) / count
         if not math.isfinite(mean):
             raise TrainingError(
@@ -206,13 +209,15 @@ class Training:
             } | {"step": tensors[f"adam.{k}.step"]}
 
 
-def epochs(run: Training, data: "Dataset") -> Iterator[dict[str, Any]]:
+def epochs(
+    run: Training, data: "Dataset", within: Within = lambda epochs: None
+) -> Iterator[dict[str, Any]]:
     """Train to the end, one entry of the history at a time; each is on disk before it is yielded."""
     device = run.model.like.device
     train, validation = (inputs.load(part, device) for part in (data.train, data.validation))
     while not run.finished:
         began = time.perf_counter()
-        loss = run.epoch(train)
+        loss = run.epoch(train, within)
         seconds = time.perf_counter() - began
         shown = evaluate(
             run.model, run.parameters, validation, run.settings.readout, run.settings.gain
@@ -230,10 +235,12 @@ def train(
     device: str = "cpu",
     report: Report | None = None,
     start: Parameters | None = None,
+    within: Within = lambda epochs: None,
 ) -> Trained:
     """Train to the end, resuming from `folder` where it holds a training of these settings.
 
-    `start` are the weights to begin from; without, they are drawn.
+    `start` are the weights to begin from; without, they are drawn. `report` is called with each epoch's line
+    of the history, `within` after each batch.
     """
     choose(device)
     model = build(settings, inputs.shape_of(data), data.classes, device)
@@ -243,7 +250,7 @@ def train(
         start = _started(settings, model, data)
     run = Training(settings, model, folder, start, data.key, data.sensor)
     run.resume()
-    for entry in epochs(run, data):
+    for entry in epochs(run, data, within):
         if report is not None:
             report(entry)
     return Trained(model, run.best, run.history)

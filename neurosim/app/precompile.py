@@ -35,8 +35,7 @@ Tell = Callable[[int, int, float], None]
 class Wanted(NamedTuple):
     """A kernel to compile for the types of its arguments."""
 
-    module: str
-    name: str
+    identity: Any
     types: tuple[Any, ...]
 
     @property
@@ -45,7 +44,21 @@ class Wanted(NamedTuple):
         return len(str(self.types))
 
     def compile(self) -> None:
-        getattr(importlib.import_module(self.module), self.name).compile(self.types)
+        found = kernel_of(self.identity)
+        if found is not None:  # else it is compiled when it is called
+            found.compile(self.types)
+
+
+def kernel_of(identity: Any) -> Any:
+    """The kernel of this identity, or None: one of a module or neuron model that is not the package's."""
+    importlib.import_module("learning.training")  # makes the kernels that a training may call ...
+    from neurosim.kernels import compilation
+    from neurosim.kernels.executors.layer import compile_layer
+    from neurosim.kernels.neurons.registry import KERNELS
+
+    for model in KERNELS.values():  # ... and these are made when they are first used
+        compile_layer(model)
+    return compilation.KERNELS.get(identity)
 
 
 def kernels_of(config: Config) -> list[Wanted]:
@@ -54,16 +67,11 @@ def kernels_of(config: Config) -> list[Wanted]:
 
     found = compilation.planned(lambda: _generation(config))
     wanted = [
-        Wanted(kernel.__module__, kernel.__name__, types)
+        Wanted(kernel.identity, types)
         for kernel, types in found
-        if _named(kernel) and not kernel.is_compiled(types)
+        if kernel.identity is not None and not kernel.is_compiled(types)
     ]
     return sorted(wanted, key=lambda one: -one.weight)
-
-
-def _named(kernel: Any) -> bool:
-    """Whether another process can find this kernel by its module and name."""
-    return getattr(importlib.import_module(kernel.__module__), kernel.__name__, None) is kernel
 
 
 def _generation(config: Config) -> None:

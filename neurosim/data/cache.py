@@ -141,11 +141,16 @@ def kernels() -> list[Path]:
 
 
 def clear(kernels_too: bool = False) -> int:
-    """Remove all cached frames and extents of recordings; returns how many bytes they took.
+    """Remove all cached frames, finished or not, and extents of recordings; returns how many bytes they took.
 
     Files with names that the cache does not give are left: the folder may have had another use before.
     """
-    places = [place for place in _folders(root()) if _CACHED.fullmatch(place.name)]
+    places = [
+        place
+        for folder in (root(), cache_root() / "unfinished")
+        for place in _folders(folder)
+        if _CACHED.fullmatch(place.name)
+    ]
     places += [place for place in kernels() if kernels_too and _KERNELS.fullmatch(place.name)]
     files = [
         file for file in _entries(cache_root() / "recordings") if _EXTENTS.fullmatch(file.name)

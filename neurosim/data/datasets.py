@@ -26,8 +26,9 @@ from neurosim.data.labels import relabelled as number
 from neurosim.data.sensor import Sensor
 from neurosim.data.sets import ENTRIES, NAMES
 from neurosim.data.sets.base import Options, crop_of, plane_of
-from neurosim.data.source import EventSource
+from neurosim.data.source import EventSource, merged
 from neurosim.data.splits import VALIDATION_SHARE, shuffled
+from neurosim.data.unfinished import Unfinished
 from neurosim.storage import StorageError
 
 __all__ = [
@@ -190,23 +191,35 @@ def _jobs(behind: EventSource, wanted: _Wanted) -> tuple[list[_Job], dict[str, i
     return jobs, sizes
 
 
-def _make(behind: EventSource, wanted: _Wanted, progress: Progress | None) -> dict[str, Frames]:
+def _make(
+    behind: EventSource, wanted: _Wanted, progress: Progress | None, unfinished: Unfinished
+) -> dict[str, Frames]:
+    earlier = unfinished.notes()
     jobs, sizes = _jobs(behind, wanted)
     total, done = sum(sizes.values()), 0
     bits = {split: frames.empty(size, wanted.into) for split, size in sizes.items()}
     labels = {split: np.empty(size, np.uint16) for split, size in sizes.items()}
+    shown = progress or (lambda done, of, what: None)
+    what, told = f"{wanted.name}: events to frames", False
     for job in jobs:
         for begin in range(0, len(job.numbers), behind.chunk):
             chunk = slice(begin, begin + behind.chunk)
             numbers, split, place = job.numbers[chunk], job.split[chunk], job.place[chunk]
-            made = behind.bits(job.part, numbers, job.recording, wanted.seed, wanted.into)
-            for name in np.unique(split).tolist():
-                mine = split == name
-                bits[name][place[mine]] = made[mine]
-                labels[name][place[mine]] = behind.labels[job.part][numbers[mine]]
+            name = f"{job.part}-{job.recording}-{begin}"
+            made = unfinished.get(name, len(numbers))
+            if made is None:
+                if not told:
+                    shown(done, total, what)
+                    told = True
+                made = behind.bits(job.part, numbers, job.recording, wanted.seed, wanted.into)
+                unfinished.put(name, made, merged(earlier, behind.said.notes()))
+            for owner in np.unique(split).tolist():
+                mine = split == owner
+                bits[owner][place[mine]] = made[mine]
+                labels[owner][place[mine]] = behind.labels[job.part][numbers[mine]]
             done += len(numbers)
-            if progress is not None:
-                progress(done, total, f"{wanted.name}: events to frames")
+            if told:
+                shown(done, total, what)
     return {split: Frames(bits[split], labels[split], wanted.into.plane.inputs) for split in bits}
 
 
@@ -354,12 +367,15 @@ def _cached(
     kept = cache.load(made_from)
     if kept is not None:
         return kept[0], kept[1].get("notes", ())
-    splits = _make(behind, wanted, progress)
-    notes = behind.said.notes()
+    unfinished = Unfinished(made_from, wanted.into)
+    earlier = unfinished.notes()
+    splits = _make(behind, wanted, progress, unfinished)
+    notes = merged(earlier, behind.said.notes())
     try:
         cache.save(made_from, splits, {**_about(wanted), "notes": notes})
     except StorageError as error:
         notes.append(f"frames are not kept: {error}; NEUROSIM_CACHE names another folder")
+    unfinished.remove()
     return splits, notes
 
 

@@ -66,7 +66,7 @@ class Said:
         """Keep what was said of a file."""
         with self._lock:
             for note in notes:
-                kind = "".join(letter for letter in note if not letter.isdigit())
+                kind = _kind(note)
                 self._files.setdefault(kind, set()).add(str(path))
                 self._first[kind] = min(self._first.get(kind, (str(path), note)), (str(path), note))
 
@@ -78,6 +78,21 @@ class Said:
             others = f" (and {more:,} more files of the kind)" if more else ""
             lines.append(f"{Path(path).name}: {note}{others}")
         return lines
+
+
+def _kind(note: str) -> str:
+    """What notes have in common that differ in their numbers alone."""
+    return "".join(letter for letter in note if not letter.isdigit())
+
+
+def merged(earlier: Sequence[str], notes: Sequence[str]) -> list[str]:
+    """Lines of `Said.notes` of a reading that was stopped and of the one that went on, each kind once."""
+
+    def kind(line: str) -> str:
+        return _kind(line.partition(": ")[2].partition(" (and ")[0])
+
+    kinds = set(map(kind, notes))
+    return [*(line for line in earlier if kind(line) not in kinds), *notes]
 
 
 class EventSource(Protocol):

@@ -217,6 +217,14 @@ class Kernel(CPUDispatcher):
         _plan.setdefault(self, {})[tuple(map(self.typeof_pyval, args))] = None
         return lambda *_: 0
 
+    @property
+    def identity(self) -> Any:
+        """What tells this kernel from others in any process (`KERNELS`), or None where nothing does."""
+        try:
+            return _identity(self.py_func, self.py_func.__module__)
+        except LookupError:
+            return None
+
     def is_compiled(self, types: tuple[Any, ...]) -> bool:
         """Whether there is machine code for these argument types, in this process or in the cache."""
         return (
@@ -247,6 +255,8 @@ class _Clock:
                     gc.enable()
 
 
+KERNELS: dict[Any, Kernel] = {}
+"""Every kernel by its identity, for processes that compile what another one needs."""
 _clock = _Clock()
 _plan: "dict[Kernel, dict[tuple[Any, ...], None]] | None" = None
 
@@ -282,6 +292,7 @@ def kernel(function: Callable[..., Any], inline: bool = False) -> Any:
         return function
     options = {"nopython": True, "nogil": True, "error_model": "numpy", "forceinline": inline}
     compiled = Kernel(function, options)
+    KERNELS[compiled.identity] = compiled
     if CACHE_FOLDER is not None:
         before = config.CACHE_DIR
         try:

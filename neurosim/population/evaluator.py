@@ -284,8 +284,11 @@ class Evaluator:
             masks = np.empty((len(seen), row if self.spec.window else 1), np.uint16)
             errors = np.zeros((len(seen), int(chain.lanes[-1])), np.int32)
 
+            run = fused_chain.forward[fused_chain.has_one_hidden(chain)]
+            find_masks = fused_chain.near_threshold_masks[not any(self.spec.aligned[1:])]
+
             def then(begin: int, end: int, shared: fused_chain.Samples, scratch: Scratch) -> None:
-                fused_chain.forward(begin, end, chain, self._still, *scratch, shared, *forward)
+                run(begin, end, chain, self._still, *scratch, shared, *forward)
                 fused_chain.readout_errors(
                     begin,
                     end,
@@ -297,7 +300,7 @@ class Evaluator:
                     fitness,
                 )
                 if self.spec.window:
-                    fused_chain.near_threshold_masks(
+                    find_masks(
                         begin, end, chain, scratch[0], shared, self.spec.window, trains, masks
                     )
 
@@ -392,6 +395,8 @@ class Evaluator:
 
         count = wanted[1] - wanted[0]
         piece = balanced(count, 16)
+        kind = fused_chain.credit_kind(shared.chain, self._noise)
+        credit_pairs = fused_chain.credit_pairs[kind]
 
         def evaluate(begin: int, end: int, scratch: Scratch) -> None:
             fused_chain.evaluate_pairs(
@@ -411,7 +416,7 @@ class Evaluator:
             )
 
         def credit(begin: int, end: int, scratch: fused_chain.Scratch) -> None:
-            fused_chain.credit_pairs(
+            credit_pairs(
                 wanted[0] + begin,
                 wanted[0] + end,
                 shared.chain,
@@ -515,6 +520,7 @@ class Evaluator:
         potentials, counts = np.zeros((2, count, classes), np.int64)
         spikes = np.zeros((count, int(chain.neurons.sum())), np.uint16)
         saturated = np.zeros(count, np.int64)
+        run = fused_chain.forward[fused_chain.has_one_hidden(chain)]
         for first in range(0, count, SAMPLES_AT_ONCE):
             part = slice(first, min(first + SAMPLES_AT_ONCE, count))
             seen = np.arange(part.start, part.stop)
@@ -528,7 +534,7 @@ class Evaluator:
                 block: _Raw = block,
                 counted: NDArray[np.uint16] = counted,
             ) -> None:
-                fused_chain.forward(begin, end, chain, self._still, *scratch, shared, *block)
+                run(begin, end, chain, self._still, *scratch, shared, *block)
                 fused_chain.count_spikes(begin, end, chain, block.trains, block.counts, counted)
 
             self._samples(chain, frames, seen, then)

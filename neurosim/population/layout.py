@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from neurosim import limits
 from neurosim.data.frames import words_for
-from neurosim.kernels.arithmetic import LIMIT, decay_factors
+from neurosim.kernels.arithmetic import LIMIT, decay_factors, takes_one_product
 from neurosim.kernels.connections.dense import largest_sum, quad_sums, subset_sums
 from neurosim.kernels.executors import fused_chain
 from neurosim.kernels.generator import lane_words
+from neurosim.kernels.neurons.integration import U_MULTIPLIER, V_MULTIPLIER, V_SHIFT
 from neurosim.kernels.noise import weight_noise
 from neurosim.kernels.rules.event_aligned import NO_NEURON
 from neurosim.kernels.simd import LOOKS_UP, zeros
@@ -103,6 +104,12 @@ def _headroom(decay_u: int, decay_v: int, bias: int, steps: int) -> int:
     of_u = LIMIT / gain_u
     of_v = (LIMIT / gain_v - bias) / gain_u
     return int(max(min(of_u, of_v), -1))
+
+
+def _plain(decays: NDArray[np.int32], headroom: int) -> int:
+    """`Chain.plain` from the decay numbers of the first layer and its headroom."""
+    one_product = takes_one_product.py_func(int(decays[V_MULTIPLIER]), int(decays[V_SHIFT]))
+    return int(headroom) if decays[U_MULTIPLIER] == 0 and one_product else -1
 
 
 def check_shift(connection: Connection) -> None:
@@ -272,4 +279,5 @@ def lay_out(network: Network, weights: Weights, noise: NoiseSpec, steps: int) ->
         decays=decays,
         max_current=max_current,
         headroom=headroom,
+        plain=_plain(decays[0], headroom[0]),
     )

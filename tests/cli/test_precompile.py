@@ -43,15 +43,47 @@ print("extra", *sorted(planned - called))
 """
 
 
-@pytest.mark.parametrize("recipe", ["fast", "eggroll", "deep"])
-def test_a_training_calls_the_kernels_that_were_planned(recipe):
+PLAN = """
+import base64, pickle, sys
+from learning.recipes import RECIPES
+from neurosim.app import precompile
+
+config = precompile.placeholder(RECIPES[sys.argv[1]][1])
+for one in precompile.kernels_of(config):
+    print(base64.b64encode(pickle.dumps(one)).decode())
+"""
+WORKER = """
+import base64, pickle, sys
+from neurosim.app.precompile import kernel_of
+for line in sys.stdin:
+    assert kernel_of(pickle.loads(base64.b64decode(line)).identity) is not None
+print("found")
+"""
+
+
+def run(script, *arguments, **more):
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, recipe],
+        [sys.executable, "-c", script, *arguments],
         capture_output=True,
         text=True,
-        env=command.environment(),
         timeout=900,
         check=False,
+        **more,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == ["late", "extra"]
+    return done.stdout
+
+
+@pytest.mark.parametrize("recipe", ["fast", "eggroll", "deep", "recurrent"])
+def test_a_training_calls_the_kernels_that_were_planned(recipe):
+    lines = run(SCRIPT, recipe, env=command.environment()).splitlines()
+    assert lines[-2:] == ["late", "extra"]
+
+
+@pytest.mark.parametrize("recipe", ["fast", "eggroll", "deep", "recurrent"])
+def test_every_planned_kernel_is_found_by_another_process(recipe, tmp_path):
+    """Where nothing was compiled yet: the plan alone is made, no kernel is compiled."""
+    empty = {**command.environment(), "NEUROSIM_CACHE": str(tmp_path)}
+    wanted = run(PLAN, recipe, env=empty)
+    assert len(wanted.splitlines()) > 10
+    assert run(WORKER, env=empty, input=wanted) == "found\n"

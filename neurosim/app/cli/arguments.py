@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from neurosim.app.cli import argument_errors, help_text, needs
 from neurosim.app.cli.texts import plain
+from neurosim.app.cli.training_display import clock
 
 CONFIG = (tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff)
 """How flags are made of a model."""
@@ -81,12 +82,17 @@ def data_progress(quiet: bool) -> Callable[[int, int, str], None]:
         return lambda done, of, what: None
     terminal = sys.stderr.isatty()
     began = last = time.monotonic()
+    kept: int | None = (
+        None  # samples that an earlier reading had made: the first call says how many
+    )
 
     def show(done: int, of: int, what: str) -> None:
-        nonlocal last
+        nonlocal last, began, kept
         now = time.monotonic()
-        left = (of - done) * (now - began) / max(done, 1)
-        line = f"{what}: {done:,} of {of:,}, {left:,.0f} s left"
+        if kept is None:
+            kept, began = done, now
+        left = f", {clock((of - done) * (now - began) / (done - kept))} left" if done > kept else ""
+        line = f"{what}: {done:,} of {of:,}{left}"
         if terminal:
             end = "\n" if done >= of else ""
             print(f"\r\x1b[2K{line}", end=end, file=sys.stderr, flush=True)

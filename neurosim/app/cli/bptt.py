@@ -72,7 +72,14 @@ def run(arguments: Bptt) -> int:
                 f"loss {entry['loss']:.3f}  accuracy {100 * entry['validation_accuracy']:.2f} %",
             )
 
-        trained = bptt.train(settings, data, arguments.run, device=arguments.device, report=report)
+        trained = bptt.train(
+            settings,
+            data,
+            arguments.run,
+            device=arguments.device,
+            report=report,
+            within=lambda epochs: tell(epochs, ""),
+        )
     samples = inputs.load(data.test, trained.model.like.device)
     shown = evaluate(trained.model, trained.parameters, samples, settings.readout, settings.gain)
     result = {

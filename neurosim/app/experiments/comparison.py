@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -29,10 +30,14 @@ CHIP = {
     "full-rank": "chip full-rank ES",
     "event-aligned": "chip event-aligned ES",
 }
+TRAINING = 0.7
+"""Share of a BPTT part that is the training, the search for scales apart: a rough guess."""
 MEASURE = 1
 """Version of what is measured: raised when a kept part would no longer mean the same."""
 
 
+SWEEPS, AGREEMENT = "sweeps", "agreement"
+"""Parts that are no rows of the table."""
 FOLDER, RESULT = "compare", "compare.json"
 """Where in a run folder a comparison goes, and the file that holds all of it."""
 
@@ -82,12 +87,15 @@ class Part:
 
     name: str
     recipe: dict[str, Any]
-    make: Callable[[], list[Row]]
+    make: Callable[[], Any]  # of a training: its rows of the table
     store: Store
 
-    def rows(self) -> list[Row]:
-        rows: list[Row] = self.store.made(self.name, self.recipe, self.make)
-        return rows
+    def result(self) -> Any:
+        return self.store.made(self.name, self.recipe, self.make)
+
+    def kept(self) -> Any:
+        """Or None, where it was not made yet."""
+        return self.store.get(self.name, self.recipe)
 
 
 ORIGINS = {"bptt": "float BPTT, weights brought to the chip"}
@@ -164,12 +172,15 @@ def plan(arguments: Comparison, config: "Config", data: Dataset, store: Store) -
                 f"bptt-{seed}",
                 recipe,
                 lambda seed=seed, settings=settings: _bptt_rows(  # type: ignore[misc]
-                    settings, arguments, data, store.folder, seed
+                    settings, arguments, data, store, seed
                 ),
                 store,
             )
         )
         parts.append(_float_eggroll_part(arguments, config, data, store, common, seed))
+    if arguments.sweeps:
+        parts.append(_sweeps_part(arguments, config, data, store))
+    parts.append(_agreement_part(arguments, config, data, store))
     return parts
 
 
@@ -222,20 +233,30 @@ def _run_part(
 
 
 def train_bptt(
-    settings: "BpttSettings", arguments: Comparison, data: Dataset, folder: Path
+    settings: "BpttSettings",
+    arguments: Comparison,
+    data: Dataset,
+    folder: Path,
+    within: Callable[[float], None] = lambda share: None,
 ) -> "Trained":
     """Train, or take up what `folder` holds."""
     from hostref import bptt
 
-    return bptt.train(settings, data, folder, device=arguments.device)
+    return bptt.train(
+        settings,
+        data,
+        folder,
+        device=arguments.device,
+        within=lambda epochs: within(TRAINING * epochs / settings.epochs),
+    )
 
 
 def _bptt_rows(
-    settings: "BpttSettings", arguments: Comparison, data: Dataset, folder: Path, seed: int
+    settings: "BpttSettings", arguments: Comparison, data: Dataset, store: Store, seed: int
 ) -> list[Row]:
     from hostref import quantise
 
-    trained = train_bptt(settings, arguments, data, folder / f"bptt-{seed}")
+    trained = train_bptt(settings, arguments, data, store.folder / f"bptt-{seed}", store.within)
     model, parameters = trained.model, trained.parameters
     passes = len(trained.history) * len(data.train.labels)
     rows = [
@@ -321,7 +342,12 @@ def _float_eggroll_part(
     def make() -> list[Row]:
         from hostref import evolution
 
-        evolved = evolution.train(settings, data, device=arguments.device)
+        evolved = evolution.train(
+            settings,
+            data,
+            device=arguments.device,
+            report=lambda entry: store.within(entry["generation"] / settings.generations),
+        )
         passes = settings.generations * settings.pairs * 2 * settings.batch
         return [
             float_row(
@@ -340,9 +366,7 @@ def _float_eggroll_part(
     return Part(f"float-eggroll-{seed}", recipe, make, store)
 
 
-def agreement(
-    arguments: Comparison, config: "Config", data: Dataset, store: Store
-) -> dict[str, Any]:
+def _agreement_part(arguments: Comparison, config: "Config", data: Dataset, store: Store) -> Part:
     """How far chip and float twin agree on the first run: spikes by layer, and member fitness."""
     from learning.record import read_checkpoint, weights_sha256
     from learning.training import make_chip
@@ -376,13 +400,10 @@ def agreement(
             "fitness": fitness,
         }
 
-    found: dict[str, Any] = store.made("agreement", recipe, make)
-    return found
+    return Part(AGREEMENT, recipe, make, store)
 
 
-def sweeps(
-    arguments: Comparison, config: "Config", data: Dataset, store: Store
-) -> dict[str, list[list[float]]]:
+def _sweeps_part(arguments: Comparison, config: "Config", data: Dataset, store: Store) -> Part:
     """Accuracy over register widths of the BPTT weights of seed 0: {register: [[bits, accuracy]]}."""
     from neurosim.app.experiments import widths
 
@@ -401,8 +422,7 @@ def sweeps(
         )
         return widths.sweep(trained, settings.readout, data, score)
 
-    swept: dict[str, list[list[float]]] = store.made("sweeps", recipe, make)
-    return swept
+    return Part(SWEEPS, recipe, make, store)
 
 
 def _faults(arguments: Comparison) -> Faults | None:
@@ -440,15 +460,20 @@ def run(
     out = _out(arguments)
     store = Store(out / "parts")
     work = plan(arguments, config, data, store)
-    rows: dict[str, list[Row]] = {}
+    results: dict[str, Any] = {}
     with store:
         for done, part in enumerate(work):
-            tell(done, part.name)
-            for row in part.rows():
-                rows.setdefault(row["method"], []).append(row)
+            result = part.kept()
+            if result is None:
+                tell(done, part.name)
+                store.within = lambda share, done=done: tell(done + share, "")  # type: ignore[misc]
+                result = part.result()
+            results[part.name] = result
         tell(len(work), "done")
-    swept = sweeps(arguments, config, data, store) if arguments.sweeps else {}
-    agreed = agreement(arguments, config, data, store)
+    swept, agreed = results.pop(SWEEPS, {}), results.pop(AGREEMENT)
+    rows: dict[str, list[Row]] = {}
+    for row in chain.from_iterable(results.values()):
+        rows.setdefault(row["method"], []).append(row)
     text = tables.comparison(rows, swept, agreed, data.name, arguments.folders)
     pictures.write_comparison(out, rows, swept)
     tables.write(out / "compare.md", text)

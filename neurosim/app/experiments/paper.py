@@ -183,6 +183,7 @@ def _float_part(
         began, curve = time.perf_counter(), []
 
         def report(entry: dict[str, Any]) -> None:
+            store.within(entry["generation"] / settings.generations)
             if "validation_accuracy" in entry:
                 curve.append(
                     {

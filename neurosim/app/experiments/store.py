@@ -20,14 +20,19 @@ class StoreError(ValueError):
 
 
 Tell = Callable[[float, str], None]
-"""Called as tell(done, line) while long work goes on."""
+"""Called as tell(done, line) while long work goes on; without a line only `done` has changed, which may be
+a fraction: part of the part under way."""
 
 
 class Store:
-    """Finished parts in `folder`; `with store:` keeps other processes from making parts there."""
+    """Finished parts in `folder`; `with store:` keeps other processes from making parts there.
+
+    within  called by a part that is being made with its share that is done, 0 to 1
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.within: Callable[[float], None] = lambda share: None
         self._lock = FileLock(folder / ".lock")
 
     def __enter__(self) -> "Store":

@@ -94,7 +94,7 @@ def on_chip(
         folder, checkpoint = _open(part.run, start(settings, data))
         with folder:
             training = Training(folder.config, data, folder, checkpoint)
-            training.run(lambda generation, record: None)
+            training.run(lambda done, record: store.within(done / settings.generations))
             curve = [
                 {"step": line["generation"], **{key: line[key] for key in CURVE}}
                 for line in folder.metrics()
@@ -177,7 +177,14 @@ def in_float(
 
         begin = start() if start else None
         few = data._replace(validation=select(data.validation, slice(validated)))
-        trained = bptt.train(settings, few, store.folder / folder, device=device, start=begin)
+        trained = bptt.train(
+            settings,
+            few,
+            store.folder / folder,
+            device=device,
+            start=begin,
+            within=lambda epochs: store.within(epochs / settings.epochs),
+        )
         test = inputs.load(data.test, trained.model.like.device)
         seen = evaluate(trained.model, trained.parameters, test, settings.readout, settings.gain)
         passes = len(trained.history) * (settings.samples or len(data.train.labels))

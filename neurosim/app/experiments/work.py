@@ -48,8 +48,12 @@ def finished(
     with store:
         for done, make in enumerate(work):
             part = make(results)
-            tell(done, f"{part.method}, seed {part.seed}")
-            results.append(part.result())
+            result = part.kept()
+            if result is None:
+                tell(done, f"{part.method}, seed {part.seed}")
+                store.within = lambda share, done=done: tell(done + share, "")  # type: ignore[misc]
+                result = part.result()
+            results.append(result)
             if between is not None and time.monotonic() - published >= between:
                 publish(results)
                 published = time.monotonic()

@@ -95,11 +95,10 @@ def cores(facts: Facts) -> Html:
 
 
 def comparison(facts: Facts) -> Html:
-    heading = "Beside the float reference"
+    """What `neurosim compare` found, if it was called."""
     found = facts.comparison
     if found is None:
-        texts = ["Not compared yet: ", element("code", f"neurosim compare {facts.folder}")]
-        return section(heading, element("p", *texts))
+        return Html("")
     from neurosim.app.experiments.tables import COLUMNS, cell
 
     columns = [column for column in COLUMNS if column[0] in COMPARED]
@@ -121,7 +120,7 @@ def comparison(facts: Facts) -> Html:
         element("p", f"Neuron steps in which chip and float64 twin differ: {agreed}."),
         element("div", *figures, class_="side"),
     ]
-    return section(heading, *parts)
+    return section("Beside the float reference", *parts)
 
 
 def _stands(facts: Facts, found: dict[str, Any]) -> str:

@@ -109,7 +109,8 @@ def learning(facts: Facts) -> Html:
         ),
         drawing(
             drawings.upkeep(facts.metrics),
-            "Spikes, dead neurons, weights at the edge of their range; of a graph of layers its rates.",
+            "Spikes, dead neurons, weights at the edge of their range"
+            + (", and the rates of the layers." if "layer_rates" in last else "."),
         ),
     )
     return section("Learning", element("p", text), element("div", *figures, class_="side"))

@@ -24,12 +24,13 @@ from neurosim.kernels.executors.member_pair import (
     EVENT_ALIGNED,
     NONE,
     UNPERTURBED,
-    PairTrial,
     Place,
-    is_plain,
     near_threshold_mask,
-    run_aligned_first,
+    pair_trial,
+    run_checked,
+    run_event_aligned,
     run_first,
+    run_none,
     run_pair,
     run_unperturbed,
     run_unperturbed_pair,
@@ -42,11 +43,13 @@ from neurosim.kernels.executors.output_batch import (
     place_rows,
     point_output_batch,
     run_output_batch,
+    run_unperturbed_output_batch,
 )
 from neurosim.kernels.generator import lane_words
 from neurosim.kernels.neurons.integration import decays_of
 from neurosim.kernels.noise.weight_noise import (
     draw_aligned,
+    draw_aligned_bits,
     draw_direction,
     factor_dot_products,
     low_rank_current,
@@ -94,6 +97,9 @@ class Chain(NamedTuple):
     decays: NDArray[np.int32]  # (layer, 4), see neurons/integration.py
     max_current: NDArray[np.int64]  # (layer,) bound of the synaptic current, from the weights
     headroom: NDArray[np.int64]  # (layer,) largest current that saturates neither u nor v
+    plain: (
+        int  # largest current with which the first layer is run by `member_pair.run_first`, or -1
+    )
 
 
 class Noise(NamedTuple):
@@ -176,6 +182,7 @@ def _point_chain(chain):
         pointer(chain.decays),
         pointer(chain.max_current),
         pointer(chain.headroom),
+        chain.plain,
     )
 
 
@@ -404,9 +411,9 @@ def _run_first_layer(
     max_current = max(samples.max_current[first], samples.max_current[second]) + max(
         of_plus, of_minus
     )
-    if is_plain(chain, FROM_START, max_current):
+    if max_current <= chain.plain:
         run_first(
-            PairTrial(
+            pair_trial(
                 chain,
                 rank,
                 noise.scale[0],
@@ -512,22 +519,24 @@ def _run_still_first(chain, samples, first, second, steps, scratch, out, place):
     """`_run_first_layer` of the unperturbed network."""
     half = steps * chain.lanes[0]
     first_at, second_at = first * half, second * half
-    max_current = max(samples.max_current[first], samples.max_current[second])
-    if not is_plain(chain, FROM_START, max_current):
+    if max(samples.max_current[first], samples.max_current[second]) > chain.plain:
         return run_unperturbed_pair(
             chain,
             FROM_START,
             steps,
             samples.currents,
             first_at,
+            samples.currents,
             second_at,
-            max_current,
+            FROM_START,
+            FROM_START,
+            scratch,
             scratch,
             out,
             place,
         )
     run_unperturbed(
-        PairTrial(
+        pair_trial(
             chain,
             UNPERTURBED,
             FROM_START,
@@ -566,8 +575,11 @@ def _run_unperturbed_hidden(chain, samples, first, second, steps, lane, scratch,
             steps,
             scratch.currents,
             FROM_START,
+            scratch.currents,
             half,
-            chain.max_current[layer],
+            FROM_START,
+            FROM_START,
+            scratch,
             scratch,
             out,
             place,
@@ -795,60 +807,83 @@ def evaluate_pairs(
                 lane, max_current = FROM_START, FROM_START
 
 
-@kernel
-def forward(
-    begin,
-    end,
-    chain_arrays,
-    noise_arrays,
-    scratch_arrays,
-    batch_arrays,
-    sample_arrays,
-    potentials,
-    counts,
-    trains,
-    saturated,
-):
-    """Run the unperturbed network (all scales of the noise 0) on samples `begin` .. `end` - 1.
+def _compile_forward(one_hidden):
+    @kernel
+    def forward(
+        begin,
+        end,
+        chain_arrays,
+        noise_arrays,
+        scratch_arrays,
+        batch_arrays,
+        sample_arrays,
+        potentials,
+        counts,
+        trains,
+        saturated,
+    ):
+        """Run the unperturbed network (all scales of the noise 0) on samples `begin` .. `end` - 1.
 
-    potentials, counts  int64 (sample, class), written: sum over steps of the last layer's v, spikes
-    trains              uint64 (sample, layer, step, word), written: spikes of the hidden layers
-    saturated           int64 (sample,), written: saturated registers
-    """
-    chain = _point_chain(chain_arrays)
-    noise = _point_noise(noise_arrays)
-    scratch = _point_scratch(scratch_arrays, PLUS)
-    outputs = point_output_batch(batch_arrays)
-    samples = _point_samples(sample_arrays)
-    steps, last = sample_arrays.frames.shape[1], chain.layers - 1
-    row, kept = 4 * steps * chain.spike_words, pointer_to_halves(trains)
-    rows = _rows_needed(chain, noise)
-    for begun in range(begin, end, BATCH_LANES):
-        past, max_current = min(begun + BATCH_LANES, end), FROM_START
-        for first in range(begun, past, 2):
-            lane, second = first - begun, min(first + 1, past - 1)
-            plus, minus = _run_unperturbed_hidden(
-                chain, samples, first, second, steps, lane, scratch, outputs
-            )
-            saturated[first], saturated[second] = plus, (minus if second > first else plus)
-            for side in range(second - first + 1):
-                sample = first + side
-                for layer in range(last):
-                    out, place = _spikes_of(chain, layer, steps, lane, scratch, outputs)
-                    at = (sample * last + layer) * row
-                    copy_spikes(chain, layer, steps, out, side, place, kept, at)
-                if rows:
-                    bound, _ = _write_current_rows(
-                        chain, samples, sample, steps, lane + side, scratch, outputs
+        `one_hidden`: see `has_one_hidden`.
+        potentials, counts  int64 (sample, class), written: sum over steps of the last layer's v, spikes
+        trains              uint64 (sample, layer, step, word), written: spikes of the hidden layers
+        saturated           int64 (sample,), written: saturated registers
+        """
+        chain = _point_chain(chain_arrays)
+        noise = _point_noise(noise_arrays)
+        scratch = _point_scratch(scratch_arrays, PLUS)
+        outputs = point_output_batch(batch_arrays)
+        samples = _point_samples(sample_arrays)
+        steps, last = sample_arrays.frames.shape[1], chain.layers - 1
+        row, kept = 4 * steps * chain.spike_words, pointer_to_halves(trains)
+        rows = False if one_hidden else _rows_needed(chain, noise)
+        for begun in range(begin, end, BATCH_LANES):
+            past, max_current = min(begun + BATCH_LANES, end), FROM_START
+            for first in range(begun, past, 2):
+                lane, second = first - begun, min(first + 1, past - 1)
+                if one_hidden:
+                    place, out = place_of(lane, steps), outputs.patterns
+                    plus, minus = _run_still_first(
+                        chain, samples, first, second, steps, scratch, out, place
                     )
-                    max_current = max(max_current, bound)
-        run_output_batch(chain, noise, steps, max_current, rows, outputs)
-        for sample in range(begun, past):
-            lane = sample - begun
-            saturated[sample] += outputs.saturated[lane]
-            for index in range(chain.neurons[last]):
-                potentials[sample, index] = outputs.potentials[index * BATCH_LANES + lane]
-                counts[sample, index] = outputs.counts[index * BATCH_LANES + lane]
+                else:
+                    plus, minus = _run_unperturbed_hidden(
+                        chain, samples, first, second, steps, lane, scratch, outputs
+                    )
+                saturated[first], saturated[second] = plus, (minus if second > first else plus)
+                for side in range(second - first + 1):
+                    sample = first + side
+                    if one_hidden:
+                        at = sample * row
+                        copy_spikes(chain, FROM_START, steps, out, side, place, kept, at)
+                    else:
+                        for layer in range(last):
+                            out, place = _spikes_of(chain, layer, steps, lane, scratch, outputs)
+                            at = (sample * last + layer) * row
+                            copy_spikes(chain, layer, steps, out, side, place, kept, at)
+                        if rows:
+                            bound, _ = _write_current_rows(
+                                chain, samples, sample, steps, lane + side, scratch, outputs
+                            )
+                            max_current = max(max_current, bound)
+            run_unperturbed_output_batch(chain, noise, steps, max_current, rows, outputs)
+            for sample in range(begun, past):
+                lane = sample - begun
+                saturated[sample] += outputs.saturated[lane]
+                for index in range(chain.neurons[last]):
+                    potentials[sample, index] = outputs.potentials[index * BATCH_LANES + lane]
+                    counts[sample, index] = outputs.counts[index * BATCH_LANES + lane]
+
+    return forward
+
+
+def has_one_hidden(chain: Chain) -> bool:
+    """Whether there is one hidden layer, and the last layer looks up its currents."""
+    return chain.layers == 2 and chain.looks_up
+
+
+forward = {one_hidden: _compile_forward(one_hidden) for one_hidden in (False, True)}
+"""By `has_one_hidden`: what other chains need is most of the work of the compiler."""
 
 
 @kernel
@@ -911,147 +946,179 @@ def readout_errors(begin, end, readout, scores, labels, scratch, errors, fitness
         )
 
 
-@kernel
-def near_threshold_masks(
-    begin, end, chain_arrays, scratch_arrays, sample_arrays, window, trains, masks
-):
-    """Write the near-threshold masks of samples `begin` .. `end` - 1, of the unperturbed network.
+def _compile_near_threshold_masks(first_alone):
+    @kernel
+    def near_threshold_masks(
+        begin, end, chain_arrays, scratch_arrays, sample_arrays, window, trains, masks
+    ):
+        """Write the near-threshold masks of samples `begin` .. `end` - 1, of the unperturbed network.
 
-    trains  uint64 (sample, layer, step, word) of `forward`
-    masks   uint16 (sample, layer, step, lane / 16), written: `member_pair.near_threshold_mask`
-    """
-    chain, scratch = _point_chain(chain_arrays), _point_scratch(scratch_arrays, PLUS)
-    samples = _point_samples(sample_arrays)
-    kept, opened = pointer(trains), pointer(masks)
-    steps = sample_arrays.frames.shape[1]
-    row = steps * chain.spike_words
-    for sample in range(begin, end):
-        for layer in range(chain.layers):
-            at = (sample * chain.layers + layer) * row * 4
-            driven, driven_at = samples.currents, sample * steps * chain.lanes[0]
-            if layer > 0:
-                spikes_at = (sample * (chain.layers - 1) + layer - 1) * row
-                layer_current(chain, layer, steps, kept, spikes_at, FROM_START, scratch)
-                driven, driven_at = scratch.currents, FROM_START
-            near_threshold_mask(chain, layer, steps, driven, driven_at, window, opened, at)
+        `first_alone`: those of the first layer, which has currents already; otherwise those of all layers.
+        trains  uint64 (sample, layer, step, word) of `forward`
+        masks   uint16 (sample, layer, step, lane / 16), written: `member_pair.near_threshold_mask`
+        """
+        chain, scratch = _point_chain(chain_arrays), _point_scratch(scratch_arrays, PLUS)
+        samples = _point_samples(sample_arrays)
+        kept, opened = pointer(trains), pointer(masks)
+        steps = sample_arrays.frames.shape[1]
+        row = steps * chain.spike_words
+        for sample in range(begin, end):
+            for layer in range(1 if first_alone else chain.layers):
+                at = (sample * chain.layers + layer) * row * 4
+                driven, driven_at = samples.currents, sample * steps * chain.lanes[0]
+                if not first_alone and layer > 0:
+                    spikes_at = (sample * (chain.layers - 1) + layer - 1) * row
+                    layer_current(chain, layer, steps, kept, spikes_at, FROM_START, scratch)
+                    driven, driven_at = scratch.currents, FROM_START
+                near_threshold_mask(chain, layer, steps, driven, driven_at, window, opened, at)
+
+    return near_threshold_masks
 
 
-@inlined
-def _run_credit_first(chain, noise, samples, sample, steps, scratch, out, place):
-    """`_run_first_layer` of a pair whose members share event-aligned noise, on one sample."""
-    at = sample * steps * chain.lanes[0]
-    masks_at = sample * chain.layers * steps * 4 * chain.spike_words
-    rank = _noise_of_first(noise, FROM_START, FROM_START)
-    bound = noise.scale[0]
-    if rank != EVENT_ALIGNED:
-        bound = aligned_current(
-            chain, noise, FROM_START, steps, samples.masks, masks_at, FROM_START, scratch
-        )
-    max_current = samples.max_current[sample] + bound
-    if is_plain(chain, FROM_START, max_current):
-        run_aligned_first(
-            PairTrial(
-                chain,
-                rank,
-                noise.scale[0],
-                steps,
-                samples.currents,
-                at,
-                at,
-                FROM_START,
-                scratch,
-                scratch,
-                out,
-                place,
+near_threshold_masks = {
+    first_alone: _compile_near_threshold_masks(first_alone) for first_alone in (False, True)
+}
+"""By whether the first layer alone has event-aligned noise."""
+
+
+def _compile_credit_pairs(plain, from_bits):
+    draw = draw_aligned_bits if plain else draw_aligned
+    run_plain = run_event_aligned if from_bits else run_none
+    run_others = run_checked if plain else run_pair
+
+    @inlined
+    def run_credit_first(chain, noise, samples, sample, steps, scratch, out, place):
+        """`_run_first_layer` of a pair whose members share event-aligned noise, on one sample."""
+        at = sample * steps * chain.lanes[0]
+        masks_at = sample * chain.layers * steps * 4 * chain.spike_words
+        bound = noise.scale[0]
+        if not from_bits:
+            bound = aligned_current(
+                chain, noise, FROM_START, steps, samples.masks, masks_at, FROM_START, scratch
             )
-        )
-        return FROM_START, FROM_START
-    if rank == EVENT_ALIGNED:
-        aligned_current(
-            chain, noise, FROM_START, steps, samples.masks, FROM_START, FROM_START, scratch
-        )
-    return run_pair(
-        chain,
-        FROM_START,
-        steps,
-        samples.currents,
-        at,
-        samples.currents,
-        at,
-        FROM_START,
-        max_current,
-        scratch,
-        scratch,
-        out,
-        place,
-    )
-
-
-@kernel
-def credit_pairs(
-    begin,
-    end,
-    chain_arrays,
-    noise_arrays,
-    scratch_arrays,
-    sample_arrays,
-    groups,
-    pairs,
-    first_pair,
-    generation,
-    errors_array,
-    feedback_array,
-    largest,
-    credits_array,
-    saturated,
-):
-    """Credits of the hidden neurons for the event-aligned noise of pairs `begin` .. `end` - 1.
-
-    For two layers: members do not run the readout, whose errors are those of `readout_errors`.
-    groups     int64 (group, 1): sample of each group; `pairs` pairs per group, in order
-    feedback   int32 scratch, one lane per neuron
-    credits    int16 (pair, lane), written unless all feedback errors of the sample are 0; clipped to ±largest
-    saturated  int64 (pair, member), added to
-    """
-    chain = _point_chain(chain_arrays)
-    noise = _point_noise(noise_arrays)
-    scratch = _point_scratch(scratch_arrays, PLUS)  # of both members, which share their noise
-    samples = _point_samples(sample_arrays)
-    errors, feedback, credits = (
-        pointer(errors_array),
-        pointer(feedback_array),
-        pointer(credits_array),
-    )
-    steps, lanes = sample_arrays.frames.shape[1], chain.lanes[0]
-    spikes = _rows_of(chain, FROM_START, steps)
-    decay_u, decay_v = decays_of(chain.decays, READOUT_LAYER)
-    current_sample, any_feedback = int64(-1), False
-    for index in range(begin, end):
-        sample = groups[index // pairs, 0]
-        if sample != current_sample:
-            any_feedback, current_sample = (
-                feedback_errors(chain, errors, sample * chain.lanes[1], feedback),
-                sample,
+        max_current = samples.max_current[sample] + bound
+        if max_current <= chain.plain:
+            run_plain(
+                pair_trial(
+                    chain,
+                    NONE,
+                    noise.scale[0],
+                    steps,
+                    samples.currents,
+                    at,
+                    at,
+                    FROM_START,
+                    scratch,
+                    scratch,
+                    out,
+                    place,
+                )
             )
-        if not any_feedback:
-            continue
-        draw_aligned(chain, noise, FROM_START, steps, first_pair + index, generation, scratch)
-        plus, minus = _run_credit_first(
-            chain, noise, samples, sample, steps, scratch, scratch.spike_bits, spikes
-        )
-        saturated[index, 0] += plus
-        saturated[index, 1] += minus
-        neuron_credit(
-            scratch.spike_bits,
-            spikes.plus,
-            spikes.minus,
-            spikes.step,
+            return FROM_START, FROM_START
+        if from_bits:
+            aligned_current(
+                chain, noise, FROM_START, steps, samples.masks, FROM_START, FROM_START, scratch
+            )
+        return run_others(
+            chain,
+            FROM_START,
             steps,
-            decay_u,
-            decay_v,
-            feedback,
-            largest,
-            credits,
-            index * lanes,
-            lanes,
+            samples.currents,
+            at,
+            samples.currents,
+            at,
+            FROM_START,
+            max_current,
+            scratch,
+            scratch,
+            out,
+            place,
         )
+
+    @kernel
+    def credit_pairs(
+        begin,
+        end,
+        chain_arrays,
+        noise_arrays,
+        scratch_arrays,
+        sample_arrays,
+        groups,
+        pairs,
+        first_pair,
+        generation,
+        errors_array,
+        feedback_array,
+        largest,
+        credits_array,
+        saturated,
+    ):
+        """Credits of the hidden neurons for the event-aligned noise of pairs `begin` .. `end` - 1.
+
+        `plain`, `from_bits`: see `credit_kind`.
+        For two layers: members do not run the readout, whose errors are those of `readout_errors`.
+        groups     int64 (group, 1): sample of each group; `pairs` pairs per group, in order
+        feedback   int32 scratch, one lane per neuron
+        credits    int16 (pair, lane), clipped to ±largest; not written where all feedback errors are 0
+        saturated  int64 (pair, member), added to
+        """
+        chain = _point_chain(chain_arrays)
+        noise = _point_noise(noise_arrays)
+        scratch = _point_scratch(scratch_arrays, PLUS)  # of both members, which share their noise
+        samples = _point_samples(sample_arrays)
+        errors, feedback, credits = (
+            pointer(errors_array),
+            pointer(feedback_array),
+            pointer(credits_array),
+        )
+        steps, lanes = sample_arrays.frames.shape[1], chain.lanes[0]
+        spikes = _rows_of(chain, FROM_START, steps)
+        decay_u, decay_v = decays_of(chain.decays, READOUT_LAYER)
+        current_sample, any_feedback = int64(-1), False
+        for index in range(begin, end):
+            sample = groups[index // pairs, 0]
+            if sample != current_sample:
+                any_feedback, current_sample = (
+                    feedback_errors(chain, errors, sample * chain.lanes[1], feedback),
+                    sample,
+                )
+            if not any_feedback:
+                continue
+            draw(chain, noise, FROM_START, steps, first_pair + index, generation, scratch)
+            plus, minus = run_credit_first(
+                chain, noise, samples, sample, steps, scratch, scratch.spike_bits, spikes
+            )
+            saturated[index, 0] += plus
+            saturated[index, 1] += minus
+            neuron_credit(
+                scratch.spike_bits,
+                spikes.plus,
+                spikes.minus,
+                spikes.step,
+                steps,
+                decay_u,
+                decay_v,
+                feedback,
+                largest,
+                credits,
+                index * lanes,
+                lanes,
+            )
+
+    return credit_pairs
+
+
+def credit_kind(chain: Chain, noise: Noise) -> tuple[bool, bool]:
+    """Which of `credit_pairs` is for a chain and its noise.
+
+    plain      noise of one bit, on a layer that is run by `run_first` unless a register may saturate
+    from_bits  and it acts in all steps on all neurons
+    """
+    plain = chain.plain >= 0 and not noise.graded
+    return plain, plain and noise.period == 1 and noise.window == 0
+
+
+credit_pairs = {
+    kind: _compile_credit_pairs(*kind) for kind in ((True, True), (True, False), (False, False))
+}
+"""By `credit_kind`: what other pairs need is most of the work of the compiler."""

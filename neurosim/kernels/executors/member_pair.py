@@ -11,12 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import int32
 
-from neurosim.kernels.arithmetic import decay_by_one_product, takes_one_product
+from neurosim.kernels.arithmetic import decay_by_one_product
 from neurosim.kernels.compilation import inlined, kernel
 from neurosim.kernels.neurons.integration import (
-    U_MULTIPLIER,
-    V_MULTIPLIER,
-    V_SHIFT,
     decays_of,
     integrate_checked,
     integrate_free,
@@ -51,6 +48,7 @@ def _compile_run_pair(integrate, noisy):
         minus,
         minus_at,
         minus_noise_at,
+        max_current,
         scratch,
         other,
         out,
@@ -61,6 +59,7 @@ def _compile_run_pair(integrate, noisy):
         plus, minus   int32 currents (step, lane), from `plus_at` and `minus_at` on
         scratch.noise    int32 (step, lane): added for plus, from 0 on; subtracted for minus, from
                       `minus_noise_at` on; neither is read where `noisy` is False
+        max_current   bound on the currents; not read here: `run_pair` chooses by it
         scratch.bias_noise                  added to the bias for plus; other.bias_noise: subtracted for minus
         out           uint16, written at `place`
         """
@@ -106,25 +105,74 @@ def _compile_run_pair(integrate, noisy):
 
 run_checked = _compile_run_pair(integrate_checked, noisy=True)
 run_free = _compile_run_pair(integrate_free, noisy=True)
-unperturbed_checked = _compile_run_pair(integrate_checked, noisy=False)
-unperturbed_free = _compile_run_pair(integrate_free, noisy=False)
+run_unperturbed_pair = _compile_run_pair(integrate_checked, noisy=False)
+"""Of two samples, always checked: samples are far fewer than trials, and there is half as much to compile."""
+
+
+class MemberNoise(NamedTuple):
+    """Noise of a member on the first layer: arrays of a scratch (`fused_chain.Scratch`)."""
+
+    bias_noise: Any
+    outputs: Any
+    dots: Any
+    noise: Any
+    input_bits: Any
+
+
+@inlined
+def member_noise_of(scratch):
+    """The noise in a scratch. A record of little more than what is used is several times less to compile."""
+    return MemberNoise(
+        scratch.bias_noise, scratch.outputs, scratch.dots, scratch.noise, scratch.input_bits
+    )
 
 
 class PairTrial(NamedTuple):
-    """Samples and noise of both members of a pair: arrays as for `run_pair`."""
+    """Samples and noise of both members of a pair in the first layer: arrays as for `run_pair`."""
 
-    chain: Any
-    rank: int  # of the noise, NONE where it is in scratch.noise, or EVENT_ALIGNED
+    lanes: int
+    neurons: int
+    width: int  # lanes of the widest layer
+    bias: Any
+    threshold: Any
+    decays: Any
+    rank: int  # of the noise, NONE where it is in `noise`, or EVENT_ALIGNED
     scale: Any  # int: of event-aligned noise
     steps: int
     current: Any
     plus_at: int
     minus_at: int
     minus_noise_at: Any  # int
-    scratch: Any
-    other: Any
+    plus: MemberNoise
+    minus: MemberNoise
     out: Any
     place: Place
+
+
+@inlined
+def pair_trial(
+    chain, rank, scale, steps, current, plus_at, minus_at, minus_noise_at, plus, minus, out, place
+):
+    """A trial of the first layer; `plus` and `minus` are the scratches of the members."""
+    return PairTrial(
+        chain.lanes[0],
+        chain.neurons[0],
+        chain.width,
+        chain.bias,
+        chain.threshold,
+        chain.decays,
+        rank,
+        scale,
+        steps,
+        current,
+        plus_at,
+        minus_at,
+        minus_noise_at,
+        member_noise_of(plus),
+        member_noise_of(minus),
+        out,
+        place,
+    )
 
 
 class NeuronVector(NamedTuple):
@@ -142,16 +190,16 @@ class NeuronVector(NamedTuple):
 
 @inlined
 def _neuron_vector(trial, first):
-    lane = min(first, trial.chain.lanes[0] - WIDTH)  # the last one may be repeated
+    lane = min(first, trial.lanes - WIDTH)  # the last one may be repeated
     return NeuronVector(
         lane,
         lane // WIDTH * trial.place.sixteen,
-        load(trial.chain.threshold, lane),
-        load(trial.chain.bias, lane),
-        load(trial.scratch.bias_noise, lane),
-        load(trial.other.bias_noise, lane),
-        load(trial.scratch.outputs, lane),
-        load(trial.other.outputs, lane),
+        load(trial.threshold, lane),
+        load(trial.bias, lane),
+        load(trial.plus.bias_noise, lane),
+        load(trial.minus.bias_noise, lane),
+        load(trial.plus.outputs, lane),
+        load(trial.minus.outputs, lane),
     )
 
 
@@ -164,7 +212,8 @@ def _write_spikes(trial, one, plus, minus, t):
 
 
 def _compile_run_first(factors, apart):
-    """The first layer's `run_pair`, of neurons that are plain (`is_plain`).
+    """The first layer's `run_pair`, of neurons that keep no u, decay by one product, and never
+    saturate (`Chain.plain`).
 
     Four vectors of both members run at once, because a step waits for the product of the previous one.
     `factors`: the noise is one factor per neuron (scratch.outputs) times one dot product per step
@@ -174,35 +223,35 @@ def _compile_run_first(factors, apart):
     """
 
     @inlined
-    def noise_of(trial, scratch, lane, factor, of_bias, t, at):
+    def noise_of(trial, member, lane, factor, of_bias, t, at):
         """Noise current of sixteen neurons in a step."""
         if factors == NONE:
-            return load(scratch.noise, at) + of_bias
+            return load(member.noise, at) + of_bias
         if factors == EVENT_ALIGNED:
-            eighths = ((trial.chain.neurons[0] + 127) >> 7) << 3
+            eighths = ((trial.neurons + 127) >> 7) << 3
             up = splat(int32(trial.scale))
-            bits = spikes_of(scratch.input_bits[t * eighths + lane // WIDTH])
+            bits = spikes_of(member.input_bits[t * eighths + lane // WIDTH])
             return select(bits, of_bias + up, of_bias - up)
-        add = factor * splat(scratch.dots[t]) + of_bias
+        add = factor * splat(member.dots[t]) + of_bias
         if factors == MANY:
             for r in range(1, trial.rank):
-                drive = splat(scratch.dots[r * trial.steps + t])
-                add = add + load(scratch.outputs, r * trial.chain.width + lane) * drive
+                drive = splat(member.dots[r * trial.steps + t])
+                add = add + load(member.outputs, r * trial.width + lane) * drive
         return add
 
     @inlined
     def arriving(trial, one, t):
         """Input of both members' membranes in step t."""
-        at = t * trial.chain.lanes[0] + one.lane
+        at = t * trial.lanes + one.lane
         shared = load(trial.current, trial.plus_at + at) + one.bias
         if factors == UNPERTURBED:
             return shared, load(trial.current, trial.minus_at + at) + one.bias
-        more = noise_of(trial, trial.scratch, one.lane, one.plus_factor, one.plus_bias, t, at)
+        more = noise_of(trial, trial.plus, one.lane, one.plus_factor, one.plus_bias, t, at)
         if not apart:
             return shared + more, shared - more
         own = load(trial.current, trial.minus_at + at) + one.bias
         at += trial.minus_noise_at
-        less = noise_of(trial, trial.other, one.lane, one.minus_factor, one.minus_bias, t, at)
+        less = noise_of(trial, trial.minus, one.lane, one.minus_factor, one.minus_bias, t, at)
         return shared + more, own - less
 
     @inlined
@@ -218,9 +267,9 @@ def _compile_run_first(factors, apart):
     @kernel
     def run_first(trial):
         """Run the first layer."""
-        chain, last = trial.chain, trial.steps - 1
-        _, decay = decays_of(chain.decays, NOTHING)
-        for first in range(0, chain.lanes[0], 4 * WIDTH):
+        last = trial.steps - 1
+        _, decay = decays_of(trial.decays, NOTHING)
+        for first in range(0, trial.lanes, 4 * WIDTH):
             a, b = _neuron_vector(trial, first), _neuron_vector(trial, first + WIDTH)
             c, d = (
                 _neuron_vector(trial, first + 2 * WIDTH),
@@ -248,15 +297,6 @@ run_event_aligned = _compile_run_first(EVENT_ALIGNED, apart=False)
 run_none = _compile_run_first(NONE, apart=False)
 
 
-@inlined
-def run_aligned_first(trial):
-    """Run a plain first layer whose members share event-aligned noise."""
-    if trial.rank == EVENT_ALIGNED:
-        run_event_aligned(trial)
-    else:
-        run_none(trial)
-
-
 def _compile_run_all(apart):
     """`_compile_run_first` for each kind of noise of the members."""
     run_event_aligned = _compile_run_first(EVENT_ALIGNED, apart)
@@ -281,17 +321,6 @@ def _compile_run_all(apart):
 
 run_shared = _compile_run_all(apart=False)
 run_apart = _compile_run_all(apart=True)
-
-
-@inlined
-def is_plain(chain, layer, max_current):
-    """Whether this layer keeps no u, decays by one product, and never saturates by currents of this size."""
-    multiplier, shift = chain.decays[4 * layer + V_MULTIPLIER], chain.decays[4 * layer + V_SHIFT]
-    return (
-        max_current <= chain.headroom[layer]
-        and chain.decays[4 * layer + U_MULTIPLIER] == 0
-        and takes_one_product(multiplier, shift)
-    )
 
 
 @inlined
@@ -330,6 +359,7 @@ def run_pair(
             minus,
             minus_at,
             minus_noise_at,
+            max_current,
             scratch,
             other,
             out,
@@ -344,44 +374,9 @@ def run_pair(
         minus,
         minus_at,
         minus_noise_at,
+        max_current,
         scratch,
         other,
-        out,
-        place,
-    )
-
-
-@inlined
-def run_unperturbed_pair(
-    chain, layer, steps, currents, first_at, second_at, max_current, scratch, out, place
-):
-    """`run_pair` of the unperturbed network on two samples, whose currents lie in one array."""
-    if max_current <= chain.headroom[layer]:
-        return unperturbed_free(
-            chain,
-            layer,
-            steps,
-            currents,
-            first_at,
-            currents,
-            second_at,
-            NOTHING,
-            scratch,
-            scratch,
-            out,
-            place,
-        )
-    return unperturbed_checked(
-        chain,
-        layer,
-        steps,
-        currents,
-        first_at,
-        currents,
-        second_at,
-        NOTHING,
-        scratch,
-        scratch,
         out,
         place,
     )

@@ -301,43 +301,52 @@ def _looked_up(chain, neuron, next_neuron, sixteens, t, steps, outputs):
     return a_0 * scale, a_1 * scale, b_0 * scale, b_1 * scale
 
 
-@inlined
-def _write_current(noise, neuron, neurons, t, steps, adds, driven, first, second, outputs):
-    """Write a neuron's current of a step, and its noise, to outputs.currents; add it if `adds`."""
-    to = (neuron * steps + t) * BATCH_LANES
-    if adds:
-        first, second = (
-            first + load(outputs.currents, to),
-            second + load(outputs.currents, to + WIDTH),
-        )
-    begin, end = (neuron, neuron + 1) if noise.full_rank else (FIRST, noise.rank)
-    for field in range(begin, end if driven else begin):
-        factors = (neuron + (FIRST if noise.full_rank else field * neurons)) * BATCH_LANES
-        dots = (field * steps + t) * BATCH_LANES
-        first = first + load(outputs.factors, factors) * load(outputs.dots, dots)
-        second = second + load(outputs.factors, factors + WIDTH) * load(outputs.dots, dots + WIDTH)
-    store(outputs.currents, to, first)
-    store(outputs.currents, to + WIDTH, second)
+def _compile_write_currents(noisy):
+    @inlined
+    def write_current(noise, neuron, neurons, t, steps, adds, driven, first, second, outputs):
+        """Write a neuron's current of a step, and its noise, to outputs.currents; add it if `adds`."""
+        to = (neuron * steps + t) * BATCH_LANES
+        if adds:
+            first, second = (
+                first + load(outputs.currents, to),
+                second + load(outputs.currents, to + WIDTH),
+            )
+        if noisy:
+            begin, end = (neuron, neuron + 1) if noise.full_rank else (FIRST, noise.rank)
+            for field in range(begin, end if driven else begin):
+                factors = (neuron + (FIRST if noise.full_rank else field * neurons)) * BATCH_LANES
+                dots = (field * steps + t) * BATCH_LANES
+                first = first + load(outputs.factors, factors) * load(outputs.dots, dots)
+                factor = load(outputs.factors, factors + WIDTH)
+                second = second + factor * load(outputs.dots, dots + WIDTH)
+        store(outputs.currents, to, first)
+        store(outputs.currents, to + WIDTH, second)
 
+    @inlined
+    def write_currents(chain, noise, steps, adds, outputs):
+        """Write every neuron's current in every step to outputs.currents; add it if `adds`.
 
-@inlined
-def _write_currents(chain, noise, steps, adds, outputs):
-    """Write every neuron's current in every step to outputs.currents; add it if `adds`."""
-    neurons = chain.neurons[chain.layers - 1]
-    sixteens = _sixteens(chain)
-    zero = splat(int32(0))
-    driven = carries_dot_products(chain, noise)
-    for neuron in range(0, neurons, 2):
-        following = min(neuron + 1, neurons - 1)
-        for t in range(steps):
-            a_0, a_1, b_0, b_1 = zero, zero, zero, zero
-            if chain.looks_up:
-                a_0, a_1, b_0, b_1 = _looked_up(
-                    chain, neuron, following, sixteens, t, steps, outputs
-                )
-            _write_current(noise, neuron, neurons, t, steps, adds, driven, a_0, a_1, outputs)
-            if following != neuron:
-                _write_current(noise, following, neurons, t, steps, adds, driven, b_0, b_1, outputs)
+        `noisy`: whether there may be noise on the weights; otherwise `noise` is not read.
+        """
+        neurons = chain.neurons[chain.layers - 1]
+        sixteens = _sixteens(chain)
+        zero = splat(int32(0))
+        driven = carries_dot_products(chain, noise) if noisy else False
+        for neuron in range(0, neurons, 2):
+            following = min(neuron + 1, neurons - 1)
+            for t in range(steps):
+                a_0, a_1, b_0, b_1 = zero, zero, zero, zero
+                if chain.looks_up:
+                    a_0, a_1, b_0, b_1 = _looked_up(
+                        chain, neuron, following, sixteens, t, steps, outputs
+                    )
+                write_current(noise, neuron, neurons, t, steps, adds, driven, a_0, a_1, outputs)
+                if following != neuron:
+                    write_current(
+                        noise, following, neurons, t, steps, adds, driven, b_0, b_1, outputs
+                    )
+
+    return write_currents
 
 
 def _compile_run(integrate):
@@ -390,23 +399,33 @@ _run_checked = _compile_run(integrate_checked)
 _run_free = _compile_run(integrate_free)
 
 
-@kernel
-def run_output_batch(chain, noise, steps, max_current, adds, outputs):
-    """Run the last layer on all lanes, given their patterns, their noise and currents from rows.
+def _compile_run_output_batch(noisy):
+    write_currents = _compile_write_currents(noisy)
 
-    max_current   bound on the currents from rows in `outputs.currents`
-    adds    whether there are any; otherwise `outputs.currents` holds values of other trials
-    """
-    last = chain.layers - 1
-    if last > 0:
-        max_current += chain.max_current[last]
-    if carries_dot_products(chain, noise):
-        max_current += _factor_dot_products(chain, noise, steps, outputs)
-    _write_currents(chain, noise, steps, adds, outputs)
-    if max_current <= chain.headroom[last]:
-        _run_free(chain, steps, outputs)
-    else:
-        _run_checked(chain, steps, outputs)
+    @kernel
+    def run_output_batch(chain, noise, steps, max_current, adds, outputs):
+        """Run the last layer on all lanes, given their patterns, their noise and currents from rows.
+
+        max_current   bound on the currents from rows in `outputs.currents`
+        adds    whether there are any; otherwise `outputs.currents` holds values of other trials
+        """
+        last = chain.layers - 1
+        if last > 0:
+            max_current += chain.max_current[last]
+        if noisy and carries_dot_products(chain, noise):
+            max_current += _factor_dot_products(chain, noise, steps, outputs)
+        write_currents(chain, noise, steps, adds, outputs)
+        if noisy and max_current <= chain.headroom[last]:
+            _run_free(chain, steps, outputs)
+        else:
+            _run_checked(chain, steps, outputs)
+
+    return run_output_batch
+
+
+run_output_batch = _compile_run_output_batch(noisy=True)
+run_unperturbed_output_batch = _compile_run_output_batch(noisy=False)
+"""The same of the unperturbed network; less to compile by far."""
 
 
 @kernel

@@ -207,22 +207,28 @@ def perturbs(noise, layer, direction):
 
 
 @inlined
+def draw_aligned_bits(chain, noise, layer, steps, direction, generation, scratch):
+    """`draw_aligned` of noise that is not graded: the fields of the steps are consecutive."""
+    draw_words(
+        scratch.inputs,
+        chain.noise_at[layer],
+        FIRST,
+        steps * lane_words(chain.neurons[layer]),
+        ALIGNED,
+        layer,
+        direction,
+        generation,
+        noise.seed,
+    )
+
+
+@inlined
 def draw_aligned(chain, noise, layer, steps, direction, generation, scratch):
     """Draw the event-aligned noise of one direction for one layer to scratch.inputs."""
-    width = lane_words(chain.neurons[layer])
-    if not noise.graded:  # the fields of the steps are consecutive: one call draws them all
-        draw_words(
-            scratch.inputs,
-            chain.noise_at[layer],
-            FIRST,
-            steps * width,
-            ALIGNED,
-            layer,
-            direction,
-            generation,
-            noise.seed,
-        )
+    if not noise.graded:
+        draw_aligned_bits(chain, noise, layer, steps, direction, generation, scratch)
         return
+    width = lane_words(chain.neurons[layer])
     for t in range(steps):
         draw_noise(
             scratch.inputs,
