@@ -1,8 +1,8 @@
 """Frames of a reading that was stopped: the next one of the same frames goes on after them.
 
-The folder cache_root() / "unfinished" / key holds a file per chunk of samples: the sha256 of the rest, then its
-bits as they lie in memory; and notes.json, what readers had to say of the files so far. Nothing is written
-before a reading has taken KEEP_AFTER seconds. Where the folder cannot be written, nothing is kept.
+The folder cache_root() / "unfinished" / key holds a file per chunk of samples: the sha256 of the rest, then
+its bits as they lie in memory; and notes.json, what readers had to say of the files so far. Nothing is
+written before a reading has taken KEEP_AFTER seconds. Where the folder cannot be written, nothing is kept.
 """
 
 import contextlib

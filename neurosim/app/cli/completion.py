@@ -50,6 +50,12 @@ def options_of(command: str) -> list[str]:
     return [*sorted(one.flag for one in help_text.options(parser) if one.flag), "--help"]
 
 
+ZSH = """\
+(( $+functions[compdef] )) || { autoload -U compinit && compinit; }
+autoload -U +X bashcompinit && bashcompinit"""
+"""What makes zsh read a script of bash, in a shell whose own completion is not set up too."""
+
+
 def script(shell: str, options: dict[str, list[str]]) -> str:
     """The script; zsh reads the one of bash."""
     cases = "\n".join(
@@ -75,4 +81,4 @@ def script(shell: str, options: dict[str, list[str]]) -> str:
         """
     )
     body = body.replace("@commands", " ".join(options)).replace("@cases", cases)
-    return f"autoload -U +X bashcompinit && bashcompinit\n{body}" if shell == "zsh" else body
+    return f"{ZSH}\n{body}" if shell == "zsh" else body
