@@ -255,6 +255,8 @@ class _Clock:
                     gc.enable()
 
 
+_making = threading.Lock()
+"""Numba reads the folder of a new cache from a global setting: one thread at a time changes it."""
 KERNELS: dict[Any, Kernel] = {}
 """Every kernel by its identity, for processes that compile what another one needs."""
 _clock = _Clock()
@@ -294,12 +296,13 @@ def kernel(function: Callable[..., Any], inline: bool = False) -> Any:
     compiled = Kernel(function, options)
     KERNELS[compiled.identity] = compiled
     if CACHE_FOLDER is not None:
-        before = config.CACHE_DIR
-        try:
-            config.CACHE_DIR = CACHE_FOLDER
-            compiled.enable_caching()
-        finally:
-            config.CACHE_DIR = before
+        with _making:
+            before = config.CACHE_DIR
+            try:
+                config.CACHE_DIR = CACHE_FOLDER
+                compiled.enable_caching()
+            finally:
+                config.CACHE_DIR = before
     return compiled
 
 

@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -189,3 +191,25 @@ def test_a_callee_has_neither_machine_code_nor_wrappers():
     (result,) = inner.callee.overloads.values()
     assert isinstance(result.library, compilation._CalleeLibrary)
     assert inner(4) == 5
+
+
+def test_kernels_made_by_threads_side_by_side_are_all_kept_in_the_cache_folder(monkeypatch):
+    """Numba takes the folder of a new cache from a global setting."""
+
+    class Slow(compilation._KernelCache):
+        def __init__(self, function):
+            time.sleep(0.002)
+            super().__init__(function)
+
+    def make(number):
+        @kernel
+        def step(x):
+            return x + number
+
+        return step
+
+    monkeypatch.setattr(compilation, "_KernelCache", Slow)
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(make, range(40)))
+    folders = {Path(one._cache.cache_path).parent for one in made}
+    assert folders == {Path(compilation.CACHE_FOLDER)}
