@@ -16,7 +16,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "train": "train a network on the chip emulator, or continue a run",
         "evaluate": "accuracy and confusion matrix of a run",
         "runs": "list runs, or set some side by side",
-        "report": "one HTML page of a run: accuracy, cost, curves, samples, cores, settings",
+        "report": "one HTML page of a run: accuracy, cost, curves, samples",
         "watch": "classify a stream of events as it comes",
     },
     "inspect": {
@@ -25,17 +25,17 @@ GROUPS: dict[str, dict[str, str]] = {
     },
     "exchange": {
         "import": "a NIR graph as a network of the chip, and as a run",
-        "quantise": "weights trained by bptt, on the chip with 8 to 3 bits per weight",
+        "quantise": "weights trained by bptt on the chip, with 8 to 3 bits",
         "export": "a trained network in a format that others read",
         "check-hdl": "check memory images: hashes, and a replay on the chip emulator",
         "check-vectors": "compare the chip with recorded steps of other emulators",
     },
     "experiments": {
         "bptt": "train the float reference by surrogate-gradient BPTT",
-        "compare": "a run beside float training, quantised weights and narrower registers",
+        "compare": "a run beside float training and narrower registers",
         "ablation": "accuracy with one setting changed at a time, beside float BPTT",
         "depth": "networks of several layers, learned on the chip and by BPTT",
-        "faults": "accuracy with faults of the chip, before and after learning on it",
+        "faults": "accuracy on a chip with faults, before and after learning",
         "reproduce": "the paper's table and figures, for this implementation",
     },
     "this machine": {
@@ -62,7 +62,8 @@ def _help() -> str:
         "usage: neurosim COMMAND [arguments]\n\n"
         "A spiking network that learns on the chip: integers only, forward passes only.\n\n"
         + "\n\n".join(groups)
-        + "\n\nneurosim COMMAND --help lists the arguments of a command; neurosim --version the version."
+        + "\n\nneurosim COMMAND --help lists the arguments of a command,\n"
+        "neurosim --version the version."
     )
 
 

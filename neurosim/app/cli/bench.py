@@ -3,6 +3,7 @@
 import json
 import statistics
 import time
+from itertools import groupby
 from typing import Annotated, Any
 
 import tyro
@@ -78,12 +79,13 @@ def run(arguments: Bench) -> int:
         f"int16 additions   {ceilings['sums'] / 1e9:8.1f} G/s\n"
         f"words counted     {ceilings['words'] / 1e9:8.1f} G/s\n"
         f"memory read       {ceilings['bytes'] / 1e9:8.1f} GB/s\n\n"
-        f"{'2312 inputs, 10 steps':<34} {'part':<20} {'ms':>8} {'floor':>8} {'ratio':>6}  M member-samples/s"
+        f"{'2312 inputs, 10 steps':<24} {'ms':>9} {'floor':>9} {'ratio':>6}  M member-samples/s"
     )
-    for row in rows:
-        print(
-            f"{row['case']:<34} {row['part']:<20} {1e3 * row['seconds']:8.2f} "
-            f"{1e3 * row['floor_seconds']:8.2f} {row['over_floor']:6.2f}  "
-            f"{row['member_samples_per_second'] / 1e6:8.2f}"
-        )
+    for case, parts in groupby(rows, key=lambda row: row["case"]):
+        print(case)
+        for row in parts:
+            print(
+                f"  {row['part']:<22} {1e3 * row['seconds']:9.2f} {1e3 * row['floor_seconds']:9.2f} "
+                f"{row['over_floor']:6.2f}  {row['member_samples_per_second'] / 1e6:8.2f}"
+            )
     return 0

@@ -66,6 +66,6 @@ def _show(found: dict[str, Any]) -> None:
     frames = sum(one["bytes"] for one in found["frames"])
     print(
         f"frames {frames / 1e6:,.1f} MB, extents of recordings "
-        f"{found['recordings_bytes'] / 1e6:,.1f} MB, compiled kernels "
-        f"{found['kernels_bytes'] / 1e6:,.1f} MB; `neurosim cache clear` removes frames and extents"
+        f"{found['recordings_bytes'] / 1e6:,.1f} MB, kernels {found['kernels_bytes'] / 1e6:,.1f} MB\n"
+        f"`neurosim cache clear` removes frames and extents"
     )
