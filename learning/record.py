@@ -194,11 +194,12 @@ class RunFolder:
     def lengthen(self, checkpoint: Checkpoint, generations: int) -> None:
         """Let the run go on to more generations than it was started with; saved with its checkpoint.
 
+        A run that has not begun, of weights that were imported, may have fewer, too.
         The schedules of rates, noise and temperature become those of so many generations from here on, so
         that the weights are not those of a run that had so many from its start.
         """
         planned = self.config.settings.generations
-        if generations <= planned:
+        if generations <= planned and checkpoint.generation > 0:
             raise RunError(
                 f"{self.path} is a run of {planned} generations; --generations {generations} does not "
                 f"lengthen it; allowed are from {planned + 1}"

@@ -143,3 +143,26 @@ def test_a_process_refuses_what_is_no_graph_or_no_free_folder(done, exported, tm
     before = (done[1] / CONFIG).read_bytes()
     assert_refused(command.here("import", exported, "--run", done[1]), 1, "already holds a run")
     assert (done[1] / CONFIG).read_bytes() == before
+
+
+def test_a_graph_of_convolutions_learns_on_with_settings_that_fit_it(tmp_path):
+    """With fewer generations than its recipe has, since none is done yet."""
+    layers = ("--layers", "conv 2 5x5 stride 4, dense 8", "--feedback", "gate")
+    sizes = ("--generations", 1, "--pairs", 16, "--groups", 16, "--shift", 0)
+    made = command.here("train", *layers, *sizes, "--run", tmp_path / "made", "--json")
+    assert made.returncode == 0, made.stderr
+    graph = tmp_path / "conv.nir"
+    assert command.here("export", tmp_path / "made", "--to", "nir", "--out", graph).returncode == 0
+    written = nir.read(graph)
+    for node in written.nodes.values():
+        node.metadata = {}
+    nir.write(graph, written)  # as others write it
+    run = tmp_path / "run"
+    done = command.here("import", graph, "--run", run, "--readout", "membrane", "--clip")
+    assert done.returncode == 0, done.stderr
+    assert "refuse" not in done.stdout
+    assert read_config(run).settings.feedback == "gate"
+    longer = command.here("train", "--resume", run, "--generations", 1, "--json")
+    assert longer.returncode == 0, longer.stderr
+    assert "shortened" not in longer.stderr
+    assert json.loads(longer.stdout)["generations"] == 1

@@ -31,7 +31,8 @@ class Import(BaseModel):
     readout: Literal["membrane", "count"] | None = None
     """the output's membrane or its spikes; by default the exported run's, else count"""
     recipe: str | None = None
-    """settings for training on; by default the exported run's, else paper for count, train's for membrane"""
+    """settings for training on; by default the exported run's, else paper for count, for membrane those of
+    train, or of deep where the graph is no chain of dense layers"""
     generations: Annotated[int, Field(ge=1, lt=1 << 32)] | None = None
     """generations of further training"""
     dt: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-4
@@ -80,10 +81,10 @@ def _make_run(arguments: Import, path: Path, found: Any) -> list[str]:
     from learning.config import Config, DataAbout
     from learning.record import Checkpoint, RunFolder
     from learning.settings import network as described_by
+    from learning.training import chip_of
     from neurosim.app.cli.arguments import load_settings
     from neurosim.export.nir.from_nir import as_run
     from neurosim.network import NetworkError
-    from neurosim.population.layout import check_trainable
     from neurosim.population.state import state_of
 
     network, weights = as_run(found)
@@ -101,7 +102,7 @@ def _make_run(arguments: Import, path: Path, found: Any) -> list[str]:
     config = Config(settings, data.key, inputs, classes, given, about)
     RunFolder.create(path, config, Checkpoint(state, weights, 0, 0.0)).close()
     try:
-        check_trainable(network)
+        chip_of(config, state)
     except NetworkError as reason:
         return [f"train --resume will refuse this network: {reason}"]
     return []
@@ -111,6 +112,7 @@ def _settings(arguments: Import, run: dict[str, Any] | None, network: Any) -> An
     """Settings: the given ones, then the exported run's, then a recipe's; registers are the network's own."""
     from learning.recipes import DEFAULT, RECIPES
     from learning.settings import Settings
+    from neurosim.data.sets.base import Options
 
     shown = ("data", "steps", "pool", "readout")
     kept = {n: v for n, v in (run or {}).get("settings", {}).items() if n in Settings.model_fields}
@@ -120,18 +122,23 @@ def _settings(arguments: Import, run: dict[str, Any] | None, network: Any) -> An
         if getattr(arguments, name) is not None
     }
     readout = {"readout": "count", **kept, **asked}["readout"]
-    recipe = arguments.recipe or ("paper" if readout == "count" else DEFAULT)
+    chain = network.is_dense_chain
+    recipe = arguments.recipe or ("paper" if readout == "count" else DEFAULT if chain else "deep")
     if recipe not in RECIPES:
         raise ImportRefused(f"recipe is {recipe!r}; allowed are {', '.join(RECIPES)}")
     if arguments.recipe is not None:
         kept = {name: kept[name] for name in shown if name in kept}
     base = {**RECIPES[recipe][1].model_dump(), "readout": readout}
+    if not chain and not network.readouts[1:]:
+        # hidden layers have no readouts of their own, which other feedbacks learn from
+        base |= {"feedback": "gate"} if base["feedback"] else {}
+        kept = {name: kept[name] for name in (*shown, *Options._fields) if name in kept}
     *hidden, _ = network.populations
     if not hidden:
         raise ImportRefused("the graph has one population; a run needs a hidden layer before it")
     registers = {name: int(hidden[0].each(name)[0]) for name in ("vth_mant", "du", "dv")}
     sizes: dict[str, Any] = {}
-    if network.is_dense_chain:
+    if chain:
         sizes["hidden"] = tuple(population.neurons for population in hidden)
     return Settings.model_validate({**base, **kept, **asked, **registers, **sizes})
 

@@ -229,8 +229,9 @@ def _lengthened(before: Settings, after: Settings, checkpoint: Any) -> str:
         schedule = Schedule(settings.learning_rate, settings.final_learning_rate, settings)
         return schedule.at(min(checkpoint.generation, settings.generations)) / (1 << RATE_BITS)
 
+    verb = "lengthened" if after.generations > before.generations else "shortened"
     return (
-        f"lengthened from {before.generations:,} to {after.generations:,} generations: from generation "
+        f"{verb} from {before.generations:,} to {after.generations:,} generations: from generation "
         f"{checkpoint.generation:,} on\nlearning rate, noise and temperature follow the schedule of "
         f"{after.generations:,} generations;\nthe learning rate goes on at {rate(after):.4g} "
         f"(it stood at {rate(before):.4g})"
