@@ -15,7 +15,6 @@
 // until it is done. All sizes come from the folder that `neurosim export RUN --to hdl` writes.
 module chip #(
     parameter LEARNING = 1,     // 0: cores that only infer
-    parameter MOST_ADDERS = 8,  // synapses a clock that take or learn from a spike: a power of two
     parameter WATCHED = 1       // 0: `watch_value` is 0, and costs nothing
 ) (
     clk, reset, go, command, part, frame_write, frame_step, frame, label, noisy, minus, pair, generation,
@@ -185,7 +184,7 @@ module chip #(
             assign core_spikes[WIDTH*l +: WIDTH] = WIDTH'(spikes);
             core #(
                 .RULE(USED_RULE != ALIGNED ? USED_RULE : l == LAST ? DELTA : ALIGNED), .WATCHED(WATCHED),
-                .MOST_ADDERS(MOST_ADDERS),
+                .ADDERS(ADDERS[32*l +: 32]), .READOUT_ADDERS(ADDERS[32*LAST +: 32]),
                 .LAYER(8'(l)), .READOUT_LAYER(8'(LAST)), .SOURCES(SOURCES[32*l +: 32]), .NEURONS(N),
                 .CLASSES(CLASSES), .STEPS(STEPS), .STEP_BITS(STEP_BITS),
                 .DU(DU[32*l +: 32]), .DV(DV[32*l +: 32]), .READOUT_DU(DU[32*LAST +: 32]),

@@ -24,7 +24,8 @@ module core #(
     parameter [7:0] READOUT_LAYER = 0,
     parameter SOURCES = 1,
     parameter NEURONS = 1,
-    parameter MOST_ADDERS = 8,     // a power of two
+    parameter ADDERS = 1,          // synapses of a word, added in one clock: a power of two that divides NEURONS
+    parameter READOUT_ADDERS = 1,  // the same of the layer that the copy is of
     parameter CLASSES = 1,
     parameter STEPS = 1,
     parameter STEP_BITS = 1,
@@ -88,12 +89,8 @@ module core #(
     localparam MOST = MOST_ROWS > MOST_COLUMNS ? MOST_ROWS : MOST_COLUMNS;
     localparam COUNT_BITS = MOST > 8 ? $clog2(MOST + 1) : 4;
     localparam LANE_BITS = NEURONS > 1 ? $clog2(NEURONS) : 1;
-    localparam SOURCE_BITS = SOURCES > 1 ? $clog2(SOURCES) : 1;
     localparam INPUT_BITS = WEIGHT_BITS + $clog2(SOURCES + 1);
 
-    // synapses that stand side by side in a row, and are added in one clock: they divide the neurons
-    localparam POWER = NEURONS & -NEURONS;
-    localparam ADDERS = POWER < MOST_ADDERS ? POWER : MOST_ADDERS;
     localparam ADDER_BITS = $clog2(ADDERS);
     localparam GROUP_BITS = LANE_BITS > ADDER_BITS ? LANE_BITS - ADDER_BITS : 1;
 
@@ -192,10 +189,15 @@ module core #(
             assign current_sum = sum;
         end
         if (!LEARNS) begin : fixed
-            reg [NEURONS*WEIGHT_BITS-1:0] synapses [0:SOURCES-1];
+            localparam WORDS = SOURCES * NEURONS / ADDERS;
+            localparam WORD_BITS = WORDS > 1 ? $clog2(WORDS) : 1;
+            reg [ADDERS*WEIGHT_BITS-1:0] synapses [0:WORDS-1];
+            wire [WORD_BITS-1:0] word;
+            address #(SOURCES, NEURONS / ADDERS, ADDERS, COUNT_BITS) place (
+                .row(source), .column(lane), .word(word)
+            );
             initial $readmemh({"weights_L", 8'h30 + LAYER, ".mem"}, synapses);
-            assign weights =
-                synapses[source[SOURCE_BITS-1:0]][ADDERS*WEIGHT_BITS*group +: ADDERS*WEIGHT_BITS];
+            assign weights = synapses[word];
             assign noise = 0;
             assign wait_here = 0;
             assign drawn = 1;
@@ -268,7 +270,7 @@ module core #(
             plastic #(
                 .LAYER(LAYER), .ROWS(SOURCES), .COLUMNS(NEURONS), .VALUE_BITS(WEIGHT_BITS),
                 .FRACTION_BITS(FRACTION_BITS), .MOMENTUM_BITS(MOMENTUM_BITS), .SUM_BITS(SUM_BITS),
-                .READS(ADDERS), .ADDS(ADDS), .COUNT_BITS(COUNT_BITS)
+                .WORD(ADDERS), .READS(ADDERS), .ADDS(ADDS), .COUNT_BITS(COUNT_BITS)
             ) synapses (
                 .clk(clk), .fade(fade && part == SYNAPSES), .add(adds), .measure(measure && part == SYNAPSES),
                 .moving(move_now && part == SYNAPSES), .row(source), .column(lane),
@@ -352,7 +354,8 @@ module core #(
                     plastic #(
                         .LAYER(READOUT_LAYER), .ROWS(NEURONS), .COLUMNS(CLASSES),
                         .VALUE_BITS(READOUT_WEIGHT_BITS), .FRACTION_BITS(FRACTION_BITS),
-                        .MOMENTUM_BITS(MOMENTUM_BITS), .SUM_BITS(SUM_BITS), .COUNT_BITS(COUNT_BITS)
+                        .MOMENTUM_BITS(MOMENTUM_BITS), .SUM_BITS(SUM_BITS), .WORD(READOUT_ADDERS),
+                        .COUNT_BITS(COUNT_BITS)
                     ) outgoing_synapses (
                         .clk(clk), .fade(fade && part == OUTGOING), .add(receives_error),
                         .measure(measure && part == OUTGOING), .moving(move_now && part == OUTGOING),

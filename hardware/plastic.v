@@ -16,7 +16,8 @@ module plastic #(
     parameter FRACTION_BITS = 8,
     parameter MOMENTUM_BITS = 0,
     parameter SUM_BITS = 32,
-    parameter READS = 1,        // values that are read in one clock: a power of two that divides COLUMNS
+    parameter WORD = 1,         // numbers of a word of memory: a power of two that divides COLUMNS
+    parameter READS = 1,        // values that are read in one clock: 1, or WORD
     parameter ADDS = 1,         // increments that are added in one, likewise
     parameter COUNT_BITS = 1,   // of row and column
     parameter STATE_BITS = VALUE_BITS + FRACTION_BITS
@@ -33,28 +34,35 @@ module plastic #(
     output wire signed [SUM_BITS-1:0]   measured,
     output reg  [63:0]                  total
 );
-    localparam ROW_BITS = ROWS > 1 ? $clog2(ROWS) : 1;
+    localparam WORDS = ROWS * COLUMNS / WORD;
+    localparam AT_BITS = WORDS > 1 ? $clog2(WORDS) : 1;
+    localparam BESIDE_BITS = WORD > 1 ? $clog2(WORD) : 1;
     localparam signed [31:0] HALF = (1 << FRACTION_BITS) >> 1;
     localparam signed [31:0] LOW = -(1 << (STATE_BITS - 1));
     localparam signed [31:0] HIGH =
         (((1 << (VALUE_BITS - 1)) - 1) << FRACTION_BITS) + (HALF > 0 ? HALF - 1 : 0);
 
-    reg [COLUMNS*STATE_BITS-1:0] states     [0:ROWS-1];
-    reg [COLUMNS*SUM_BITS-1:0]   directions [0:ROWS-1];
+    reg [WORD*STATE_BITS-1:0] states     [0:WORDS-1];
+    reg [WORD*SUM_BITS-1:0]   directions [0:WORDS-1];
     initial begin
         if (BIAS != 0) $readmemh({"bias_state_L", 8'h30 + LAYER, ".mem"}, states);
         else $readmemh({"state_L", 8'h30 + LAYER, ".mem"}, states);
         if (MOMENTUM_BITS > 0) $readmemh({"momentum_L", 8'h30 + LAYER, ".mem"}, directions);
     end
 
-    wire [ROW_BITS-1:0] at = BIAS != 0 ? {ROW_BITS{1'b0}} : row[ROW_BITS-1:0];
+    wire [AT_BITS-1:0] at;
+    address #(ROWS, COLUMNS / WORD, WORD, COUNT_BITS) place (
+        .row(BIAS != 0 ? {COUNT_BITS{1'b0}} : row), .column(column), .word(at)
+    );
+    wire [BESIDE_BITS-1:0] beside = BESIDE_BITS'(column & COUNT_BITS'(WORD - 1));
+    wire [WORD*STATE_BITS-1:0] states_here = states[at];
+    wire [WORD*SUM_BITS-1:0] directions_here = directions[at];
     assign low = LOW[STATE_BITS-1:0];
     assign high = HIGH[STATE_BITS-1:0];
-    assign state = states[at][STATE_BITS*column +: STATE_BITS];
-    wire [COUNT_BITS-1:0] first_read = column & COUNT_BITS'(-READS);
-    wire [READS*STATE_BITS-1:0] read = states[at][STATE_BITS*first_read +: READS*STATE_BITS];
-    wire [COUNT_BITS-1:0] first_added = column & COUNT_BITS'(-ADDS);
-    wire [ADDS*SUM_BITS-1:0] held = directions[at][SUM_BITS*first_added +: ADDS*SUM_BITS];
+    assign state = states_here[STATE_BITS*beside +: STATE_BITS];
+    assign direction = directions_here[SUM_BITS*beside +: SUM_BITS];
+    wire [READS*STATE_BITS-1:0] read = READS == 1 ? (READS*STATE_BITS)'(state) : (READS*STATE_BITS)'(states_here);
+    wire [ADDS*SUM_BITS-1:0] held = ADDS == 1 ? (ADDS*SUM_BITS)'(direction) : (ADDS*SUM_BITS)'(directions_here);
     wire [ADDS*SUM_BITS-1:0] after;
     genvar i;
     generate
@@ -70,7 +78,6 @@ module plastic #(
         end
     endgenerate
 
-    assign direction = directions[at][SUM_BITS*column +: SUM_BITS];
     wire [SUM_BITS-1:0] size = direction[SUM_BITS-1] ? -direction : direction;
     wire [SUM_BITS-1:0] lost = MOMENTUM_BITS > 0 ? size >> MOMENTUM_BITS : size;
     wire signed [SUM_BITS-1:0] faded =
@@ -86,14 +93,18 @@ module plastic #(
         end
     endgenerate
 
+    // ADDS numbers of a word change in one clock, or the one at `beside`
+    wire changes = fade || add || measure;
+    wire [ADDS*SUM_BITS-1:0] changed =
+        fade ? {ADDS{faded}} : add ? after : {ADDS{measured}};
+    integer k;
     always @(posedge clk) begin
-        if (fade) directions[at][SUM_BITS*column +: SUM_BITS] <= faded;
-        else if (add) directions[at][SUM_BITS*first_added +: ADDS*SUM_BITS] <= after;
-        else if (measure) begin
-            directions[at][SUM_BITS*column +: SUM_BITS] <= measured;
-            total <= (row == 0 && column == 0 ? 64'd0 : total) + 64'(measured_size);
+        for (k = 0; k < WORD; k = k + 1) begin
+            if (changes && (add && ADDS > 1 || beside == BESIDE_BITS'(k)))
+                directions[at][SUM_BITS*k +: SUM_BITS] <= changed[SUM_BITS*(ADDS > 1 ? k : 0) +: SUM_BITS];
+            if (moving && beside == BESIDE_BITS'(k)) states[at][STATE_BITS*k +: STATE_BITS] <= next_state;
         end
-        if (moving) states[at][STATE_BITS*column +: STATE_BITS] <= next_state;
+        if (measure) total <= (row == 0 && column == 0 ? 64'd0 : total) + 64'(measured_size);
     end
     wire unused = &{1'b0, row};
 endmodule

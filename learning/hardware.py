@@ -135,17 +135,18 @@ def _memories(config: Config, done: golden.Step, layer: int) -> list[Image]:
     kept = golden.parameters(config)["SUM_BITS"]
     found = []
     for prefix, memory, start in (("", done.before, True), ("new_", done.after, False)):
+        word = core_parameters.adders(population.neurons) if start else None
         found.append(
             Image.of(
                 f"{prefix}state_L{layer}", memory.synapses[layer], state_bits,
-                f"weight and fraction bits, {shape}", signed=True, start=start,
+                f"weight and fraction bits, {shape}", signed=True, word=word, start=start,
             )
         )  # fmt: skip
         if memory.momentum:
             found.append(
                 Image.of(
                     f"{prefix}momentum_L{layer}", memory.momentum[layer][:, : population.neurons],
-                    kept, f"momentum of update sums, {shape}", signed=True, start=start,
+                    kept, f"momentum of update sums, {shape}", signed=True, word=word, start=start,
                 )
             )  # fmt: skip
         if done.by_error is not None:
@@ -153,7 +154,7 @@ def _memories(config: Config, done: golden.Step, layer: int) -> list[Image]:
                 Image.of(
                     f"{prefix}bias_state_L{layer}", memory.biases[layer][None],
                     core.BIAS_BITS + BIAS_FRACTION_BITS, "bias mantissas and fraction bits, one row",
-                    signed=True, start=start,
+                    signed=True, word=1 if start else None, start=start,
                 )
             )  # fmt: skip
     after = weights(done.after, settings.fraction_bits).mantissas[layer]

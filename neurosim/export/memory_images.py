@@ -1,11 +1,12 @@
 """Memory images: arrays as files for hardware tools, in a folder with a manifest of hashes.
 
-    NAME.mem       $readmemh: a row of the array a line, hexadecimal, nothing else (AMD UG901)
-    NAME.coe       the same rows for AMD's block memory generator, where a memory starts with them
+    NAME.mem       $readmemh: a word of the memory a line, hexadecimal, nothing else (AMD UG901)
+    NAME.coe       the same words for AMD's block memory generator, where a memory starts with them
     manifest.json  what each file holds, its width, and its sha256; written last
 
-A row is one word: field k lies at bits `bits * k` and up, two's complement, so field 0 is lowest and
-the last hexadecimal digit of a line belongs to it.
+A row of the array is one word, or several words of `word` fields each, the first fields first. Field k of a
+word lies at bits `bits * k` and up, two's complement, so field 0 is lowest and the last hexadecimal digit of
+a line belongs to it.
 """
 
 import hashlib
@@ -25,10 +26,12 @@ from neurosim.storage import (
     write_atomically,
 )
 
-FORMAT = "neurosim-hdl/2"
+FORMAT = "neurosim-hdl/3"
 FAMILY = "neurosim-hdl/"
 """How the format of every version begins."""
 MANIFEST = "manifest.json"
+BITS_AT_ONCE = 1 << 22
+"""Bits that are packed at a time, one byte each; chosen here."""
 
 
 class ImageError(ValueError):
@@ -38,6 +41,7 @@ class ImageError(ValueError):
 class Image(NamedTuple):
     """One memory: `values` int64 (row, field) of `bits` bits each.
 
+    word         fields of a word: all of a row, or a number that divides them
     starts_with  True where hardware starts with these rows: it gets a .coe twin
     """
 
@@ -46,44 +50,64 @@ class Image(NamedTuple):
     bits: int
     signed: bool
     means: str
+    word: int
     starts_with: bool = False
 
     @staticmethod
     def of(
-        name: str, values: ArrayLike, bits: int, means: str, *, signed: bool, start: bool = False
+        name: str,
+        values: ArrayLike,
+        bits: int,
+        means: str,
+        *,
+        signed: bool,
+        word: int | None = None,
+        start: bool = False,
     ) -> "Image":
-        """Check that every value fits: (row, field), or (row,) for one field a row."""
+        """Check that every value fits: (row, field), or (row,) for one field a row.
+
+        word  fields of a word, which divide those of a row; None: a row is a word
+        """
         array = np.asarray(values).astype(np.int64)
         array = array.reshape(len(array), -1)
+        fields = array.shape[1]
+        word = fields if word is None else word
+        if word < 1 or fields % word:
+            raise ImageError(f"{name}: words of {word} fields; they must divide the {fields} of a row")
         low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
         if array.size and not low <= array.min() <= array.max() <= high:
             raise ImageError(
                 f"{name}: values reach from {array.min()} to {array.max()}; "
                 f"{bits} bits hold {low}..{high}"
             )
-        return Image(name, array, bits, signed, means, start)
+        return Image(name, array, bits, signed, means, word, start)
 
     def lines(self) -> list[str]:
-        """One hexadecimal word a row."""
-        width = self.values.shape[1] * self.bits
-        digits = -(-width // 4)
+        """Hexadecimal words, row after row."""
+        width = self.word * self.bits
+        digits, octets = -(-width // 4), -(-width // 8)
         places = np.arange(self.bits)
+        words = self.values.reshape(-1, self.word)
+        at_once = max(1, BITS_AT_ONCE // width)
         lines = []
-        for row in self.values:
-            bits = ((row[:, None] >> places) & 1).astype(np.uint8).reshape(-1)
-            word = int.from_bytes(np.packbits(bits, bitorder="little").tobytes(), "little")
-            lines.append(f"{word:0{digits}x}")
+        for first in range(0, len(words), at_once):
+            some = words[first : first + at_once]
+            bits = ((some[:, :, None] >> places) & 1).astype(np.uint8).reshape(len(some), width)
+            packed = np.packbits(bits, axis=1, bitorder="little")[:, ::-1]
+            text = packed.tobytes().hex()
+            ends = range(2 * octets, len(text) + 1, 2 * octets)
+            lines += [text[end - digits : end] for end in ends]
         return lines
 
 
 def unpack(lines: Iterable[str], fields: int, bits: int, signed: bool) -> NDArray[np.int64]:
-    """The values int64 (row, field) of lines of a .mem file; ImageError where a line is none."""
+    """The values int64 (word, field) of lines of a .mem file; ImageError where a line is none."""
     rows = []
     for line in lines:
         try:
             octets = int(line, 16).to_bytes(-(-fields * bits // 8), "little")
         except (ValueError, OverflowError) as error:
-            raise ImageError(f"{line[:40]!r} is no row of {fields} x {bits} bits") from error
+            raise ImageError(f"{line[:40]!r} is no word of {fields} x {bits} bits") from error
         flat = np.unpackbits(np.frombuffer(octets, np.uint8), bitorder="little")
         weights = np.int64(1) << np.arange(bits, dtype=np.int64)
         if signed:
@@ -129,6 +153,7 @@ def write(
                 means=image.means,
                 rows=rows,
                 fields=fields,
+                word=image.word,
                 bits=image.bits,
                 signed=image.signed,
             )
@@ -177,7 +202,8 @@ class Images(NamedTuple):
         if entry is None:
             raise ImageError(f"{self.folder} holds no {name}.mem; export again")
         text = (self.folder / f"{name}.mem").read_text(encoding="utf-8")
-        return unpack(text.split(), entry["fields"], entry["bits"], entry["signed"])
+        words = unpack(text.split(), entry["word"], entry["bits"], entry["signed"])
+        return words.reshape(-1, entry["fields"])
 
     def holds(self, name: str) -> bool:
         return f"{name}.mem" in self.manifest["files"]
@@ -242,18 +268,19 @@ def _check_files(folder: Path, manifest: Mapping[str, Any]) -> None:
 
 def _check_entry(path: Path, entry: Mapping[str, Any]) -> None:
     """Raise ImageError unless the file has as many bytes as its rows of fields take."""
-    sizes: list[Any] = [entry.get(name) for name in ("rows", "fields", "bits")]
-    rows, fields, bits = sizes
+    sizes: list[Any] = [entry.get(name) for name in ("rows", "fields", "word", "bits")]
+    rows, fields, word, bits = sizes
     whole = all(type(value) is int and value >= 0 for value in sizes)
-    if not whole or not 1 <= bits <= 64 or fields < 1 or type(entry.get("signed")) is not bool:
+    divides = whole and word >= 1 and fields >= 1 and fields % word == 0
+    if not divides or not 1 <= bits <= 64 or type(entry.get("signed")) is not bool:
         raise ImageError(
-            f"{path}: {MANIFEST} says rows {rows!r}, fields {fields!r}, bits {bits!r}, signed "
-            f"{entry.get('signed')!r}; allowed are whole numbers, 1 field or more of 1..64 bits, and "
-            f"true or false; export again"
+            f"{path}: {MANIFEST} says rows {rows!r}, fields {fields!r}, word {word!r}, bits {bits!r}, signed "
+            f"{entry.get('signed')!r}; allowed are whole numbers, 1 field or more of 1..64 bits, a word that "
+            f"divides the fields, and true or false; export again"
         )
-    needed = rows * (-(-fields * bits // 4) + 1)
+    needed = rows * (fields // word) * (-(-word * bits // 4) + 1)
     size = path.stat().st_size
     if size != needed:
         raise ImageError(
-            f"{path}: {size} bytes; {rows} rows of {fields} x {bits} bits are {needed}"
+            f"{path}: {size} bytes; {rows} rows of {fields} x {bits} bits, in words of {word}, are {needed}"
         )

@@ -18,24 +18,35 @@ def pictures(draw):
     bits, signed = draw(st.integers(1, 48)), draw(st.booleans())
     low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
     rows, fields = draw(st.integers(1, 4)), draw(st.integers(1, 9))
+    word = draw(st.sampled_from([word for word in range(1, fields + 1) if fields % word == 0]))
     numbers = st.integers(low, high) | st.sampled_from([low, high])
     flat = draw(st.lists(numbers, min_size=rows * fields, max_size=rows * fields))
-    return Image.of("one", np.array(flat).reshape(rows, fields), bits, "", signed=signed)
+    array = np.array(flat).reshape(rows, fields)
+    return Image.of("one", array, bits, "", signed=signed, word=word)
 
 
-@given(pictures())
-def test_a_line_is_a_row_and_field_0_is_lowest(image):
-    for line, row in zip(image.lines(), image.values.tolist(), strict=True):
-        fields = [(value % (1 << image.bits)) << image.bits * k for k, value in enumerate(row)]
+@given(pictures(), st.integers(1, 200))
+def test_a_line_is_a_word_and_field_0_is_lowest(image, at_once):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(memory_images, "BITS_AT_ONCE", at_once)
+        lines = image.lines()
+    words = image.values.reshape(-1, image.word).tolist()
+    for line, word in zip(lines, words, strict=True):
+        fields = [(value % (1 << image.bits)) << image.bits * k for k, value in enumerate(word)]
         assert int(line, 16) == sum(fields)
-        assert len(line) == -(-image.bits * len(row) // 4)
+        assert len(line) == -(-image.bits * len(word) // 4)
 
 
 @given(pictures())
 def test_what_was_packed_is_unpacked(image):
-    fields = image.values.shape[1]
-    back = memory_images.unpack(image.lines(), fields, image.bits, image.signed)
-    assert np.array_equal(back, image.values)
+    back = memory_images.unpack(image.lines(), image.word, image.bits, image.signed)
+    assert np.array_equal(back.reshape(image.values.shape), image.values)
+
+
+@pytest.mark.parametrize("word", [0, -1, 2, 4, 6])
+def test_words_divide_the_fields_of_a_row(word):
+    with pytest.raises(ImageError, match=rf"weights_L0: words of {word} fields; .* 3 of a row"):
+        Image.of("weights_L0", [[1, 2, 3]], 8, "", signed=True, word=word)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +59,9 @@ def test_a_value_that_does_not_fit_is_refused_by_file(bits, signed, value):
 
 @pytest.fixture
 def folder(tmp_path):
-    image = Image.of("weights_L0", [[1, -2], [3, 4]], 8, "weights", signed=True, start=True)
+    image = Image.of(
+        "weights_L0", [[1, -2, 0, 5], [3, 4, 6, 7]], 8, "weights", signed=True, word=2, start=True
+    )
     memory_images.write(
         tmp_path / "hdl", {"about": 1}, [image], {"params.vh": "localparam A = 1;\n"}
     )
@@ -57,7 +70,7 @@ def folder(tmp_path):
 
 def test_hardware_starts_with_the_same_rows_in_both_formats(folder):
     lines = (folder / "weights_L0.mem").read_text().split()
-    assert lines == ["fe01", "0403"]
+    assert lines == ["fe01", "0500", "0403", "0706"]
     coe = (folder / "weights_L0.coe").read_text()
     assert coe.startswith("memory_initialization_radix=16;\nmemory_initialization_vector=\n")
     assert coe.endswith(";\n")
@@ -66,7 +79,7 @@ def test_hardware_starts_with_the_same_rows_in_both_formats(folder):
 
 def test_a_folder_is_read_back(folder):
     read = memory_images.read(folder)
-    assert read.array("weights_L0").tolist() == [[1, -2], [3, 4]]
+    assert read.array("weights_L0").tolist() == [[1, -2, 0, 5], [3, 4, 6, 7]]
     assert read.manifest["about"] == 1
     assert read.holds("weights_L0")
     assert not read.holds("weights_L1")
@@ -93,7 +106,7 @@ def rewrite(folder, change):
     ("change", "message"),
     [
         (lambda manifest: manifest.update(about=2), "was changed since it was written"),
-        (lambda manifest: manifest.update(format="other/9"), "other/9.*reads 'neurosim-hdl/2'"),
+        (lambda manifest: manifest.update(format="other/9"), "other/9.*reads 'neurosim-hdl/3'"),
         (lambda manifest: manifest.pop("files"), "is damaged"),
         (lambda manifest: manifest["files"].update(x=3), "is damaged"),
     ],
@@ -197,7 +210,7 @@ def test_an_export_that_was_changed_or_holds_more_is_not_replaced(tmp_path, chan
     assert everything(tmp_path) == before
 
 
-@pytest.mark.parametrize("entry", ["rows", "fields", "bits", "signed"])
+@pytest.mark.parametrize("entry", ["rows", "fields", "word", "bits", "signed"])
 @pytest.mark.parametrize("value", [None, -1, 0, 10**30, 1.5, "x", [], {}, True, 1 << 20, 65])
 def test_sizes_of_a_manifest_are_checked_before_anything_is_unpacked(tmp_path, entry, value):
     image = Image.of("a", [[1, 2, 3]], 4, "three numbers", signed=False)

@@ -19,7 +19,7 @@ from neurosim.chip.emulator import Chip, Probe
 from neurosim.chip.profiles import LAYERED
 from neurosim.data import frames
 from neurosim.data.frames import Frames
-from neurosim.export.hdl.parameters import BLOCK
+from neurosim.export.hdl.parameters import BLOCK, adders
 from neurosim.export.memory_images import Image, ImageError, Images
 from neurosim.kernels import generator, readout
 from neurosim.network import Network, Weights
@@ -56,6 +56,7 @@ def images(network: Network, weights: Weights, shown: Frames) -> list[Image]:
                 connection.weight_bits,
                 "weight mantissas, a row a source, a field a neuron",
                 signed=True,
+                word=adders(population.neurons),
                 start=True,
             ),
             Image.of(

@@ -6,6 +6,7 @@ conventions(seed)     packing, fixed point and generator, in words
 """
 
 from collections.abc import Mapping
+from math import gcd
 from typing import Any
 
 from neurosim.export.hdl import capabilities
@@ -23,6 +24,8 @@ NO_LEARNING: Mapping[str, int] = {
     "WINDOW": 0, "TRACE_BITS": 8, "LARGEST": 1,
 }  # fmt: skip
 """Parameters of the rule for a core that only infers, whose SCALE is 0 for each layer."""
+MOST_ADDERS = 8
+"""Synapses of a source that a clock adds to the sums; chosen here, a power of two."""
 REGISTERS = ("du", "dv", "vth_mant", "bias_exp")
 
 
@@ -39,12 +42,18 @@ def layers(network: Network) -> list[dict[str, Any]]:
             "weight_exp": connection.weight_exp,
             "current_shift": connection.current_shift,
         }
+        described["adders"] = adders(population.neurons)
         for register in REGISTERS:
             described[register] = int(population.each(register)[0])
         described["row_blocks"] = source_words(network, index) * 64 // BLOCK
         described["rounding_blocks"] = padded(population.neurons) * 16 // BLOCK
         found.append(described)
     return found
+
+
+def adders(neurons: int) -> int:
+    """Synapses to a layer that share a word of memory and meet a spike in one clock."""
+    return gcd(neurons, MOST_ADDERS)
 
 
 def parameters(
@@ -98,7 +107,8 @@ def verilog(values: Mapping[str, Any]) -> str:
 def conventions(seed: int) -> dict[str, Any]:
     """How to read the files, for the manifest."""
     return {
-        "packing": "a line is a row; field k of a row is at bits k * bits and up; two's complement",
+        "packing": "a line is a word, and a row is fields / word of them, the first fields first; field k of a "
+        "word is at bits k * bits and up; two's complement",
         "endianness": "little: field 0 in the lowest bits, the last digits of a line",
         "fixed_point": {
             "weights": "Q8.0; one unit adds 2^current_shift to u",
