@@ -309,8 +309,8 @@ module core #(
                     .MOMENTUM_BITS(0), .SUM_BITS(SUM_BITS), .COUNT_BITS(COUNT_BITS)
                 ) biases (
                     .clk(clk), .fade(fade && part == BIASES), .add(adds_bias),
-                    .measure(measure && part == BIASES), .moving(move_now && part == BIASES), .row(source),
-                    .column(lane), .increments(bias_increment), .next_state(next_state), .state(bias_state),
+                    .measure(measure && part == BIASES), .moving(move_now && part == BIASES),
+                    .row({COUNT_BITS{1'b0}}), .column(lane), .increments(bias_increment), .next_state(next_state), .state(bias_state),
                     .low(bias_low), .high(bias_high), .values(bias), .direction(bias_direction),
                     .measured(measured_bias), .total(bias_total)
                 );

@@ -52,7 +52,7 @@ module plastic #(
 
     wire [AT_BITS-1:0] at;
     address #(ROWS, COLUMNS / WORD, WORD, COUNT_BITS) place (
-        .row(BIAS != 0 ? {COUNT_BITS{1'b0}} : row), .column(column), .word(at)
+        .row(row), .column(column), .word(at)
     );
     wire [BESIDE_BITS-1:0] beside = BESIDE_BITS'(column & COUNT_BITS'(WORD - 1));
     wire [WORD*STATE_BITS-1:0] states_here = states[at];
@@ -61,20 +61,18 @@ module plastic #(
     assign high = HIGH[STATE_BITS-1:0];
     assign state = states_here[STATE_BITS*beside +: STATE_BITS];
     assign direction = directions_here[SUM_BITS*beside +: SUM_BITS];
-    wire [READS*STATE_BITS-1:0] read = READS == 1 ? (READS*STATE_BITS)'(state) : (READS*STATE_BITS)'(states_here);
-    wire [ADDS*SUM_BITS-1:0] held = ADDS == 1 ? (ADDS*SUM_BITS)'(direction) : (ADDS*SUM_BITS)'(directions_here);
     wire [ADDS*SUM_BITS-1:0] after;
     genvar i;
     generate
         for (i = 0; i < READS; i = i + 1) begin : reads
-            wire signed [STATE_BITS:0] rounded =
-                (STATE_BITS + 1)'($signed(read[STATE_BITS*i +: STATE_BITS])) + (STATE_BITS + 1)'(HALF);
+            wire signed [STATE_BITS-1:0] read = READS == 1 ? state : states_here[STATE_BITS*i +: STATE_BITS];
+            wire signed [STATE_BITS:0] rounded = (STATE_BITS + 1)'(read) + (STATE_BITS + 1)'(HALF);
             assign values[VALUE_BITS*i +: VALUE_BITS] = rounded[FRACTION_BITS +: VALUE_BITS];
             wire unused = &{1'b0, rounded};
         end
         for (i = 0; i < ADDS; i = i + 1) begin : adders
-            assign after[SUM_BITS*i +: SUM_BITS] =
-                held[SUM_BITS*i +: SUM_BITS] + increments[SUM_BITS*i +: SUM_BITS];
+            wire signed [SUM_BITS-1:0] held = ADDS == 1 ? direction : directions_here[SUM_BITS*i +: SUM_BITS];
+            assign after[SUM_BITS*i +: SUM_BITS] = held + increments[SUM_BITS*i +: SUM_BITS];
         end
     endgenerate
 
@@ -106,5 +104,4 @@ module plastic #(
         end
         if (measure) total <= (row == 0 && column == 0 ? 64'd0 : total) + 64'(measured_size);
     end
-    wire unused = &{1'b0, row};
 endmodule

@@ -109,11 +109,11 @@ endmodule
 
 def test_directions_stop_at_32_bits(tmp_path):
     """2^31 - 4 and 9 more, and the same below zero: no run gets there, so that no vector shows it."""
-    held = (1 << 31) - 4 | (-(1 << 31) + 4 & (1 << 33) - 1) << 33
-    (tmp_path / "momentum_L0.mem").write_text(f"{held:x}\n")
-    (tmp_path / "state_L0.mem").write_text("0\n")
+    held = (1 << 31) - 4, -(1 << 31) + 4 & (1 << 33) - 1
+    (tmp_path / "momentum_L0.mem").write_text("".join(f"{one:x}\n" for one in held))
+    (tmp_path / "state_L0.mem").write_text("0\n0\n")
     (tmp_path / "limits.v").write_text(LIMITS)
-    sources = [tmp_path / "limits.v", HARDWARE / "plastic.v"]
+    sources = [tmp_path / "limits.v", HARDWARE / "plastic.v", HARDWARE / "address.v"]
     out = tmp_path / "limits.vvp"
     command = ["iverilog", "-g2012", f"-I{HARDWARE}", "-s", "limits", "-o", out, *sources]
     subprocess.run(command, check=True)
