@@ -92,12 +92,20 @@ def _populations(draw, name, shape):
         st.just(Lif())
         | st.builds(AdaptiveLif, st.integers(0, 300), st.sampled_from([0, 400, 4095]))
     )
+    neurons = size_of(shape)
+
+    def one_or_each(*values):
+        if name == "out" or draw(st.integers(0, 3)):
+            return draw(st.sampled_from(values))
+        numbers = np.random.default_rng(draw(st.integers(0, 99)))
+        return tuple(numbers.choice([*values, 1234], neurons).tolist())
+
     return Population(
         name,
-        size_of(shape),
+        neurons,
         vth_mant=draw(st.integers(0, 400) | st.just(131071)),
-        du=draw(st.sampled_from([4095, 4095, 0, 1000])),
-        dv=draw(st.sampled_from([400, 0, 1, 4095])),
+        du=one_or_each(4095, 4095, 0, 1000),
+        dv=one_or_each(400, 0, 1, 4095),
         bias_mant=draw(st.integers(-50, 50)),
         bias_exp=draw(st.integers(0, 7)),
         shape=shape,

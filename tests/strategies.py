@@ -46,8 +46,11 @@ class Case(NamedTuple):
 
 
 @st.composite
-def populations(draw, name: str, neurons: int, largest_bias: int = 3900):
-    """A layer that can be trained, with thresholds and biases of its own for each neuron or in common."""
+def populations(draw, name: str, neurons: int, largest_bias: int = 3900, hidden: bool = False):
+    """A layer that can be trained, with thresholds and biases of its own for each neuron or in common.
+
+    hidden  the neurons may differ in their decays, too
+    """
 
     def one_or_each(values):
         if draw(st.booleans()):
@@ -58,8 +61,8 @@ def populations(draw, name: str, neurons: int, largest_bias: int = 3900):
         name,
         neurons,
         vth_mant=one_or_each(st.integers(0, 2000) | within(limits.VTH_MANT)),
-        du=draw(DECAYS),
-        dv=draw(DECAYS),
+        du=one_or_each(DECAYS) if hidden else draw(DECAYS),
+        dv=one_or_each(DECAYS) if hidden else draw(DECAYS),
         bias_mant=one_or_each(st.integers(-largest_bias, largest_bias)),
         bias_exp=draw(within(limits.BIAS_EXP)),
     )
@@ -75,7 +78,11 @@ def chains(draw, largest: int = 35, layers: int = 3):
     )
     exponent = draw(within(whole))
     form = Connection("", "", weight_bits=bits, weight_exp=exponent)
-    parts = [draw(populations(f"layer{index}", size)) for index, size in enumerate(sizes[1:])]
+    last = len(sizes) - 2
+    parts = [
+        draw(populations(f"layer{index}", size, hidden=index < last))
+        for index, size in enumerate(sizes[1:])
+    ]
     return Network.chain(sizes[0], parts, form)
 
 
@@ -263,6 +270,7 @@ def chip_faults(draw, **more):
         "always_firing",
         "lost_axons",
         "threshold_mismatch",
+        "decay_mismatch",
     )
     shares = {kind: draw(FAULT_SHARES) for kind in both}
     return Faults(**{**shares, **more}, seed=draw(SEEDS))

@@ -73,7 +73,9 @@ class Image(NamedTuple):
         fields = array.shape[1]
         word = fields if word is None else word
         if word < 1 or fields % word:
-            raise ImageError(f"{name}: words of {word} fields; they must divide the {fields} of a row")
+            raise ImageError(
+                f"{name}: words of {word} fields; they must divide the {fields} of a row"
+            )
         low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
         if array.size and not low <= array.min() <= array.max() <= high:
             raise ImageError(

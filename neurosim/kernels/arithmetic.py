@@ -69,6 +69,14 @@ def prepare_decay(multiplier, shift):
 
 
 @kernel
+def prepare_own_decays(kept):
+    """The `Decay` of sixteen registers with decays of their own: lanes of 4096 - decay, 0..4096."""
+    return Decay(
+        bool(0), bool(1), kept, splat(int32(HIGH_SHIFT)), splat(int32(32 - HIGH_SHIFT)), kept
+    )
+
+
+@kernel
 def decay_by_one_product(x, decay):
     """D(x) for sixteen registers, of a decay that is not `wide`."""
     below = shift_right_unsigned(x, decay.rest)

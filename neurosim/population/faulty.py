@@ -36,11 +36,6 @@ _FURTHEST = NO_NEURON >> 1
 
 def check_faults(network: Network, faults: Faults, noise: NoiseSpec) -> None:
     """Raise NetworkError, saying what to use, where the fused kernel cannot have these faults."""
-    faults.refuse(
-        ["decay-mismatch"],
-        "learning, whose kernel holds one decay a layer,",
-        "use threshold-mismatch, or evaluate a trained network with it (neurosim evaluate --faults)",
-    )
     faults.check(network)
     for layer in range(1, len(noise.scale)):
         if faults.lost_axons and noise.scale[layer] and not noise.of_layer(layer):
@@ -53,11 +48,6 @@ def check_faults(network: Network, faults: Faults, noise: NoiseSpec) -> None:
 
 def check_graph_faults(network: Network, faults: Faults, by_error: bool) -> None:
     """Raise NetworkError, saying what to use, where a graph of layers cannot learn with these faults."""
-    faults.refuse(
-        ["decay-mismatch"],
-        "learning, whose kernels hold one decay a layer,",
-        "use threshold-mismatch, or evaluate a trained network with it (neurosim evaluate --faults)",
-    )
     faults.check(network)
     if faults.lost_axons and not by_error:
         raise NetworkError(

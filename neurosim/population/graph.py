@@ -33,8 +33,11 @@ from neurosim.population.layout import (
     UNTRAINED,
     _headroom,
     _uniform,
+    check_readout,
     check_registers,
     check_shift,
+    decays_of,
+    own_decays,
 )
 from neurosim.population.operators import Factors, Operator, Source, flat, operator_of
 from neurosim.population.state import padded
@@ -153,14 +156,15 @@ class Plan:
         bias[: layer.neurons] = mantissa << population.each("bias_exp")[order]
         threshold = np.full(layer.lanes, NO_NEURON >> 1, np.int32)  # a model may add to it
         threshold[: layer.neurons] = population.each("vth_mant")[order] << limits.STATE_SHIFT
-        decay_u, decay_v = _uniform(population, "du") + 1, _uniform(population, "dv")
+        decays = decays_of(population)[:, order]
+        decay_u, decay_v = decays.min(axis=1).tolist()  # the slowest
         numbers = np.array(
             [*decay_factors(decay_u), *decay_factors(decay_v), *population.model.registers()],
             np.int32,
         )
         incoming = (*layer.incoming, *layer.recurrent)
         return Loaded(
-            neurons.Registers(bias[None, :], threshold, numbers),
+            neurons.Registers(bias[None, :], threshold, numbers, own_decays([decays], layer.lanes)),
             len(incoming) == 1 and incoming[0].narrow,
             sum(operator.bound for operator in incoming) + noise,
             _headroom(decay_u, decay_v, int(np.abs(bias).max()) + on_biases, self.steps),
@@ -202,8 +206,8 @@ def check_graph(network: Network) -> None:
             )
         check_registers(population, (*UNTRAINED, "refractory"))
         kernel_of(population)
-        for register in ("du", "dv"):
-            _uniform(population, register)
+        if population.name in network.readouts:
+            check_readout(population)
 
 
 def fan_in_of(network: Network, name: str) -> int:

@@ -18,7 +18,12 @@ from neurosim.kernels.arithmetic import LIMIT, decay_factors, takes_one_product
 from neurosim.kernels.connections.dense import largest_sum, quad_sums, subset_sums
 from neurosim.kernels.executors import fused_chain
 from neurosim.kernels.generator import lane_words
-from neurosim.kernels.neurons.integration import U_MULTIPLIER, V_MULTIPLIER, V_SHIFT
+from neurosim.kernels.neurons.integration import (
+    U_MULTIPLIER,
+    V_MULTIPLIER,
+    V_SHIFT,
+    OwnDecays,
+)
 from neurosim.kernels.noise import weight_noise
 from neurosim.kernels.rules.event_aligned import NO_NEURON
 from neurosim.kernels.simd import LOOKS_UP, zeros
@@ -87,6 +92,27 @@ def _uniform(population: Population, register: str) -> int:
     return int(value)
 
 
+def decays_of(population: Population) -> NDArray[np.int64]:
+    """int64 (2, neuron): the decays of u and of v, 0..4096."""
+    return np.stack([population.each("du") + 1, population.each("dv")])
+
+
+def own_decays(layers: Sequence[NDArray[np.int64]], lanes: int) -> OwnDecays | None:
+    """From `decays_of` layers; None where the neurons of each share them."""
+    rows = np.full(len(layers), -1, np.int64)
+    found: list[NDArray[np.int64]] = []
+    for index, decays in enumerate(layers):
+        if (decays != decays[:, :1]).any():
+            rows[index] = len(found)
+            found.append(limits.DECAY_ONE - decays)
+    if not found:
+        return None
+    kept = zeros((len(found), 2, lanes), np.int32)
+    for row, decays in zip(kept, found, strict=True):
+        row[:, : decays.shape[1]] = decays
+    return OwnDecays(kept, rows)
+
+
 def _each(value: int | tuple[int, ...], neurons: int) -> NDArray[np.int64]:
     return np.broadcast_to(np.asarray(value, np.int64), neurons)
 
@@ -153,8 +179,13 @@ def check_trainable(network: Network) -> None:
                 f"{connection.delay}, {connection.message_bits} and {layer.refractory}"
             )
         check_registers(layer, (*UNTRAINED, "model"))
-        for register in ("du", "dv"):
-            _uniform(layer, register)
+    check_readout(network.layers[-1][1])
+
+
+def check_readout(population: Population) -> None:
+    """Raise NetworkError unless all neurons of a readout filter their spikes alike."""
+    for register in ("du", "dv"):
+        _uniform(population, register)
 
 
 def check_noise(network: Network, noise: NoiseSpec) -> None:
@@ -234,7 +265,7 @@ def lay_out(network: Network, weights: Weights, noise: NoiseSpec, steps: int) ->
         threshold[index, : layer.neurons] = (
             _each(layer.vth_mant, layer.neurons) << limits.STATE_SHIFT
         )
-        decay_u, decay_v = _uniform(layer, "du") + 1, _uniform(layer, "dv")
+        decay_u, decay_v = decays_of(layer).min(axis=1).tolist()  # the slowest
         decays[index] = (*decay_factors(decay_u), *decay_factors(decay_v))
         max_current[index] = largest_sum(filled[index]) << connection.current_shift
         largest = int(np.abs(bias[index]).max())
@@ -258,6 +289,7 @@ def lay_out(network: Network, weights: Weights, noise: NoiseSpec, steps: int) ->
         if noise.of_layer(index):
             wide, fields = lane_words.py_func(int(neurons[index])), steps
         noise_words.append(fields * int(weight_noise.noise_words(wide, noise.graded)))
+    own = own_decays([decays_of(layer) for _, layer in layers], width)
     return fused_chain.Chain(
         layers=count,
         width=width,
@@ -277,7 +309,8 @@ def lay_out(network: Network, weights: Weights, noise: NoiseSpec, steps: int) ->
         bias=bias,
         threshold=threshold,
         decays=decays,
+        own_decays=own,
         max_current=max_current,
         headroom=headroom,
-        plain=_plain(decays[0], headroom[0]),
+        plain=-1 if own and own.rows[0] >= 0 else _plain(decays[0], headroom[0]),
     )

@@ -195,7 +195,5 @@ def test_what_the_fused_kernel_does_not_have_is_refused_and_says_what_to_use():
     from neurosim.network import NetworkError
 
     case = example((20, 9, 5))
-    with pytest.raises(NetworkError, match=r"decay-mismatch.*neurosim evaluate"):
-        faulty(case, Faults(decay_mismatch=ONE // 10), still(case.network))
     with pytest.raises(NetworkError, match=r"lost-axons with noise on the weights"):
         faulty(case, Faults(lost_axons=ONE // 10), wide(case))

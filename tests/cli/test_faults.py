@@ -20,7 +20,7 @@ from neurosim.network.faults import Faults
 from neurosim.storage import content_sha256
 
 TEXT = (
-    "stuck-weight-bits 0.05, dead 0.1, lost-axons 0.1, threshold-mismatch 0.2, "
+    "stuck-weight-bits 0.05, dead 0.1, lost-axons 0.1, threshold-mismatch 0.2, decay-mismatch 0.2, "
     "flipped-weight-bits 0.001, stuck-generator-bit 1, seed 3, since 2"
 )
 FAST = (
@@ -140,7 +140,6 @@ def test_a_row_of_a_comparison_is_measured_with_the_faults(faulty):
     ("arguments", "status", "message"),
     [
         (["--faults", "dust 0.1"], 1, "'dust 0.1' is no fault"),
-        (["--faults", "decay-mismatch 0.1"], 1, "use threshold-mismatch, or evaluate"),
         (
             ["--faults", "stuck-at-0 0.1", "--layers", "conv 2 3x3, dense 8"],
             1,

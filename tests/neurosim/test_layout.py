@@ -29,9 +29,15 @@ def test_weights_and_registers_come_back_from_their_lanes(case, data):
         bias = case.weights.biases[index] + layer.each("bias_mant")
         assert np.array_equal(chain.bias[index, :neurons], bias << layer.each("bias_exp"))
         assert np.array_equal(chain.threshold[index, :neurons], layer.each("vth_mant") << 6)
-        assert tuple(chain.decays[index]) == (
-            *decay_factors(layer.du + 1), *decay_factors(layer.dv)
-        )  # fmt: skip
+        du, dv = layer.each("du"), layer.each("dv")
+        if len({*zip(du, dv, strict=True)}) == 1:
+            assert tuple(chain.decays[index]) == (
+                *decay_factors(int(du[0]) + 1), *decay_factors(int(dv[0]))
+            )  # fmt: skip
+            assert chain.own_decays is None or chain.own_decays.rows[index] == -1
+            continue
+        kept = chain.own_decays.kept[chain.own_decays.rows[index], :, :neurons]
+        assert np.array_equal(kept, [4095 - du, 4096 - dv])
 
 
 @given(strategies.cases(), st.data())

@@ -235,12 +235,10 @@ def _of_chip(seed: Seed, kind: str, share: str) -> list[Part]:
     learned = {LOADED: ON, BPTT: BPTT_ON}
     for way, base in bases.items():
         makes[way] = lambda base=base: _loaded(seed, getattr(seed, base), faults)  # type: ignore[misc]
-        if kind != "decay-mismatch":
-            makes[learned[way]] = lambda base=base: _learning_on(  # type: ignore[misc]
-                seed, getattr(seed, base), faults
-            )
-    if kind != "decay-mismatch":
-        makes[START] = lambda: _from_the_start(seed, faults)
+        makes[learned[way]] = lambda base=base: _learning_on(  # type: ignore[misc]
+            seed, getattr(seed, base), faults
+        )
+    makes[START] = lambda: _from_the_start(seed, faults)
     return [_part(seed, name_of(kind, share, way), faults, make) for way, make in makes.items()]
 
 

@@ -136,8 +136,6 @@ def _sections(
 
 def _note(kind: str) -> list[str]:
     notes = {
-        "decay-mismatch": "The kernel that learns holds one decay a layer, so that these networks are only "
-        "loaded (onto the chip emulator).",
         "flipped-weight-bits": f"A rate a bit and generation, not a share. Loaded: after "
         f"{faults.LEARNING_ON} generations in which bits flip and nothing is learned.",
         "stuck-generator-bit": "Inference draws nothing, so that a loaded network loses nothing.",

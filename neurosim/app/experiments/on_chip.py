@@ -93,8 +93,7 @@ def passed(
     faults: Faults | None = None,
 ) -> Passed:
     """Run `frames`: a chain of dense layers on the population evaluator, the others on the emulator."""
-    mismatch = faults is not None and faults.decay_mismatch > 0
-    if mismatch or not network.is_dense_chain:
+    if not network.is_dense_chain:
         done = emulated.forward(network, weights, frames, faults)
         return Passed(done.scores(membrane), tuple(done.spikes.values()), done.saturated)
     forward = still_chip(network, weights, membrane, faults).forward(frames)

@@ -107,8 +107,8 @@ def verilog(values: Mapping[str, Any]) -> str:
 def conventions(seed: int) -> dict[str, Any]:
     """How to read the files, for the manifest."""
     return {
-        "packing": "a line is a word, and a row is fields / word of them, the first fields first; field k of a "
-        "word is at bits k * bits and up; two's complement",
+        "packing": "a line is a word, and a row is fields / word of them, the first fields first; field k of "
+        "a word is at bits k * bits and up; two's complement",
         "endianness": "little: field 0 in the lowest bits, the last digits of a line",
         "fixed_point": {
             "weights": "Q8.0; one unit adds 2^current_shift to u",

@@ -46,7 +46,7 @@ from neurosim.kernels.executors.output_batch import (
     run_unperturbed_output_batch,
 )
 from neurosim.kernels.generator import lane_words
-from neurosim.kernels.neurons.integration import decays_of
+from neurosim.kernels.neurons.integration import OwnDecays, decays_of
 from neurosim.kernels.noise.weight_noise import (
     draw_aligned,
     draw_aligned_bits,
@@ -95,6 +95,7 @@ class Chain(NamedTuple):
     bias: NDArray[np.int32]  # (layer, lane) added to v in each step
     threshold: NDArray[np.int32]  # (layer, lane)
     decays: NDArray[np.int32]  # (layer, 4), see neurons/integration.py
+    own_decays: OwnDecays | None  # of layers whose neurons differ in them
     max_current: NDArray[np.int64]  # (layer,) bound of the synaptic current, from the weights
     headroom: NDArray[np.int64]  # (layer,) largest current that saturates neither u nor v
     plain: (
@@ -180,6 +181,7 @@ def _point_chain(chain):
         pointer(chain.bias),
         pointer(chain.threshold),
         pointer(chain.decays),
+        chain.own_decays,
         pointer(chain.max_current),
         pointer(chain.headroom),
         chain.plain,

@@ -23,6 +23,7 @@ from neurosim.kernels.generator import (
 )
 from neurosim.kernels.neurons.integration import (
     STATES_PER_SUM,
+    decays_at,
     decays_of,
     integrate_checked,
     integrate_free,
@@ -56,11 +57,13 @@ CHANGE_EDGE = (1 << 16) - 1
 
 class Registers(NamedTuple):
     """bias int32 (1, lane), or (trial, lane) where trials have biases of their own; threshold int32 (lane,),
-    2^30 in lanes that are no neurons; numbers int32: DECAYS of them, and the model's own registers."""
+    2^30 in lanes that are no neurons; numbers int32: DECAYS of them, and the model's own registers.
+    own_decays: `OwnDecays` of this one layer, or None: those in `numbers` hold for all."""
 
     bias: Any
     threshold: Any
     numbers: Any
+    own_decays: Any
 
 
 class Neurons(NamedTuple):
@@ -178,7 +181,9 @@ def _compile_parts(model, integrate):
     def fixed(registers, trial, first):
         numbers = pointer(registers.numbers)
         own = trial * registers.bias.shape[1] if registers.bias.shape[0] > 1 else 0
-        decay_u, decay_v = decays_of(numbers, int64(0))
+        only = int64(0)
+        shared = decays_of(numbers, only)
+        decay_u, decay_v = decays_at(registers.own_decays, only, first, shared)
         return Fixed(
             load(pointer(registers.bias), own + first),
             load(pointer(registers.threshold), first),

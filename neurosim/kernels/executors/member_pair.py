@@ -14,6 +14,7 @@ from numba import int32
 from neurosim.kernels.arithmetic import decay_by_one_product
 from neurosim.kernels.compilation import inlined, kernel
 from neurosim.kernels.neurons.integration import (
+    decays_at,
     decays_of,
     integrate_checked,
     integrate_free,
@@ -64,11 +65,12 @@ def _compile_run_pair(integrate, noisy):
         out           uint16, written at `place`
         """
         lanes = chain.lanes[layer]
-        decay_u, decay_v = decays_of(chain.decays, layer)
+        shared = decays_of(chain.decays, layer)
         zero = splat(int32(0))
         saturated_plus, saturated_minus = zero, zero
         for first in range(0, lanes, WIDTH):
             at = layer * chain.width + first
+            decay_u, decay_v = decays_at(chain.own_decays, layer, first, shared)
             edge = load(chain.threshold, at)
             bias_plus = bias_minus = load(chain.bias, at)
             if noisy:
@@ -390,9 +392,10 @@ def near_threshold_mask(chain, layer, steps, current, at, window, masks, masks_a
     """
     lanes = chain.lanes[layer]
     row = 4 * chain.spike_words
-    decay_u, decay_v = decays_of(chain.decays, layer)
+    shared = decays_of(chain.decays, layer)
     zero = splat(int32(0))
     for first in range(0, lanes, WIDTH):
+        decay_u, decay_v = decays_at(chain.own_decays, layer, first, shared)
         edge = load(chain.threshold, layer * chain.width + first)
         bias = load(chain.bias, layer * chain.width + first)
         u, v = zero, zero

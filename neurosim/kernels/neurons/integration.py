@@ -8,11 +8,19 @@ With du = 4095 nothing of u is left: the paper's neuron. The spike and the reset
 compared with their edges.
 """
 
-from numba import int32
+from typing import Any, NamedTuple
 
-from neurosim.kernels.arithmetic import decay_towards_zero, prepare_decay, saturate
+from numba import int32, types
+from numba.extending import overload
+
+from neurosim.kernels.arithmetic import (
+    decay_towards_zero,
+    prepare_decay,
+    prepare_own_decays,
+    saturate,
+)
 from neurosim.kernels.compilation import inlined, kernel
-from neurosim.kernels.simd import select, splat
+from neurosim.kernels.simd import load, pointer, select, splat
 
 U_MULTIPLIER, U_SHIFT, V_MULTIPLIER, V_SHIFT = range(4)
 """Places in a layer's row of four decay numbers (int32): `arithmetic.decay_factors` of du + 1 and of dv."""
@@ -28,6 +36,39 @@ def decays_of(decays, layer):
         prepare_decay(decays[at + U_MULTIPLIER], decays[at + U_SHIFT]),
         prepare_decay(decays[at + V_MULTIPLIER], decays[at + V_SHIFT]),
     )
+
+
+class OwnDecays(NamedTuple):
+    """Decays of layers whose neurons differ in them; None stands for it where there is no such layer.
+
+    kept  int32 (such a layer, 2, lane): 4096 - (du + 1), and 4096 - dv
+    rows  int64 (layer,): its row of `kept`, or -1: one decay holds for the layer
+    """
+
+    kept: Any
+    rows: Any
+
+
+def decays_at(own, layer, first, shared):
+    """The decays of u and of v of sixteen neurons: their own, or those that the layer shares."""
+    return shared if own is None else _own_or_shared(own, layer, first, shared)
+
+
+@overload(decays_at, inline="always")
+def _decays_at(own, layer, first, shared):
+    """By the type of `own`, so that the code of a network without own decays has no branch."""
+    if isinstance(own, types.NoneType):
+        return lambda own, layer, first, shared: shared
+    return _own_or_shared
+
+
+def _own_or_shared(own, layer, first, shared):
+    found = shared
+    if own.rows[layer] >= 0:
+        lanes = own.kept.shape[2]
+        at, kept = 2 * lanes * own.rows[layer] + first, pointer(own.kept)
+        found = prepare_own_decays(load(kept, at)), prepare_own_decays(load(kept, at + lanes))
+    return found
 
 
 def _compile_integrate(checked):
