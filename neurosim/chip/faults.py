@@ -4,10 +4,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurosim.chip.profiles import Profile
-from neurosim.chip.synapses import Dense, Synapses
+from neurosim.chip.synapses import Dense, Synapses, matrix_of, of_matrix
 from neurosim.chip.wiring import Perturbation
 from neurosim.kernels.chip.neuron import Registers
 from neurosim.network import Network, NetworkError
+from neurosim.network.connections import Dense as DenseKind
 from neurosim.network.faults import Faults
 
 
@@ -42,6 +43,11 @@ def synapses(faults: Faults, network: Network, number: int, written: Synapses) -
     if not (faults.stuck_at_0 or faults.stuck_at_1 or faults.lost_axons):
         return written
     connection = network.connections[number]
+    if not isinstance(connection.kind, DenseKind):  # synapses that share a weight read the same one
+        matrix = matrix_of(network, connection, written)
+        if matrix is None:
+            return written
+        return of_matrix(network, connection, faults.one_mantissas(network, number, matrix))
     if not isinstance(written, Dense):
         raise NetworkError(
             f"faults: connection {connection.name} has a list of synapses; give its weights as an "

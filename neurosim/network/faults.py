@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from neurosim import limits
 from neurosim.kernels import generator
-from neurosim.network.connections import Dense
+from neurosim.network.connections import Dense, Sparse
 from neurosim.network.description import Connection, Network, Population
 from neurosim.network.errors import NetworkError
 
@@ -145,21 +145,30 @@ class Faults:
             raise NetworkError(f"faults: {where} has no {', '.join(found)}; {instead}")
 
     def check(self, network: Network) -> None:
-        """Raise NetworkError, naming the connection, where a synapse has no bit of its own to be stuck."""
-        kinds = [name for name in (*OF_BITS, "lost-axons") if self[name]]
-        for connection in network.connections if kinds else ():
-            if not isinstance(connection.kind, Dense) or connection.sign_mode != "mixed":
+        """Raise NetworkError, naming the connection, where it cannot have the faults of bits or axons."""
+        bits = [name for name in OF_BITS if self[name]]
+        for connection in network.connections:
+            if bits and connection.sign_mode != "mixed":
                 raise NetworkError(
-                    f"faults: {', '.join(kinds)} on connection {connection.name} of kind "
-                    f"{connection.kind.name!r} and sign_mode {connection.sign_mode!r}; needed are dense "
-                    f"connections of mixed sign: use faults of compartments (silent, always-firing)"
+                    f"faults: {', '.join(bits)} on connection {connection.name} of sign_mode "
+                    f"{connection.sign_mode!r}; needed is 'mixed': use faults of compartments (silent, "
+                    f"always-firing)"
+                )
+            if self.lost_axons and not isinstance(connection.kind, Dense):
+                raise NetworkError(
+                    f"faults: lost-axons on connection {connection.name} of kind {connection.kind.name!r}; "
+                    f"needed are dense connections, in which a row of the matrix is one axon's own: use "
+                    f"faults of compartments (silent, always-firing)"
                 )
 
     def stuck(self, network: Network, number: int) -> Stuck:
-        """The stuck bits of connection `number`, (source, target)."""
-        connection = network.connections[number]
-        shape = network.sizes[connection.source], network.sizes[connection.target]
-        return _stuck(self._bits, number, shape, connection.weight_bits)
+        """The stuck bits of the matrix of connection `number`, (row, column).
+
+        Synapses that share a weight share its bits; a connection without a matrix stores none.
+        """
+        stored = _stored(network, number)
+        masks = _stuck(self._bits, number, stored.shape, network.connections[number].weight_bits)
+        return masks if stored.all() else Stuck(*(mask * stored for mask in masks))
 
     def axons(self, network: Network, number: int) -> NDArray[np.bool_]:
         """bool (source,): axons of connection `number` that are lost."""
@@ -187,7 +196,7 @@ class Faults:
     def one_mantissas(
         self, network: Network, number: int, written: NDArray[np.int64]
     ) -> NDArray[np.int64]:
-        """Mantissas that connection `number` reads, from int64 (source, target) that are written to it."""
+        """Mantissas that connection `number` reads, from int64 (row, column) that are written to it."""
         found = np.asarray(written, np.int64)
         if self.stuck_at_0 or self.stuck_at_1:
             stuck, half = (
@@ -203,11 +212,11 @@ class Faults:
     def mantissas(
         self, network: Network, written: Sequence[NDArray[np.int8]]
     ) -> tuple[NDArray[np.int8], ...]:
-        """Mantissas that the synapses of a network of dense connections read, int8 (source, target) each."""
+        """Mantissas that the synapses of a network read, int8 (row, column) of each parameter."""
         self.check(network)
         return tuple(
             self.one_mantissas(network, number, one).astype(np.int8)  # type: ignore[arg-type]
-            for number, one in enumerate(written)
+            for number, one in zip(numbers_of(network), written, strict=True)
         )
 
     def registers(self, network: Network) -> Network:
@@ -234,23 +243,22 @@ class Faults:
         return replace(population, **changed)  # type: ignore[arg-type]
 
     def flips(self, network: Network, number: int, generation: int) -> NDArray[np.uint8]:
-        """uint8 (source, target): stored bits of connection `number` that flip after `generation`."""
-        connection = network.connections[number]
-        rows, columns = network.sizes[connection.source], network.sizes[connection.target]
-        flipped = np.zeros((rows, columns), np.uint8)
+        """uint8 (row, column): stored bits of connection `number` that flip after `generation`."""
+        stored = _stored(network, number)
+        flipped = np.zeros(stored.shape, np.uint8)
         below = _below(self.flipped_weight_bits)
-        for bit in range(connection.weight_bits):
-            words = _words(rows * columns, FLIP, number, bit, generation, self.seed)
-            flipped |= (words < below).reshape(rows, columns).astype(np.uint8) << np.uint8(bit)
-        return flipped
+        for bit in range(network.connections[number].weight_bits):
+            words = _words(stored.size, FLIP, number, bit, generation, self.seed)
+            flipped |= (words < below).reshape(stored.shape).astype(np.uint8) << np.uint8(bit)
+        return flipped * stored
 
     def counts(self, network: Network) -> list[tuple[str, str, int, int]]:
         """(kind, where, how many, of how many) of the faults that can be counted."""
         found: list[tuple[str, str, int, int]] = []
         for number, connection in enumerate(network.connections):
-            if self.stuck_at_0 or self.stuck_at_1:
-                stuck = self.stuck(network, number)
-                bits = stuck.at_0.size * connection.weight_bits
+            stored = int(_stored(network, number).sum())
+            if stored and (self.stuck_at_0 or self.stuck_at_1):
+                stuck, bits = self.stuck(network, number), stored * connection.weight_bits
                 for kind, mask in zip(OF_BITS[:2], stuck, strict=True):
                     found.append((kind, connection.name, int(np.bitwise_count(mask).sum()), bits))
             if self.lost_axons:
@@ -325,6 +333,20 @@ def _entries(part: str) -> Iterator[tuple[str, int]]:
 def _decimal(share: int) -> str:
     whole, rest = divmod(share, ONE)
     return f"{whole}.{rest:09}".rstrip("0").rstrip(".")
+
+
+def numbers_of(network: Network) -> list[int]:
+    """The place among the connections of each parameter of a network: the number of its faults."""
+    return [network.connections.index(connection) for connection, _ in network.parameters]
+
+
+def _stored(network: Network, number: int) -> NDArray[np.bool_]:
+    """bool (row, column): the weights that connection `number` stores; none where they are fixed."""
+    connection = network.connections[number]
+    matrix = network.parameter(connection)
+    if isinstance(connection.kind, Sparse):
+        return connection.kind.mask()
+    return np.ones((matrix.rows, matrix.columns) if matrix else (0, 0), np.bool_)
 
 
 def _sends(network: Network, population: Population) -> bool:

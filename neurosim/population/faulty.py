@@ -17,7 +17,7 @@ from neurosim.data.frames import Frames
 from neurosim.kernels.executors import fused_chain
 from neurosim.kernels.rules.event_aligned import NO_NEURON
 from neurosim.network import Network, NetworkError, Weights
-from neurosim.network.faults import Faults, flipped
+from neurosim.network.faults import Faults, flipped, numbers_of
 from neurosim.network.shapes import lane_order
 from neurosim.population.batch import Batch
 from neurosim.population.evaluator import Evaluation, Evaluator
@@ -111,10 +111,9 @@ class _Faulty:
     def _flip(self, faults: Faults, generation: int) -> None:
         """Flip stored bits of mantissas; what lies below a mantissa stays."""
         written = weights(self.state, self.fraction_bits).mantissas
-        for number, (connection, one) in enumerate(
-            zip(self.network.connections, written, strict=True)
-        ):
-            new = flipped(connection, one, faults.flips(self.network, number, generation))
+        for number, place in enumerate(numbers_of(self.network)):
+            connection, one = self.network.connections[place], written[number]
+            new = flipped(connection, one, faults.flips(self.network, place, generation))
             step = (new.astype(np.int64) - one) << self.fraction_bits
             kept = self.state.synapses[number]
             kept[...] = np.clip(kept + step, *state_range(connection, self.fraction_bits))

@@ -11,7 +11,18 @@ from strategies import READOUT, SEED, cases, chip_faults, example
 
 from neurosim.chip import profiles
 from neurosim.chip.emulator import Chip, Probe
-from neurosim.network import Dense, NetworkError, Weights
+from neurosim.network import (
+    Connection,
+    Conv2d,
+    Dense,
+    Input,
+    Network,
+    NetworkError,
+    Population,
+    Sparse,
+    SumPool2d,
+    Weights,
+)
 from neurosim.network.faults import ONE, Faults
 from neurosim.population.batch import Batch
 from neurosim.population.faulty import FaultyEvaluator, FaultyGraphEvaluator, FaultyGraphMembers
@@ -53,11 +64,11 @@ def chain():
 
 @st.composite
 def faults_of(draw, network):
-    """Faults of every kind that a graph can have."""
+    """Faults of every kind that a graph can have: lost axons of dense connections alone."""
     faults = draw(chip_faults())
     if all(isinstance(connection.kind, Dense) for connection in network.connections):
         return faults
-    return replace(faults, stuck_at_0=0, stuck_at_1=0, lost_axons=0)
+    return replace(faults, lost_axons=0)
 
 
 def batch_of(case):
@@ -138,8 +149,7 @@ def learned(case, faults, generations, at=0, state=None):
 def test_faults_that_come_and_bits_that_flip_are_the_same_after_a_stop(data):
     case = data.draw(graph_cases())
     faults = replace(data.draw(faults_of(case.network)), stuck_generator_bit=ONE, since=1)
-    if all(isinstance(connection.kind, Dense) for connection in case.network.connections):
-        faults = replace(faults, flipped_weight_bits=ONE // 20)
+    faults = replace(faults, flipped_weight_bits=ONE // 20)
     try:
         whole = learned(case, faults, 3)
     except NetworkError:
@@ -176,6 +186,32 @@ def test_a_stuck_bit_of_the_generator_changes_learning_and_nothing_else():
     )
     assert np.array_equal(sound.fitness, other.fitness)
     assert not np.array_equal(sound.credits.matrices[0], other.credits.matrices[0])
+
+
+def test_a_stuck_bit_of_a_kernel_is_that_of_all_its_synapses():
+    """Every synapse of a tap reads one stored weight; pools and absent synapses store none."""
+    parts = [
+        Population("maps", 2 * 4 * 4, 60, shape=(2, 4, 4)),
+        Population("pooled", 2 * 2 * 2, 60, shape=(2, 2, 2)),
+        Population("out", 3, 60),
+    ]
+    some = Sparse.of(np.random.default_rng(0).random((8, 3)) < 0.5)
+    wires = [
+        Connection("in", "maps", kind=Conv2d(2, 3, 1, 1)),
+        Connection("maps", "pooled", kind=SumPool2d(2)),
+        Connection("pooled", "out", kind=some),
+    ]
+    network = Network((Input("in", 16, (1, 4, 4)),), tuple(parts), tuple(wires))
+    faults = Faults(stuck_at_1=ONE // 3, flipped_weight_bits=ONE // 3, seed=2)
+    written = [np.zeros((9, 2), np.int8), np.zeros((8, 3), np.int8)]
+    kernel, dense = faults.mantissas(network, written)
+    assert len(set(kernel.reshape(-1).tolist())) > 9
+    assert not dense[~some.mask()].any()
+    assert dense.any()
+    assert not faults.flips(network, 2, 0)[~some.mask()].any()
+    assert faults.flips(network, 1, 0).size == 0
+    stored = {where: of for _, where, _, of in faults.counts(network)}
+    assert stored == {wires[0].name: 18 * 8, wires[2].name: int(some.mask().sum()) * 8}
 
 
 def test_what_a_graph_cannot_have_is_refused_and_says_what_to_use():

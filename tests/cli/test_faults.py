@@ -141,7 +141,7 @@ def test_a_row_of_a_comparison_is_measured_with_the_faults(faulty):
     [
         (["--faults", "dust 0.1"], 1, "'dust 0.1' is no fault"),
         (
-            ["--faults", "stuck-at-0 0.1", "--layers", "conv 2 3x3, dense 8"],
+            ["--faults", "lost-axons 0.1", "--layers", "conv 2 3x3, dense 8"],
             1,
             "use faults of compartments",
         ),
