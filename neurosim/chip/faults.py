@@ -10,6 +10,7 @@ from neurosim.kernels.chip.neuron import Registers
 from neurosim.network import Network, NetworkError
 from neurosim.network.connections import Dense as DenseKind
 from neurosim.network.faults import Faults
+from neurosim.network.shapes import lane_order
 
 
 def check(faults: Faults, network: Network, profile: Profile) -> None:
@@ -55,7 +56,12 @@ def synapses(faults: Faults, network: Network, number: int, written: Synapses) -
         )
     given = np.asarray(written.weights, np.int64)
     off = given & ((1 << connection.grid_bits) - 1)
-    read = faults.one_mantissas(network, number, (given >> connection.grid_bits).T).T
+    in_shape, out_shape = network.shapes[connection.source], network.shapes[connection.target]
+    places = np.ix_(lane_order(out_shape), lane_order(in_shape))  # of the matrix: columns, rows
+    read = np.empty_like(given)
+    read[places] = faults.one_mantissas(
+        network, number, (given >> connection.grid_bits)[places].T
+    ).T
     return written._replace(weights=(read << connection.grid_bits) + off)  # what is off is refused
 
 
@@ -65,5 +71,9 @@ def perturbation(
     """A perturbation of connection `number`, of the axons that are not lost."""
     if not faults.lost_axons:
         return given
-    b: NDArray[np.int8] = np.where(faults.axons(network, number), 0, given.b).astype(np.int8)
+    lost = np.zeros(given.b.shape[-1], np.bool_)
+    lost[lane_order(network.shapes[network.connections[number].source])] = faults.axons(
+        network, number
+    )
+    b: NDArray[np.int8] = np.where(lost, 0, given.b).astype(np.int8)
     return given._replace(b=b)

@@ -171,7 +171,7 @@ class Faults:
         return masks if stored.all() else Stuck(*(mask * stored for mask in masks))
 
     def axons(self, network: Network, number: int) -> NDArray[np.bool_]:
-        """bool (source,): axons of connection `number` that are lost."""
+        """bool (row,): axons of the dense connection `number` that are lost, in the order of its matrix."""
         sources = network.sizes[network.connections[number].source]
         return _words(sources, AXON, number, 0, 0, self.seed) < _below(self.lost_axons)
 

@@ -7,7 +7,7 @@ import pytest
 from graph_strategies import graph_cases
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import READOUT, SEED, cases, chip_faults, example
+from strategies import READOUT, SEED, Case, cases, chip_faults, example
 
 from neurosim.chip import profiles
 from neurosim.chip.emulator import Chip, Probe
@@ -186,6 +186,25 @@ def test_a_stuck_bit_of_the_generator_changes_learning_and_nothing_else():
     )
     assert np.array_equal(sound.fitness, other.fitness)
     assert not np.array_equal(sound.credits.matrices[0], other.credits.matrices[0])
+
+
+def test_dense_layers_between_maps_have_the_faults_of_their_matrix():
+    """Its rows and columns lie channels last, and the neurons of a map do not."""
+    numbers = np.random.default_rng(3)
+    parts = [Population("maps", 18, 9, shape=(2, 3, 3)), Population("out", 3, 131071)]
+    wires = (Connection("in", "maps"), Connection("maps", "out"))
+    network = Network((Input("in", 18, (2, 3, 3)),), tuple(parts), wires)
+    weights = Weights(
+        tuple(numbers.integers(-60, 60, shape).astype(np.int8) for shape in ((18, 18), (18, 3))),
+        (np.zeros(2, np.int16), np.zeros(3, np.int16)),
+    )
+    dense = (numbers.random((4, 5, 18)) < 0.4).astype(np.uint8)
+    case = Case(network, weights, dense, np.zeros(4, np.uint8))
+    for faults in (Faults(lost_axons=ONE // 3), Faults(stuck_at_1=ONE // 9)):
+        chip = Chip.from_weights(network, weights, profiles.LAYERED, placement=None, faults=faults)
+        seen = faulty(case, faults).forward(case.frames)
+        recorded = chip.run(case.frames, [Probe("out", "v")])
+        assert np.array_equal(recorded.probed[0].sum(axis=1), seen.potentials)
 
 
 def test_a_stuck_bit_of_a_kernel_is_that_of_all_its_synapses():
