@@ -205,6 +205,11 @@ class Images(NamedTuple):
             raise ImageError(f"{self.folder} holds no {name}.mem; export again")
         text = (self.folder / f"{name}.mem").read_text(encoding="utf-8")
         words = unpack(text.split(), entry["word"], entry["bits"], entry["signed"])
+        if words.size != entry["rows"] * entry["fields"]:
+            raise ImageError(
+                f"{self.folder / name}.mem holds {len(words)} words of {entry['word']}; {MANIFEST} says "
+                f"{entry['rows']} rows of {entry['fields']}; export again"
+            )
         return words.reshape(-1, entry["fields"])
 
     def holds(self, name: str) -> bool:

@@ -59,7 +59,8 @@ def test_a_chip_made_from_the_files_does_the_same(tmp_path, seed):
 
 def test_a_chip_made_from_other_weights_does_not(tmp_path):
     folder = rtl_cases.extreme_folder(tmp_path / "hdl", 0)
-    (folder / "weights_L0.mem").write_text("0\n" * 150)
+    words = len((folder / "weights_L0.mem").read_text().split())
+    (folder / "weights_L0.mem").write_text("0\n" * words)
     read = memory_images.Images(folder, json.loads((folder / "manifest.json").read_text()))
     assert not np.array_equal(core.replay(read)["v_L0"], read.array("v_L0"))
 

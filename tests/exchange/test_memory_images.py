@@ -85,6 +85,13 @@ def test_a_folder_is_read_back(folder):
     assert not read.holds("weights_L1")
 
 
+def test_a_file_of_fewer_words_than_its_rows_is_refused(folder):
+    read = memory_images.read(folder)
+    (folder / "weights_L0.mem").write_text("fe01\n0500\n0403\n")
+    with pytest.raises(ImageError, match=r"weights_L0.mem holds 3 words of 2.*2 rows of 4"):
+        read.array("weights_L0")
+
+
 @pytest.mark.parametrize("name", ["weights_L0.mem", "weights_L0.coe", "params.vh"])
 def test_a_changed_or_missing_file_is_named(folder, name):
     content = (folder / name).read_bytes()
