@@ -310,8 +310,8 @@ module core #(
                 ) biases (
                     .clk(clk), .fade(fade && part == BIASES), .add(adds_bias),
                     .measure(measure && part == BIASES), .moving(move_now && part == BIASES),
-                    .row({COUNT_BITS{1'b0}}), .column(lane), .increments(bias_increment), .next_state(next_state), .state(bias_state),
-                    .low(bias_low), .high(bias_high), .values(bias), .direction(bias_direction),
+                    .row({COUNT_BITS{1'b0}}), .column(lane), .increments(bias_increment),
+                    .next_state(next_state), .state(bias_state), .low(bias_low), .high(bias_high), .values(bias), .direction(bias_direction),
                     .measured(measured_bias), .total(bias_total)
                 );
                 wire [TRACE_BITS-1:0] trace_value;
