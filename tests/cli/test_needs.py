@@ -12,6 +12,7 @@ NEEDS = {
         (("--cluster", "here:1", "--data", "images:none"), "distributed", "cluster"),
         (("--tensorboard", "--data", "images:none"), "tensorboardX", "tensorboard"),
     ],
+    "watch": [(("none", "camera"), "dv_processing", "camera")],
     "import": [(("none.nir",), "nir", "nir")],
     "export": [(("none", "--to", "nir"), "nir", "nir")],
     "quantise": [(("none",), "torch", "reference")],
@@ -23,7 +24,7 @@ NEEDS = {
     "reproduce": [(("paper", "--data", "images:none"), "torch", "reference")],
     "bench-host": [((), "torch", "reference")],
     **dict.fromkeys(
-        ("evaluate", "runs", "report", "watch", "run", "map", "check-hdl", "check-vectors", "bench",
+        ("evaluate", "runs", "report", "run", "map", "check-hdl", "check-vectors", "bench",
          "warmup", "cache", "completion"),
         NOTHING,
     ),

@@ -1,8 +1,11 @@
 """A stream of events, classified as it comes."""
 
+import io
 import json
 import subprocess
 import sys
+import types
+from importlib.machinery import ModuleSpec
 
 import command
 import numpy as np
@@ -120,3 +123,66 @@ def test_the_picture_tells_polarities_apart():
     assert watch.drawing(events, into) == ["+- ", "  *"]
     assert watch.side_by_side(["ab"], ["1", "2"]) == "ab  1\n    2"
     assert watch.bars(("no", "yes"), np.array([0, 5]), 4) == [" no ", "yes ████"]
+
+
+class Batch:
+    """Events as dv-processing hands them over."""
+
+    def __init__(self, events):
+        self._events = events
+
+    def __len__(self):
+        return len(self._events)
+
+    def numpy(self):
+        given = np.zeros(
+            len(self), [("timestamp", "<i8"), ("x", "<i2"), ("y", "<i2"), ("polarity", "i1")]
+        )
+        for theirs, ours in (("timestamp", "t"), ("x", "x"), ("y", "y"), ("polarity", "p")):
+            given[theirs] = self._events[ours]
+        return given
+
+
+class Camera:
+    """A stand-in: batches, one of them empty, then it is unplugged."""
+
+    def __init__(self, events):
+        parts = np.array_split(events, 3)
+        self._batches = [Batch(parts[0]), None, Batch(events[:0]), Batch(parts[1]), Batch(parts[2])]
+
+    def isRunning(self):
+        return bool(self._batches)
+
+    def getNextEventBatch(self):
+        return self._batches.pop(0)
+
+    def getEventResolution(self):
+        return 34, 34
+
+
+def attach(monkeypatch, opened):
+    module = types.ModuleType("dv_processing")
+    module.__spec__ = ModuleSpec("dv_processing", None)
+    module.io = types.SimpleNamespace(camera=types.SimpleNamespace(open=opened))
+    monkeypatch.setitem(sys.modules, "dv_processing", module)
+
+
+def test_a_camera_gets_the_answers_of_the_same_events_in_lines(done, sample, monkeypatch):
+    attach(monkeypatch, lambda: Camera(sample))
+    seen = command.here("watch", done[1], "camera", "--json")
+    assert seen.returncode == 0, seen.stderr
+    monkeypatch.setattr(sys, "stdin", io.StringIO(text_of(sample)))
+    lines = command.here("watch", done[1], "-", "--json")
+
+    def answers(shown):
+        return [json.loads(line)["scores"] for line in shown.stdout.splitlines()]
+
+    assert answers(seen) == answers(lines) != []
+
+
+def test_where_no_camera_is_attached_that_is_said(done, monkeypatch):
+    def opened():
+        raise IndexError("vector::_M_range_check")
+
+    attach(monkeypatch, opened)
+    assert_refused(command.here("watch", done[1], "camera"), 1, "no camera", "attach one")

@@ -20,6 +20,7 @@ class NeedError(ImportError):
 
 REFERENCE = Need("torch", "PyTorch", "the float reference", "reference")
 NIR = Need("nir", "the package nir", "NIR graphs", "nir")
+CAMERA = Need("dv_processing", "dv-processing", "a camera", "camera")
 CLUSTER = Need("distributed", "dask", "--cluster", "cluster")
 TENSORBOARD = Need("tensorboardX", "tensorboardX", "--tensorboard", "tensorboard")
 

@@ -12,6 +12,8 @@ import tyro
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from neurosim.app.cli import needs
+
 if TYPE_CHECKING:
     from learning.config import Config
     from neurosim.data.events import Events
@@ -26,14 +28,17 @@ class Watch(BaseModel):
     one a line, in order of time: t x y p, with t in microseconds and p 1 (brighter) or 0 (darker), divided by
     blanks or commas; lines that begin with # are left out. A window is classified when the first event
     after it has come. The latency is the time from there to the answer.
+
+    From `camera` the events of the first camera that is attached are read (extra "camera"; not tried with a
+    real camera).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     folder: tyro.conf.Positional[Annotated[Path, tyro.conf.arg(metavar="RUN")]]
     """run folder"""
-    source: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="FILE|-")]]
-    """file of events, or - for standard input"""
+    source: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="FILE|-|camera")]]
+    """file of events, - for standard input, or camera; ./camera is a file"""
     speed: Annotated[float, Field(ge=0)] = 1.0
     """how many times faster than recorded a file is played; 0: as fast as possible"""
     hop: Annotated[int | None, Field(ge=1)] = None
@@ -46,6 +51,10 @@ class Watch(BaseModel):
     """print one JSON object per window, and nothing else"""
 
 
+CAMERA = "camera"
+"""Name of the source that is a camera."""
+
+
 class WatchError(ValueError):
     """A stream that cannot be classified. The message says what is allowed."""
 
@@ -55,6 +64,10 @@ class Window(NamedTuple):
 
     start: int
     events: "Events"
+
+
+def needed(arguments: Watch) -> list[needs.Need]:
+    return [needs.CAMERA] if arguments.source == CAMERA else []
 
 
 def run(arguments: Watch) -> int:
@@ -74,7 +87,7 @@ def run(arguments: Watch) -> int:
     scores_of(chip, into, np.zeros(0, dtype=_event()))  # compiled before the first window comes
     length = config.about.window_us
     latencies, answers = [], []
-    pace = _Pace(0.0 if arguments.source == "-" else arguments.speed)
+    pace = _Pace(0.0 if arguments.source in ("-", CAMERA) else arguments.speed)
     for window in windows(blocks, length, arguments.hop or length):
         pace.wait(window.start + length)
         began = time.perf_counter()
@@ -127,6 +140,11 @@ def _source(arguments: Watch, config: "Config") -> tuple[Iterator["Events"], "Se
     sensor = Sensor(seen.height * pool, seen.width * pool, seen.polarities, seen.plane)
     if arguments.source == "-":
         blocks = lines_of(sys.stdin)
+    elif arguments.source == CAMERA:
+        from neurosim.data.live import open_camera
+
+        size, blocks = open_camera()
+        sensor = sensor._replace(height=size[0], width=size[1])
     else:
         from neurosim.data.formats.registry import read
 
