@@ -199,6 +199,8 @@ CHANGES = (
     Change("temperature halved", {"temperature": 0.5}),
     Change("temperature falls to half", {"final_temperature": 0.5}),
     Change("biases learn", {"bias_rate": 1}),
+    Change("biases keep 0.05 spikes per step", {"target_rate": 0.05}),
+    Change("biases keep 0.2 spikes per step", {"target_rate": 0.2}),
     Change("weights decay by 1/10,000 a generation", {"decay": 0.0001}),
     Change("samples not moved", {"shift": 0}),
     Change("8 bits of state a synapse", EIGHT_BITS),
