@@ -176,6 +176,10 @@ SHORT = {"generations": 400}
 CHANGES = (
     Change("as it is", {}),
     Change("errors by local readouts alone", {"feedback": "local"}),
+    Change(
+        "errors by local readouts alone, biases keep 0.2 spikes per step",
+        {"feedback": "local", "target_rate": 0.2},
+    ),
     Change("errors returned, gated", {"feedback": "gate"}),
     Change("errors returned, by gain", {"feedback": "gain"}),
     Change("errors returned by gain, and local readouts", {"feedback": "gain-local"}),
