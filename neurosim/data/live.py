@@ -30,8 +30,8 @@ def open_camera() -> tuple[tuple[int, int], Iterator[Events]]:
         camera = io.camera.open()
     except (IndexError, RuntimeError) as error:
         raise CameraMissing(
-            f"no camera that dv-processing can read ({error}); attach one, allow your user to use it, and "
-            f"close other programs that read it"
+            "no camera that dv-processing can read; attach one, allow your user to use it, and close other "
+            "programs that read it"
         ) from error
     width, height = camera.getEventResolution()
     return (height, width), _blocks(camera)
