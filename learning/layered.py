@@ -38,7 +38,7 @@ from neurosim.population.graph_evaluator import GraphEvaluator
 from neurosim.population.graph_members import GraphMembers
 from neurosim.population.layer_credit import SHARE_ONE, FeedbackSpec
 from neurosim.population.layout import NoiseSpec
-from neurosim.population.state import SynapticState
+from neurosim.population.state import Precision, SynapticState
 from neurosim.population.update import TARGET_BITS
 
 CONV_GAIN, GAIN = (5, 2), (3, 2)
@@ -174,8 +174,7 @@ def layered_chip(
     common: dict[str, Any] = {
         "seed": settings.seed,
         "readout_spec": readout(settings),
-        "fraction_bits": settings.fraction_bits,
-        "momentum_bits": settings.momentum_bits,
+        "precision": Precision(settings.fraction_bits, settings.momentum_bits),
     }
     state = fresh_state(settings, network) if state is None else state
     workspace = settings.workspace << 20
@@ -192,9 +191,12 @@ def layered_chip(
             state,
             **common,
             noise=layered_noise(settings, network),
-            feedback=FeedbackSpec(settings.feedback, round(settings.local_share * SHARE_ONE)),
-            sum_of_readouts=settings.readouts == "sum",
-            target_rate=target_rate(settings),
+            feedback=FeedbackSpec(
+                settings.feedback,
+                round(settings.local_share * SHARE_ONE),
+                settings.readouts == "sum",
+                target_rate(settings),
+            ),
             workspace_bytes=workspace,
         )
     noise = member_noise(settings, network)

@@ -46,7 +46,7 @@ from neurosim.population.batch import Batch
 from neurosim.population.evaluator import Evaluation, Evaluator, Forward
 from neurosim.population.faulty import FaultyEvaluator, check_faults, check_graph_faults
 from neurosim.population.graph_evaluator import GraphEvaluator
-from neurosim.population.state import SynapticState, state_of
+from neurosim.population.state import Precision, SynapticState, state_of
 
 CHECKPOINT_SECONDS = 10.0
 """Seconds between checkpoints; chosen here: a killed run loses no more than this."""
@@ -117,8 +117,7 @@ def make_chip(config: Config, state: SynapticState | None = None, generation: in
         seed=settings.seed,
         noise=noise(settings, described),
         readout_spec=readout(settings),
-        fraction_bits=settings.fraction_bits,
-        momentum_bits=settings.momentum_bits,
+        precision=Precision(settings.fraction_bits, settings.momentum_bits),
         signals=[rule.signal for rule in rules_of(settings, len(described.layers))],
     )
 
@@ -171,7 +170,9 @@ class Training:
     ) -> None:
         self.config, self.data, self.folder = config, data, folder
         self.generation = checkpoint.generation if checkpoint else 0
-        self.chip: Any = chip_of(config, checkpoint.state if checkpoint else None, self.generation)
+        self.chip: Evaluator | GraphEvaluator = chip_of(
+            config, checkpoint.state if checkpoint else None, self.generation
+        )
         self.evolution = Evolution(
             config.settings,
             len(data.train.labels),

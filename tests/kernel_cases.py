@@ -22,7 +22,7 @@ from neurosim.population.graph_members import GraphMembers
 from neurosim.population.layer_credit import FeedbackSpec
 from neurosim.population.layout import NoiseSpec
 from neurosim.population.rules import Signal
-from neurosim.population.state import initial_state
+from neurosim.population.state import Precision, initial_state
 from neurosim.population.update import Rates
 
 MEMBRANE, COUNT = ReadoutSpec(True, 256, 16), ReadoutSpec(False, 9_682_000, 16)
@@ -57,7 +57,7 @@ def outcome(spec, readout, registers, delta=False, credit=False):
         seed=1 << 63 | 5,
         noise=NoiseSpec((scale, 0 if credit else scale), (0 if credit else 900, 0), **spec),
         readout_spec=readout,
-        fraction_bits=4,
+        precision=Precision(4),
         signals=(
             Signal.CREDIT if credit else Signal.FITNESS,
             Signal.ERROR if delta or credit else Signal.FITNESS,

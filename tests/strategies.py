@@ -14,7 +14,7 @@ from neurosim.network.shapes import MAP, size_of
 from neurosim.population.evaluator import Evaluator, ReadoutSpec
 from neurosim.population.layout import NoiseSpec
 from neurosim.population.rules import Signal
-from neurosim.population.state import state_of
+from neurosim.population.state import Precision, state_of
 
 SEEDS = st.integers(0, (1 << 64) - 1)
 WORDS32 = st.integers(0, (1 << 32) - 1)
@@ -301,8 +301,8 @@ def chip_of(case, spec, readout=READOUT, **more):
     """A chip that holds a case's weights."""
     state = state_of(case.weights)
     return Evaluator(
-        case.network, state, seed=SEED, noise=spec, readout_spec=readout, fraction_bits=0,
-        **{"momentum_bits": 0, **more},
+        case.network, state, seed=SEED, noise=spec, readout_spec=readout,
+        **{"precision": Precision(0, 0), **more},
     )  # fmt: skip
 
 

@@ -51,7 +51,7 @@ from neurosim.population.evaluator import ReadoutSpec
 from neurosim.population.graph_evaluator import GraphEvaluator
 from neurosim.population.layer_credit import FeedbackSpec
 from neurosim.population.layout import NoiseSpec
-from neurosim.population.state import state_of
+from neurosim.population.state import Precision, state_of
 from neurosim.population.update import Rates
 
 # --- a connection kind -----------------------------------------------------------------------------
@@ -157,8 +157,7 @@ def evaluator_of(network, weights):
         noise=NoiseSpec((4000, 0), (0, 0)),
         readout_spec=ReadoutSpec(True, 256, 16),
         feedback=FeedbackSpec("gate"),
-        fraction_bits=8,
-        momentum_bits=0,
+        precision=Precision(8, 0),
     )
 
 

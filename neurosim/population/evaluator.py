@@ -28,6 +28,8 @@ from neurosim.population.bounds import Bounds, Shape, bounds_of, check_credit
 from neurosim.population.layout import NoiseSpec, check_noise, check_trainable, lay_out
 from neurosim.population.rules import Signal, check_signals
 from neurosim.population.state import (
+    PRECISION,
+    Precision,
     SynapticState,
     check_start,
     padded,
@@ -127,17 +129,15 @@ class Evaluator:
         seed: int,
         noise: NoiseSpec,
         readout_spec: ReadoutSpec,
-        fraction_bits: int = 8,
-        momentum_bits: int = 3,
+        precision: Precision = PRECISION,
         signals: Sequence[Signal] | None = None,
     ) -> None:
         check_trainable(network)
-        check_start(network, state, seed, fraction_bits)
+        check_start(network, state, seed, precision.fraction_bits)
         self.network = network
         self.state = state
         self.seed = np.uint64(seed)
-        self.fraction_bits = fraction_bits
-        self.momentum_bits = momentum_bits
+        self.fraction_bits, self.momentum_bits = precision
         layers = len(network.layers)
         signals = (Signal.FITNESS,) * layers if signals is None else signals
         self.signals = check_signals(signals, layers)

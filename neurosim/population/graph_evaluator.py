@@ -44,7 +44,14 @@ from neurosim.population.layer_credit import (
 )
 from neurosim.population.layout import NoiseSpec
 from neurosim.population.operators.operator import TERM_MAX
-from neurosim.population.state import SynapticState, check_start, padded, weights
+from neurosim.population.state import (
+    PRECISION,
+    Precision,
+    SynapticState,
+    check_start,
+    padded,
+    weights,
+)
 from neurosim.population.update import Rates, Step, move_biases, move_matrix, move_to_rate
 from neurosim.threads import in_pieces, piece_of
 
@@ -87,24 +94,18 @@ class GraphEvaluator:
         noise: NoiseSpec,
         readout_spec: ReadoutSpec,
         feedback: FeedbackSpec,
-        fraction_bits: int = 8,
-        momentum_bits: int = 3,
-        sum_of_readouts: bool = False,
-        target_rate: int = 0,
+        precision: Precision = PRECISION,
         workspace_bytes: int = WORKSPACE_BYTES,
     ) -> None:
         check_graph(network)
         if self._delta:
             _check_hidden(network)
-        check_start(network, state, seed, fraction_bits)
+        check_start(network, state, seed, precision.fraction_bits)
         if feedback.kind not in FEEDBACKS:
             raise NetworkError(f"feedback is {feedback.kind!r}; allowed are {', '.join(FEEDBACKS)}")
         self.network, self.state, self.seed = network, state, np.uint64(seed)
-        self.fraction_bits, self.momentum_bits = fraction_bits, momentum_bits
+        self.fraction_bits, self.momentum_bits = precision
         self.feedback = feedback
-        self.sum_of_readouts = sum_of_readouts
-        self.target_rate = target_rate
-        """Spikes of hidden neurons per step, `TARGET_BITS` fraction bits, that biases keep; 0: any."""
         self.workspace_bytes = workspace_bytes
         self._plans: dict[int, Plan] = {}
         self._kept: dict[tuple[int, int, int], Spaces] = {}
@@ -261,7 +262,7 @@ class GraphEvaluator:
             self.feedback,
             self.seed,
             number,
-            self.target_rate > 0,
+            self.feedback.target_rate > 0,
         )
 
     def apply_update(
@@ -289,7 +290,7 @@ class GraphEvaluator:
             rows = coefficients.biases[number][None, :]
             biases.append(narrowed(rows, largest, population.shape[0])[0])
         edges = self._move(matrices, biases, generation, rates)
-        if self.target_rate:
+        if self.feedback.target_rate:
             self._to_target(coefficients.spikes, samples * batch.steps, rates)
         return edges
 
@@ -306,7 +307,7 @@ class GraphEvaluator:
                     number,
                     spikes[number],
                     cells * (population.neurons // population.shape[0]),
-                    self.target_rate,
+                    self.feedback.target_rate,
                     rates[of_target[population.name]].to_target,
                 )
 
@@ -369,7 +370,7 @@ class GraphEvaluator:
             forward(space, loaded, size, inference)
             potentials[part] = space.areas[plan.output].potentials[:size, :classes]
             counts[part] = space.areas[plan.output].counts[:size, :classes]
-            if self.sum_of_readouts:
+            if self.feedback.sum_of_readouts:
                 potentials[part] = self._summed(plan, space, readouts, size)
             for name in names:
                 lanes = space.areas[name].counts[:size, : plan.by_name[name].neurons]

@@ -60,7 +60,7 @@ from neurosim.population.layer_credit import (
 from neurosim.population.layout import NOISE_LIMIT, NoiseSpec, source_words
 from neurosim.population.operators import Factors
 from neurosim.population.rules import Signal
-from neurosim.population.state import SynapticState, padded
+from neurosim.population.state import PRECISION, Precision, SynapticState, padded
 from neurosim.population.update import (
     Coefficients,
     Rates,
@@ -86,8 +86,7 @@ class GraphMembers(GraphEvaluator):
         seed: int,
         noise: NoiseSpec,
         readout_spec: ReadoutSpec,
-        fraction_bits: int = 8,
-        momentum_bits: int = 3,
+        precision: Precision = PRECISION,
         workspace_bytes: int,
         readout_signal: Signal = Signal.FITNESS,
     ) -> None:
@@ -99,8 +98,7 @@ class GraphMembers(GraphEvaluator):
             noise=noise,
             readout_spec=readout_spec,
             feedback=FeedbackSpec("gate"),
-            fraction_bits=fraction_bits,
-            momentum_bits=momentum_bits,
+            precision=precision,
             workspace_bytes=workspace_bytes,
         )
 

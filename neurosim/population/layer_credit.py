@@ -56,10 +56,18 @@ DIRECT_WEIGHT = 16
 
 
 class FeedbackSpec(NamedTuple):
-    """Kind, and the weight of the local readout's error relative to the returned one, in 1/256."""
+    """How hidden layers learn from errors.
+
+    kind             where their errors come from
+    local_share      weight of the local readout's error relative to the returned one, in 1/256
+    sum_of_readouts  whether local readouts add to the network's scores
+    target_rate      spikes of hidden neurons per step, `TARGET_BITS` fraction bits, that biases keep; 0: any
+    """
 
     kind: Feedback
     local_share: int = SHARE_ONE // 2
+    sum_of_readouts: bool = False
+    target_rate: int = 0
 
     @property
     def local(self) -> bool:

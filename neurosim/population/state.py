@@ -40,6 +40,21 @@ class SynapticState(NamedTuple):
     momentum: tuple[NDArray[np.int32], ...]
 
 
+class Precision(NamedTuple):
+    """What a synapse keeps below its weight, and of its momentum.
+
+    fraction_bits  0 to 8 bits below the 8-bit mantissa
+    momentum_bits  a direction loses its 2^-momentum_bits in each generation; 0: none is kept
+    """
+
+    fraction_bits: int = 8
+    momentum_bits: int = 3
+
+
+PRECISION = Precision()
+"""16 bits a synapse."""
+
+
 def padded(neurons: int) -> int:
     """Lanes of a row: neurons, rounded up to whole vectors."""
     return -(-neurons // WIDTH) * WIDTH

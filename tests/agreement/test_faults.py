@@ -24,7 +24,7 @@ from neurosim.chip.emulator import Chip, Probe
 from neurosim.network.faults import ONE, STUCK, Faults
 from neurosim.population.batch import Batch
 from neurosim.population.faulty import FaultyEvaluator
-from neurosim.population.state import state_of, weights
+from neurosim.population.state import Precision, state_of, weights
 from neurosim.population.update import Rates
 
 STUCK_GENERATOR = Faults(stuck_generator_bit=ONE, seed=5)
@@ -32,8 +32,8 @@ STUCK_GENERATOR = Faults(stuck_generator_bit=ONE, seed=5)
 
 def faulty(case, faults, spec, **more):
     """A chip with faults that holds a case's weights."""
-    more = {"fraction_bits": 0, "momentum_bits": 0, **more}
-    state = state_of(case.weights, more["fraction_bits"])
+    more = {"precision": Precision(0, 0), **more}
+    state = state_of(case.weights, more["precision"].fraction_bits)
     return FaultyEvaluator(
         case.network, state, seed=SEED, noise=spec, readout_spec=READOUT, faults=faults, **more
     )
@@ -151,7 +151,7 @@ def test_learning_on_a_sound_chip_is_learning_without_faults_until_they_come(dat
 def test_bits_flip_at_their_rate_and_nothing_else_moves(fraction_bits):
     case = example((300, 40, 5))
     faults = Faults(flipped_weight_bits=ONE // 100, seed=9)
-    chip = faulty(case, faults, still(case.network), fraction_bits=fraction_bits)
+    chip = faulty(case, faults, still(case.network), precision=Precision(fraction_bits, 0))
     batch = Batch(case.frames, np.zeros((1, 1), np.int64))
     nothing = [Rates(0, 0, 0)] * 2
     before = chip.weights().mantissas[0]
@@ -180,7 +180,7 @@ def test_credit_and_delta_rule_learn_on_a_chip_with_every_fault():
             every,
             spec,
             signals=signals(2, hidden=type(signals(2)[0]).CREDIT),
-            fraction_bits=8,
+            precision=Precision(8, 0),
         )
         for generation in range(3):
             seen = chip.evaluate(batch, range(12), generation)

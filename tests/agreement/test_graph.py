@@ -21,7 +21,7 @@ from neurosim.population.evaluator import ReadoutSpec
 from neurosim.population.graph_evaluator import GraphEvaluator, Spaces
 from neurosim.population.layer_credit import FEEDBACKS, FeedbackSpec
 from neurosim.population.layout import NoiseSpec
-from neurosim.population.state import state_of
+from neurosim.population.state import Precision, state_of
 
 SEED = 0xFEDCBA9876543210
 READOUT = ReadoutSpec(True, 2560, 16)
@@ -37,8 +37,7 @@ def evaluator_of(case, feedback=None, spec=None, **more):
         noise=spec,
         readout_spec=READOUT,
         feedback=feedback or FeedbackSpec("gate"),
-        fraction_bits=0,
-        momentum_bits=0,
+        precision=Precision(0, 0),
         **more,
     )
 

@@ -29,7 +29,7 @@ from neurosim.population.faulty import FaultyEvaluator, FaultyGraphEvaluator, Fa
 from neurosim.population.graph_evaluator import GraphEvaluator
 from neurosim.population.layer_credit import FEEDBACKS, FeedbackSpec
 from neurosim.population.layout import NoiseSpec
-from neurosim.population.state import state_of, weights
+from neurosim.population.state import Precision, state_of, weights
 from neurosim.population.update import Rates
 
 
@@ -41,15 +41,19 @@ def noise_of(network):
     return NoiseSpec(scale, (0,) * count, aligned=tuple(hidden), windows=(0,) * count)
 
 
-def evaluator_of(form, case, feedback="gate", **more):
+COARSE = Precision(0, 0)
+
+
+def evaluator_of(form, case, feedback="gate", precision=COARSE, **more):
     return form(
         case.network,
-        state_of(case.weights, more.get("fraction_bits", 0)),
+        state_of(case.weights, precision.fraction_bits),
         seed=SEED,
         noise=noise_of(case.network),
         readout_spec=READOUT,
         feedback=FeedbackSpec(feedback),
-        **{"fraction_bits": 0, "momentum_bits": 0, **more},
+        precision=precision,
+        **more,
     )
 
 
@@ -124,7 +128,7 @@ def test_members_of_a_chain_with_faults_are_those_of_the_fused_kernel(case, faul
     seen = [
         form(
             case.network, state_of(case.weights), seed=SEED, noise=spec, readout_spec=READOUT,
-            faults=faults, fraction_bits=0, momentum_bits=0, **more,
+            faults=faults, precision=COARSE, **more,
         ).evaluate(batch, range(4), 7)
         for form, more in ((FaultyEvaluator, {}), (FaultyGraphMembers, {"workspace_bytes": 1 << 20}))
     ]  # fmt: skip
@@ -134,7 +138,7 @@ def test_members_of_a_chain_with_faults_are_those_of_the_fused_kernel(case, faul
 
 def learned(case, faults, generations, at=0, state=None):
     """A chip after so many generations of learning, from a state of before generation `at`."""
-    chip = faulty(case, faults, fraction_bits=8, generation=at)
+    chip = faulty(case, faults, precision=Precision(8, 0), generation=at)
     if state is not None:
         chip.state = state
     batch, pairs = batch_of(case), range(2 * len(case.frames.labels))

@@ -18,7 +18,7 @@ from neurosim.population.batch import Batch
 from neurosim.population.graph_members import GraphMembers
 from neurosim.population.layout import NoiseSpec
 from neurosim.population.rules import Signal
-from neurosim.population.state import state_of
+from neurosim.population.state import Precision, state_of
 from neurosim.population.update import Rates
 
 GENERATION = 5
@@ -31,8 +31,7 @@ def members_of(case, spec, readout=READOUT, readout_signal=Signal.FITNESS, works
         seed=SEED,
         noise=spec,
         readout_spec=readout,
-        fraction_bits=0,
-        momentum_bits=0,
+        precision=Precision(0, 0),
         workspace_bytes=workspace,
         readout_signal=readout_signal,
     )

@@ -19,7 +19,7 @@ from neurosim.population.graph_evaluator import GraphEvaluator
 from neurosim.population.layer_credit import FeedbackSpec, largest_delta_term
 from neurosim.population.layout import NoiseSpec
 from neurosim.population.operators import operator
-from neurosim.population.state import state_of
+from neurosim.population.state import Precision, state_of
 
 LONG = st.sampled_from([254, 255, 256, 510, 511, MOST_STEPS])
 READOUT = ReadoutSpec(True, 2560, 26)
@@ -52,8 +52,7 @@ def general(case, spec=None, feedback=None, readout=READOUT, **more):
         noise=spec or NoiseSpec((0,) * count, (0,) * count),
         readout_spec=readout,
         feedback=feedback or FeedbackSpec("gate"),
-        fraction_bits=0,
-        momentum_bits=0,
+        precision=Precision(0, 0),
         **more,
     )
 

@@ -22,7 +22,7 @@ from neurosim.network import Connection, Network, Population, Weights
 from neurosim.population.evaluator import Evaluator, ReadoutSpec
 from neurosim.population.faulty import FaultyEvaluator
 from neurosim.population.layout import NoiseSpec
-from neurosim.population.state import SynapticState
+from neurosim.population.state import Precision, SynapticState
 
 GENERATION, PAIR = 3, 17
 
@@ -77,7 +77,7 @@ def evaluated(network, weights, noise, spikes, sample, faults=None):
     )
     form, more = (Evaluator, {}) if faults is None else (FaultyEvaluator, {"faults": faults})
     chip = form(
-        network, state, seed=99, noise=noise, readout_spec=ReadoutSpec(True, 1, 0), fraction_bits=0,
+        network, state, seed=99, noise=noise, readout_spec=ReadoutSpec(True, 1, 0), precision=Precision(0),
         **more,
     )  # fmt: skip
     steps = spikes.shape[1]

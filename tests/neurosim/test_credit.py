@@ -16,6 +16,7 @@ from neurosim.population.batch import Batch
 from neurosim.population.evaluator import Evaluator, ReadoutSpec
 from neurosim.population.layout import NoiseSpec
 from neurosim.population.rules import Signal, check_signals
+from neurosim.population.state import Precision
 from neurosim.population.update import Rates
 
 GENERATION, SEED = 6, 0x0123456789ABCDEF
@@ -30,7 +31,7 @@ def chip_of(case, spec, readout=MEMBRANE, error_credit=True):
         seed=SEED,
         noise=spec,
         readout_spec=readout,
-        fraction_bits=0,
+        precision=Precision(0),
         signals=strategies.signals(len(case.network.layers), hidden=Signal.CREDIT)
         if error_credit
         else None,

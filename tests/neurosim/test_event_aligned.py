@@ -14,6 +14,7 @@ from neurosim.network import NetworkError
 from neurosim.population.batch import Batch
 from neurosim.population.evaluator import Evaluator
 from neurosim.population.layout import NoiseSpec
+from neurosim.population.state import Precision
 from neurosim.population.update import Rates
 
 GENERATION, SEED = 6, 0x0123456789ABCDEF
@@ -26,7 +27,7 @@ def chip_of(case, spec, readout, delta=False):
         seed=SEED,
         noise=spec,
         readout_spec=readout,
-        fraction_bits=0,
+        precision=Precision(0),
         signals=strategies.signals(len(case.network.layers)) if delta else None,
     )
 

@@ -13,7 +13,7 @@ from neurosim.population.evaluator import ReadoutSpec
 from neurosim.population.graph_evaluator import GraphEvaluator
 from neurosim.population.layer_credit import FeedbackSpec
 from neurosim.population.layout import NoiseSpec
-from neurosim.population.state import bias_range, initial_state, state_of
+from neurosim.population.state import Precision, bias_range, initial_state, state_of
 from neurosim.population.update import Rates, move_to_rate
 
 
@@ -43,10 +43,8 @@ def test_biases_move_by_the_deviation_from_the_target_rate(case, target, step):
         seed=1,
         noise=NoiseSpec((0,) * count, (0,) * count),
         readout_spec=ReadoutSpec(True, 2560, 16),
-        feedback=FeedbackSpec("gate"),
-        fraction_bits=0,
-        momentum_bits=0,
-        target_rate=target,
+        feedback=FeedbackSpec("gate", target_rate=target),
+        precision=Precision(0, 0),
     )
     before = [biases.copy() for biases in chip.state.biases]
     batch = Batch(case.frames, np.arange(samples)[:, None])

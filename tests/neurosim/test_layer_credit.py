@@ -20,7 +20,7 @@ from neurosim.population.evaluator import ReadoutSpec
 from neurosim.population.graph_evaluator import GraphEvaluator
 from neurosim.population.layer_credit import FEEDBACKS, FeedbackSpec
 from neurosim.population.layout import NoiseSpec
-from neurosim.population.state import state_of
+from neurosim.population.state import Precision, state_of
 
 GENERATION, SEED, LABEL, SHARE = 6, 0x0123456789ABCDEF, 1, 128
 NEURONS, STEPS, SCALE = 2, 2, 40 << 6
@@ -117,8 +117,8 @@ def test_credit_follows_the_gradient_of_the_objective_that_the_errors_of_a_layer
     spec = NoiseSpec((SCALE, SCALE, 0, 0), (0,) * 4, aligned=(True, True, False, False))
     evaluator = GraphEvaluator(
         case.network, state_of(case.weights), seed=SEED, noise=spec,
-        readout_spec=ReadoutSpec(True, 256, 12), feedback=FeedbackSpec(kind, SHARE), fraction_bits=0,
-        momentum_bits=0,
+        readout_spec=ReadoutSpec(True, 256, 12), feedback=FeedbackSpec(kind, SHARE),
+        precision=Precision(0, 0),
     )  # fmt: skip
     spikes, still, _ = naive_graph.run(case.network, case.weights, case.dense[0].tolist())
     of_a, of_b = errors_of(case, kind, evaluator._readouts(evaluator._plan(STEPS)), still)

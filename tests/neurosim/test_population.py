@@ -15,6 +15,7 @@ from neurosim.population import layout as chains
 from neurosim.population.batch import Batch
 from neurosim.population.evaluator import Evaluator, ReadoutSpec
 from neurosim.population.layout import NoiseSpec
+from neurosim.population.state import Precision
 from neurosim.population.update import Rates
 
 GENERATION = 5
@@ -315,8 +316,7 @@ def test_a_generation_moves_weights_as_the_oracle_does(data):
     biases = [one.astype(int).tolist() for one in state.biases]
     kept = [np.zeros(one.shape, int).tolist() for one in state.synapses]
     chip = Evaluator(
-        case.network, state, seed=SEED, noise=spec, readout_spec=READOUT, fraction_bits=fraction,
-        momentum_bits=bits,
+        case.network, state, seed=SEED, noise=spec, readout_spec=READOUT, precision=Precision(fraction, bits),
     )  # fmt: skip
     for generation in range(2):
         count = 3 * spec.directions
@@ -449,7 +449,7 @@ def test_seeds_beyond_64_bits_are_refused(seed):
     with pytest.raises(NetworkError, match="seed"):
         Evaluator(
             case.network, strategies.state_of(case.weights), seed=seed, noise=still(case.network),
-            readout_spec=READOUT, fraction_bits=0,
+            readout_spec=READOUT, precision=Precision(0),
         )  # fmt: skip
 
 
@@ -459,7 +459,7 @@ def test_fraction_bits_out_of_range_are_refused(bits):
     with pytest.raises(NetworkError, match="fraction_bits"):
         Evaluator(
             case.network, strategies.state_of(case.weights), seed=0, noise=still(case.network),
-            readout_spec=READOUT, fraction_bits=bits,
+            readout_spec=READOUT, precision=Precision(bits),
         )  # fmt: skip
 
 

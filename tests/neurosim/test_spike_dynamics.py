@@ -13,6 +13,7 @@ from neurosim.population import evaluator
 from neurosim.population.batch import Batch
 from neurosim.population.evaluator import Evaluator, ReadoutSpec
 from neurosim.population.layout import NoiseSpec
+from neurosim.population.state import Precision
 
 READOUT = ReadoutSpec(True, 256, 16)
 
@@ -21,7 +22,7 @@ def chip_of(network, weights, spec=None):
     zeros = (0,) * len(network.layers)
     return Evaluator(
         network, strategies.state_of(weights), seed=1, noise=spec or NoiseSpec(zeros, zeros),
-        readout_spec=READOUT, fraction_bits=0,
+        readout_spec=READOUT, precision=Precision(0),
     )  # fmt: skip
 
 

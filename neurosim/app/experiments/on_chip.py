@@ -23,7 +23,7 @@ from neurosim.network.faults import Faults
 from neurosim.population.evaluator import Evaluator, ReadoutSpec
 from neurosim.population.faulty import FaultyEvaluator
 from neurosim.population.layout import NoiseSpec
-from neurosim.population.state import state_of
+from neurosim.population.state import Precision, state_of
 
 _AT_ONCE = 4096
 """Samples counted at a time."""
@@ -72,7 +72,7 @@ def still_chip(
         seed=0,
         noise=NoiseSpec(none, none),
         readout_spec=ReadoutSpec(membrane, 1, 0),
-        fraction_bits=0,
+        precision=Precision(0),
     )
 
 

@@ -24,6 +24,7 @@ from neurosim.population.evaluator import Evaluator
 from neurosim.population.graph import Plan
 from neurosim.population.graph_members import GraphMembers
 from neurosim.population.roofline import Work
+from neurosim.population.state import Precision
 
 INPUTS, CLASSES, SAMPLES = 2312, 10, 1024
 SENSOR = Sensor(34, 34, 2)
@@ -163,8 +164,7 @@ class GraphCase:
                 seed=settings.seed,
                 noise=chip.spec,
                 readout_spec=chip.readout_spec,
-                fraction_bits=settings.fraction_bits,
-                momentum_bits=settings.momentum_bits,
+                precision=Precision(settings.fraction_bits, settings.momentum_bits),
                 workspace_bytes=settings.workspace << 20,
             )
         self.chip = chip
