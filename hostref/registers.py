@@ -12,13 +12,13 @@ from hostref.backend import Tensor, torch
 from hostref.model import Model, Parameters
 from hostref.rounding import Rounding
 
-ROOM = 8.0
+REGISTER_RANGE = 8.0
 """Thresholds that a firing neuron's register reaches to: chosen here, since inhibition goes below -1."""
 
 
 def ranges(model: Model, parameters: Parameters, x: Tensor) -> tuple[float, ...]:
     """Powers of two that u and v of each layer stay below on spikes `x` (sample, step, input)."""
-    reach = [ROOM * float(layer.threshold.max()) for layer in model.layers]
+    reach = [REGISTER_RANGE * float(layer.threshold.max()) for layer in model.layers]
     if not model.spiking_output:
         with torch.no_grad():
             reach[model.output] = float(model.run(parameters, x).mem.abs().max())

@@ -24,10 +24,11 @@ reveal_type(chip)
 reveal_type(data)
 reveal_type(settings)
 reveal_type(training)
+reveal_type(training.chip.network)
 reveal_type(neurosim.load_run)
 reveal_type(neurosim.__version__)
 """
-TYPES = ("Network", "Chip", "Dataset", "Settings", "Training", "Checkpoint", "str")
+TYPES = ("Network", "Chip", "Dataset", "Settings", "Training", "Network", "Checkpoint", "str")
 
 
 @pytest.mark.parametrize("name", neurosim.__all__)

@@ -104,8 +104,7 @@ def _part(arguments: PaperExperiment, data: Dataset, store: Store, seed: int, po
         store,
         f"bptt-sweep-{seed}-{point.gain:g}-{point.cost:g}",
         arguments.device,
-        lambda: chips_start(chip, settings, data),
-        chip.initial_std,
+        (chip.initial_std, lambda: chips_start(chip, settings, data)),
         VALIDATED,
     )
 

@@ -155,19 +155,19 @@ def in_float(
     store: Store,
     folder: str,
     device: str = "cpu",
-    start: Callable[[], Any] | None = None,
-    started: Any = None,
+    start: tuple[Any, Callable[[], Any]] | None = None,
     validated: int | None = None,
 ) -> Part:
-    """A surrogate-gradient training; `start` makes its initial parameters, `started` names them.
+    """A surrogate-gradient training.
 
+    start      what names its initial parameters, and what makes them; None: its own
     validated  samples of the validation set that are used; None: all
     """
     recipe = {
         "data": data.key,
         "measure": MEASURE,
         "settings": settings.model_dump(mode="json"),
-        "start": started,
+        "start": None if start is None else start[0],
         **({} if validated is None else {"validated": validated}),
     }
 
@@ -175,7 +175,7 @@ def in_float(
         from hostref import bptt, inputs
         from hostref.evaluation import evaluate
 
-        begin = start() if start else None
+        begin = None if start is None else start[1]()
         few = data._replace(validation=select(data.validation, slice(validated)))
         trained = bptt.train(
             settings,
