@@ -22,11 +22,17 @@ RATES = (0.1, 0.4, 1.0)
 """Multiples of the learning rate, first and last, that each combination is tried with."""
 ON_WEIGHTS: dict[str, Any] = {"method": "eggroll"}
 FIXED: dict[str, Any] = {"method": "eggroll", "sigma": 0.0}
-ON_CURRENTS: dict[str, Any] = {"method": "event-aligned", "sigma": 64.0, "shaping": "scaled"}
+ON_CURRENTS: dict[str, Any] = {
+    "method": "event-aligned",
+    "sigma": 64.0,
+    "final_noise": 1.0,
+    "shaping": "scaled",
+}
 BY_ERROR: dict[str, Any] = {
     "method": "event-aligned",
     "credit": "error",
     "sigma": 128.0,
+    "final_noise": 1.0,
     "noise_window": 512,
     "shaping": "scaled",
 }

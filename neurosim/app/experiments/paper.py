@@ -19,8 +19,12 @@ LOOKS = 20
 CHOSEN: dict[str, dict[str, Any]] = {
     "count": {
         "vth_mant": 256,
+        "sigma": 32.0,
+        "sigma_output": 32.0,
         "sigma_bias": 8.0,
-        "temperature": 1.0,
+        "final_noise": 0.25,
+        "momentum_bits": 2,
+        "temperature": 2.0,
         "final_temperature": 0.0625,
         "learning_rate": 2.5,
         "final_learning_rate": 0.3,
@@ -54,7 +58,7 @@ class PaperExperiment(BaseModel):
     """generations of evolution strategies, as in the paper"""
     pairs: Annotated[int, Field(ge=1)] = 8192
     """antithetic pairs of a generation; the paper does not give its number"""
-    groups: Annotated[int, Field(ge=1)] = 64
+    groups: Annotated[int, Field(ge=1)] = 256
     """groups of pairs that share samples"""
     batch: Annotated[int, Field(ge=1)] = 32
     """samples of a group"""

@@ -18,15 +18,16 @@ FIRST_SEED = 100
 """Of the trials: far from the seeds of the results."""
 TRIALS: tuple[dict[str, Any], ...] = (
     {},
-    {"final_temperature": 1.0},
+    {"final_temperature": 2.0},
     {"temperature": 0.5, "final_temperature": 0.5},
+    {"temperature": 1.0},
     {"final_temperature": 0.25},
-    {"final_temperature": 0.0625},
     {"learning_rate": 1.5, "final_learning_rate": 0.2},
     {"learning_rate": 4.0},
-    {"sigma": 24.0},
-    {"sigma_output": 16.0},
-    {"momentum_bits": 2},
+    {"final_noise": 1.0},
+    {"sigma": 16.0, "sigma_output": 16.0, "final_noise": 1.0},
+    {"momentum_bits": 3},
+    {"groups": 64},
     {"initial_std": 12},
     {"shaping": "scaled"},
 )
