@@ -74,7 +74,8 @@ COMBINATIONS = (
 def settings_of(
     arguments: PaperExperiment, seed: int, combination: Combination, rate: float, **more: Any
 ) -> "Settings":
-    """The settings of table 1 with these rules, without noise on biases, which not every rule has.
+    """The settings of table 1 with these rules, without noise that not every rule has: on biases, on the
+    readout's weights where it has another rule.
 
     Noise on currents belongs to one sample: as many groups as there are samples, of one each.
     """
@@ -86,6 +87,8 @@ def settings_of(
         **combination.settings,
         **more,
     }
+    if given.get("output_rule", given["method"]) != "eggroll":
+        given["sigma_output"] = type(chosen).model_fields["sigma_output"].default
     if given["method"] == "event-aligned":
         groups = arguments.groups * arguments.batch
         given |= {"groups": groups, "batch": 1, "pairs": PAIRS_OF_A_SAMPLE * groups}
