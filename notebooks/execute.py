@@ -63,7 +63,9 @@ def main() -> int:
         except RuntimeError as error:
             print(error, file=sys.stderr)
             return 1
-        nbformat.write(result, (arguments.out or path.parent) / path.name)
+        folder = arguments.out or path.parent
+        folder.mkdir(parents=True, exist_ok=True)
+        nbformat.write(result, folder / path.name)
     return 0
 
 

@@ -9,7 +9,13 @@ def section_of(defects: Defects | None, accuracy: float) -> Html:
     if defects is None:
         return join([])
     rows = [
-        [kind, where, f"{count:,}", f"{of:,}", f"{100 * count / of:.2f} %"]
+        [
+            kind,
+            where.replace("->", "\u00a0→ "),
+            f"{count:,}",
+            f"{of:,}",
+            f"{100 * count / of:.2f}\u00a0%",
+        ]
         for kind, where, count, of in defects.counts
     ]
     summary = (
