@@ -180,6 +180,11 @@ def pointer_to_halves(array: Any) -> Any:
     return array.reshape(-1).view(np.uint16)
 
 
+def pointer_to_bytes(array: Any) -> Any:
+    """The same memory as uint8: eight to a uint64 word, lowest bits first."""
+    return array.reshape(-1).view(np.uint8)
+
+
 def load(elements: Any, offset: int) -> Any:
     """Sixteen int32 neurons from int8, int16 or int32 elements (sign kept)."""
     return elements[offset : offset + WIDTH].astype(np.int32)
@@ -271,8 +276,10 @@ def _pointer_already(context: Any, builder: Any, sig: Any, args: Any) -> Any:
 
 
 @_compiled(pointer_to_halves, types.Array, types.CPointer(types.uint16))
-def _pointer_to_halves(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-    return builder.bitcast(_pointer(context, builder, sig, args), ir.IntType(16).as_pointer())
+@_compiled(pointer_to_bytes, types.Array, types.CPointer(types.uint8))
+def _pointer_to_parts(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    part = ir.IntType(sig.return_type.dtype.bitwidth).as_pointer()
+    return builder.bitcast(_pointer(context, builder, sig, args), part)
 
 
 def _address(builder: Any, elements: Any, offset: Any, bits: int, count: int) -> Any:

@@ -14,13 +14,13 @@ import numba
 import numpy as np
 
 from neurosim.kernels import peak_rates
-from neurosim.kernels.connections import conv2d
 from neurosim.kernels.noise import weight_noise
 from neurosim.kernels.simd import LOOKS_UP, TWIN, WIDTH, zeros
-from neurosim.network import Conv2d, Network
+from neurosim.network import Network
 from neurosim.population.graph import Plan
 from neurosim.population.layout import NoiseSpec
 from neurosim.population.operators import Operator
+from neurosim.population.operators.conv2d import Conv2dOperator
 from neurosim.population.state import padded
 from neurosim.threads import in_pieces
 
@@ -200,9 +200,4 @@ def crediting(plan: Plan, pairs: int, spikes: dict[str, float]) -> Work:
 
 def _looked_up(operator: Operator) -> float:
     """Additions of a convolution that looks up a step's currents; without limit for other kinds."""
-    kind = operator.connection.kind
-    if not isinstance(kind, Conv2d) or operator.parameter is None:
-        return float("inf")
-    (height, _), _, _ = kind.pairs
-    run = operator.parameter.rows // height
-    return operator.neurons * height * -(-run // conv2d.MOST_BITS)
+    return operator.looked_up if isinstance(operator, Conv2dOperator) else float("inf")

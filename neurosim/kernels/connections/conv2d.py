@@ -1,7 +1,7 @@
 """Convolution kernels: currents by look-up of spike patterns, update sums, and errors sent back.
 
-Maps are stored channels last: (y, x, channel). `pack_rows` copies spikes to rows of a padded map, so that
-a kernel row covers a run of kernel_x * channels bits, which is looked up in chunks:
+Maps are stored channels last: (y, x, channel). `gather_windows` copies the spikes that a position reads, its
+window, to words whose bits are the rows of the matrix; eight or four of them at a time are looked up:
 
     current[oy, ox, :] = sum over chunks of table[chunk][bits of the chunk]      exact, in 16 or 32 bits
     sums[(ky, kx, c), :] += term[t, oy, ox, :]                                    for every spike
@@ -28,6 +28,7 @@ from neurosim.kernels.simd import (
     no_shorts,
     no_twins,
     pointer,
+    pointer_to_bytes,
     splat,
     store,
     store_twins,
@@ -37,10 +38,12 @@ from neurosim.kernels.simd import (
     zeros,
 )
 
-TABLE_BYTES = 1 << 18
-"""Tables of patterns that stay in the second cache; chosen here."""
-MOST_BITS = 10
-"""A chunk's table has 2^bits entries; chosen here."""
+TABLE_BYTES = 1 << 20
+"""Tables of bytes are smaller, else they are of half bytes; chosen here: the second cache."""
+BYTE, HALF = 8, 4
+ALL = np.uint64(2**64 - 1)
+PIECE_BITS = 57
+"""Bits that `load_bits` gives at any place."""
 
 
 class Geometry(NamedTuple):
@@ -53,6 +56,7 @@ class Geometry(NamedTuple):
     step_bits             bits from one output column to the next
     rows, run             rows of the kernel, bits of one of them
     channels              output channels
+    window_words          words of a window
     """
 
     row_words: int
@@ -64,21 +68,49 @@ class Geometry(NamedTuple):
     rows: int
     run: int
     channels: int
+    window_words: int
+
+    @property
+    def positions(self) -> int:
+        """Number of positions."""
+        return self.out_height * self.out_width
+
+
+class Layout(NamedTuple):
+    """Where the spikes of a source lie in a padded map, and the pieces of a window in it.
+
+    of_lane  int32 (source lane,): bit in a padded map
+    height, run  rows of the map and bits of each, where lanes are in its order, so that rows are copied
+             whole; else run is 0
+    bit, mask, shift  int64, uint64, uint64 (piece,): first bit of a piece in the padded map, from that of
+             the window on, a mask of its bits, and its place in a word of the window
+    at       int64 (word + 1,): the first piece of each word
+    """
+
+    of_lane: NDArray[np.int32]
+    height: int
+    run: int
+    bit: NDArray[np.int64]
+    mask: NDArray[np.uint64]
+    shift: NDArray[np.uint64]
+    at: NDArray[np.int64]
 
 
 class Table(NamedTuple):
-    """Sums of weights of every pattern of every chunk.
+    """Sums of weights of every pattern of every chunk of a window.
 
-    sums    int16 (entry, lane), lanes padded to sixteen
-    row, first, mask, at  int64 (chunk,): its kernel row, first bit in the run, mask, and first entry
+    sums    int16, flat: (chunk, pattern, lane), lanes padded to sixteen
+    stride  elements of a chunk: one row more than patterns, because the commonest patterns, those of few
+            spikes, would all lie in the same few sets of the cache
+    lanes, bits, chunks  padded lanes; bits of a chunk, BYTE or HALF; number of chunks, even
     wide    whether a sum could exceed 16 bits
     """
 
     sums: NDArray[np.int16]
-    row: NDArray[np.int64]
-    first: NDArray[np.int64]
-    mask: NDArray[np.int64]
-    at: NDArray[np.int64]
+    stride: int
+    lanes: int
+    bits: int
+    chunks: int
     wide: bool
 
 
@@ -92,6 +124,7 @@ def geometry(
     """The `Geometry` of a convolution of maps (channels, height, width)."""
     channels, height, width = in_shape
     row_words = -(-(width + 2 * padding[1]) * channels // 64)
+    run = size[1] * channels
     return Geometry(
         row_words,
         (height + 2 * padding[0]) * row_words + 1,
@@ -100,145 +133,208 @@ def geometry(
         stride[0],
         stride[1] * channels,
         size[0],
-        size[1] * channels,
+        run,
         out_shape[0],
+        -(-size[0] * run // 64),
     )
 
 
-def places(
-    in_shape: tuple[int, ...], order: NDArray[np.int64], padding: tuple[int, int], row_words: int
-) -> NDArray[np.int32]:
-    """Bit index of each source lane in a padded map: int32 (lane,).
+def layout(
+    in_shape: tuple[int, ...],
+    order: NDArray[np.int64],
+    padding: tuple[int, int],
+    shape: Geometry,
+) -> Layout:
+    """The `Layout` of maps (channels, height, width).
 
     order  int64 (lane,): the place (y, x, channel) of each source lane in its map
     """
-    channels, _, width = in_shape
+    channels, height, width = in_shape
     y, x, c = order // (width * channels), order // channels % width, order % channels
-    at = (y + padding[0]) * (64 * row_words) + (x + padding[1]) * channels + c
-    return at.astype(np.int32)
+    of_lane = (y + padding[0]) * (64 * shape.row_words) + (x + padding[1]) * channels + c
+    pieces, at = [], [0]
+    for word in range(shape.window_words):
+        place, past = 64 * word, min(64 * word + 64, shape.rows * shape.run)
+        while place < past:
+            row, first = divmod(place, shape.run)
+            count = min(shape.run - first, past - place, PIECE_BITS)
+            pieces.append((row * 64 * shape.row_words + first, (1 << count) - 1, place % 64))
+            place += count
+        at.append(len(pieces))
+    bits, masks, shifts = zip(*pieces, strict=True)
+    return Layout(
+        of_lane.astype(np.int32),
+        height,
+        width * channels if np.array_equal(order, np.arange(len(order))) else 0,
+        np.array(bits, np.int64),
+        np.array(masks, np.uint64),
+        np.array(shifts, np.uint64),
+        np.array(at, np.int64),
+    )
 
 
-def make_table(weights: NDArray[np.int8], run: int) -> Table:
-    """The table of int8 weights (row, channel), `run` of the rows in each kernel row."""
+def make_table(weights: NDArray[np.int8]) -> Table:
+    """The table of int8 weights (row, channel)."""
     rows, channels = weights.shape
     lanes = -(-channels // WIDTH) * WIDTH
-    bits = _chunk_bits(rows // run, run, lanes)
-    chunks = [
-        (row, first, min(bits, run - first))
-        for row in range(rows // run)
-        for first in range(0, run, bits)
-    ]
-    entries = np.cumsum([0, *(1 << count for _, _, count in chunks)])
-    sums = zeros((int(entries[-1]), lanes), np.int16)
-    for (row, first, count), at in zip(chunks, entries, strict=False):
-        own = weights[row * run + first : row * run + first + count].astype(np.int16)
-        table = sums[at : at + (1 << count), :channels]
-        for bit in range(count):
-            table[1 << bit : 2 << bit] = table[: 1 << bit] + own[bit]
+    bits = BYTE if 2 * -(-rows // BYTE) * lanes << BYTE <= TABLE_BYTES else HALF
+    chunks = -(-rows // (2 * bits)) * 2
+    stride = ((1 << bits) + 1) * lanes
+    sums = zeros(chunks * stride + TWIN, np.int16)
+    by_pattern = sums[: chunks * stride].reshape(chunks, -1, lanes)
+    own = np.zeros((chunks, bits, channels), np.int16)
+    own.reshape(-1, channels)[:rows] = weights
+    for bit in range(bits):
+        some = by_pattern[:, : 1 << bit, :channels]
+        np.add(some, own[:, bit, None], out=by_pattern[:, 1 << bit : 2 << bit, :channels])
     largest = int(np.abs(weights.astype(np.int64)).sum(axis=0).max())
-    row_of, first_of, count_of = (
-        np.array(column, np.int64) for column in zip(*chunks, strict=True)
-    )
-    return Table(
-        sums,
-        row_of,
-        first_of,
-        (np.int64(1) << count_of) - 1,
-        entries[:-1].astype(np.int64),
-        largest > np.iinfo(np.int16).max,
-    )
+    return Table(sums, stride, lanes, bits, chunks, largest > np.iinfo(np.int16).max)
 
 
-def _chunk_bits(rows: int, run: int, lanes: int) -> int:
-    """Largest number of bits of a chunk for which all tables together stay small, divided evenly."""
-    for chunks in range(-(-run // MOST_BITS), run + 1):
-        bits = -(-run // chunks)
-        if rows * chunks * (1 << bits) * lanes * 2 <= TABLE_BYTES:
-            return bits
-    return 1
+@inlined
+def _place_spikes(spikes, here, words, of_lane, packed):
+    """Set the bit of every spike of a step in a padded map."""
+    for word in range(words):
+        bits = spikes[here + word]
+        while bits != uint64(0):
+            place = int64(of_lane[(word << 6) + trailing_zeros(bits)])
+            bits = without_lowest(bits)
+            packed[place >> 6] |= uint64(1) << uint64(place & 63)
+
+
+@inlined
+def _copy_rows(spikes, here, words, height, run, first, row_bits, packed):
+    """Copy the rows of a map, `run` bits each, to a padded map from bit `first` on."""
+    last = here + words - 1
+    for y in range(height):
+        for done in range(0, run, 64):
+            from_, to = y * run + done, first + y * row_bits + done
+            word, shift = here + (from_ >> 6), uint64(from_ & 63)
+            above = spikes[min(word + 1, last)]
+            part = (spikes[word] >> shift) | (above << uint64(1)) << (uint64(63) - shift)
+            part &= ALL >> uint64(max(64 - (run - done), 0))
+            place, shift = to >> 6, uint64(to & 63)
+            packed[place] |= part << shift
+            packed[place + 1] |= (part >> uint64(1)) >> (uint64(63) - shift)
 
 
 @kernel
-def pack_rows(begin, end, spikes_array, row, at, words, first, last, places_array, packed_array):
-    """Write the padded maps of trials `begin` .. `end` - 1, steps `first` .. `last` - 1.
+def gather_windows(
+    begin, end, first, last, spikes_array, row, at, words, geometry, layout, packed_array, windows_array
+):  # fmt: skip
+    """Write the windows of trials `begin` .. `end` - 1, steps `first` .. `last` - 1.
 
-    spikes  uint64, `row` words a trial, its step 0 from word `at` on, `words` a step
-    places  int32 (source lane,) of `places`
-    packed  uint64 (trial, step, word), written
+    spikes   uint64, `row` words a trial, its step 0 from word `at` on, `words` a step
+    packed   uint64 (map_words,), scratch
+    windows  uint64 (trial, step, position, word), written
     """
-    spikes, targets, packed = pointer(spikes_array), pointer(places_array), pointer(packed_array)
-    steps, width = packed_array.shape[1], packed_array.shape[2]
+    spikes, packed, windows = pointer(spikes_array), pointer(packed_array), pointer(windows_array)
+    of_lane, pieces_at = pointer(layout.of_lane), pointer(layout.at)
+    bits, masks, shifts = pointer(layout.bit), pointer(layout.mask), pointer(layout.shift)
+    steps, positions = windows_array.shape[1], windows_array.shape[2]
+    row_bits, wide = geometry.row_words * 64, geometry.window_words
+    start = int64(of_lane[0])
     for trial in range(begin, end):
         for t in range(first, last):
-            to = (trial * steps + t) * width
-            for word in range(width):
-                packed[to + word] = uint64(0)
+            for word in range(geometry.map_words):
+                packed[word] = uint64(0)
             here = trial * row + at + t * words
-            for word in range(words):
-                bits = spikes[here + word]
-                while bits != uint64(0):
-                    place = int64(targets[(word << 6) + trailing_zeros(bits)])
-                    bits = without_lowest(bits)
-                    packed[to + (place >> 6)] |= uint64(1) << uint64(place & 63)
+            if layout.run > 0:
+                _copy_rows(spikes, here, words, layout.height, layout.run, start, row_bits, packed)
+            else:
+                _place_spikes(spikes, here, words, of_lane, packed)
+            to = (trial * steps + t) * positions * wide
+            for oy in range(geometry.out_height):
+                bit = oy * geometry.step_y * row_bits
+                for _ in range(geometry.out_width):
+                    for word in range(wide):
+                        window = uint64(0)
+                        for piece in range(pieces_at[word], pieces_at[word + 1]):
+                            part = load_bits(packed, bit + bits[piece]) & masks[piece]
+                            window |= part << shifts[piece]
+                        windows[to + word] = window
+                    to += wide
+                    bit += geometry.step_bits
+
+
+@inlined
+def _patterns(windows, at, chunk, whole):
+    """The bits of two chunks: of whole bytes, or of the halves of one."""
+    if whole:
+        return int64(windows[at + chunk]), int64(windows[at + chunk + 1])
+    both = int64(windows[at + (chunk >> 1)])
+    return both & 15, both >> 4
+
+
+def _compile_looked_up(loaded, none):
+    """Compile the sums of one position: `loaded` adds a vector of the table to `none`, twice."""
+
+    @inlined
+    def looked_up(sums, chunks, whole, stride, lanes, windows, at, lane):
+        even, odd, place = none(), none(), lane
+        for chunk in range(0, chunks, 2):
+            first, second = _patterns(windows, at, chunk, whole)
+            even = even + loaded(sums, place + first * lanes)
+            odd = odd + loaded(sums, place + stride + second * lanes)
+            place += 2 * stride
+        return even + odd
+
+    return looked_up
+
+
+@inlined
+def _no_lanes():
+    return splat(int32(0))
+
+
+_wide_sums = _compile_looked_up(load, _no_lanes)
+_short_sums = _compile_looked_up(load_shorts, no_shorts)
+_twin_sums = _compile_looked_up(load_twins, no_twins)
 
 
 def _compile_current(wide):
     @kernel
     def conv_current(
-        begin, end, first, last, geometry, table, packed_array, shift, lanes, current_array
+        begin, end, first, last, geometry, table, windows_array, shift, lanes, current_array
     ):
         """Write the currents of trials `begin` .. `end` - 1, steps `first` .. `last` - 1.
 
-        packed   uint64 (trial, step, word) of `pack_rows`
+        windows  uint64 (trial, step, position, word) of `gather_windows`
         current  (trial, step, lane), flat, 2 * TWIN elements longer, written: int16 sums of mantissas,
                  or int32 sums << shift
         """
-        packed, current, sums = pointer(packed_array), pointer(current_array), pointer(table.sums)
-        of_row, of_bit = pointer(table.row), pointer(table.first)
-        masks, starts = pointer(table.mask), pointer(table.at)
-        steps, width = packed_array.shape[1], packed_array.shape[2]
-        chunks, channels = table.row.size, geometry.channels
-        row_bits, step_bits = geometry.row_words * 64, geometry.step_bits
-        padded = table.sums.shape[1]
+        windows, current, sums = (
+            pointer_to_bytes(windows_array), pointer(current_array), pointer(table.sums),
+        )  # fmt: skip
+        steps, positions = windows_array.shape[1], windows_array.shape[2]
+        channels, bytes_ = geometry.channels, 8 * geometry.window_words
+        chunks, whole = table.chunks, table.bits == BYTE
+        stride, row = table.stride, table.lanes
         scale = splat(int32(1) << int32(shift))
         for trial in range(begin, end):
             for t in range(first, last):
-                here = (trial * steps + t) * width * 64
+                at = (trial * steps + t) * positions * bytes_
                 out = (trial * steps + t) * lanes
-                for oy in range(geometry.out_height):
-                    bit = here + oy * geometry.step_y * row_bits
-                    for _ in range(geometry.out_width):
-                        lane = int64(0)
-                        while lane < channels:
-                            if wide:
-                                total = splat(int32(0))
-                                for chunk in range(chunks):
-                                    place = bit + of_row[chunk] * row_bits + of_bit[chunk]
-                                    entry = int64(load_bits(packed, place)) & masks[chunk]
-                                    entry = (starts[chunk] + entry) * padded + lane
-                                    total = total + load(sums, entry)
-                                store(current, out + lane, total * scale)
-                                lane += WIDTH
-                            elif channels - lane > WIDTH:
-                                both = no_twins()
-                                for chunk in range(chunks):
-                                    place = bit + of_row[chunk] * row_bits + of_bit[chunk]
-                                    entry = int64(load_bits(packed, place)) & masks[chunk]
-                                    entry = (starts[chunk] + entry) * padded + lane
-                                    both = both + load_twins(sums, entry)
-                                store_twins(current, out + lane, both)
-                                lane += TWIN
-                            else:
-                                short = no_shorts()
-                                for chunk in range(chunks):
-                                    place = bit + of_row[chunk] * row_bits + of_bit[chunk]
-                                    entry = int64(load_bits(packed, place)) & masks[chunk]
-                                    entry = (starts[chunk] + entry) * padded + lane
-                                    short = short + load_shorts(sums, entry)
-                                store(current, out + lane, widen(short))
-                                lane += WIDTH
-                        bit += step_bits
-                        out += channels
+                for _ in range(positions):
+                    lane = int64(0)
+                    while lane < channels:
+                        if wide:
+                            total = _wide_sums(sums, chunks, whole, stride, row, windows, at, lane)
+                            store(current, out + lane, total * scale)
+                            lane += WIDTH
+                        elif channels - lane > WIDTH:
+                            store_twins(
+                                current,
+                                out + lane,
+                                _twin_sums(sums, chunks, whole, stride, row, windows, at, lane),
+                            )
+                            lane += TWIN
+                        else:
+                            short = _short_sums(sums, chunks, whole, stride, row, windows, at, lane)
+                            store(current, out + lane, widen(short))
+                            lane += WIDTH
+                    at += bytes_
+                    out += channels
 
     return conv_current
 
@@ -281,7 +377,7 @@ def classes(
     padding: tuple[int, int],
     steps: int,
 ) -> Classes:
-    """The classes of a convolution; `order` as for `places`."""
+    """The classes of a convolution; `order` as for `layout`."""
     channels, height, width = in_shape
     y, x = order // (width * channels) + padding[0], order // channels % width + padding[1]
     c, out_channels = order % channels, out_shape[0]
@@ -339,7 +435,7 @@ def conv_accumulate(
 ):
     """Add to int32 sums (row, channel padded to sixteen) the terms of every spike of trials begin..end-1.
 
-    spikes  as for `pack_rows`
+    spikes  as for `gather_windows`
     terms   int16 (trial, step, lane), flat
     active  uint8 (trial,): 0 where all terms of a trial are 0
     events  int32 (classes.list_at[-1],), counts int64 (class,): scratch

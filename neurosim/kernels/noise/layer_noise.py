@@ -37,7 +37,6 @@ from neurosim.kernels.simd import (
     WIDTH,
     lane_index,
     load,
-    load_bits,
     pointer,
     popcount,
     select,
@@ -123,6 +122,18 @@ def _add_outer(current, at, outer, from_, lanes, amount):
         store(current, at + lane, load(current, at + lane) + load(outer, from_ + lane) * factor)
 
 
+@inlined
+def _dot(spikes, here, words, inner, field, inner_words, graded):
+    """The dot product of `words` words of spikes with a field of noise."""
+    ones, hits = int64(0), int64(0)
+    for word in range(words):
+        bits = spikes[here + word]
+        ones += popcount(bits)
+        for plane in range(planes_of(graded)):
+            hits += popcount(bits & inner[field + plane * inner_words + word]) << plane
+    return weighted(hits, ones, graded)
+
+
 @kernel
 def dense_noise(
     begin, end, first, last, steps, spikes_array, row, at, words, sources, inner_array, inner_words,
@@ -135,7 +146,7 @@ def dense_noise(
     spikes, current = pointer(spikes_array), pointer(current_array)
     inner, outer = pointer(inner_array), pointer(outer_array)
     factors, inner_row = inner_array.shape[1], inner_array.shape[2]
-    used, planes = (sources + 63) >> 6, planes_of(graded)
+    used = (sources + 63) >> 6
     for trial in range(begin, end):
         slot = trial >> shared
         for t in range(first, last):
@@ -143,13 +154,7 @@ def dense_noise(
             out = (trial * steps + t) * lanes
             for factor in range(factors):
                 field = (slot * factors + factor) * inner_row
-                ones, hits = int64(0), int64(0)
-                for word in range(used):
-                    bits = spikes[here + word]
-                    ones += popcount(bits)
-                    for plane in range(planes):
-                        hits += popcount(bits & inner[field + plane * inner_words + word]) << plane
-                amount = weighted(hits, ones, graded)
+                amount = _dot(spikes, here, used, inner, field, inner_words, graded)
                 if amount != 0:
                     amount = -amount if trial & 1 else amount
                     _add_outer(
@@ -224,71 +229,35 @@ def explicit_noise(
                         current[to] += int32(-amount if trial & 1 else amount)
 
 
-@inlined
-def _dot_table(inner, field, inner_words, graded, table, run, chunk, dots, at):
-    """Write the sums of noise numbers of every pattern of a chunk's bits to int32 `dots` from `at` on."""
-    dots[at] = int32(0)
-    count = int64(1)
-    of = table.row[chunk] * run + table.first[chunk]
-    while count <= table.mask[chunk]:
-        number = int32(noise_number(inner, field, inner_words, of, graded))
-        for pattern in range(count):
-            dots[at + count + pattern] = dots[at + pattern] + number
-        count, of = 2 * count, of + 1
-
-
 @kernel
 def conv_noise(
-    begin, end, first, last, steps, geometry, table, packed_array, repeats, dots_array, inner_array,
-    inner_words, graded, shared, outer_array, lanes, current_array,
+    begin, end, first, last, geometry, windows_array, repeats, inner_array, inner_words, graded, shared,
+    outer_array, lanes, current_array,
 ):  # fmt: skip
-    """Add the noise currents of convolutions to int32 (trial, step, lane); packed as by `pack_rows`.
+    """Add the noise currents of convolutions to int32 (trial, step, lane).
 
-    A dot product is looked up by the chunks of `connections.conv2d.Table`, of which only the layout is read.
-    repeats  trials side by side that have the same spikes, packed once
-    dots     int32 (entries of the table,), scratch
+    windows  of `connections.conv2d.gather_windows`; repeats: trials side by side that have the same ones
     """
-    packed, current, dots = pointer(packed_array), pointer(current_array), pointer(dots_array)
+    windows, current = pointer(windows_array), pointer(current_array)
     inner, outer = pointer(inner_array), pointer(outer_array)
-    of_row, of_bit = pointer(table.row), pointer(table.first)
-    masks, starts = pointer(table.mask), pointer(table.at)
-    chunks = table.row.size
+    steps, positions, words = windows_array.shape[1:]
     factors, inner_row = inner_array.shape[1], inner_array.shape[2]
-    outer_lanes, width = outer_array.shape[2], packed_array.shape[2]
-    row_bits, channels = geometry.row_words * 64, geometry.channels
-    both = shared == 1 and repeats > 1
-    trial = int64(begin)
-    while trial < end:
-        slot = trial >> shared
-        together = both and trial + 1 < end and trial // repeats == (trial + 1) // repeats
+    outer_lanes, channels = outer_array.shape[2], geometry.channels
+    for trial in range(begin, end):
+        slot, sign = trial >> shared, -1 if trial & 1 else 1
         for factor in range(factors):
             at = slot * factors + factor
-            for chunk in range(chunks):
-                _dot_table(
-                    inner, at * inner_row, inner_words, graded, table, geometry.run, chunk, dots,
-                    starts[chunk],
-                )  # fmt: skip
-            sign = -1 if trial & 1 else 1
             for t in range(first, last):
-                here = (trial // repeats * steps + t) * width * 64
+                here = (trial // repeats * steps + t) * positions * words
                 out = (trial * steps + t) * lanes
-                for oy in range(geometry.out_height):
-                    bit = here + oy * geometry.step_y * row_bits
-                    for _ in range(geometry.out_width):
-                        amount = int32(0)
-                        for chunk in range(chunks):
-                            place = bit + of_row[chunk] * row_bits + of_bit[chunk]
-                            entry = int64(load_bits(packed, place)) & masks[chunk]
-                            amount += dots[starts[chunk] + entry]
-                        if amount != 0:
-                            from_ = at * outer_lanes
-                            _add_outer(current, out, outer, from_, outer_lanes, sign * amount)
-                            if together:
-                                other = out + steps * lanes
-                                _add_outer(current, other, outer, from_, outer_lanes, -amount)
-                        bit += geometry.step_bits
-                        out += channels
-        trial += 2 if together else 1
+                for _ in range(positions):
+                    amount = _dot(windows, here, words, inner, at * inner_row, inner_words, graded)
+                    if amount != 0:
+                        _add_outer(
+                            current, out, outer, at * outer_lanes, outer_lanes, sign * amount
+                        )
+                    here += words
+                    out += channels
 
 
 @inlined

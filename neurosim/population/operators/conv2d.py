@@ -15,14 +15,14 @@ from neurosim.population.state import padded
 
 
 class Scratch(NamedTuple):
-    """Padded maps of spikes, lists of events, a padded map of terms, one of errors, and a table of noise."""
+    """A padded map of spikes, windows, lists of events, a padded map of terms, and one of errors."""
 
     packed: NDArray[np.uint64]
+    windows: NDArray[np.uint64]
     events: NDArray[np.int32]
     counts: NDArray[np.int64]
     terms: NDArray[np.int16]
     errors: NDArray[np.int32]
-    dots: NDArray[np.int32]
 
 
 class Conv2dOperator(Operator):
@@ -35,7 +35,7 @@ class Conv2dOperator(Operator):
         assert isinstance(kind, Conv2d)
         size, stride, padding = kind.pairs
         self._geometry = conv2d.geometry(self.in_shape, self.out_shape, size, stride, padding)
-        self._places = conv2d.places(self.in_shape, self.order, padding, self._geometry.row_words)
+        self._layout = conv2d.layout(self.in_shape, self.order, padding, self._geometry)
         self._classes = conv2d.classes(
             self.in_shape, self.out_shape, self.order, size, stride, padding, self.steps
         )
@@ -60,12 +60,17 @@ class Conv2dOperator(Operator):
         self._fan_out = int(np.bincount(met).max(initial=0)) * self.parameter.columns
 
     @property
+    def looked_up(self) -> int:
+        """Sums that are looked up for the currents of a step, a lane each."""
+        return self.neurons * self._sums.chunks
+
+    @property
     def narrow(self) -> bool:
         return not self._sums.wide
 
     def load(self, matrix: NDArray[np.int8] | None) -> None:
         assert matrix is not None
-        self._sums = conv2d.make_table(matrix, self._geometry.run)
+        self._sums = conv2d.make_table(matrix)
         self._largest = int(np.abs(matrix.astype(np.int64)).sum(axis=0).max())
         run = self._geometry.run
         self._back = zeros((self._geometry.rows, matrix.shape[1], padded(run)), np.int8)
@@ -74,24 +79,27 @@ class Conv2dOperator(Operator):
     def scratch(self, block: int) -> Scratch:
         plane = self._classes.height * self._classes.width * self._geometry.channels
         return Scratch(
-            zeros((block, self.steps, self._geometry.map_words), np.uint64),
+            np.zeros(self._geometry.map_words, np.uint64),
+            zeros(
+                (block, self.steps, self._geometry.positions, self._geometry.window_words),
+                np.uint64,
+            ),
             np.zeros(int(self._classes.list_at[-1]), np.int32),
             np.zeros(len(self._classes.list_at) - 1, np.int64),
             flat(self.steps * plane, np.int16),
             flat(block * self._back_shape.map, np.int32),
-            np.zeros(len(self._sums.sums), np.int32),
         )
 
     def current(
         self, scratch: Scratch, count: int, span: range, source: Source, out: NDArray[Any]
     ) -> None:
-        conv2d.pack_rows(
-            0, count, source.bits, source.row, source.at(self.delay), source.words, span.start,
-            span.stop, self._places, scratch.packed,
+        conv2d.gather_windows(
+            0, count, span.start, span.stop, source.bits, source.row, source.at(self.delay), source.words,
+            self._geometry, self._layout, scratch.packed, scratch.windows,
         )  # fmt: skip
         kernel = conv2d.current_narrow if out.dtype == np.int16 else conv2d.current_wide
         kernel(
-            0, count, span.start, span.stop, self._geometry, self._sums, scratch.packed, self.shift,
+            0, count, span.start, span.stop, self._geometry, self._sums, scratch.windows, self.shift,
             self.lanes, out,
         )  # fmt: skip
 
@@ -100,9 +108,8 @@ class Conv2dOperator(Operator):
         out: NDArray[np.int32],
     ) -> None:  # fmt: skip
         conv_noise(
-            0, count, span.start, span.stop, self.steps, self._geometry, self._sums, scratch.packed,
-            source.repeats, scratch.dots, factors.inner, factors.words, factors.graded, factors.shared,
-            factors.outer, self.lanes, out,
+            0, count, span.start, span.stop, self._geometry, scratch.windows, source.repeats, factors.inner,
+            factors.words, factors.graded, factors.shared, factors.outer, self.lanes, out,
         )  # fmt: skip
 
     def _sums_shape(self) -> tuple[int, int]:
