@@ -469,6 +469,11 @@ def shift_twins_right(twins: Any, bits: int) -> Any:
     return (twins.view(np.uint16) >> np.uint16(bits)).view(np.int16)
 
 
+def permute(value: Any, places: Any) -> Any:
+    """Of sixteen int32, those at the lowest four bits of each of sixteen places."""
+    return value[places & (WIDTH - 1)]
+
+
 def look_up(table: Any, places: Any) -> Any:
     """Of thirty-two int16, those at the lowest five bits of each of thirty-two places."""
     return table[places & (TWIN - 1)]
@@ -626,6 +631,7 @@ def _shift_twins_right(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     return builder.lshr(args[0], _broadcast(builder, bits, TWIN))
 
 
+@_compiled(permute, NEURONS, NEURONS, NEURONS)
 @_compiled(look_up, TWINS, TWINS, TWINS)
 def _look_up(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     return _permute(builder, args[0], args[1])
@@ -647,14 +653,16 @@ def _look_up_in_two(context: Any, builder: Any, sig: Any, args: Any) -> Any:
 
 
 def _permute(builder: Any, table: Any, places: Any) -> Any:
+    kind, count = table.type, table.type.count
     if LOOKS_UP:
-        kind = ir.FunctionType(TWINS.vector, [TWINS.vector] * 2)
-        name = "llvm.x86.avx512.permvar.hi.512"
-        called = cgutils.get_or_insert_function(builder.module, kind, name)
+        wanted = ir.FunctionType(kind, [kind, kind])
+        size = "hi" if kind.element.width == TWINS.bits else "si"
+        name = f"llvm.x86.avx512.permvar.{size}.512"
+        called = cgutils.get_or_insert_function(builder.module, wanted, name)
         return builder.call(called, [table, places])
-    places = builder.and_(places, ir.Constant(TWINS.vector, [TWIN - 1] * TWIN))
-    result = ir.Constant(TWINS.vector, ir.Undefined)
-    for lane in range(TWIN):
+    places = builder.and_(places, ir.Constant(kind, [count - 1] * count))
+    result = ir.Constant(kind, ir.Undefined)
+    for lane in range(count):
         here = ir.Constant(ir.IntType(32), lane)
         found = builder.extract_element(table, builder.extract_element(places, here))
         result = builder.insert_element(result, found, here)

@@ -9,7 +9,7 @@ whose size in bytes determines the number of trials in a block. Trials share no 
 blocks and threads gives the same bits.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,6 +22,7 @@ from neurosim.kernels.executors import layer as neurons
 from neurosim.kernels.executors.layer import LayerKernels, compile_layer
 from neurosim.kernels.generator import lane_words
 from neurosim.kernels.neurons.model import NeuronKernel
+from neurosim.kernels.noise.layer_noise import DotProducts, add_noise
 from neurosim.kernels.rules.event_aligned import NO_NEURON
 from neurosim.kernels.rules.layer_error import trace_kernel
 from neurosim.kernels.simd import WIDTH, zeros
@@ -53,6 +54,7 @@ class LayerPlan(NamedTuple):
     number    place of the population in the description: of its biases, and of its streams
     incoming  operators of the connections that feed it; recurrent: those from itself
     outgoing  names of the populations that it feeds, itself apart
+    no_noise  for its kernels, where it carries none
     """
 
     population: Population
@@ -63,6 +65,7 @@ class LayerPlan(NamedTuple):
     recurrent: tuple[Operator, ...]
     outgoing: tuple[str, ...]
     model: NeuronKernel
+    no_noise: DotProducts
 
     @property
     def name(self) -> str:
@@ -109,6 +112,7 @@ class Plan:
                     if c.source == layer.population.name and not c.recurrent
                 ),
                 kernel_of(layer.population),
+                _no_noise(padded(layer.population.neurons)),
             )
             for layer in network.graph
         ]
@@ -178,6 +182,12 @@ class Plan:
     def block(self, pairs: int, most: int) -> int:
         """Trials of a block whose workspace has at most `most` bytes; 1 at least."""
         return max(1, most // self.trial_bytes(pairs))
+
+
+def _no_noise(lanes: int) -> DotProducts:
+    """Dot products without factors."""
+    nothing, outer = np.zeros(1, np.int32), np.zeros((1, 1, 1), np.int32)
+    return DotProducts(nothing, outer, np.zeros(lanes, np.int32), 1, lanes, 0, 0, 0)
 
 
 def check_graph(network: Network) -> None:
@@ -260,7 +270,8 @@ class Workspace:
         self.numbers = zeros((2 * pairs, WIDTH), np.int32)
         self.saturated = np.zeros(block, np.int64)
         self.factors: dict[str, Factors] = {}
-        self.add_noise: AddNoise | None = None
+        self.kept_factors: dict[Hashable, Factors] = {}
+        self.add_aligned: dict[str, AddAligned] = {}
         self.labels = np.zeros(block, np.uint16)
         self.fitness = np.zeros(block, np.int64)
         sources = max(
@@ -299,8 +310,8 @@ def _area(plan: Plan, layer: LayerPlan, block: int, pairs: int) -> Area:
 
 
 Options = Callable[[LayerPlan, Area, NDArray[np.int64]], neurons.Kept]
-AddNoise = Callable[[LayerPlan, Area, int], None]
-"""Adds noise to the currents int32 of a layer, of so many trials."""
+AddAligned = Callable[[LayerPlan, Area, int], None]
+"""Adds event-aligned noise to the currents int32 of a layer, of so many trials."""
 
 
 def inference(layer: LayerPlan, area: Area, saturated: NDArray[np.int64]) -> neurons.Kept:
@@ -354,19 +365,29 @@ def run_layer(
     area, steps = work.areas[layer.name], work.plan.steps
     current, shift = currents(work, layer, loaded)
     every = range(steps)
+    keep = options(layer, area, work.saturated)
+    if _in_step(work, layer):
+        (operator,) = layer.incoming
+        name, source = operator.connection.name, work.source(operator.connection.source)
+        scratch, noise = work.scratch[name], layer.no_noise
+        operator.current(scratch, -(-count // source.repeats), every, source, current)
+        if name in work.factors:
+            noise = operator.dots(scratch, count, every, source, work.factors[name])
+        added = _Added(noise, source.repeats, _largest_noise(work, name, noise, count))
+        _run_neurons(work, layer, loaded, count, every, current, shift, keep, added)
+        return
     for index, operator in enumerate(layer.incoming):
-        connection = operator.connection
+        source = work.source(operator.connection.source)
         out = area.added if index else current
-        source = work.source(connection.source)
         _current(work, operator, count, every, source, out)
         if index:
             np.add(current[: count * steps * layer.lanes], out[: count * steps * layer.lanes],
                    out=current[: count * steps * layer.lanes])  # fmt: skip
-    if work.add_noise is not None:
-        work.add_noise(layer, area, count)
-    keep = options(layer, area, work.saturated)
+    if layer.name in work.add_aligned:
+        work.add_aligned[layer.name](layer, area, count)
+    added = _Added(layer.no_noise, 1, 0)
     if not layer.recurrent:
-        _run_neurons(work, layer, loaded, count, every, current, shift, keep)
+        _run_neurons(work, layer, loaded, count, every, current, shift, keep, added)
         return
     for array in (area.state, area.traces, area.potentials, area.counts):
         array[:] = 0
@@ -377,7 +398,36 @@ def run_layer(
             of_step = (slice(None), t)
             shape = (count, steps, layer.lanes)
             current[:cells].reshape(shape)[of_step] += area.added[:cells].reshape(shape)[of_step]
-        _run_neurons(work, layer, loaded, count, range(t, t + 1), current, shift, keep)
+        _run_neurons(work, layer, loaded, count, range(t, t + 1), current, shift, keep, added)
+
+
+class _Added(NamedTuple):
+    """Noise that neurons add to the currents they read, its bound, and how many trials share currents."""
+
+    noise: DotProducts
+    repeats: int
+    bound: int
+
+
+def in_step(layer: LayerPlan) -> bool:
+    """Whether neurons can add noise of low rank on the layer's matrix themselves, in each step."""
+    return len(layer.incoming) == 1 and not layer.recurrent and layer.incoming[0].has_dots
+
+
+def _in_step(work: Workspace, layer: LayerPlan) -> bool:
+    factors = [work.factors.get(operator.connection.name) for operator in layer.incoming]
+    if len(factors) != 1 or layer.recurrent or layer.name in work.add_aligned:
+        return False
+    return factors[0] is None or (in_step(layer) and not factors[0].full_rank)
+
+
+def _largest_noise(work: Workspace, name: str, noise: DotProducts, count: int) -> int:
+    """Bound on the currents of noise."""
+    if not noise.factors:
+        return 0
+    numbers = (count >> noise.together) * noise.factors * work.plan.steps * noise.positions
+    largest = int(neurons.largest_number(0, numbers, noise.products))
+    return largest * noise.factors * work.factors[name].largest
 
 
 def _current(
@@ -385,18 +435,23 @@ def _current(
 ) -> None:
     """The current of a connection, and that of the noise on its matrix where trials carry some."""
     name = operator.connection.name
-    if source.repeats == 1:
-        operator.current(work.scratch[name], count, span, source, out)
-    else:
-        distinct = -(-count // source.repeats)
-        operator.current(work.scratch[name], distinct, span, source.distinct(), out)
-        cells = work.plan.steps * operator.lanes
-        by_trial = out[: distinct * source.repeats * cells].reshape(distinct, source.repeats, cells)
+    scratch, repeats = work.scratch[name], source.repeats
+    distinct, cells = -(-count // repeats), work.plan.steps * operator.lanes
+    operator.current(scratch, distinct, span, source, out)
+    if repeats > 1:
+        by_trial = out[: distinct * repeats * cells].reshape(distinct, repeats, cells)
         first = by_trial.reshape(-1, cells)
         for one in reversed(range(distinct)):
             by_trial[one] = first[one]
-    if name in work.factors:
-        operator.add_noise(work.scratch[name], count, span, source, work.factors[name], out)
+    factors = work.factors.get(name)
+    if factors is not None and not operator.has_dots:
+        operator.add_noise(scratch, count, span, source, factors, out)
+    elif factors is not None:
+        add_noise(
+            0, count, span.start, span.stop, work.plan.steps,
+            operator.dots(scratch, count, span, source, factors), factors.full_rank, operator.lanes,
+            operator.neurons, out,
+        )  # fmt: skip
 
 
 def _run_neurons(
@@ -408,23 +463,29 @@ def _run_neurons(
     current: NDArray[Any],
     shift: int,
     keep: neurons.Kept,
+    added: _Added,
 ) -> None:
     spikes = work.areas[layer.name].spikes
     kernels = layer.kernels
-    free = is_free(work, layer, loaded, count, 0)
+    free = is_free(work, layer, loaded, -(-count // added.repeats), added.bound)
     kernel = kernels.forward_free if free else kernels.forward_checked
     kernel(
-        0, count, span.start, span.stop, work.plan.steps, layer.lanes, loaded.registers, current, shift,
-        work.plan.kernel, spikes.bits, spikes.row, spikes.at(0), spikes.words, keep,
+        0, count, span.start, span.stop, work.plan.steps, layer.lanes, layer.neurons, loaded.registers,
+        current, added.repeats, shift, added.noise, work.plan.kernel, spikes.bits, spikes.row,
+        spikes.at(0), spikes.words, keep,
     )  # fmt: skip
 
 
 def is_free(work: Workspace, layer: LayerPlan, loaded: Loaded, count: int, noise: int) -> bool:
-    """Whether no register of the layer can saturate, by its weights or by the currents of this block."""
+    """Whether no register of the layer can saturate, by its weights or by the currents of this block.
+
+    noise  the most that is added to the currents of the first `count` trials
+    """
     if loaded.bound <= loaded.headroom:
         return True
-    if loaded.narrow or layer.recurrent:
+    if layer.recurrent:
         return False
-    area = work.areas[layer.name]
+    current, shift = currents(work, layer, loaded)
     cells = count * work.plan.steps * layer.lanes
-    return int(neurons.largest_current(0, cells, area.wide)) + noise <= loaded.headroom
+    largest = int(neurons.largest_number(0, cells, current))
+    return (largest << shift) + noise <= loaded.headroom

@@ -443,7 +443,8 @@ def narrowed(sums: NDArray[np.int64], largest: int, columns: int) -> NDArray[np.
 
 
 def take_samples(space: Workspace, frames: Frames, samples: NDArray[np.int64]) -> None:
-    """Copy samples into a workspace."""
-    lead = space.input.lead
-    space.input.bits[: len(samples), lead:] = frames.bits[samples]
+    """Copy samples into a workspace, those of trials side by side that have the same spikes once."""
+    lead, repeats = space.input.lead, space.input.repeats
+    distinct = samples[::repeats]
+    space.input.bits[: len(distinct), lead:] = frames.bits[distinct]
     space.labels[: len(samples)] = frames.labels[samples]

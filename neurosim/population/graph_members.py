@@ -26,11 +26,13 @@ from neurosim.kernels.executors import layer as neurons
 from neurosim.kernels.generator import lane_words
 from neurosim.kernels.noise import layer_noise, weight_noise
 from neurosim.kernels.readout import COST_BITS
+from neurosim.kernels.simd import WIDTH
 from neurosim.network import Network, NetworkError
 from neurosim.population.batch import Batch
 from neurosim.population.bounds import COEFFICIENT, Shape, check_terms, check_update_sums
 from neurosim.population.evaluator import Evaluation, ReadoutSpec
 from neurosim.population.graph import (
+    AddAligned,
     Area,
     LayerPlan,
     Loaded,
@@ -38,7 +40,7 @@ from neurosim.population.graph import (
     Workspace,
     fan_in_of,
     forward,
-    inference,
+    in_step,
     kept,
 )
 from neurosim.population.graph_evaluator import (
@@ -58,7 +60,7 @@ from neurosim.population.layer_credit import (
     total_sums,
 )
 from neurosim.population.layout import NOISE_LIMIT, NoiseSpec, source_words
-from neurosim.population.operators import Factors
+from neurosim.population.operators import Factors, flat
 from neurosim.population.rules import Signal
 from neurosim.population.state import PRECISION, Precision, SynapticState, padded
 from neurosim.population.update import (
@@ -149,11 +151,6 @@ class GraphMembers(GraphEvaluator):
         names = [population.name for population in self.network.populations]
         return names.index(self.network.parameters[number][0].target)
 
-    def _on_matrix(self, number: int) -> bool:
-        """Whether the matrix of parameter `number` carries noise."""
-        target = self._target(number)
-        return self.spec.scale[target] > 0 and not self.spec.of_layer(target)
-
     def _words(self, number: int) -> int:
         """Words of a field of a matrix's rows."""
         if self.network.is_dense_chain:
@@ -189,21 +186,21 @@ class GraphMembers(GraphEvaluator):
             count = end - begin
             space.input = space.input._replace(repeats=2 * alike)
             first = (part.start + begin) * self.spec.directions
-            factors = self._factors(count, first, generation)
+            factors = self._factors(space, block, count, first, generation)
             members = self._with_biases(plan, loaded, count, first, generation)
-            aligned = partial(self._add_aligned, plan.steps, first, generation)
+            aligned = self._add_aligned(plan, first, generation)
             numbers = part.start - pairs.start + np.arange(begin, end)
             for place in range(groups.shape[1]):
                 samples = np.repeat(groups[numbers // each, place], 2)
                 take_samples(space, frames, samples)
-                space.factors, space.add_noise = {}, None
+                space.factors, space.add_aligned = {}, {}
                 if windowed:
                     forward(space, loaded, 2 * count, self._unperturbed)
-                space.factors, space.add_noise = factors, aligned
-                forward(space, members, 2 * count, inference)
+                space.factors, space.add_aligned = factors, aligned
+                forward(space, members, 2 * count, self._member)
                 fitness[begin:end] += self._fitness(space, readout, 2 * count).reshape(-1, 2)
                 saturated[begin:end] += space.saturated[: 2 * count].reshape(-1, 2)
-            space.factors, space.add_noise = {}, None
+            space.factors, space.add_aligned = {}, {}
             space.input = space.input._replace(repeats=1)
 
         spaces = self._spaces(plan, 2 * block, 1)
@@ -211,16 +208,20 @@ class GraphMembers(GraphEvaluator):
         return Evaluation(fitness, saturated)
 
     def _loaded(self, plan: Plan) -> dict[str, Loaded]:
-        """Layers whose currents are int32 where noise is added, with room for it."""
+        """Layers whose currents are int32 where noise is added to them, with room for it."""
         on_currents = {layer.name: self._on_currents(layer.number) for layer in plan.layers}
         on_biases = {
             layer.name: self.spec.bias_scale[layer.number] * self._largest_number
             for layer in plan.layers
         }
         _, loaded = self._load(plan, on_currents, on_biases)
+        apart = {
+            layer.name: not on_currents[layer.name]
+            or (in_step(layer) and not self.spec.full_rank and not self.spec.of_layer(layer.number))
+            for layer in plan.layers
+        }
         return {
-            name: one._replace(narrow=one.narrow and not on_currents[name])
-            for name, one in loaded.items()
+            name: one._replace(narrow=one.narrow and apart[name]) for name, one in loaded.items()
         }
 
     def _slots(self, pairs: int) -> tuple[int, int]:
@@ -229,43 +230,54 @@ class GraphMembers(GraphEvaluator):
 
     def _noise_bytes(self, plan: Plan) -> int:
         """Bytes of the noise of a pair."""
-        slots, _ = self._slots(1)
-        words = sum(
-            self._count(number) * (self._field_words(number) + padded(matrix.columns) // 2)
-            for number, (_, matrix) in enumerate(self.network.parameters)
-            if self._on_matrix(number)
-        )
         lanes = sum(layer.lanes for layer in plan.layers) if any(self.spec.bias_scale) else 0
-        return 8 * slots * words + 8 * lanes
+        noise = (self._factors_of(plan, number, 1) for number in self._noisy())
+        return 8 * lanes + sum(8 * (f.inner.size + f.outer.size + f.products.size) for f in noise)
 
-    def _count(self, number: int) -> int:
-        """Factors of the noise on a matrix."""
-        return self.network.parameters[number][1].columns if self.spec.full_rank else self.spec.rank
+    def _noisy(self) -> list[int]:
+        """Numbers of the parameters whose matrices carry noise."""
+        numbers = range(len(self.network.parameters))
+        targets = [(number, self._target(number)) for number in numbers]
+        return [n for n, of in targets if self.spec.scale[of] and not self.spec.of_layer(of)]
 
-    def _field_words(self, number: int) -> int:
-        """Words of a drawn field of a matrix's rows, and those that may be read past it."""
-        return int(weight_noise.noise_words(self._words(number), self.spec.graded)) + 2
-
-    def _factors(self, pairs: int, first: int, generation: int) -> dict[str, Factors]:
-        """The noise on all matrices, of the directions from number `first` on."""
+    def _factors_of(self, plan: Plan, number: int, pairs: int) -> Factors:
+        """Memory for the noise on a matrix, of so many pairs."""
+        operator, (_, matrix) = plan.operators[number], self.network.parameters[number]
         slots, shared = self._slots(pairs)
+        words = self._words(number)
+        count = matrix.columns if self.spec.full_rank else self.spec.rank
+        row = int(weight_noise.noise_words(words, self.spec.graded)) + 2
+        positions = operator.neurons // matrix.columns if operator.has_dots else 0
+        return Factors(
+            np.zeros((slots, count, row), np.uint64),
+            np.zeros(
+                (slots, count, 1 if self.spec.full_rank else padded(matrix.columns) + WIDTH),
+                np.int32,
+            ),
+            flat(2 * pairs * count * plan.steps * positions, np.int32),
+            0,
+            words,
+            self.spec.full_rank,
+            self.spec.graded,
+            shared,
+        )
+
+    def _factors(
+        self, space: Workspace, block: int, pairs: int, first: int, generation: int
+    ) -> dict[str, Factors]:
+        """The noise on all matrices, of the directions from number `first` on."""
+        slots, _ = self._slots(pairs)
         found = {}
-        for number, (connection, matrix) in enumerate(self.network.parameters):
-            if not self._on_matrix(number):
-                continue
-            words, count = self._words(number), self._count(number)
-            factors = Factors(
-                np.zeros((slots, count, self._field_words(number)), np.uint64),
-                np.zeros((slots, count, padded(matrix.columns)), np.int32),
-                words,
-                self.spec.full_rank,
-                self.spec.graded,
-                shared,
-            )
+        for number in self._noisy():
+            connection, matrix = self.network.parameters[number]
+            spec, scale = self.spec, self.spec.scale[self._target(number)]
+            key = connection.name, spec.rank, spec.full_rank, spec.graded, spec.one_sided
+            if key not in space.kept_factors:
+                space.kept_factors[key] = self._factors_of(space.plan, number, block)
+            factors = space.kept_factors[key]._replace(largest=scale * self._largest_number)
             layer_noise.draw_factors(
-                0, slots, first, self.spec.full_rank, self.spec.graded, number, words, matrix.columns,
-                self.spec.scale[self._target(number)], generation, self.seed, _raw(matrix.columns),
-                factors.inner, factors.outer,
+                0, slots, first, spec.full_rank, spec.graded, number, factors.words, matrix.columns,
+                scale, generation, self.seed, _raw(matrix.columns), factors.inner, factors.outer,
             )  # fmt: skip
             found[connection.name] = factors
         return found
@@ -313,16 +325,23 @@ class GraphMembers(GraphEvaluator):
             self.seed,
         )
 
-    def _add_aligned(
-        self, steps: int, first: int, generation: int, layer: LayerPlan, area: Area, count: int
-    ) -> None:
-        aligned = self._aligned(layer, generation)
-        if aligned is not None:
-            _, shared = self._slots(1)
+    def _add_aligned(self, plan: Plan, first: int, generation: int) -> dict[str, AddAligned]:
+        """What adds event-aligned noise, of the layers that carry any."""
+        _, shared = self._slots(1)
+
+        def add(noise: layer_noise.AlignedNoise, layer: LayerPlan, area: Area, count: int) -> None:
             layer_noise.aligned_noise(
-                0, count, steps, first, shared, aligned, area.masks, _raw(layer.neurons), layer.lanes,
+                0, count, plan.steps, first, shared, noise, area.masks, _raw(layer.neurons), layer.lanes,
                 area.wide,
             )  # fmt: skip
+
+        noises = {layer.name: self._aligned(layer, generation) for layer in plan.layers}
+        return {name: partial(add, noise) for name, noise in noises.items() if noise is not None}
+
+    def _member(self, layer: LayerPlan, area: Area, saturated: NDArray[np.int64]) -> neurons.Kept:
+        """Results of a member's pass: spikes, and scores of readouts."""
+        read = layer.name in self.network.readouts
+        return kept(area, saturated, read=read, goes_on=bool(layer.recurrent))
 
     def _unperturbed(
         self, layer: LayerPlan, area: Area, saturated: NDArray[np.int64]
@@ -348,9 +367,13 @@ class GraphMembers(GraphEvaluator):
             0, count, readout, np.ascontiguousarray(scores[:, :classes]), space.labels,
             np.zeros(classes + 2, np.int64), area.errors, space.fitness,
         )  # fmt: skip
-        hidden = [layer for layer in plan.layers if layer.name not in plan.readouts]
-        counts = [space.areas[layer.name].counts[:count, : layer.neurons] for layer in hidden]
-        spikes = sum((one.sum(axis=1, dtype=np.int64) for one in counts), np.zeros(count, np.int64))
+        if not readout.spike_cost:
+            return space.fitness[:count]
+        spikes = np.zeros(count, np.int64)
+        for layer in plan.layers:
+            if layer.name not in plan.readouts:
+                bits = space.areas[layer.name].spikes.bits[:count]
+                spikes += np.bitwise_count(bits).sum(axis=(1, 2), dtype=np.int64)
         return space.fitness[:count] - (spikes * readout.spike_cost >> COST_BITS)
 
     def sums(

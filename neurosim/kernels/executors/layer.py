@@ -29,6 +29,7 @@ from neurosim.kernels.neurons.integration import (
     integrate_free,
 )
 from neurosim.kernels.neurons.model import NeuronKernel, near_bits
+from neurosim.kernels.noise.layer_noise import low_rank_lanes, places_of, real_lanes
 from neurosim.kernels.simd import (
     WIDTH,
     add_wide,
@@ -239,12 +240,14 @@ def _compile_forward(parts):
 
     @kernel
     def forward_layer(
-        begin, end, first_step, last_step, steps, lanes, registers, current_array, shift, kernel_array,
-        spikes_array, row, at, words, kept,
+        begin, end, first_step, last_step, steps, lanes, neurons, registers, current_array, repeats, shift,
+        noise, kernel_array, spikes_array, row, at, words, kept,
     ):  # fmt: skip
         """Run steps `first_step` .. `last_step` - 1 of trials `begin` .. `end` - 1.
 
-        spikes  uint64, written: `row` words a trial, step 0 from word `at` on, `words` a step
+        repeats  trials side by side that have the same currents
+        noise    DotProducts, whose currents are added; without any, its factors are 0
+        spikes   uint64, written: `row` words a trial, step 0 from word `at` on, `words` a step
         """
         current, weigh = pointer(current_array), pointer(kernel_array)
         out = pointer_to_halves(spikes_array)
@@ -253,10 +256,20 @@ def _compile_forward(parts):
         zero, one = splat(int32(0)), splat(int32(1))
         scale = splat(int32(1) << int32(shift))
         vectors = lanes // WIDTH
+        products, outer = pointer(noise.products), pointer(noise.outer)
+        position, tile = pointer(noise.position), noise.outer.shape[2]
+        factors, of_factor = noise.factors, steps * noise.positions
         for trial in range(begin, end):
-            edges = zero
+            saturated = zero
+            base = trial // repeats * steps
+            sign = splat(int32(-1 if trial & 1 else 1))
+            of_trial = (trial >> noise.together) * factors * of_factor
+            of_slot = (trial >> noise.shared) * factors * tile
             for first in range(0, lanes, WIDTH):
-                fixed, now = fixed_of(registers, trial, first), rest()
+                fixed, now, edges = fixed_of(registers, trial, first), rest(), zero
+                place = int64(position[first])
+                places = places_of(position, first)
+                product, from_ = of_trial + place, of_slot + first - place * noise.columns
                 at_state = trial * fields * lanes + first
                 if kept.goes_on:
                     now = load_state(state, at_state, lanes)
@@ -270,7 +283,13 @@ def _compile_forward(parts):
                 for begun in range(first_step, last_step, STATES_PER_SUM):
                     potential, count = zero, zero
                     for t in range(begun, min(begun + STATES_PER_SUM, last_step)):
-                        arriving = load(current, (trial * steps + t) * lanes + first) * scale
+                        arriving = load(current, (base + t) * lanes + first) * scale
+                        if factors > 0:
+                            added = low_rank_lanes(
+                                products, product + t * noise.positions, of_factor, outer, from_, tile,
+                                factors, places,
+                            )  # fmt: skip
+                            arriving = arriving + added * sign
                         done = step(now, arriving, fixed)
                         now = done.state
                         edges = edges + done.edges
@@ -291,7 +310,8 @@ def _compile_forward(parts):
                     store(traces, here, trace)
                 if kept.goes_on:
                     store_state(state, at_state, lanes, now)
-            kept.saturated[trial] += total(edges)
+                saturated = saturated + select(real_lanes(first, neurons), edges, zero)
+            kept.saturated[trial] += total(saturated)
 
     return forward_layer
 
@@ -477,13 +497,13 @@ def compile_layer(model: NeuronKernel) -> LayerKernels:
 
 
 @kernel
-def largest_current(begin, end, current_array):
-    """The largest |current| of flat elements `begin` .. `end` - 1, whole vectors."""
-    current = pointer(current_array)
+def largest_number(begin, end, numbers_array):
+    """The largest size of flat elements from `begin` on: those to `end`, and of the vector of the last."""
+    numbers = pointer(numbers_array)
     zero = splat(int32(0))
-    largest = int64(0)
+    most = zero
     for at in range(begin, end, WIDTH):
-        value = load(current, at)
+        value = load(numbers, at)
         size = select(zero > value, zero - value, value)
-        largest = max(largest, int64(greatest(size)))
-    return largest
+        most = select(size > most, size, most)
+    return greatest(most)

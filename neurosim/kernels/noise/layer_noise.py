@@ -1,14 +1,15 @@
 """Noise on a layer of any kind: on its matrices, as a current beside that of the weights, or on its currents.
 
     E = sum_r outer_r inner_r^T        low rank: inner B_r, outer scale * A_r
-                                       full rank: inner the column E_k, outer scale in lane k alone
     current[t, k] += sign * sum_r outer_rk * (x(t) . inner_r)
+    current[t, k] += sign * scale * (x(t) . inner_k)            full rank: inner the column E_k
     current[t, k] += sign * scale * xi_k(t)                     event-aligned
 
 x(t) are the spikes of the rows of the matrix: all sources of a dense connection, the window of each
-position of a convolution. Trials with odd numbers have a minus sign; two of them share a direction where the
-members of a pair are antithetic. A row's number is the planes of `weight_noise`, so that a dot product is
-one popcount a plane.
+position of a convolution. So a member has one number for each position, step and factor, its dot product,
+and neurons read those of their position. Trials with odd numbers have a minus sign; two of them share a
+direction where the members of a pair are antithetic. A row's number is the planes of `weight_noise`, so that
+a dot product is one popcount a plane.
 """
 
 from typing import Any, NamedTuple
@@ -37,6 +38,7 @@ from neurosim.kernels.simd import (
     WIDTH,
     lane_index,
     load,
+    permute,
     pointer,
     popcount,
     select,
@@ -78,7 +80,9 @@ def draw_factors(
     """Draw the factors of slots `begin` .. `end` - 1: directions from `first_direction` + begin on.
 
     number  of the parameter; words: row length of a field of rows
-    inner   uint64 (slot, factor, noise_words(words) + 2), outer int32 (slot, factor, lane), written
+    inner   uint64 (slot, factor, noise_words(words) + 2), written
+    outer   int32 (slot, factor, columns padded + WIDTH), written, and repeated to its end; one element a
+            factor for full rank
     raw     uint64 scratch of `noise_words`
     """
     inner, outer = pointer(inner_array), pointer(outer_array)
@@ -93,13 +97,14 @@ def draw_factors(
                 generation, seed,
             )  # fmt: skip
             if full_rank:
-                for lane in range(lanes):
-                    outer[at * lanes + lane] = int32(scale if lane == factor else 0)
-            else:
-                draw_lanes(
-                    outer, at * lanes, columns, int64(factor), graded, scale, OUTPUT_FACTOR, number,
-                    direction, generation, seed, raw,
-                )  # fmt: skip
+                outer[at] = int32(scale)
+                continue
+            draw_lanes(
+                outer, at * lanes, columns, int64(factor), graded, scale, OUTPUT_FACTOR, number,
+                direction, generation, seed, raw,
+            )  # fmt: skip
+            for lane in range(at * lanes + columns, (at + 1) * lanes):
+                outer[lane] = outer[lane - columns]
 
 
 @kernel
@@ -116,10 +121,9 @@ def draw_biases(
 
 
 @inlined
-def _add_outer(current, at, outer, from_, lanes, amount):
-    factor = splat(int32(amount))
-    for lane in range(0, lanes, WIDTH):
-        store(current, at + lane, load(current, at + lane) + load(outer, from_ + lane) * factor)
+def real_lanes(first, neurons):
+    """Lanes that are neurons, when lane 0 is neuron `first`."""
+    return splat(int32(neurons - first)) > lane_index()
 
 
 @inlined
@@ -135,49 +139,50 @@ def _dot(spikes, here, words, inner, field, inner_words, graded):
 
 
 @kernel
-def dense_noise(
-    begin, end, first, last, steps, spikes_array, row, at, words, sources, inner_array, inner_words,
-    graded, shared, outer_array, lanes, current_array,
+def word_dots(
+    begin, end, first, last, spikes_array, row, at, words, used, positions, repeats, inner_array,
+    inner_words, graded, shared, together, dots_array,
 ):  # fmt: skip
-    """Add the noise currents of dense connections to int32 (trial, step, lane); spikes as elsewhere.
+    """Write dot products int32 (row, factor, step, position) of spikes in the order of the matrix's rows.
 
-    inner_words  row length of a plane; shared: 1 where two trials have one slot, else 0
+    Rows begin .. end - 1 of the result: trials, or two trials that have the same spikes and one direction.
+
+    spikes   `row` words a trial, step 0 from word `at` on, `words` a step: for each position the `used` of
+             its rows
+    repeats  trials side by side that have the same spikes
+    shared, together  1 where two trials have one slot, and one row of the result
     """
-    spikes, current = pointer(spikes_array), pointer(current_array)
-    inner, outer = pointer(inner_array), pointer(outer_array)
+    spikes, inner, dots = pointer(spikes_array), pointer(inner_array), pointer(dots_array)
     factors, inner_row = inner_array.shape[1], inner_array.shape[2]
-    used = (sources + 63) >> 6
-    for trial in range(begin, end):
-        slot = trial >> shared
-        for t in range(first, last):
-            here = trial * row + at + t * words
-            out = (trial * steps + t) * lanes
-            for factor in range(factors):
-                field = (slot * factors + factor) * inner_row
-                amount = _dot(spikes, here, used, inner, field, inner_words, graded)
-                if amount != 0:
-                    amount = -amount if trial & 1 else amount
-                    _add_outer(
-                        current, out, outer, (slot * factors + factor) * lanes, lanes, amount
-                    )
+    steps = dots_array.shape[2]
+    for number in range(begin, end):
+        trial = number << together
+        for factor in range(factors):
+            field = ((trial >> shared) * factors + factor) * inner_row
+            for t in range(first, last):
+                here = trial // repeats * row + at + t * words
+                to = ((number * factors + factor) * steps + t) * positions
+                for position in range(positions):
+                    amount = _dot(spikes, here, used, inner, field, inner_words, graded)
+                    dots[to + position] = int32(amount)
+                    here += used
 
 
 @kernel
-def rows_noise(
-    begin, end, first, last, steps, spikes_array, row, at, words, rows_array, inner_array, inner_words,
-    graded, shared, outer_array, lanes, current_array,
+def row_dots(
+    begin, end, first, last, spikes_array, row, at, words, rows_array, repeats, inner_array, inner_words,
+    graded, shared, together, dots_array,
 ):  # fmt: skip
-    """As `dense_noise`, where source lane j has row rows[j] of the matrix, which it may share."""
-    spikes, current = pointer(spikes_array), pointer(current_array)
-    inner, outer = pointer(inner_array), pointer(outer_array)
+    """As `word_dots`, for one position, where source lane j has row rows[j] of the matrix."""
+    spikes, inner, dots = pointer(spikes_array), pointer(inner_array), pointer(dots_array)
     factors, inner_row = inner_array.shape[1], inner_array.shape[2]
-    for trial in range(begin, end):
-        slot = trial >> shared
-        for t in range(first, last):
-            here = trial * row + at + t * words
-            out = (trial * steps + t) * lanes
-            for factor in range(factors):
-                field = (slot * factors + factor) * inner_row
+    steps = dots_array.shape[2]
+    for number in range(begin, end):
+        trial = number << together
+        for factor in range(factors):
+            field = ((trial >> shared) * factors + factor) * inner_row
+            for t in range(first, last):
+                here = trial // repeats * row + at + t * words
                 amount = int64(0)
                 for word in range(words):
                     bits = spikes[here + word]
@@ -185,19 +190,82 @@ def rows_noise(
                         of = int64(rows_array[(word << 6) + trailing_zeros(bits)])
                         bits = without_lowest(bits)
                         amount += noise_number(inner, field, inner_words, of, graded)
-                if amount != 0:
-                    amount = -amount if trial & 1 else amount
-                    _add_outer(
-                        current, out, outer, (slot * factors + factor) * lanes, lanes, amount
-                    )
+                dots[(number * factors + factor) * steps + t] = int32(amount)
+
+
+class DotProducts(NamedTuple):
+    """Noise currents of a layer as factors, for the kernels that add them to currents.
+
+    products  int32 (row, factor, step, position) of `word_dots`, flat, WIDTH longer
+    outer     int32 (slot, factor, columns padded + WIDTH) of `draw_factors`
+    position  int32 (lane,): position of each lane
+    shared, together  as for `word_dots`
+    """
+
+    products: Any
+    outer: Any
+    position: Any
+    positions: int
+    columns: int
+    factors: int
+    shared: int
+    together: int
+
+
+@inlined
+def places_of(position, first):
+    """Positions of lanes `first` .. `first + 15`, from that of the first on."""
+    return load(position, first) - splat(int32(position[first]))
+
+
+@inlined
+def low_rank_lanes(products, at, of_factor, outer, from_, tile, factors, places):
+    """Noise currents of sixteen lanes: products of the first from `at`, its outer factors from `from_` on."""
+    total = splat(int32(0))
+    for factor in range(factors):
+        amount = permute(load(products, at + factor * of_factor), places)
+        total = total + amount * load(outer, from_ + factor * tile)
+    return total
+
+
+@kernel
+def add_noise(begin, end, first, last, steps, noise, full_rank, lanes, neurons, current_array):
+    """Add noise currents to int32 (trial, step, lane)."""
+    products, outer = pointer(noise.products), pointer(noise.outer)
+    position, current = pointer(noise.position), pointer(current_array)
+    tile, of_factor, zero = noise.outer.shape[2], steps * noise.positions, splat(int32(0))
+    for trial in range(begin, end):
+        sign = int32(-1 if trial & 1 else 1)
+        slot = (trial >> noise.shared) * noise.factors
+        row = (trial >> noise.together) * noise.factors * of_factor
+        for t in range(first, last):
+            out, from_ = (trial * steps + t) * lanes, row + t * noise.positions
+            if full_rank:
+                for lane in range(neurons):
+                    place = int64(position[lane])
+                    column = lane - place * noise.columns
+                    drive = sign * products[from_ + column * of_factor + place]
+                    current[out + lane] += int32(drive * outer[slot + column])
+                continue
+            for lane in range(0, neurons, WIDTH):
+                place = int64(position[lane])
+                added = low_rank_lanes(
+                    products, from_ + place, of_factor, outer,
+                    slot * tile + lane - place * noise.columns, tile, noise.factors,
+                    places_of(position, lane),
+                )  # fmt: skip
+                added = select(real_lanes(lane, neurons), added * splat(sign), zero)
+                store(current, out + lane, load(current, out + lane) + added)
 
 
 @kernel
 def explicit_noise(
-    begin, end, first, last, steps, spikes_array, row, at, words, synapses, columns, inner_array,
+    begin, end, first, last, steps, spikes_array, row, at, words, repeats, synapses, columns, inner_array,
     inner_words, full_rank, graded, shared, outer_array, lanes, current_array,
 ):  # fmt: skip
     """Add the noise currents of any connection, synapse by synapse (`connections/explicit.py`).
+
+    repeats  trials side by side that have the same spikes
 
     The noise of a synapse is that of its place in the matrix, row * `columns` + column.
     """
@@ -208,7 +276,7 @@ def explicit_noise(
     for trial in range(begin, end):
         slot = (trial >> shared) * factors
         for t in range(first, last):
-            here = trial * row + at + t * words
+            here = trial // repeats * row + at + t * words
             out = (trial * steps + t) * lanes
             for word in range(words):
                 bits = spikes[here + word]
@@ -224,46 +292,10 @@ def explicit_noise(
                             number = noise_number(
                                 inner, factor * inner_row, inner_words, of, graded
                             )
-                            amount += number * int64(outer[factor * outer_lanes + column])
+                            lane = 0 if full_rank else column
+                            amount += number * int64(outer[factor * outer_lanes + lane])
                         to = out + synapses.target[synapse]
                         current[to] += int32(-amount if trial & 1 else amount)
-
-
-@kernel
-def conv_noise(
-    begin, end, first, last, geometry, windows_array, repeats, inner_array, inner_words, graded, shared,
-    outer_array, lanes, current_array,
-):  # fmt: skip
-    """Add the noise currents of convolutions to int32 (trial, step, lane).
-
-    windows  of `connections.conv2d.gather_windows`; repeats: trials side by side that have the same ones
-    """
-    windows, current = pointer(windows_array), pointer(current_array)
-    inner, outer = pointer(inner_array), pointer(outer_array)
-    steps, positions, words = windows_array.shape[1:]
-    factors, inner_row = inner_array.shape[1], inner_array.shape[2]
-    outer_lanes, channels = outer_array.shape[2], geometry.channels
-    for trial in range(begin, end):
-        slot, sign = trial >> shared, -1 if trial & 1 else 1
-        for factor in range(factors):
-            at = slot * factors + factor
-            for t in range(first, last):
-                here = (trial // repeats * steps + t) * positions * words
-                out = (trial * steps + t) * lanes
-                for _ in range(positions):
-                    amount = _dot(windows, here, words, inner, at * inner_row, inner_words, graded)
-                    if amount != 0:
-                        _add_outer(
-                            current, out, outer, at * outer_lanes, outer_lanes, sign * amount
-                        )
-                    here += words
-                    out += channels
-
-
-@inlined
-def _real(first, neurons):
-    """Lanes that are neurons, when lane 0 is neuron `first`."""
-    return splat(int32(neurons - first)) > lane_index()
 
 
 @kernel
@@ -289,7 +321,7 @@ def aligned_noise(
             )  # fmt: skip
             for first in range(0, aligned.neurons, WIDTH):
                 drawn = noise_lanes(planes, NONE, words, first, aligned.graded) * scale
-                drawn = select(_real(first, aligned.neurons), drawn, zero)
+                drawn = select(real_lanes(first, aligned.neurons), drawn, zero)
                 at = (trial * steps + t) * vectors + first // WIDTH
                 if aligned.windowed:
                     drawn = select(spikes_of(uint16(masks[at])), drawn, zero)
@@ -324,7 +356,7 @@ def aligned_terms(
                 )  # fmt: skip
                 for first in range(0, aligned.neurons, WIDTH):
                     drawn = noise_lanes(planes, NONE, words, first, aligned.graded)
-                    drawn = select(_real(first, aligned.neurons), drawn * splat(utility), zero)
+                    drawn = select(real_lanes(first, aligned.neurons), drawn * splat(utility), zero)
                     at = (trial * steps + t) * vectors + first // WIDTH
                     if aligned.windowed:
                         drawn = select(spikes_of(uint16(masks[at])), drawn, zero)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurosim.kernels.connections import conv2d
-from neurosim.kernels.noise.layer_noise import conv_noise
+from neurosim.kernels.noise.layer_noise import word_dots
 from neurosim.kernels.simd import zeros
 from neurosim.network import Conv2d, Network
 from neurosim.network.connections.planes import taps
@@ -29,6 +29,7 @@ class Conv2dOperator(Operator):
     """Operator of a convolution."""
 
     can_be_narrow = True
+    has_dots = True
 
     def load_places(self, network: Network) -> None:
         kind = self.connection.kind
@@ -103,13 +104,15 @@ class Conv2dOperator(Operator):
             self.lanes, out,
         )  # fmt: skip
 
-    def add_noise(
-        self, scratch: Scratch, count: int, span: range, source: Source, factors: Factors,
-        out: NDArray[np.int32],
+    def _write_dots(
+        self, scratch: Scratch, rows: int, span: range, source: Source, factors: Factors, together: int,
+        products: NDArray[np.int32],
     ) -> None:  # fmt: skip
-        conv_noise(
-            0, count, span.start, span.stop, self._geometry, scratch.windows, source.repeats, factors.inner,
-            factors.words, factors.graded, factors.shared, factors.outer, self.lanes, out,
+        positions, words = scratch.windows.shape[2:]
+        word_dots(
+            0, rows, span.start, span.stop, scratch.windows, self.steps * positions * words, 0,
+            positions * words, words, positions, source.repeats, factors.inner, factors.words,
+            factors.graded, factors.shared, together, products,
         )  # fmt: skip
 
     def _sums_shape(self) -> tuple[int, int]:

@@ -5,9 +5,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from neurosim.data.frames import words_for
 from neurosim.kernels.connections import dense_layer
 from neurosim.kernels.connections.dense import LISTED, largest_sum
-from neurosim.kernels.noise.layer_noise import dense_noise, rows_noise
+from neurosim.kernels.noise.layer_noise import row_dots, word_dots
 from neurosim.kernels.rules import event_aligned
 from neurosim.kernels.rules.layer_error import layer_delta
 from neurosim.kernels.simd import WORDS, zeros
@@ -25,6 +26,8 @@ class Scratch(NamedTuple):
 
 class DenseOperator(Operator):
     """One weight for each source lane and neuron; source lanes may share a row."""
+
+    has_dots = True
 
     def load_places(self, network: Network) -> None:
         assert self.parameter is not None
@@ -62,17 +65,18 @@ class DenseOperator(Operator):
             scratch.axons, out,
         )  # fmt: skip
 
-    def add_noise(
-        self, scratch: Scratch, count: int, span: range, source: Source, factors: Factors,
-        out: NDArray[np.int32],
+    def _write_dots(
+        self, scratch: Scratch, rows: int, span: range, source: Source, factors: Factors, together: int,
+        products: NDArray[np.int32],
     ) -> None:  # fmt: skip
         of_source = source.bits, source.row, source.at(self.delay), source.words
-        noise = factors.inner, factors.words, factors.graded, factors.shared, factors.outer
-        steps = span.start, span.stop, self.steps
+        of_noise = factors.inner, factors.words, factors.graded, factors.shared, together, products
+        steps = span.start, span.stop
         if np.array_equal(self._rows, np.arange(self.sources)):
-            dense_noise(0, count, *steps, *of_source, self.sources, *noise, self.lanes, out)
+            used = words_for(self.sources)
+            word_dots(0, rows, *steps, *of_source, used, 1, source.repeats, *of_noise)
         else:
-            rows_noise(0, count, *steps, *of_source, self._rows, *noise, self.lanes, out)
+            row_dots(0, rows, *steps, *of_source, self._rows, source.repeats, *of_noise)
 
     def _sums_shape(self) -> tuple[int, int]:
         assert self.parameter is not None

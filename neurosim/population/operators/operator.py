@@ -32,7 +32,7 @@ BYTE_MAX = 255
 class Source(NamedTuple):
     """Spikes of a part over a block: uint64 (trial, lead + step, word); the first `lead` rows are zero.
 
-    repeats  trials side by side that have the same spikes
+    repeats  trials side by side that have the same spikes, stored once
     """
 
     bits: NDArray[np.uint64]
@@ -49,11 +49,6 @@ class Source(NamedTuple):
         """Words of a trial."""
         return int(self.bits.shape[1] * self.bits.shape[2])
 
-    def distinct(self) -> "Source":
-        """One of the trials that have the same spikes."""
-        _, rows, words = self.bits.shape
-        return Source(self.bits.reshape(-1, self.repeats * rows, words), self.lead)
-
     def at(self, delay: int) -> int:
         """Index of step 0, delayed by `delay` steps."""
         return (self.lead - delay) * self.words
@@ -62,12 +57,16 @@ class Source(NamedTuple):
 class Factors(NamedTuple):
     """Noise on a matrix: kernels/noise/layer_noise.py.
 
-    inner   uint64 (slot, factor, word), planes of `words` words each; outer int32 (slot, factor, lane)
-    shared  1 where two trials side by side have one slot, 0 where each has its own
+    inner, outer  of `draw_factors`; a plane of inner has `words` words
+    products      scratch for dot products, one for each trial, factor, step and position
+    largest       bound on |outer|
+    shared        1 where two trials side by side have one slot, 0 where each has its own
     """
 
     inner: NDArray[np.uint64]
     outer: NDArray[np.int32]
+    products: NDArray[np.int32]
+    largest: int
     words: int
     full_rank: bool
     graded: bool
@@ -98,6 +97,8 @@ class Operator:
 
     can_be_narrow = False
     """Whether its currents may be int16 sums of mantissas."""
+    has_dots = False
+    """Whether `dots` has the noise on its matrix as dot products; else `add_noise` adds its currents."""
 
     def __init__(self, network: Network, connection: Connection, steps: int) -> None:
         self.connection, self.steps = connection, steps
@@ -109,6 +110,9 @@ class Operator:
         )
         self.lanes = padded(self.neurons)
         self.parameter = network.parameter(connection)
+        columns = self.parameter.columns if self.parameter else self.neurons
+        self.position = (np.arange(self.lanes) // columns).astype(np.int32)
+        """For each lane of the target, its position: that of its column among all uses of the matrix."""
         self.delay = connection.delay + connection.recurrent
         self.shift = connection.current_shift
         order = np.arange(self.sources, dtype=np.int64)
@@ -195,13 +199,39 @@ class Operator:
         self, scratch: Any, count: int, span: range, source: Source, factors: Factors,
         out: NDArray[np.int32],
     ) -> None:  # fmt: skip
-        """Add the currents of noise on the matrix, of trials whose currents have just been written."""
+        """Add the currents of noise on the matrix, synapse by synapse, where there are no `dots`."""
         assert self.parameter is not None
         layer_noise.explicit_noise(
             0, count, span.start, span.stop, self.steps, source.bits, source.row, source.at(self.delay),
-            source.words, self._table, self.parameter.columns, factors.inner, factors.words,
+            source.words, source.repeats, self._table, self.parameter.columns, factors.inner, factors.words,
             factors.full_rank, factors.graded, factors.shared, factors.outer, self.lanes, out,
         )  # fmt: skip
+
+    def dots(
+        self, scratch: Any, count: int, span: range, source: Source, factors: Factors
+    ) -> layer_noise.DotProducts:
+        """Dot products of the noise on the matrix, of trials whose currents have just been written."""
+        assert self.parameter is not None
+        count_of_factors, columns = factors.inner.shape[1], self.parameter.columns
+        positions = self.neurons // columns
+        together = factors.shared if source.repeats % 2 == 0 else 0
+        rows = count >> together
+        shape = (rows, count_of_factors, self.steps, positions)
+        self._write_dots(
+            scratch, rows, span, source, factors, together,
+            factors.products[: rows * count_of_factors * self.steps * positions].reshape(shape),
+        )  # fmt: skip
+        return layer_noise.DotProducts(
+            factors.products, factors.outer, self.position, positions, columns, count_of_factors,
+            factors.shared, together,
+        )  # fmt: skip
+
+    def _write_dots(
+        self, scratch: Any, rows: int, span: range, source: Source, factors: Factors, together: int,
+        products: NDArray[np.int32],
+    ) -> None:  # fmt: skip
+        """Write dot products int32 (row, factor, step, position)."""
+        raise NotImplementedError(f"connection {self.connection.name} has no dot products")
 
     def new_sums(self) -> Sums:
         """Empty update sums."""
