@@ -22,7 +22,7 @@ from neurosim.kernels.executors import layer as neurons
 from neurosim.kernels.executors.layer import LayerKernels, compile_layer
 from neurosim.kernels.generator import lane_words
 from neurosim.kernels.neurons.model import NeuronKernel
-from neurosim.kernels.noise.layer_noise import DotProducts, add_noise
+from neurosim.kernels.noise.layer_noise import add_noise
 from neurosim.kernels.rules.event_aligned import NO_NEURON
 from neurosim.kernels.rules.layer_error import trace_kernel
 from neurosim.kernels.simd import WIDTH, zeros
@@ -54,7 +54,6 @@ class LayerPlan(NamedTuple):
     number    place of the population in the description: of its biases, and of its streams
     incoming  operators of the connections that feed it; recurrent: those from itself
     outgoing  names of the populations that it feeds, itself apart
-    no_noise  for its kernels, where it carries none
     """
 
     population: Population
@@ -65,7 +64,6 @@ class LayerPlan(NamedTuple):
     recurrent: tuple[Operator, ...]
     outgoing: tuple[str, ...]
     model: NeuronKernel
-    no_noise: DotProducts
 
     @property
     def name(self) -> str:
@@ -112,7 +110,6 @@ class Plan:
                     if c.source == layer.population.name and not c.recurrent
                 ),
                 kernel_of(layer.population),
-                _no_noise(padded(layer.population.neurons)),
             )
             for layer in network.graph
         ]
@@ -176,18 +173,23 @@ class Plan:
 
     def trial_bytes(self, pairs: int) -> int:
         """Approximate bytes of a workspace for one trial."""
-        cells = sum(layer.lanes * (6 * self.steps + 28 + 2 * pairs) for layer in self.layers)
-        return cells + self.steps * sum(self.network.sizes.values()) // 4
+        return sum(layer.lanes for layer in self.layers) * self.lane_bytes(pairs) + self.spike_bytes
+
+    def lane_bytes(self, pairs: int) -> int:
+        """Approximate bytes of a neuron of a trial."""
+        return 6 * self.steps + 28 + 2 * pairs
+
+    @property
+    def spike_bytes(self) -> int:
+        """Approximate bytes of the spikes of a trial, and of what connections make of them."""
+        own = sum(
+            o.trial_bytes for layer in self.layers for o in (*layer.incoming, *layer.recurrent)
+        )
+        return own + self.steps * sum(self.network.sizes.values()) // 4
 
     def block(self, pairs: int, most: int) -> int:
         """Trials of a block whose workspace has at most `most` bytes; 1 at least."""
         return max(1, most // self.trial_bytes(pairs))
-
-
-def _no_noise(lanes: int) -> DotProducts:
-    """Dot products without factors."""
-    nothing, outer = np.zeros(1, np.int32), np.zeros((1, 1, 1), np.int32)
-    return DotProducts(nothing, outer, np.zeros(lanes, np.int32), 1, lanes, 0, 0, 0)
 
 
 def check_graph(network: Network) -> None:
@@ -365,16 +367,8 @@ def run_layer(
     area, steps = work.areas[layer.name], work.plan.steps
     current, shift = currents(work, layer, loaded)
     every = range(steps)
-    keep = options(layer, area, work.saturated)
     if _in_step(work, layer):
-        (operator,) = layer.incoming
-        name, source = operator.connection.name, work.source(operator.connection.source)
-        scratch, noise = work.scratch[name], layer.no_noise
-        operator.current(scratch, -(-count // source.repeats), every, source, current)
-        if name in work.factors:
-            noise = operator.dots(scratch, count, every, source, work.factors[name])
-        added = _Added(noise, source.repeats, _largest_noise(work, name, noise, count))
-        _run_neurons(work, layer, loaded, count, every, current, shift, keep, added)
+        _run_members(work, layer, loaded, count)
         return
     for index, operator in enumerate(layer.incoming):
         source = work.source(operator.connection.source)
@@ -385,9 +379,9 @@ def run_layer(
                    out=current[: count * steps * layer.lanes])  # fmt: skip
     if layer.name in work.add_aligned:
         work.add_aligned[layer.name](layer, area, count)
-    added = _Added(layer.no_noise, 1, 0)
+    keep = options(layer, area, work.saturated)
     if not layer.recurrent:
-        _run_neurons(work, layer, loaded, count, every, current, shift, keep, added)
+        _run_neurons(work, layer, loaded, count, every, current, shift, keep)
         return
     for array in (area.state, area.traces, area.potentials, area.counts):
         array[:] = 0
@@ -398,36 +392,39 @@ def run_layer(
             of_step = (slice(None), t)
             shape = (count, steps, layer.lanes)
             current[:cells].reshape(shape)[of_step] += area.added[:cells].reshape(shape)[of_step]
-        _run_neurons(work, layer, loaded, count, range(t, t + 1), current, shift, keep, added)
+        _run_neurons(work, layer, loaded, count, range(t, t + 1), current, shift, keep)
 
 
-class _Added(NamedTuple):
-    """Noise that neurons add to the currents they read, its bound, and how many trials share currents."""
-
-    noise: DotProducts
-    repeats: int
-    bound: int
-
-
-def in_step(layer: LayerPlan) -> bool:
-    """Whether neurons can add noise of low rank on the layer's matrix themselves, in each step."""
-    return len(layer.incoming) == 1 and not layer.recurrent and layer.incoming[0].has_dots
+def in_step(plan: Plan, layer: LayerPlan) -> bool:
+    """Whether the neurons of a layer can add noise of low rank on its matrix themselves, in each step."""
+    one = len(layer.incoming) == 1 and layer.incoming[0].has_dots
+    return one and not layer.recurrent and layer.name not in plan.readouts
 
 
 def _in_step(work: Workspace, layer: LayerPlan) -> bool:
-    factors = [work.factors.get(operator.connection.name) for operator in layer.incoming]
-    if len(factors) != 1 or layer.recurrent or layer.name in work.add_aligned:
+    if not in_step(work.plan, layer) or layer.name in work.add_aligned:
         return False
-    return factors[0] is None or (in_step(layer) and not factors[0].full_rank)
+    factors = work.factors.get(layer.incoming[0].connection.name)
+    return factors is not None and not factors.full_rank
 
 
-def _largest_noise(work: Workspace, name: str, noise: DotProducts, count: int) -> int:
-    """Bound on the currents of noise."""
-    if not noise.factors:
-        return 0
+def _run_members(work: Workspace, layer: LayerPlan, loaded: Loaded, count: int) -> None:
+    """Currents without noise, dot products, and neurons of a layer whose matrix carries noise of low rank."""
+    (operator,) = layer.incoming
+    name, source = operator.connection.name, work.source(operator.connection.source)
+    factors, scratch, every = work.factors[name], work.scratch[name], range(work.plan.steps)
+    current, shift = currents(work, layer, loaded)
+    distinct, spikes = -(-count // source.repeats), work.areas[layer.name].spikes
+    operator.current(scratch, distinct, every, source, current)
+    noise = operator.dots(scratch, count, every, source, factors)
     numbers = (count >> noise.together) * noise.factors * work.plan.steps * noise.positions
     largest = int(neurons.largest_number(0, numbers, noise.products))
-    return largest * noise.factors * work.factors[name].largest
+    free = is_free(work, layer, loaded, distinct, largest * noise.factors * factors.largest)
+    kernel = layer.kernels.members_free if free else layer.kernels.members_checked
+    kernel(
+        0, count, work.plan.steps, layer.lanes, layer.neurons, loaded.registers, current, source.repeats,
+        shift, noise, spikes.bits, spikes.row, spikes.at(0), spikes.words, work.saturated,
+    )  # fmt: skip
 
 
 def _current(
@@ -463,16 +460,14 @@ def _run_neurons(
     current: NDArray[Any],
     shift: int,
     keep: neurons.Kept,
-    added: _Added,
 ) -> None:
     spikes = work.areas[layer.name].spikes
     kernels = layer.kernels
-    free = is_free(work, layer, loaded, -(-count // added.repeats), added.bound)
+    free = is_free(work, layer, loaded, count, 0)
     kernel = kernels.forward_free if free else kernels.forward_checked
     kernel(
-        0, count, span.start, span.stop, work.plan.steps, layer.lanes, layer.neurons, loaded.registers,
-        current, added.repeats, shift, added.noise, work.plan.kernel, spikes.bits, spikes.row,
-        spikes.at(0), spikes.words, keep,
+        0, count, span.start, span.stop, work.plan.steps, layer.lanes, loaded.registers, current, shift,
+        work.plan.kernel, spikes.bits, spikes.row, spikes.at(0), spikes.words, keep,
     )  # fmt: skip
 
 

@@ -179,7 +179,7 @@ class GraphMembers(GraphEvaluator):
         fitness = np.zeros((len(part), 2), np.int64)
         saturated = np.zeros((len(part), 2), np.int64)
 
-        most = max(1, self.workspace_bytes // (2 * plan.trial_bytes(1) + self._noise_bytes(plan)))
+        most = max(1, self.workspace_bytes // self._pair_bytes(plan))
         block, alike = _block(part.start - pairs.start, len(part), each, most)
 
         def work(begin: int, end: int, space: Workspace) -> None:
@@ -215,18 +215,30 @@ class GraphMembers(GraphEvaluator):
             for layer in plan.layers
         }
         _, loaded = self._load(plan, on_currents, on_biases)
-        apart = {
-            layer.name: not on_currents[layer.name]
-            or (in_step(layer) and not self.spec.full_rank and not self.spec.of_layer(layer.number))
+        return {
+            layer.name: loaded[layer.name]._replace(
+                narrow=loaded[layer.name].narrow
+                and (not on_currents[layer.name] or self._apart(plan, layer))
+            )
             for layer in plan.layers
         }
-        return {
-            name: one._replace(narrow=one.narrow and apart[name]) for name, one in loaded.items()
-        }
+
+    def _apart(self, plan: Plan, layer: LayerPlan) -> bool:
+        """Whether the neurons of a layer add the noise on its matrix, so that its currents have none."""
+        of_layer = self.spec.of_layer(layer.number)
+        return in_step(plan, layer) and not self.spec.full_rank and not of_layer
 
     def _slots(self, pairs: int) -> tuple[int, int]:
         """Directions of so many pairs, and the shift from the number of a trial to that of its direction."""
         return pairs * self.spec.directions, int(not self.spec.one_sided)
+
+    def _pair_bytes(self, plan: Plan) -> int:
+        """Approximate bytes of a workspace for one pair."""
+        cells = sum(
+            layer.lanes * (4 * plan.steps if self._apart(plan, layer) else plan.lane_bytes(1))
+            for layer in plan.layers
+        )
+        return 2 * (cells + plan.spike_bytes) + self._noise_bytes(plan)
 
     def _noise_bytes(self, plan: Plan) -> int:
         """Bytes of the noise of a pair."""

@@ -293,16 +293,11 @@ _twin_sums = _compile_looked_up(load_twins, no_twins)
 
 
 def _compile_current(wide):
-    @kernel
-    def conv_current(
+    @inlined
+    def look_up(
         begin, end, first, last, geometry, table, windows_array, shift, lanes, current_array
     ):
-        """Write the currents of trials `begin` .. `end` - 1, steps `first` .. `last` - 1.
-
-        windows  uint64 (trial, step, position, word) of `gather_windows`
-        current  (trial, step, lane), flat, 2 * TWIN elements longer, written: int16 sums of mantissas,
-                 or int32 sums << shift
-        """
+        """Write the currents of the windows of trials `begin` .. `end` - 1, steps `first` .. `last` - 1."""
         windows, current, sums = (
             pointer_to_bytes(windows_array), pointer(current_array), pointer(table.sums),
         )  # fmt: skip
@@ -335,6 +330,27 @@ def _compile_current(wide):
                             lane += WIDTH
                     at += bytes_
                     out += channels
+
+    @kernel
+    def conv_current(
+        begin, end, first, last, spikes_array, row, at, words, geometry, layout, packed_array,
+        windows_array, table, shift, lanes, current_array,
+    ):  # fmt: skip
+        """Write the windows and the currents of trials `begin` .. `end` - 1, steps `first` .. `last` - 1.
+
+        spikes   as for `gather_windows`, as are packed and windows
+        current  (trial, step, lane), flat, 2 * TWIN elements longer, written: int16 sums of mantissas,
+                 or int32 sums << shift
+        """
+        for trial in range(begin, end):
+            gather_windows(
+                trial, trial + 1, first, last, spikes_array, row, at, words, geometry, layout,
+                packed_array, windows_array,
+            )  # fmt: skip
+            look_up(
+                trial, trial + 1, first, last, geometry, table, windows_array, shift, lanes,
+                current_array,
+            )  # fmt: skip
 
     return conv_current
 

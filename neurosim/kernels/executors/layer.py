@@ -1,6 +1,7 @@
 """Neurons of a layer over blocks of trials: the unperturbed pass, and members with event-aligned noise.
 
     forward_layer   spikes, near-threshold masks, traces, and scores of readouts
+    member_layer    spikes of members with noise of low rank on their matrix
     perturb_layer   +noise and -noise on a layer's own currents: the change of each neuron's trace, the
                     credit of its noise, and the terms that a synapse adds per spike
 
@@ -67,6 +68,14 @@ class Registers(NamedTuple):
     own_decays: Any
 
 
+@inlined
+def _pointed(registers):
+    """The registers as pointers, on which no reference is counted, and the elements of a trial's biases."""
+    row = registers.bias.shape[1] if registers.bias.shape[0] > 1 else 0
+    bias, threshold = pointer(registers.bias), pointer(registers.threshold)
+    return Registers(bias, threshold, pointer(registers.numbers), registers.own_decays), row
+
+
 class Neurons(NamedTuple):
     """State of sixteen neurons; own: the model's variables."""
 
@@ -98,7 +107,7 @@ class Stepped(NamedTuple):
 class Parts(NamedTuple):
     """What the kernels need of a neuron model, for sixteen neurons.
 
-    step(state, arriving, fixed), fixed(registers, trial, first), rest(), load(state, at, lanes)
+    step(state, arriving, fixed), fixed(registers, bias_at, first), rest(), load(state, at, lanes)
     store(state, at, lanes, neurons)
     fields  rows of the state: u, v and the model's variables
     """
@@ -179,18 +188,17 @@ def _compile_parts(model, integrate):
         return Stepped(Neurons(u, fired.v, fired.own), v, fired.threshold, fired.spikes, edges)
 
     @inlined
-    def fixed(registers, trial, first):
-        numbers = pointer(registers.numbers)
-        own = trial * registers.bias.shape[1] if registers.bias.shape[0] > 1 else 0
+    def fixed(registers, bias_at, first):
+        """Constants of lanes from `first` on; registers: pointers, biases from `bias_at` on."""
         only = int64(0)
-        shared = decays_of(numbers, only)
+        shared = decays_of(registers.numbers, only)
         decay_u, decay_v = decays_at(registers.own_decays, only, first, shared)
         return Fixed(
-            load(pointer(registers.bias), own + first),
-            load(pointer(registers.threshold), first),
+            load(registers.bias, bias_at + first),
+            load(registers.threshold, first),
             decay_u,
             decay_v,
-            own_numbers(numbers),
+            own_numbers(registers.numbers),
         )
 
     @inlined
@@ -240,36 +248,25 @@ def _compile_forward(parts):
 
     @kernel
     def forward_layer(
-        begin, end, first_step, last_step, steps, lanes, neurons, registers, current_array, repeats, shift,
-        noise, kernel_array, spikes_array, row, at, words, kept,
+        begin, end, first_step, last_step, steps, lanes, registers, current_array, shift, kernel_array,
+        spikes_array, row, at, words, kept,
     ):  # fmt: skip
         """Run steps `first_step` .. `last_step` - 1 of trials `begin` .. `end` - 1.
 
-        repeats  trials side by side that have the same currents
-        noise    DotProducts, whose currents are added; without any, its factors are 0
-        spikes   uint64, written: `row` words a trial, step 0 from word `at` on, `words` a step
+        spikes  uint64, written: `row` words a trial, step 0 from word `at` on, `words` a step
         """
         current, weigh = pointer(current_array), pointer(kernel_array)
+        held, bias_row = _pointed(registers)
         out = pointer_to_halves(spikes_array)
         masks, traces, state = pointer(kept.masks), pointer(kept.traces), pointer(kept.state)
         potentials, counts = pointer(kept.potentials), pointer(kept.counts)
         zero, one = splat(int32(0)), splat(int32(1))
         scale = splat(int32(1) << int32(shift))
         vectors = lanes // WIDTH
-        products, outer = pointer(noise.products), pointer(noise.outer)
-        position, tile = pointer(noise.position), noise.outer.shape[2]
-        factors, of_factor = noise.factors, steps * noise.positions
         for trial in range(begin, end):
-            saturated = zero
-            base = trial // repeats * steps
-            sign = splat(int32(-1 if trial & 1 else 1))
-            of_trial = (trial >> noise.together) * factors * of_factor
-            of_slot = (trial >> noise.shared) * factors * tile
+            edges = zero
             for first in range(0, lanes, WIDTH):
-                fixed, now, edges = fixed_of(registers, trial, first), rest(), zero
-                place = int64(position[first])
-                places = places_of(position, first)
-                product, from_ = of_trial + place, of_slot + first - place * noise.columns
+                fixed, now = fixed_of(held, trial * bias_row, first), rest()
                 at_state = trial * fields * lanes + first
                 if kept.goes_on:
                     now = load_state(state, at_state, lanes)
@@ -283,13 +280,7 @@ def _compile_forward(parts):
                 for begun in range(first_step, last_step, STATES_PER_SUM):
                     potential, count = zero, zero
                     for t in range(begun, min(begun + STATES_PER_SUM, last_step)):
-                        arriving = load(current, (base + t) * lanes + first) * scale
-                        if factors > 0:
-                            added = low_rank_lanes(
-                                products, product + t * noise.positions, of_factor, outer, from_, tile,
-                                factors, places,
-                            )  # fmt: skip
-                            arriving = arriving + added * sign
+                        arriving = load(current, (trial * steps + t) * lanes + first) * scale
                         done = step(now, arriving, fixed)
                         now = done.state
                         edges = edges + done.edges
@@ -310,10 +301,96 @@ def _compile_forward(parts):
                     store(traces, here, trace)
                 if kept.goes_on:
                     store_state(state, at_state, lanes, now)
-                saturated = saturated + select(real_lanes(first, neurons), edges, zero)
-            kept.saturated[trial] += total(saturated)
+            kept.saturated[trial] += total(edges)
 
     return forward_layer
+
+
+def _compile_members(parts):
+    step, fixed_of, rest = parts.step, parts.fixed, parts.rest
+
+    @kernel
+    def member_layer(
+        begin, end, steps, lanes, neurons, registers, current_array, repeats, shift, noise, spikes_array,
+        row, at, words, saturated_array,
+    ):  # fmt: skip
+        """Run all steps of trials `begin` .. `end` - 1, two of them side by side, with noise on a matrix.
+
+        begin, end  even
+        repeats     trials side by side that have the same currents
+        noise       DotProducts, whose currents are added in each step; odd trials subtract theirs
+        spikes      as for `forward_layer`; saturated: int64 (trial,), added to
+        """
+        current, out = pointer(current_array), pointer_to_halves(spikes_array)
+        products, outer = pointer(noise.products), pointer(noise.outer)
+        position, saturated = pointer(noise.position), pointer(saturated_array)
+        held, bias_row = _pointed(registers)
+        factors, columns, together = noise.factors, noise.columns, noise.together
+        shared, tile, positions = noise.shared, noise.outer.shape[2], noise.positions
+        of_factor, of_step = steps * positions, 4 * words
+        zero, scale = splat(int32(0)), splat(int32(1) << int32(shift))
+        for even in range(begin, end, 2):
+            odd = even + 1
+            even_edges, odd_edges = zero, zero
+            even_row = (even >> together) * factors * of_factor
+            odd_row = (odd >> together) * factors * of_factor
+            even_slot, odd_slot = (
+                (even >> shared) * factors * tile,
+                (odd >> shared) * factors * tile,
+            )
+            for first in range(0, lanes, WIDTH):
+                even_fixed = fixed_of(held, even * bias_row, first)
+                odd_fixed = fixed_of(held, odd * bias_row, first)
+                even_now, odd_now = rest(), rest()
+                even_sum, odd_sum = zero, zero
+                place, places = int64(position[first]), places_of(position, first)
+                column = first - place * columns
+                even_from, odd_from = even_row + place, odd_row + place
+                even_at = even // repeats * steps * lanes + first
+                odd_at = odd // repeats * steps * lanes + first
+                even_to = 4 * (even * row + at) + first // WIDTH
+                odd_to = 4 * (odd * row + at) + first // WIDTH
+                for _ in range(steps):
+                    even_noise = low_rank_lanes(
+                        products,
+                        even_from,
+                        of_factor,
+                        outer,
+                        even_slot + column,
+                        tile,
+                        factors,
+                        places,
+                    )
+                    odd_noise = even_noise
+                    if together == 0:
+                        odd_noise = low_rank_lanes(
+                            products,
+                            odd_from,
+                            of_factor,
+                            outer,
+                            odd_slot + column,
+                            tile,
+                            factors,
+                            places,
+                        )
+                    even_done = step(
+                        even_now, load(current, even_at) * scale + even_noise, even_fixed
+                    )
+                    odd_done = step(odd_now, load(current, odd_at) * scale - odd_noise, odd_fixed)
+                    even_now, odd_now = even_done.state, odd_done.state
+                    even_sum, odd_sum = even_sum + even_done.edges, odd_sum + odd_done.edges
+                    out[even_to] = spike_bits(even_done.spikes)
+                    out[odd_to] = spike_bits(odd_done.spikes)
+                    even_from, odd_from = even_from + positions, odd_from + positions
+                    even_at, odd_at = even_at + lanes, odd_at + lanes
+                    even_to, odd_to = even_to + of_step, odd_to + of_step
+                real = real_lanes(first, neurons)
+                even_edges = even_edges + select(real, even_sum, zero)
+                odd_edges = odd_edges + select(real, odd_sum, zero)
+            saturated[even] += total(even_edges)
+            saturated[odd] += total(odd_edges)
+
+    return member_layer
 
 
 class Aligned(NamedTuple):
@@ -378,6 +455,7 @@ def _compile_perturb(parts):
         masks, errors, planes = pointer(masks_array), pointer(errors_array), pointer(planes_array)
         credits, terms, deltas = pointer(credits_array), pointer(terms_array), pointer(deltas_array)
         scratch = pointer(scratch_array)
+        held, bias_row = _pointed(registers)
         vectors, width = lanes // WIDTH, lane_words(neurons)
         zero = splat(int32(0))
         scale = splat(int32(1) << int32(shift))
@@ -405,7 +483,7 @@ def _compile_perturb(parts):
                     direction, noise.generation, noise.seed,
                 )  # fmt: skip
             for first in range(0, lanes, WIDTH):
-                fixed = fixed_of(registers, trial, first)
+                fixed = fixed_of(held, trial * bias_row, first)
                 error = load(errors, trial * lanes + first)
                 here = trial * steps * lanes + first
                 near = trial * steps * vectors + first // WIDTH
@@ -479,6 +557,8 @@ class LayerKernels(NamedTuple):
 
     forward_checked: Any
     forward_free: Any
+    members_checked: Any
+    members_free: Any
     perturb_checked: Any
     perturb_free: Any
 
@@ -491,6 +571,8 @@ def compile_layer(model: NeuronKernel) -> LayerKernels:
     return LayerKernels(
         _compile_forward(checked),
         _compile_forward(free),
+        _compile_members(checked),
+        _compile_members(free),
         _compile_perturb(checked),
         _compile_perturb(free),
     )

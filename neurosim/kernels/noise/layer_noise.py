@@ -221,8 +221,8 @@ def places_of(position, first):
 @inlined
 def low_rank_lanes(products, at, of_factor, outer, from_, tile, factors, places):
     """Noise currents of sixteen lanes: products of the first from `at`, its outer factors from `from_` on."""
-    total = splat(int32(0))
-    for factor in range(factors):
+    total = permute(load(products, at), places) * load(outer, from_)
+    for factor in range(1, factors):
         amount = permute(load(products, at + factor * of_factor), places)
         total = total + amount * load(outer, from_ + factor * tile)
     return total

@@ -77,6 +77,10 @@ class Conv2dOperator(Operator):
         self._back = zeros((self._geometry.rows, matrix.shape[1], padded(run)), np.int8)
         self._back[:, :, :run] = matrix.reshape(-1, run, matrix.shape[1]).transpose(0, 2, 1)
 
+    @property
+    def trial_bytes(self) -> int:
+        return 8 * self.steps * self._geometry.positions * self._geometry.window_words
+
     def scratch(self, block: int) -> Scratch:
         plane = self._classes.height * self._classes.width * self._geometry.channels
         return Scratch(
@@ -94,13 +98,10 @@ class Conv2dOperator(Operator):
     def current(
         self, scratch: Scratch, count: int, span: range, source: Source, out: NDArray[Any]
     ) -> None:
-        conv2d.gather_windows(
-            0, count, span.start, span.stop, source.bits, source.row, source.at(self.delay), source.words,
-            self._geometry, self._layout, scratch.packed, scratch.windows,
-        )  # fmt: skip
         kernel = conv2d.current_narrow if out.dtype == np.int16 else conv2d.current_wide
         kernel(
-            0, count, span.start, span.stop, self._geometry, self._sums, scratch.windows, self.shift,
+            0, count, span.start, span.stop, source.bits, source.row, source.at(self.delay), source.words,
+            self._geometry, self._layout, scratch.packed, scratch.windows, self._sums, self.shift,
             self.lanes, out,
         )  # fmt: skip
 

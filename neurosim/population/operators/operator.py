@@ -182,6 +182,11 @@ class Operator:
         sums = np.bincount(self._table.target, np.abs(weight), self.lanes)
         self._largest = int(sums.max(initial=0))
 
+    @property
+    def trial_bytes(self) -> int:
+        """Bytes of the scratch memory that each trial takes."""
+        return 0
+
     def scratch(self, block: int) -> Any:
         """Memory that a thread needs for `block` trials."""
         return None
