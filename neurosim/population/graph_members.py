@@ -244,7 +244,7 @@ class GraphMembers(GraphEvaluator):
         """Bytes of the noise of a pair."""
         lanes = sum(layer.lanes for layer in plan.layers) if any(self.spec.bias_scale) else 0
         noise = (self._factors_of(plan, number, 1) for number in self._noisy())
-        return 8 * lanes + sum(8 * (f.inner.size + f.outer.size + f.products.size) for f in noise)
+        return 8 * lanes + sum(f.inner.nbytes + f.outer.nbytes + f.products.nbytes for f in noise)
 
     def _noisy(self) -> list[int]:
         """Numbers of the parameters whose matrices carry noise."""

@@ -203,19 +203,23 @@ def _place_spikes(spikes, here, words, of_lane, packed):
 
 
 @inlined
-def _copy_rows(spikes, here, words, height, run, first, row_bits, packed):
-    """Copy the rows of a map, `run` bits each, to a padded map from bit `first` on."""
-    last = here + words - 1
-    for y in range(height):
-        for done in range(0, run, 64):
-            from_, to = y * run + done, first + y * row_bits + done
-            word, shift = here + (from_ >> 6), uint64(from_ & 63)
-            above = spikes[min(word + 1, last)]
-            part = (spikes[word] >> shift) | (above << uint64(1)) << (uint64(63) - shift)
-            part &= ALL >> uint64(max(64 - (run - done), 0))
-            place, shift = to >> 6, uint64(to & 63)
-            packed[place] |= part << shift
-            packed[place + 1] |= (part >> uint64(1)) >> (uint64(63) - shift)
+def _copy_rows(spikes, here, words, height, run, first, row_words, packed):
+    """Copy the rows of a map, `run` bits each, to a padded map from bit `first` on.
+
+    Each word that has a bit of the map is written as a whole; the others stay 0.
+    """
+    last, top, left = here + words - 1, first // (64 * row_words), first % (64 * row_words)
+    for word in range(row_words):
+        begin, end = max(64 * word, left), min(64 * word + 64, left + run)
+        if begin >= end:
+            continue
+        mask, place = ALL >> uint64(64 - (end - begin)), uint64(begin - 64 * word)
+        for y in range(height):
+            from_ = y * run + begin - left
+            source, shift = here + (from_ >> 6), uint64(from_ & 63)
+            above = spikes[min(source + 1, last)]
+            part = (spikes[source] >> shift) | (above << uint64(1)) << (uint64(63) - shift)
+            packed[(top + y) * row_words + word] = (part & mask) << place
 
 
 @kernel
@@ -225,7 +229,7 @@ def gather_windows(
     """Write the windows of trials `begin` .. `end` - 1, steps `first` .. `last` - 1.
 
     spikes   uint64, `row` words a trial, its step 0 from word `at` on, `words` a step
-    packed   uint64 (map_words,), scratch
+    packed   uint64 (map_words,), scratch of this convolution, zeroed once
     windows  uint64 (trial, step, position, word), written
     """
     spikes, packed, windows = pointer(spikes_array), pointer(packed_array), pointer(windows_array)
@@ -236,12 +240,21 @@ def gather_windows(
     start = int64(of_lane[0])
     for trial in range(begin, end):
         for t in range(first, last):
-            for word in range(geometry.map_words):
-                packed[word] = uint64(0)
             here = trial * row + at + t * words
             if layout.run > 0:
-                _copy_rows(spikes, here, words, layout.height, layout.run, start, row_bits, packed)
+                _copy_rows(
+                    spikes,
+                    here,
+                    words,
+                    layout.height,
+                    layout.run,
+                    start,
+                    geometry.row_words,
+                    packed,
+                )
             else:
+                for word in range(geometry.map_words):
+                    packed[word] = uint64(0)
                 _place_spikes(spikes, here, words, of_lane, packed)
             to = (trial * steps + t) * positions * wide
             for oy in range(geometry.out_height):
