@@ -234,10 +234,11 @@ class GraphMembers(GraphEvaluator):
 
     def _pair_bytes(self, plan: Plan) -> int:
         """Approximate bytes of a workspace for one pair."""
-        cells = sum(
-            layer.lanes * (4 * plan.steps if self._apart(plan, layer) else plan.lane_bytes(1))
-            for layer in plan.layers
-        )
+        cells = 0
+        for layer in plan.layers:
+            bytes_ = 2 if layer.incoming[0].can_be_narrow else 4
+            each = bytes_ * plan.steps if self._apart(plan, layer) else plan.lane_bytes(1)
+            cells += layer.lanes * each
         return 2 * (cells + plan.spike_bytes) + self._noise_bytes(plan)
 
     def _noise_bytes(self, plan: Plan) -> int:
