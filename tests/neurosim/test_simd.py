@@ -218,8 +218,8 @@ def test_shorts_naive_is_py_func_is_compiled(a, b):
 
 
 @kernel
-def look_up(tables, places, out):
-    """Thirty-two places in a table, in two tables, and in two by other bits of the places."""
+def look_up(tables, places, out, lanes):
+    """Thirty-two places in a table, in two tables, and in two by other bits; and sixteen places of int32."""
     t, to = simd.pointer(tables), simd.pointer(out)
     first, second = simd.load_twins(t, 0), simd.load_twins(t, 32)
     where = simd.load_twins(simd.pointer(places), 0)
@@ -229,6 +229,8 @@ def look_up(tables, places, out):
     simd.store_twins(to, 64, high)
     simd.store_twins(to, 96, simd.look_up_in_two(first, second, high))
     simd.store_twins(to, 128, simd.popcounts(where))
+    wide = simd.permute(simd.load(t, 0), simd.load(simd.pointer(places), 0))
+    simd.store(simd.pointer(lanes), 0, wide)
 
 
 PLACES = st.lists(st.integers(0, (1 << 16) - 1), min_size=32, max_size=32)
@@ -249,9 +251,10 @@ def test_look_ups_naive_is_py_func_is_compiled(in_one, monkeypatch):
             [place.bit_count() for place in places],
         ]
         for way in (compiled, look_up.py_func):
-            out = np.zeros((5, 32), np.int16)
-            way(np.array(tables, np.int16), np.array(places, np.uint16), out)
+            out, lanes = np.zeros((5, 32), np.int16), np.zeros(16, np.int32)
+            way(np.array(tables, np.int16), np.array(places, np.uint16), out, lanes)
             assert out.tolist() == wanted
+            assert lanes.tolist() == [tables[place % 16] for place in places[:16]]
 
     is_table()
 
