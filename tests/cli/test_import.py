@@ -99,7 +99,7 @@ def test_what_training_will_refuse_is_said(tmp_path):
     assert "dv" in remark
     assert command.here("evaluate", tmp_path / "run").returncode == 0
     refused = command.here("train", "--resume", tmp_path / "run")
-    assert_refused(refused, 1, "'n0'", "dv")
+    assert_refused(refused, 1, "'n1'", "dv")
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,11 @@ def test_every_change_is_a_setting_that_can_be_and_changes_something():
             continue
         made = [
             depth.settings_of(
-                task._replace(options={}), arguments, data, 0, {**depth.SHORT, **one.changed}
+                task._replace(options={}, chip={}),
+                arguments,
+                data,
+                0,
+                {**depth.SHORT, **one.changed},
             )
             for one in depth.CHANGES
         ]

@@ -1,5 +1,7 @@
 """Spike dynamics: neurons fire exactly when they should, seen through the population evaluator."""
 
+from itertools import product
+
 import naive
 import numpy as np
 import pytest
@@ -153,9 +155,8 @@ def test_headroom_is_never_too_generous(case):
         current = int(chain.headroom[index])
         if current < 0:
             continue
-        for sign in (1, -1):
-            for bias in {int(chain.bias[index].min()), int(chain.bias[index].max())}:
-                seen = naive.neuron_steps(
-                    [sign * current] * steps, layer.du, layer.dv, bias, naive.LIMIT
-                )
-                assert sum(step[3] for step in seen) == 0
+        decays = set(zip(map(int, layer.each("du")), map(int, layer.each("dv")), strict=True))
+        biases = {int(chain.bias[index].min()), int(chain.bias[index].max())}
+        for sign, bias, (du, dv) in product((1, -1), biases, decays):
+            seen = naive.neuron_steps([sign * current] * steps, du, dv, bias, naive.LIMIT)
+            assert sum(step[3] for step in seen) == 0
