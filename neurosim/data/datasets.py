@@ -200,7 +200,7 @@ def _make(
     bits = {split: frames.empty(size, wanted.into) for split, size in sizes.items()}
     labels = {split: np.empty(size, np.uint16) for split, size in sizes.items()}
     shown = progress or (lambda done, of, what: None)
-    what, told = f"{wanted.name}: events to frames", False
+    what, announced = f"{wanted.name}: events to frames", False
     for job in jobs:
         for begin in range(0, len(job.numbers), behind.chunk):
             chunk = slice(begin, begin + behind.chunk)
@@ -208,9 +208,9 @@ def _make(
             name = f"{job.part}-{job.recording}-{begin}"
             made = unfinished.get(name, len(numbers))
             if made is None:
-                if not told:
+                if not announced:
                     shown(done, total, what)
-                    told = True
+                    announced = True
                 made = behind.bits(job.part, numbers, job.recording, wanted.seed, wanted.into)
                 unfinished.put(name, made, merged(earlier, behind.said.notes()))
             for owner in np.unique(split).tolist():
@@ -218,7 +218,7 @@ def _make(
                 bits[owner][place[mine]] = made[mine]
                 labels[owner][place[mine]] = behind.labels[job.part][numbers[mine]]
             done += len(numbers)
-            if told:
+            if announced:
                 shown(done, total, what)
     return {split: Frames(bits[split], labels[split], wanted.into.plane.inputs) for split in bits}
 

@@ -37,8 +37,6 @@ BY_ERROR: dict[str, Any] = {
     "shaping": "scaled",
 }
 """As in the recipe `fast`, in units of the threshold: noise of half of it, on neurons within two of it."""
-
-
 PAIRS_OF_A_SAMPLE = 4
 """Pairs of a sample that have noise on currents."""
 
