@@ -1,5 +1,6 @@
 """Spike dynamics: neurons fire exactly when they should, seen through the population evaluator."""
 
+from dataclasses import replace
 from itertools import product
 
 import naive
@@ -97,13 +98,9 @@ def test_permuting_hidden_neurons_permutes_spikes(case, random):
     order = list(range(hidden.neurons))
     random.shuffle(order)
 
-    def permuted(value):
-        return tuple(value[k] for k in order) if isinstance(value, tuple) else value
-
-    layer = Population(
-        hidden.name, hidden.neurons, permuted(hidden.vth_mant), hidden.dv, hidden.du,
-        permuted(hidden.bias_mant), hidden.bias_exp,
-    )  # fmt: skip
+    registers = ("vth_mant", "du", "dv", "bias_mant", "bias_exp")
+    permuted = {name: tuple(hidden.each(name)[order].tolist()) for name in registers}
+    layer = replace(hidden, **permuted)
     network = Network(
         case.network.inputs, (layer, *case.network.populations[1:]), case.network.connections
     )
