@@ -54,7 +54,7 @@ MEMBERS = {
 }
 
 
-SAID = "cluster", "takes part", "is lost: it does not answer"
+SAID = "cluster", "takes part", "is lost: "
 
 
 @pytest.fixture(scope="module")
