@@ -10,10 +10,14 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from neurosim.data.frames import Frames
+from neurosim import limits
+from neurosim.data.frames import MOST_STEPS, Frames
 from neurosim.network import NetworkError
+from neurosim.population.bounds import Shape
 from neurosim.population.update import SharedForward
 
+STEPS = limits.Range(1, MOST_STEPS)
+"""Time steps of a sample."""
 SAMPLES_AT_ONCE = 2048
 """Samples whose shared currents are held at a time: 10 MB at 10 steps and 128 neurons."""
 
@@ -44,6 +48,23 @@ class Batch:
         """Time steps of a sample."""
         return int(self.frames.bits.shape[1])
 
+    def shape(self, pairs: int) -> Shape:
+        """What the bounds of a generation of so many pairs depend on."""
+        groups, samples = self.groups.shape
+        return Shape(pairs, groups, samples, self.steps)
+
+    def pairs_of_group(self, pairs: range, part: range) -> int:
+        """Pairs of each group; NetworkError unless groups have equally many and `part` lies in `pairs`."""
+        if pairs.step != 1 or len(pairs) == 0 or len(pairs) % len(self.groups):
+            raise NetworkError(
+                f"{len(pairs)} pairs for {len(self.groups)} groups; each group needs the same number, from 1"
+            )
+        if part.step != 1 or len(part) == 0 or part[0] not in pairs or part[-1] not in pairs:
+            raise NetworkError(
+                f"{part} to evaluate of {pairs}; needed is a range within, from 1 pair"
+            )
+        return len(pairs) // len(self.groups)
+
     def pieces(self, groups: range) -> list[range]:
         """`groups` a few at a time, so that memory does not grow with the population."""
         at_once = max(1, SAMPLES_AT_ONCE // self.groups.shape[1])
@@ -64,3 +85,20 @@ class Batch:
         if self._shared is None or not at_hand:
             self._key, self._shared = (owner, number, groups), make()
         return self._shared
+
+
+def check_frames(frames: Frames, inputs: int, classes: int) -> None:
+    """Raise NetworkError unless a network of so many inputs and output neurons can run these frames."""
+    if frames.inputs != inputs:
+        raise NetworkError(
+            f"frames of {frames.inputs} inputs for a network of {inputs}; "
+            f"use the data and pooling the network was made for"
+        )
+    if frames.bits.shape[1] not in STEPS:
+        raise NetworkError(
+            f"frames of {frames.bits.shape[1]} steps; allowed are {STEPS.low}..{STEPS.high}"
+        )
+    if frames.labels.size and int(frames.labels.max()) >= classes:
+        raise NetworkError(
+            f"label {int(frames.labels.max())} for a network of {classes} output neurons"
+        )

@@ -3,7 +3,9 @@
 The sum of a synapse has 32 bits, the term that the directions of a group add per spike 16, a coefficient 8.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from neurosim.kernels.noise import weight_noise
 from neurosim.kernels.rules import delta
@@ -22,20 +24,44 @@ class Shape(NamedTuple):
     """
 
     pairs: int
-    groups: int
-    samples: int
-    steps: int
+    groups: int = 0
+    samples: int = 0
+    steps: int = 1
 
 
-class Bounds(NamedTuple):
-    """Bounds of a training, for generations of one shape.
+class Bounds:
+    """Bounds of the generations of an evaluator: computed for the first, and kept while they hold.
 
-    credit  largest |credit|; 0 where no credits are made
+    by_credit, by_error  whether hidden neurons learn from credits, and the readout by the delta rule in a
+                         sum of 32 bits
     """
 
-    shape: Shape
-    noise: NoiseSpec
-    credit: int
+    def __init__(
+        self, network: Network, *, by_credit: bool = False, by_error: bool = False
+    ) -> None:
+        self._network, self._by_credit, self._by_error = network, by_credit, by_error
+        self._kept: tuple[NoiseSpec, Shape] | None = None
+        self._credit = 0
+
+    def check(self, spec: NoiseSpec, shape: Shape) -> int:
+        """Raise NetworkError, naming the sum, if one of a generation of this shape could overflow.
+
+        Returns the largest |credit|; 0 where no credits are made.
+        """
+        if self._kept != (spec, shape):
+            self._credit = self._computed(spec, shape)
+            self._kept = spec, shape
+        return self._credit
+
+    def _computed(self, spec: NoiseSpec, shape: Shape) -> int:
+        if not self._by_credit:  # credits are kept small enough
+            check_update_sums(spec, shape.pairs, shape.steps)
+        if not shape.groups:
+            return 0
+        check_terms(spec, shape)
+        if self._by_error:
+            check_traces(self._network, shape.steps, shape.groups * shape.samples)
+        return largest_credit(self._network, spec, shape) if self._by_credit else 0
 
 
 def _number(spec: NoiseSpec) -> int:
@@ -104,18 +130,13 @@ def largest_credit(network: Network, spec: NoiseSpec, shape: Shape) -> int:
     return found
 
 
-def bounds_of(
-    network: Network, spec: NoiseSpec, shape: Shape, *, by_credit: bool, by_error: bool
-) -> Bounds:
-    """Check that no sum of a generation of this shape overflows; NetworkError names the one that could."""
-    if not by_credit:  # credits are kept small enough
-        check_update_sums(spec, shape.pairs, shape.steps)
-    if not shape.groups:
-        return Bounds(shape, spec, 0)
-    check_terms(spec, shape)
-    if by_error:
-        check_traces(network, shape.steps, shape.groups * shape.samples)
-    return Bounds(shape, spec, largest_credit(network, spec, shape) if by_credit else 0)
+def check_coefficients(coefficients: Any, kind: type[np.signedinteger[Any]], *shape: int) -> None:
+    """Raise NetworkError unless there is one coefficient of the kind for each that the update sums."""
+    if coefficients.dtype != kind or coefficients.shape != shape:
+        raise NetworkError(
+            f"coefficients are {coefficients.dtype} {coefficients.shape}; "
+            f"needed is {np.dtype(kind)} {shape}"
+        )
 
 
 def check_credit(network: Network, spec: NoiseSpec) -> None:

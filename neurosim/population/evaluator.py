@@ -16,15 +16,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from neurosim import limits
-from neurosim.data.frames import MOST_STEPS, Frames
+from neurosim.data.frames import Frames
 from neurosim.kernels import readout
 from neurosim.kernels.connections import dense
 from neurosim.kernels.executors import fused_chain, output_batch
 from neurosim.kernels.simd import empty
 from neurosim.network import Network, NetworkError, Weights, check_weights
-from neurosim.population.batch import SAMPLES_AT_ONCE, Batch
-from neurosim.population.bounds import Bounds, Shape, bounds_of, check_credit
+from neurosim.population.batch import SAMPLES_AT_ONCE, Batch, check_frames
+from neurosim.population.bounds import Bounds, Shape, check_coefficients, check_credit
 from neurosim.population.layout import NoiseSpec, check_noise, check_trainable, lay_out
 from neurosim.population.rules import Signal, check_signals
 from neurosim.population.state import (
@@ -48,8 +47,6 @@ from neurosim.population.update import (
 )
 from neurosim.threads import balanced, in_pieces
 
-STEPS = limits.Range(1, MOST_STEPS)
-"""Time steps of a sample."""
 Scratch = tuple[fused_chain.Scratch, output_batch.OutputBatch]
 """Memory that one thread writes to while it evaluates."""
 
@@ -142,7 +139,7 @@ class Evaluator:
         signals = (Signal.FITNESS,) * layers if signals is None else signals
         self.signals = check_signals(signals, layers)
         self._changes = 0
-        self._bounds: Bounds | None = None
+        self._bounds = Bounds(network, by_credit=self._by_credit, by_error=self._by_error)
         self._set(noise, readout_spec)
         check_weights(network, self.weights())
 
@@ -200,18 +197,6 @@ class Evaluator:
             readout_spec.spike_cost,
         )
         self._changes += 1  # errors and masks depend on both
-
-    def _bounds_of(self, pairs: int, batch: Batch | None) -> Bounds:
-        """The bounds of generations like this one: computed for the first, and kept while they hold."""
-        shape, kept = Shape(pairs, 0, 0, 1), self._bounds
-        if batch is not None:
-            shape = Shape(pairs, len(batch.groups), batch.groups.shape[1], batch.steps)
-        if kept is None or (kept.shape, kept.noise) != (shape, self.spec):
-            kept = bounds_of(
-                self.network, self.spec, shape, by_credit=self._by_credit, by_error=self._by_error
-            )
-            self._bounds = kept
-        return kept
 
     def weights(self) -> Weights:
         """The weights as the cores use them."""
@@ -318,20 +303,7 @@ class Evaluator:
 
     def _check_frames(self, frames: Frames) -> None:
         inputs = self.network.sizes[self.network.connections[0].source]
-        if frames.inputs != inputs:
-            raise NetworkError(
-                f"frames of {frames.inputs} inputs for a network of {inputs}; "
-                f"use the data and pooling the network was made for"
-            )
-        if frames.bits.shape[1] not in STEPS:
-            raise NetworkError(
-                f"frames of {frames.bits.shape[1]} steps; allowed are {STEPS.low}..{STEPS.high}"
-            )
-        classes = self.network.populations[-1].neurons
-        if frames.labels.size and int(frames.labels.max()) >= classes:
-            raise NetworkError(
-                f"label {int(frames.labels.max())} for a network of {classes} output neurons"
-            )
+        check_frames(frames, inputs, self.network.populations[-1].neurons)
 
     def evaluate(
         self,
@@ -346,18 +318,9 @@ class Evaluator:
         pairs   numbers of the pairs, a contiguous range
         part    those of `pairs` to evaluate here, a contiguous range; None: all
         """
-        frames, groups = batch.frames, batch.groups
-        self._check_frames(frames)
-        if pairs.step != 1 or len(pairs) == 0 or len(pairs) % len(groups):
-            raise NetworkError(
-                f"{len(pairs)} pairs for {len(groups)} groups; each group needs the same number, from 1"
-            )
+        self._check_frames(batch.frames)
         part = pairs if part is None else part
-        if part.step != 1 or len(part) == 0 or part[0] not in pairs or part[-1] not in pairs:
-            raise NetworkError(
-                f"{part} to evaluate of {pairs}; needed is a range within, from 1 pair"
-            )
-        each = len(pairs) // len(groups)
+        each = batch.pairs_of_group(pairs, part)
         first_group = (part.start - pairs.start) // each
         touched = range(first_group, (part[-1] - pairs.start) // each + 1)
         origin = pairs.start + first_group * each
@@ -366,7 +329,7 @@ class Evaluator:
         saturated = np.zeros_like(fitness)
         credits, largest = None, 0
         if self._by_credit:
-            largest = self._bounds_of(len(pairs), batch).credit
+            largest = self._bounds.check(self.spec, batch.shape(len(pairs)))
             lanes = padded(self.network.populations[0].neurons)
             credits = np.zeros((len(fitness), lanes), np.int16)
         seen = Evaluation(fitness, saturated, credits)
@@ -459,13 +422,13 @@ class Evaluator:
         """
         expected = len(pairs) * self.spec.directions
         lanes = padded(self.network.populations[0].neurons)
-        kind, shape = (np.int16, (expected, lanes)) if self._by_credit else (np.int8, (expected,))
-        if coefficients.dtype != kind or coefficients.shape != shape:
-            raise NetworkError(
-                f"coefficients are {coefficients.dtype} {coefficients.shape}; "
-                f"needed is {np.dtype(kind)} {shape}"
-            )
-        self._bounds_of(len(pairs), batch)
+        if self._by_credit:
+            check_coefficients(coefficients, np.int16, expected, lanes)
+        else:
+            check_coefficients(coefficients, np.int8, expected)
+        self._bounds.check(
+            self.spec, Shape(len(pairs)) if batch is None else batch.shape(len(pairs))
+        )
         sums = [
             self.sums(layer, coefficients, pairs, generation)
             for layer in range(len(self.network.layers))

@@ -19,8 +19,8 @@ from neurosim.kernels import readout
 from neurosim.kernels.executors import fused_chain
 from neurosim.network import Network, NetworkError, Weights, check_weights
 from neurosim.network.shapes import lane_order
-from neurosim.population.batch import Batch
-from neurosim.population.evaluator import STEPS, Evaluation, Forward, ReadoutSpec, check_no_cost
+from neurosim.population.batch import Batch, check_frames
+from neurosim.population.evaluator import Evaluation, Forward, ReadoutSpec, check_no_cost
 from neurosim.population.graph import (
     WORKSPACE_BYTES,
     Loaded,
@@ -183,21 +183,8 @@ class GraphEvaluator:
         return found
 
     def _check_frames(self, frames: Frames) -> None:
-        given, wanted = frames.inputs, self.network.inputs[0].size
-        if given != wanted:
-            raise NetworkError(
-                f"frames of {given} inputs for a network of {wanted}; "
-                f"use the data and pooling the network was made for"
-            )
-        if frames.bits.shape[1] not in STEPS:
-            raise NetworkError(
-                f"frames of {frames.bits.shape[1]} steps; allowed are {STEPS.low}..{STEPS.high}"
-            )
-        classes = self.network.sizes[self._plan(frames.bits.shape[1]).output]
-        if frames.labels.size and int(frames.labels.max()) >= classes:
-            raise NetworkError(
-                f"label {int(frames.labels.max())} for a network of {classes} output neurons"
-            )
+        output = self.network.readouts[0]
+        check_frames(frames, self.network.inputs[0].size, self.network.sizes[output])
 
     def evaluate(
         self, batch: Batch, pairs: range, generation: int, part: range | None = None

@@ -29,7 +29,7 @@ from neurosim.kernels.readout import COST_BITS
 from neurosim.kernels.simd import WIDTH
 from neurosim.network import Network, NetworkError
 from neurosim.population.batch import Batch
-from neurosim.population.bounds import COEFFICIENT, Shape, check_terms, check_update_sums
+from neurosim.population.bounds import COEFFICIENT, Bounds, Shape, check_coefficients
 from neurosim.population.evaluator import Evaluation, ReadoutSpec
 from neurosim.population.graph import (
     AddAligned,
@@ -93,6 +93,7 @@ class GraphMembers(GraphEvaluator):
         readout_signal: Signal = Signal.FITNESS,
     ) -> None:
         self.readout_signal = readout_signal
+        self._bounds = Bounds(network)
         super().__init__(
             network,
             state,
@@ -167,12 +168,7 @@ class GraphMembers(GraphEvaluator):
         frames, groups = batch.frames, batch.groups
         self._check_frames(frames)
         part = pairs if part is None else part
-        if len(pairs) % len(groups) or not len(part):
-            raise NetworkError(
-                f"{len(pairs)} pairs for {len(groups)} groups; each group needs the same number, from 1"
-            )
-        check_terms(self.spec, Shape(len(pairs), len(groups), groups.shape[1], batch.steps))
-        each, plan = len(pairs) // len(groups), self._plan(batch.steps)
+        each, plan = batch.pairs_of_group(pairs, part), self._plan(batch.steps)
         loaded = self._loaded(plan)
         readout = self._readouts(plan)[plan.output]
         windowed = any(self.spec.aligned) and self.spec.window > 0
@@ -418,9 +414,7 @@ class GraphMembers(GraphEvaluator):
         self, batch: Batch, coefficients: Coefficients, pairs: range, generation: int
     ) -> LayerSums:
         """Sums of event-aligned noise and of the delta rule, in a second pass over the samples of a batch."""
-        check_terms(
-            self.spec, Shape(len(pairs), len(batch.groups), batch.groups.shape[1], batch.steps)
-        )
+        self._bounds.check(self.spec, batch.shape(len(pairs)))
         plan, samples = self._plan(batch.steps), batch.groups.reshape(-1)
         loaded = self._loaded(plan)
         readouts = self._readouts(plan)
@@ -466,12 +460,10 @@ class GraphMembers(GraphEvaluator):
     ) -> int:
         """Move the parameters by the utilities int8 (direction,); as `Evaluator.apply_update`."""
         directions = len(pairs) * self.spec.directions
-        if coefficients.dtype != np.int8 or coefficients.shape != (directions,):
-            raise NetworkError(
-                f"coefficients are {coefficients.dtype} {coefficients.shape}; "
-                f"needed is int8 {(directions,)}"
-            )
-        check_update_sums(self.spec, len(pairs), 1 if batch is None else batch.steps)
+        check_coefficients(coefficients, np.int8, directions)
+        self._bounds.check(
+            self.spec, Shape(len(pairs)) if batch is None else batch.shape(len(pairs))
+        )
         matrices = [
             self.sums(number, coefficients, pairs, generation)
             for number in range(len(self.network.parameters))

@@ -9,12 +9,13 @@ import pytest
 from graph_strategies import graph_cases
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from strategies import COSTED, READOUT, READOUTS, SEED, cases, chip_of
+from strategies import COSTED, READOUT, READOUTS, SEED, cases, chip_of, example
 
 from neurosim import threads
 from neurosim.data.frames import words_for
 from neurosim.network import NetworkError
 from neurosim.population.batch import Batch
+from neurosim.population.bounds import Bounds
 from neurosim.population.graph_members import GraphMembers
 from neurosim.population.layout import NoiseSpec
 from neurosim.population.rules import Signal
@@ -186,3 +187,60 @@ def test_noise_that_could_pass_32_bits_is_refused_by_the_name_of_its_layer(data,
     named = re.escape(repr(case.network.populations[number].name))
     with pytest.raises(NetworkError, match=f"layer {named}: noise could add"):
         members_of(case, NoiseSpec(tuple(scales), (0,) * len(scales)))
+
+
+ALIGNED = {"scale": (4000, 4000), "bias_scale": (0, 0), "aligned": (True, True)}
+ON_WEIGHTS = {"scale": (4000, 4000), "bias_scale": (0, 0)}
+
+
+@pytest.mark.parametrize(
+    ("pairs", "part", "named"),
+    [
+        (range(3), None, "3 pairs for 2 groups"),
+        (range(2), range(1, 3), r"range\(1, 3\) to evaluate of range\(0, 2\)"),
+        (range(2), range(1, 1), "needed is a range within, from 1 pair"),
+    ],
+)
+def test_both_executors_refuse_pairs_that_groups_do_not_share(pairs, part, named):
+    case, spec = example((70, 20, 5)), NoiseSpec(**ON_WEIGHTS)
+    batch = Batch(case.frames, np.array([[0], [1]]))
+    for evaluator in (members_of(case, spec), chip_of(case, spec)):
+        with pytest.raises(NetworkError, match=named):
+            evaluator.evaluate(batch, pairs, 0, part)
+
+
+@pytest.mark.parametrize(
+    ("noise", "coefficients", "pairs", "groups", "named"),
+    [
+        (ON_WEIGHTS, np.zeros(4, np.int16), 4, [[0]], r"int16 \(4,\); needed is int8 \(4,\)"),
+        (ON_WEIGHTS, np.zeros(3, np.int8), 4, [[0]], r"int8 \(3,\); needed is int8 \(4,\)"),
+        (ON_WEIGHTS, np.zeros(1 << 24, np.int8), 1 << 24, [[0]], "allowed are 16777215 pairs"),
+        (ALIGNED, np.zeros(256, np.int8), 256, [[0]], "1 samples and 256 pairs .* 255 pairs"),
+        (ALIGNED, np.zeros(1, np.int8), 1, [[0, 1]], "2 samples and 1 pairs a group"),
+    ],
+)
+def test_both_executors_refuse_an_update_that_could_overflow(
+    noise, coefficients, pairs, groups, named
+):
+    case, spec = example((70, 20, 5)), NoiseSpec(**noise)
+    batch, rates = Batch(case.frames, np.array(groups)), [Rates(1 << 30, 0, 0)] * 2
+    for evaluator in (members_of(case, spec), chip_of(case, spec)):
+        with pytest.raises(NetworkError, match=named):
+            evaluator.apply_update(coefficients, range(pairs), 0, rates, batch)
+
+
+def test_bounds_are_computed_once_for_generations_of_one_shape(monkeypatch):
+    computed, case = [], example((70, 20, 5))
+    once = Bounds._computed
+    monkeypatch.setattr(
+        Bounds, "_computed", lambda self, *given: computed.append(given) or once(self, *given)
+    )
+    spec, batch = NoiseSpec(**ON_WEIGHTS), Batch(case.frames, np.array([[0], [1]]))
+    for evaluator in (members_of(case, spec), chip_of(case, spec)):
+        for generation in range(3):
+            evaluator.evaluate(batch, range(4), generation)
+            evaluator.apply_update(
+                np.ones(4, np.int8), range(4), generation, [Rates(1 << 30, 0, 0)] * 2, batch
+            )
+        evaluator.apply_update(np.ones(2, np.int8), range(2), 3, [Rates(0, 0, 0)] * 2, batch)
+    assert [shape.pairs for _, shape in computed] == [4, 2, 4, 2]
