@@ -1,6 +1,6 @@
 # make train   set up, then train on the embedded data
 # make check   set up with the extras of the tests, then a subset of some two minutes
-# make test    the same, then the whole suite
+# make test    the same, then the whole suite in a process for each core, four at most
 # make docs    set up, then the documentation with its API reference, into build/docs
 # Each installs what it needs into .venv, in the versions of constraints.txt: training a few hundred MB, the
 # tests 2 GB (PyTorch, mypy, cocotb ...). PYTHON=... chooses the interpreter (3.11 to 3.13).
@@ -30,7 +30,7 @@ check: $(TESTS_READY)
 	$(BIN)/python -m pytest -q $(CHECK)
 
 test: $(TESTS_READY) $(VENV)/.norse
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
 
 docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

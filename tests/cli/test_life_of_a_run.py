@@ -88,10 +88,11 @@ def test_clock():
     assert [clock(s) for s in (0, 59.6, 61, 3600)] == ["0:00", "1:00", "1:01", "1:00:00"]
 
 
-def on_terminal(width, *arguments):
-    """What a command writes to a terminal of this width, escape sequences taken out, line by line."""
+def on_terminal(width, folder, *arguments):
+    """What a command in a folder writes to a terminal of this width, without escape sequences, by line."""
     pid, terminal = pty.fork()
     if pid == 0:
+        os.chdir(folder)
         os.environ.update(command.environment(TERM="xterm-256color"))
         os.execv(sys.executable, [sys.executable, "-m", "neurosim", *map(str, arguments)])
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
@@ -111,7 +112,7 @@ def on_terminal(width, *arguments):
 
 @pytest.mark.parametrize("width", [80, 120])
 def test_a_terminal_shows_history_above_a_bar_with_the_time_left(tmp_path, width):
-    lines = on_terminal(width, "train", *SMALL, "--run", tmp_path / "run")
+    lines = on_terminal(width, tmp_path, "train", *SMALL, "--run", "run")
     assert max(map(len, lines)) <= width
     assert not any("…" in line for line in lines)
     bars = [line for line in lines if line.startswith("generation ") and "━" in line]
