@@ -26,7 +26,7 @@ from neurosim.app.experiments.speed import CLASSES, INPUTS, WEIGHTS, Case, rando
 from neurosim.chip.emulator import Chip
 from neurosim.data.frames import pack, unpack
 from neurosim.kernels import readout
-from neurosim.kernels.generator import INPUT_FACTOR, OUTPUT_FACTOR
+from neurosim.kernels.generator import INPUT_FACTOR, OUTPUT_FACTOR, Field
 from neurosim.kernels.noise import weight_noise
 from neurosim.population.batch import Batch
 
@@ -48,9 +48,8 @@ def factors(chip, pairs):
             words = -(-count // 128) * 2
             bits = np.zeros((pairs, words), np.uint64)
             for pair in range(pairs):
-                weight_noise.draw_noise(
-                    bits[pair], 0, words, 0, words, 0, False, stream, layer, pair, 0, chip.seed
-                )
+                field = Field(stream, layer, pair, 0, chip.seed)
+                weight_noise.draw_noise(bits[pair], 0, words, 0, words, 0, False, field)
             ones = np.unpackbits(bits.view(np.uint8), axis=1, bitorder="little")[:, :count]
             of_layer.append(2 * ones.astype(np.int32) - 1)
         drawn.append(of_layer)
@@ -217,9 +216,10 @@ def main() -> None:
     chips = {
         "the chip, 1,024 samples": (lambda: chip.run(batch), len(spikes)),
         "plain NumPy, 8 samples": (
-            lambda: [one_chip.plain_numpy(weights, one) for one in spikes[:8]], 8,
+            lambda: [one_chip.plain_numpy(weights, one) for one in spikes[:8]],
+            8,
         ),
-    }  # fmt: skip
+    }
     rates = {name: [] for name in (*timed, *chips)}
     for index in range(arguments.rounds + 1):
         for name, (work, count) in (*timed.items(), *chips.items()):

@@ -7,10 +7,12 @@ those of Random123. A generator without state can draw the same noise twice: onc
 perturbation, once to add it to the weights, on any core, in any order.
 """
 
-import numpy as np
-from numba import uint64
+from typing import Any, NamedTuple
 
-from neurosim.kernels.compilation import kernel
+import numpy as np
+from numba import int64, uint64
+
+from neurosim.kernels.compilation import inlined, kernel
 from neurosim.kernels.simd import (
     WORDS,
     pointer,
@@ -93,25 +95,47 @@ def lane_words(lanes):
     return ((lanes + 127) >> 7) << 1
 
 
+class Field(NamedTuple):
+    """What the words of a field are a function of, beside their place in it.
+
+    stream      its purpose, one of those above
+    number      of the layer or parameter, 16 bits
+    direction, generation  32 bits; the upper half of the latter may hold `stuck_code`
+    seed        uint64, of the run
+    """
+
+    stream: Any
+    number: int
+    direction: int
+    generation: int
+    seed: np.uint64
+
+
+@inlined
+def field_of(first, stream, further):
+    """The field of a stream, and of the direction that is `further` than that of another one."""
+    direction = int64(first.direction + further)
+    return Field(stream, first.number, direction, first.generation, first.seed)
+
+
 @kernel
-def draw_words(out, offset, first, count, stream, layer, direction, generation, seed):
+def draw_words(out, offset, first, count, field):
     """Write 64-bit words `first` .. `first + count - 1` of one noise field to the flat array `out`.
 
-    Words 2b and 2b + 1 are block b; `first` is even. `out` is uint64, C-contiguous. The upper half of
-    `generation` may hold the code of a stuck bit (`stuck_code`).
+    Words 2b and 2b + 1 are block b; `first` is even. `out` is uint64, C-contiguous.
     """
-    field = ((uint64(stream) << LAYER_BITS) | uint64(layer)) & LOW
-    who, when = uint64(direction) & LOW, uint64(generation) & LOW
-    k0 = uint64(seed) & LOW
-    k1 = uint64(seed) >> HALF
-    code = uint64(generation) >> HALF
+    what = ((uint64(field.stream) << LAYER_BITS) | uint64(field.number)) & LOW
+    who, when = uint64(field.direction) & LOW, uint64(field.generation) & LOW
+    k0 = uint64(field.seed) & LOW
+    k1 = uint64(field.seed) >> HALF
+    code = uint64(field.generation) >> HALF
     bit = SINGLE << (code & uint64(63))
     keep = ~bit if code >> SIX == SINGLE else ALL
     put = bit if code >> SIX > SINGLE else NOTHING
     elements = pointer(out)
     half = splat_words(HALF)
     if 0 < count <= 2:
-        w0, w1, w2, w3 = philox4x32(uint64(first >> 1) & LOW, field, who, when, k0, k1)
+        w0, w1, w2, w3 = philox4x32(uint64(first >> 1) & LOW, what, who, when, k0, k1)
         out[offset] = (w0 | (w1 << HALF)) & keep | put
         if count == 2:
             out[offset + 1] = (w2 | (w3 << HALF)) & keep | put
@@ -119,7 +143,7 @@ def draw_words(out, offset, first, count, stream, layer, direction, generation, 
     for word in range(0, count, 2 * WORDS):
         w0, w1, w2, w3 = philox4x32_lanes(
             splat_words(uint64((first + word) >> 1)) + word_index(),
-            splat_words(field),
+            splat_words(what),
             splat_words(who),
             splat_words(when),
             k0,
@@ -137,14 +161,5 @@ def draw_words(out, offset, first, count, stream, layer, direction, generation, 
 @kernel
 def draw_blocks(out, stream, layer, direction, generation, seed):
     """Fill all of the one-dimensional uint64 array `out` with the words of one noise field."""
-    draw_words(
-        out,
-        np.int64(0),
-        np.int64(0),
-        np.int64(out.size),
-        stream,
-        layer,
-        direction,
-        generation,
-        seed,
-    )
+    field = Field(stream, layer, direction, generation, seed)
+    draw_words(out, np.int64(0), np.int64(0), np.int64(out.size), field)

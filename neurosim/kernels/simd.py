@@ -175,6 +175,14 @@ def pointer(array: Any) -> Any:
     return array.reshape(-1)
 
 
+def pointer_past(array: Any) -> Any:
+    """As `pointer`, of an array within memory of its own kind, so that what lies behind is in reach."""
+    memory = array if array.base is None else array.base
+    begin = array.__array_interface__["data"][0] - memory.__array_interface__["data"][0]
+    count = (memory.nbytes - begin) // array.itemsize
+    return memory.reshape(-1).view(np.uint8)[begin:][: count * array.itemsize].view(array.dtype)
+
+
 def pointer_to_halves(array: Any) -> Any:
     """The same memory as uint16: four to a uint64 word, lowest bits first."""
     return array.reshape(-1).view(np.uint16)
@@ -266,6 +274,7 @@ def _elements(array: types.Array) -> types.CPointer:
 
 
 @_compiled(pointer, types.Array, _elements)
+@_compiled(pointer_past, types.Array, _elements)
 def _pointer(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     return context.make_array(sig.args[0])(context, builder, args[0]).data
 

@@ -22,10 +22,11 @@ from neurosim.kernels.executors import layer as neurons
 from neurosim.kernels.executors.layer import LayerKernels, compile_layer
 from neurosim.kernels.generator import lane_words
 from neurosim.kernels.neurons.model import NeuronKernel
-from neurosim.kernels.noise.layer_noise import add_noise
+from neurosim.kernels.noise.layer_noise import Factors, add_noise
 from neurosim.kernels.rules.event_aligned import NO_NEURON
 from neurosim.kernels.rules.layer_error import trace_kernel
 from neurosim.kernels.simd import WIDTH, zeros
+from neurosim.kernels.spikes import Source
 from neurosim.network import Network, NetworkError, Population, Weights
 from neurosim.network.neurons.kernel import kernel_of
 from neurosim.network.shapes import lane_order
@@ -40,7 +41,7 @@ from neurosim.population.layout import (
     decays_of,
     own_decays,
 )
-from neurosim.population.operators import Factors, Operator, Source, flat, operator_of
+from neurosim.population.operators import Operator, cells, flat, operator_of
 from neurosim.population.state import padded
 
 WORKSPACE_BYTES = 16 << 20
@@ -352,47 +353,44 @@ def forward(work: Workspace, loaded: dict[str, Loaded], count: int, options: Opt
         run_layer(work, layer, loaded[layer.name], count, options)
 
 
-def currents(work: Workspace, layer: LayerPlan, loaded: Loaded) -> tuple[NDArray[Any], int]:
-    """The input current of a layer, and the shift from its units to units of u."""
+def currents(
+    work: Workspace, layer: LayerPlan, loaded: Loaded, count: int
+) -> tuple[NDArray[Any], int]:
+    """Input currents (trial, step, lane) of a layer, and the shift from their units to units of u."""
     area = work.areas[layer.name]
-    if loaded.narrow:
-        return area.narrow, layer.incoming[0].shift
-    return area.wide, 0
+    memory, shift = (area.narrow, layer.incoming[0].shift) if loaded.narrow else (area.wide, 0)
+    return cells(memory, count, work.plan.steps, layer.lanes), shift
 
 
 def run_layer(
     work: Workspace, layer: LayerPlan, loaded: Loaded, count: int, options: Options
 ) -> None:
     """Currents and neurons of one layer."""
-    area, steps = work.areas[layer.name], work.plan.steps
-    current, shift = currents(work, layer, loaded)
-    every = range(steps)
     if _in_step(work, layer):
         _run_members(work, layer, loaded, count)
         return
+    area, every = work.areas[layer.name], range(work.plan.steps)
+    current, shift = currents(work, layer, loaded, count)
     for index, operator in enumerate(layer.incoming):
         source = work.source(operator.connection.source)
-        out = area.added if index else current
-        _current(work, operator, count, every, source, out)
+        out = cells(area.added, *current.shape) if index else current
+        _current(work, operator, every, source, out)
         if index:
-            np.add(current[: count * steps * layer.lanes], out[: count * steps * layer.lanes],
-                   out=current[: count * steps * layer.lanes])  # fmt: skip
+            np.add(current, out, out=current)
     if layer.name in work.add_aligned:
         work.add_aligned[layer.name](layer, area, count)
     keep = options(layer, area, work.saturated)
     if not layer.recurrent:
-        _run_neurons(work, layer, loaded, count, every, current, shift, keep)
+        _run_neurons(work, layer, loaded, every, current, shift, keep)
         return
     for array in (area.state, area.traces, area.potentials, area.counts):
         array[:] = 0
     for t in every:
         for operator in layer.recurrent:
-            _current(work, operator, count, range(t, t + 1), area.spikes, area.added)
-            cells = count * steps * layer.lanes
-            of_step = (slice(None), t)
-            shape = (count, steps, layer.lanes)
-            current[:cells].reshape(shape)[of_step] += area.added[:cells].reshape(shape)[of_step]
-        _run_neurons(work, layer, loaded, count, range(t, t + 1), current, shift, keep)
+            added = cells(area.added, *current.shape)
+            _current(work, operator, range(t, t + 1), area.spikes, added)
+            current[:, t] += added[:, t]
+        _run_neurons(work, layer, loaded, range(t, t + 1), current, shift, keep)
 
 
 def in_step(plan: Plan, layer: LayerPlan) -> bool:
@@ -413,62 +411,67 @@ def _run_members(work: Workspace, layer: LayerPlan, loaded: Loaded, count: int) 
     (operator,) = layer.incoming
     name, source = operator.connection.name, work.source(operator.connection.source)
     factors, scratch, every = work.factors[name], work.scratch[name], range(work.plan.steps)
-    current, shift = currents(work, layer, loaded)
-    distinct, spikes = -(-count // source.repeats), work.areas[layer.name].spikes
-    operator.current(scratch, distinct, every, source, current)
+    distinct = -(-count // source.repeats)
+    current, shift = currents(work, layer, loaded, distinct)
+    operator.current(scratch, every, source, current)
     noise = operator.dots(scratch, count, every, source, factors)
     numbers = (count >> noise.together) * noise.factors * work.plan.steps * noise.positions
     largest = int(neurons.largest_number(0, numbers, noise.products))
     free = is_free(work, layer, loaded, distinct, largest * noise.factors * factors.largest)
     kernel = layer.kernels.members_free if free else layer.kernels.members_checked
     kernel(
-        0, count, work.plan.steps, layer.lanes, layer.neurons, loaded.registers, current, source.repeats,
-        shift, noise, spikes.bits, spikes.row, spikes.at(0), spikes.words, work.saturated,
-    )  # fmt: skip
+        layer.neurons,
+        loaded.registers,
+        current,
+        source.repeats,
+        shift,
+        noise,
+        work.areas[layer.name].spikes,
+        work.saturated[:count],
+    )
 
 
 def _current(
-    work: Workspace, operator: Operator, count: int, span: range, source: Source, out: NDArray[Any]
+    work: Workspace, operator: Operator, span: range, source: Source, out: NDArray[Any]
 ) -> None:
     """The current of a connection, and that of the noise on its matrix where trials carry some."""
-    name = operator.connection.name
+    name, count = operator.connection.name, len(out)
     scratch, repeats = work.scratch[name], source.repeats
-    distinct, cells = -(-count // repeats), work.plan.steps * operator.lanes
-    operator.current(scratch, distinct, span, source, out)
+    distinct = -(-count // repeats)
+    operator.current(scratch, span, source, out[:distinct])
     if repeats > 1:
-        by_trial = out[: distinct * repeats * cells].reshape(distinct, repeats, cells)
-        first = by_trial.reshape(-1, cells)
         for one in reversed(range(distinct)):
-            by_trial[one] = first[one]
+            out[one * repeats : (one + 1) * repeats] = out[one]
     factors = work.factors.get(name)
     if factors is not None and not operator.has_dots:
-        operator.add_noise(scratch, count, span, source, factors, out)
+        operator.add_noise(span, source, factors, out)
     elif factors is not None:
-        add_noise(
-            0, count, span.start, span.stop, work.plan.steps,
-            operator.dots(scratch, count, span, source, factors), factors.full_rank, operator.lanes,
-            operator.neurons, out,
-        )  # fmt: skip
+        dots = operator.dots(scratch, count, span, source, factors)
+        add_noise(span.start, span.stop, dots, factors.full_rank, operator.neurons, out)
 
 
 def _run_neurons(
     work: Workspace,
     layer: LayerPlan,
     loaded: Loaded,
-    count: int,
     span: range,
     current: NDArray[Any],
     shift: int,
     keep: neurons.Kept,
 ) -> None:
-    spikes = work.areas[layer.name].spikes
-    kernels = layer.kernels
-    free = is_free(work, layer, loaded, count, 0)
+    kernels, spikes = layer.kernels, work.areas[layer.name].spikes
+    free = is_free(work, layer, loaded, len(current), 0)
     kernel = kernels.forward_free if free else kernels.forward_checked
     kernel(
-        0, count, span.start, span.stop, work.plan.steps, layer.lanes, loaded.registers, current, shift,
-        work.plan.kernel, spikes.bits, spikes.row, spikes.at(0), spikes.words, keep,
-    )  # fmt: skip
+        span.start,
+        span.stop,
+        loaded.registers,
+        current,
+        shift,
+        work.plan.kernel,
+        spikes,
+        keep,
+    )
 
 
 def is_free(work: Workspace, layer: LayerPlan, loaded: Loaded, count: int, noise: int) -> bool:
@@ -480,7 +483,6 @@ def is_free(work: Workspace, layer: LayerPlan, loaded: Loaded, count: int, noise
         return True
     if layer.recurrent:
         return False
-    current, shift = currents(work, layer, loaded)
-    cells = count * work.plan.steps * layer.lanes
-    largest = int(neurons.largest_number(0, cells, current))
+    current, shift = currents(work, layer, loaded, count)
+    largest = int(neurons.largest_number(0, current.size, current.reshape(-1)))
     return (largest << shift) + noise <= loaded.headroom

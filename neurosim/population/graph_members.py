@@ -23,8 +23,9 @@ from neurosim.data.frames import words_for
 from neurosim.kernels.arithmetic import LIMIT
 from neurosim.kernels.executors import fused_chain
 from neurosim.kernels.executors import layer as neurons
-from neurosim.kernels.generator import lane_words
+from neurosim.kernels.generator import ALIGNED, BIAS, INPUT_FACTOR, Field, lane_words
 from neurosim.kernels.noise import layer_noise, weight_noise
+from neurosim.kernels.noise.layer_noise import Factors
 from neurosim.kernels.readout import COST_BITS
 from neurosim.kernels.simd import WIDTH
 from neurosim.network import Network, NetworkError
@@ -60,7 +61,7 @@ from neurosim.population.layer_credit import (
     total_sums,
 )
 from neurosim.population.layout import NOISE_LIMIT, NoiseSpec, source_words
-from neurosim.population.operators import Factors, flat
+from neurosim.population.operators import cells, flat
 from neurosim.population.rules import Signal
 from neurosim.population.state import PRECISION, Precision, SynapticState, padded
 from neurosim.population.update import (
@@ -284,10 +285,10 @@ class GraphMembers(GraphEvaluator):
             if key not in space.kept_factors:
                 space.kept_factors[key] = self._factors_of(space.plan, number, block)
             factors = space.kept_factors[key]._replace(largest=scale * self._largest_number)
+            field = Field(INPUT_FACTOR, number, first, generation, self.seed)
             layer_noise.draw_factors(
-                0, slots, first, spec.full_rank, spec.graded, number, factors.words, matrix.columns,
-                scale, generation, self.seed, _raw(matrix.columns), factors.inner, factors.outer,
-            )  # fmt: skip
+                slots, field, matrix.columns, scale, _raw(matrix.columns), factors
+            )
             found[connection.name] = factors
         return found
 
@@ -302,10 +303,10 @@ class GraphMembers(GraphEvaluator):
             if not scale:
                 continue
             drawn = np.zeros((slots, padded(layer.channels)), np.int32)
+            field = Field(BIAS, layer.number, first, generation, self.seed)
             layer_noise.draw_biases(
-                0, slots, first, self.spec.graded, layer.number, layer.channels, scale, generation,
-                self.seed, _raw(layer.channels), drawn,
-            )  # fmt: skip
+                field, self.spec.graded, layer.channels, scale, _raw(layer.channels), drawn
+            )
             trials = np.arange(2 * pairs)
             own = drawn[trials >> shared, : layer.channels] * np.where(trials & 1, -1, 1)[:, None]
             registers = loaded[layer.name].registers
@@ -316,35 +317,25 @@ class GraphMembers(GraphEvaluator):
             )
         return found
 
-    def _aligned(self, layer: LayerPlan, generation: int) -> layer_noise.AlignedNoise | None:
-        """The event-aligned noise of a layer, if it carries any."""
+    def _aligned(
+        self, layer: LayerPlan, first: int, generation: int
+    ) -> layer_noise.AlignedNoise | None:
+        """The event-aligned noise of a layer from direction number `first` on, if it carries any."""
         spec, number = self.spec, layer.number
         if not spec.of_layer(number) or not spec.scale[number]:
             return None
-        return layer_noise.AlignedNoise(
-            number,
-            layer.neurons,
-            spec.scale[number],
-            spec.graded,
-            spec.period,
-            spec.window > 0,
-            spec.aligned_indices()[number],
-            max(1, sum(spec.aligned)),
-            generation,
-            self.seed,
-        )
+        field = Field(ALIGNED, number, first, generation, self.seed)
+        return spec.aligned_noise(number, layer.neurons, field)
 
     def _add_aligned(self, plan: Plan, first: int, generation: int) -> dict[str, AddAligned]:
         """What adds event-aligned noise, of the layers that carry any."""
         _, shared = self._slots(1)
 
         def add(noise: layer_noise.AlignedNoise, layer: LayerPlan, area: Area, count: int) -> None:
-            layer_noise.aligned_noise(
-                0, count, plan.steps, first, shared, noise, area.masks, _raw(layer.neurons), layer.lanes,
-                area.wide,
-            )  # fmt: skip
+            currents = cells(area.wide, count, plan.steps, layer.lanes)
+            layer_noise.aligned_noise(shared, noise, area.masks, _raw(layer.neurons), currents)
 
-        noises = {layer.name: self._aligned(layer, generation) for layer in plan.layers}
+        noises = {layer.name: self._aligned(layer, first, generation) for layer in plan.layers}
         return {name: partial(add, noise) for name, noise in noises.items() if noise is not None}
 
     def _member(self, layer: LayerPlan, area: Area, saturated: NDArray[np.int64]) -> neurons.Kept:
@@ -373,9 +364,15 @@ class GraphMembers(GraphEvaluator):
         area, classes = space.areas[plan.output], plan.by_name[plan.output].neurons
         scores = area.potentials if readout.membrane else area.counts
         fused_chain.readout_errors(
-            0, count, readout, np.ascontiguousarray(scores[:, :classes]), space.labels,
-            np.zeros(classes + 2, np.int64), area.errors, space.fitness,
-        )  # fmt: skip
+            0,
+            count,
+            readout,
+            np.ascontiguousarray(scores[:, :classes]),
+            space.labels,
+            np.zeros(classes + 2, np.int64),
+            area.errors,
+            space.fitness,
+        )
         if not readout.spike_cost:
             return space.fitness[:count]
         spikes = np.zeros(count, np.int64)
@@ -421,7 +418,6 @@ class GraphMembers(GraphEvaluator):
         of_sample = coefficients.reshape(len(batch.groups), -1)
         each = of_sample.shape[1]
         start = pairs.start * self.spec.directions
-        aligned = {layer.name: self._aligned(layer, generation) for layer in plan.layers}
 
         def work(begin: int, end: int, scratch: tuple[Workspace, ThreadSums]) -> None:
             space, sums = scratch
@@ -432,15 +428,13 @@ class GraphMembers(GraphEvaluator):
                 read_out(space, readouts, count)
                 learn_readout(space, plan.by_name[plan.output], count, sums)
             for layer in plan.layers:
-                noise = aligned[layer.name]
+                noise = self._aligned(layer, start + begin * each, generation)
                 if noise is None:
                     continue
                 area = space.areas[layer.name]
                 utilities = np.ascontiguousarray(of_sample[begin:end])
-                layer_noise.aligned_terms(
-                    0, count, plan.steps, start + begin * each, utilities, noise, area.masks,
-                    _raw(layer.neurons), layer.lanes, area.terms,
-                )  # fmt: skip
+                terms = cells(area.terms, count, plan.steps, layer.lanes)
+                layer_noise.aligned_terms(utilities, noise, area.masks, _raw(layer.neurons), terms)
                 area.active[:count] = 1
                 accumulate_terms(space, layer, count, sums)
 

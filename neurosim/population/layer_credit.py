@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from neurosim.kernels import generator
 from neurosim.kernels.executors import fused_chain
 from neurosim.kernels.executors import layer as neurons
+from neurosim.kernels.generator import ALIGNED, Field
 from neurosim.kernels.rules.layer_error import ERROR_EDGE, MULTIPLIER_BITS, bias_terms, join_errors
 from neurosim.network import Network, NetworkError, Weights
 from neurosim.population.bounds import INT32_MAX
@@ -38,7 +39,7 @@ from neurosim.population.graph import (
     kept,
 )
 from neurosim.population.layout import NoiseSpec
-from neurosim.population.operators import Operator, Sums
+from neurosim.population.operators import Operator, Sums, cells
 from neurosim.population.operators.operator import TERM_MAX, parts
 
 Feedback = Literal["local", "gate", "gain", "gate-local", "gain-local", "direct"]
@@ -251,9 +252,15 @@ def read_out(work: Workspace, readouts: dict[str, fused_chain.Readout], count: i
         scores = area.potentials if readout.membrane else area.counts
         fitness = work.fitness if name == plan.output else np.zeros(count, np.int64)
         fused_chain.readout_errors(
-            0, count, readout, np.ascontiguousarray(scores[:, :classes]), work.labels,
-            np.zeros(classes + 2, np.int64), area.errors, fitness,
-        )  # fmt: skip
+            0,
+            count,
+            readout,
+            np.ascontiguousarray(scores[:, :classes]),
+            work.labels,
+            np.zeros(classes + 2, np.int64),
+            area.errors,
+            fitness,
+        )
         area.deltas[:count] = area.errors[:count]
 
 
@@ -285,39 +292,45 @@ def learn_layer(
 ) -> None:
     """Evaluate the members of a hidden layer, and accumulate the sums of its connections."""
     area, plan, loaded = work.areas[layer.name], work.plan, generation.loaded[layer.name]
-    current, shift = currents(work, layer, loaded)
+    current, shift = currents(work, layer, loaded, count)
     scale = generation.spec.scale[layer.number]
     noise = neurons.Aligned(
         scale,
         generation.spec.period,
-        layer.number,
-        generation.seed,
-        generation.number,
-        first_pair,
+        Field(ALIGNED, layer.number, first_pair, generation.number, generation.seed),
         pairs,
         generation.spec.window_of(layer.number) > 0,
     )
-    credit = neurons.Credit(TERM_MAX // pairs, largest_delta(layer), generation.feedback.gain)
+    credit = neurons.Credit(
+        plan.kernel, TERM_MAX // pairs, largest_delta(layer), generation.feedback.gain
+    )
+    credited = neurons.Credited(
+        area.masks, area.errors, area.credits, area.terms, area.deltas, area.active
+    )
     free = is_free(work, layer, loaded, count, scale)
     kernel = layer.kernels.perturb_free if free else layer.kernels.perturb_checked
     kernel(
-        0, count, plan.steps, layer.lanes, layer.neurons, loaded.registers, current, shift, plan.kernel,
-        area.masks, noise, credit, area.errors, work.planes, work.numbers, area.credits, area.terms,
-        area.deltas, area.active,
-    )  # fmt: skip
+        layer.neurons,
+        loaded.registers,
+        current,
+        shift,
+        noise,
+        credit,
+        credited,
+        (work.planes, work.numbers),
+    )
     accumulate_terms(work, layer, count, sums)
 
 
 def accumulate_terms(work: Workspace, layer: LayerPlan, count: int, sums: "ThreadSums") -> None:
     """Accumulate the terms of a layer into the sums of its connections and biases."""
     area = work.areas[layer.name]
+    terms, active = cells(area.terms, count, work.plan.steps, layer.lanes), area.active[:count]
     for operator in (*layer.incoming, *layer.recurrent):
         if operator.parameter is not None:
             name = operator.connection.name
             source = work.source(operator.connection.source)
-            operator.accumulate(
-                work.scratch[name], count, source, area.terms, area.active, sums.matrices[name]
-            )
+            operator.accumulate(work.scratch[name], source, terms, active, sums.matrices[name])
     of_lanes = np.empty(layer.lanes, np.int32)
     for part in parts(count, INT32_MAX // (TERM_MAX * work.plan.steps)):
         bias_terms(part.start, part.stop, work.plan.steps, area.terms, of_lanes)

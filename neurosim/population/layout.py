@@ -17,7 +17,7 @@ from neurosim.data.frames import words_for
 from neurosim.kernels.arithmetic import LIMIT, decay_factors, takes_one_product
 from neurosim.kernels.connections.dense import largest_sum, quad_sums, subset_sums
 from neurosim.kernels.executors import fused_chain
-from neurosim.kernels.generator import lane_words
+from neurosim.kernels.generator import Field, lane_words
 from neurosim.kernels.neurons.integration import (
     U_MULTIPLIER,
     V_MULTIPLIER,
@@ -25,6 +25,7 @@ from neurosim.kernels.neurons.integration import (
     OwnDecays,
 )
 from neurosim.kernels.noise import weight_noise
+from neurosim.kernels.noise.layer_noise import AlignedNoise
 from neurosim.kernels.rules.event_aligned import NO_NEURON
 from neurosim.kernels.simd import LOOKS_UP, zeros
 from neurosim.network import Connection, Network, NetworkError, Population, Weights
@@ -73,6 +74,19 @@ class NoiseSpec(NamedTuple):
     def of_layer(self, layer: int) -> bool:
         """Whether this layer's noise is event-aligned, rather than on its weights."""
         return bool(self.aligned) and self.aligned[layer]
+
+    def aligned_noise(self, number: int, neurons: int, field: Field) -> AlignedNoise:
+        """The event-aligned noise of population `number`, from the first direction's field on."""
+        return AlignedNoise(
+            field,
+            neurons,
+            self.scale[number],
+            self.graded,
+            self.period,
+            self.window > 0,
+            self.aligned_indices()[number],
+            max(1, sum(self.aligned)),
+        )
 
     def aligned_indices(self) -> list[int]:
         """For each layer its index among the event-aligned ones, or -1: directions perturb these in turn."""

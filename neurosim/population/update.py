@@ -12,12 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurosim.data.frames import words_for
+from neurosim.kernels import generator
 from neurosim.kernels.executors import fused_chain as members
-from neurosim.kernels.generator import lane_words
+from neurosim.kernels.generator import Field, lane_words
 from neurosim.kernels.noise import weight_noise
 from neurosim.kernels.rules import delta, event_aligned, weight_update
 from neurosim.kernels.rules.weight_update import RATE_BITS
 from neurosim.kernels.simd import TWIN, WIDTH, WORDS, empty, zeros
+from neurosim.kernels.spikes import Source
 from neurosim.network import Connection, Network, Population
 from neurosim.population.layout import NoiseSpec, source_words
 from neurosim.population.state import SynapticState, bias_range, padded, state_range
@@ -126,60 +128,38 @@ def accumulate_matrix_noise(
     sums = zeros((sources, lanes), np.int32)
     if spec.of_layer(population):
         return sums
-    rank, graded = spec.rank, spec.graded
-    field = int(weight_noise.noise_words(lane_words.py_func(lanes), True))
-    planes = int(weight_noise.planes_of(graded))
+    noisy = weight_update.Matrix(sources, neurons, words, spec.rank, spec.graded)
+    stream = generator.FULL_RANK if spec.full_rank else generator.INPUT_FACTOR
+    field = Field(stream, layer, first_direction, generation, seed)
+    raw_words = int(weight_noise.noise_words(lane_words.py_func(lanes), True))
+    planes = int(weight_noise.planes_of(spec.graded))
     used = lane_words.py_func(sources)
     bit_words = -(-SUM_WORDS // WORDS) * WORDS
 
     def low_rank(begin: int, end: int) -> None:
         """UpdateSums for a range of pairs of words of sources."""
         drawn, bits = zeros(6 * SUM_WORDS, np.uint64), zeros(planes * 64 * bit_words, np.uint64)
-        looked_up, raw = zeros((256, 2 * TWIN), np.int16), zeros(field, np.uint64)
+        looked_up, raw = zeros((256, 2 * TWIN), np.int16), zeros(raw_words, np.uint64)
         for left in range(0, lanes, SUM_LANES):
             right = min(left + SUM_LANES, lanes)
             terms = zeros((64, -(-(right - left) // TWIN) * TWIN), np.int16)
             weight_update.accumulate_low_rank(
-                2 * begin,
-                2 * end,
-                left,
-                right,
-                layer,
-                sources,
-                neurons,
-                words,
-                rank,
-                graded,
+                weight_update.Tile(2 * begin, 2 * end, left, right),
+                noisy,
                 coefficients,
-                first_direction,
-                generation,
-                seed,
-                drawn,
-                bits,
-                terms,
-                looked_up,
-                raw,
+                field,
+                weight_update.LowRankScratch(drawn, bits, terms, looked_up, raw),
                 sums,
             )
 
     def full_rank(begin: int, end: int) -> None:
         wide = words_for(sources)
-        weight_update.accumulate_full_rank(
-            begin,
-            end,
-            layer,
-            sources,
-            words,
-            graded,
-            coefficients,
-            first_direction,
-            generation,
-            seed,
+        scratch = weight_update.FullRankScratch(
             zeros(6 * wide, np.uint64),
             zeros(planes * 64 * wide, np.uint64),
             zeros(64 * wide, np.uint64),
-            sums,
         )
+        weight_update.accumulate_full_rank(begin, end, noisy, coefficients, field, scratch, sums)
 
     if spec.scale[population] and spec.full_rank:
         in_pieces(neurons, max(1, -(-neurons // 8)), full_rank)
@@ -200,17 +180,14 @@ def accumulate_bias_noise(
     """Sums int32 (lane,) of the noise on the `biases` biases of population number `population`."""
     sums = np.zeros(padded(biases), np.int32)
     if spec.bias_scale[population] and not spec.of_layer(population):
-        field = int(weight_noise.noise_words(lane_words.py_func(len(sums)), True))
+        words = int(weight_noise.noise_words(lane_words.py_func(len(sums)), True))
         weight_update.accumulate_biases(
-            population,
             biases,
             spec.graded,
             coefficients,
-            first_direction,
-            generation,
-            seed,
+            Field(generator.BIAS, population, first_direction, generation, seed),
             np.zeros(len(sums), np.int32),
-            np.zeros(field, np.uint64),
+            np.zeros(words, np.uint64),
             sums,
         )
     return sums
@@ -231,7 +208,6 @@ def accumulate_event_aligned(
     """
     chain, samples = shared.chain, shared.samples
     steps = samples.frames.shape[1]
-    row = steps * chain.spike_words
     by_group = coefficients.reshape(len(shared.groups), -1)
     nonzero = np.flatnonzero(by_group.any(axis=1))  # the others would add nothing
     groups = np.ascontiguousarray(shared.groups[nonzero, 0])
@@ -239,9 +215,10 @@ def accumulate_event_aligned(
     for layer, aligned_index in enumerate(spec.aligned_indices()):
         if aligned_index < 0 or not spec.scale[layer]:
             continue
-        spikes = samples.frames if layer == 0 else shared.trains
-        spikes_row = spikes[0].size
-        spikes_at = 0 if layer == 0 else (layer - 1) * row
+        source = Source(samples.frames, 0)
+        if layer > 0:
+            trains = shared.trains.reshape(len(shared.trains), -1, chain.spike_words)
+            source = Source(trains, (layer - 1) * steps)
         of_synapses, of_biases = sums[layer]
         utilities = np.take(coefficients, numbers, axis=0).astype(np.int16, copy=False)
         if utilities.ndim == 1:  # of a direction: the same for all neurons
@@ -252,27 +229,13 @@ def accumulate_event_aligned(
         def work(
             begin: int,
             end: int,
-            layer: int = layer,
-            spikes: NDArray[np.uint64] = spikes,
-            spikes_row: int = spikes_row,
-            spikes_at: int = spikes_at,
+            source: Source = source,
             terms: NDArray[np.int16] = terms,
             of_synapses: NDArray[np.int32] = of_synapses,
         ) -> None:
             bits = zeros(event_aligned.MOMENTS * WORDS, np.uint64)
             event_aligned.accumulate_event_aligned(
-                begin,
-                end,
-                int(chain.sources[layer]),
-                int(chain.words[layer]),
-                spikes,
-                spikes_row,
-                spikes_at,
-                groups,
-                steps,
-                terms,
-                bits,
-                of_synapses,
+                begin, end, source, groups, steps, terms, bits, of_synapses
             )
 
         used = -(-int(chain.sources[layer]) // 64)
@@ -295,29 +258,17 @@ def _terms(
     neurons, steps = int(chain.neurons[layer]), samples.frames.shape[1]
     terms = empty(len(groups) * steps * utilities.shape[1], np.int16)
     words = lane_words.py_func(neurons)
-    field = int(weight_noise.noise_words(words, True)) if spec.graded else steps * words
+    drawn = int(weight_noise.noise_words(words, True)) if spec.graded else steps * words
+    field = Field(generator.ALIGNED, layer, 0, generation, seed)
+    noise = spec.aligned_noise(layer, neurons, field)
+    presented = event_aligned.Directions(directions, utilities, groups)
+    masks = samples.masks.reshape(
+        len(samples.masks), -1, 4 * chain.spike_words if spec.window else 1
+    )
 
     def work(begin: int, end: int) -> None:
         event_aligned.aligned_terms(
-            begin,
-            end,
-            layer,
-            neurons,
-            spec.graded,
-            spec.period,
-            spec.window,
-            spec.aligned_indices()[layer],
-            max(1, sum(spec.aligned)),
-            utilities,
-            groups,
-            directions,
-            generation,
-            seed,
-            samples.masks,
-            4 * chain.spike_words,
-            steps,
-            np.zeros(field, np.uint64),
-            terms,
+            begin, end, noise, presented, masks, steps, np.zeros(drawn, np.uint64), terms
         )
 
     in_pieces(len(groups), balanced(len(groups), 64), work)
@@ -381,23 +332,14 @@ def move_matrix(
         direction = kept
     low, high = state_range(connection, step.fraction_bits)
     rate = _per_unit(step.rates.step, weight_update.absolute_sum(direction), synapses.size)
+    distance = weight_update.Move(rate, step.rates.decay, low, high)
+    field = Field(generator.ROUNDING, number, 0, step.generation, step.seed)
     edges: list[int] = []
 
     def work(begin: int, end: int) -> None:
         random = np.zeros(direction.shape[1] // 4, np.uint64)
         standing = weight_update.move_synapses(
-            begin,
-            end,
-            number,
-            step.generation,
-            step.seed,
-            direction,
-            rate,
-            step.rates.decay,
-            low,
-            high,
-            random,
-            synapses,
+            begin, end, field, direction, distance, random, synapses
         )
         edges.append(standing)
 
@@ -415,14 +357,11 @@ def move_biases(
     """Move the biases of `population`, whose number is `number`, along sums int32 (lane,)."""
     biases = state.biases[number]
     neurons = len(biases)
+    rate = _per_unit(step.rates.bias, weight_update.absolute_sum(of_biases), neurons)
     weight_update.move_biases(
-        number,
-        step.generation,
-        step.seed,
+        Field(generator.BIAS_ROUNDING, number, 0, step.generation, step.seed),
         of_biases,
-        _per_unit(step.rates.bias, weight_update.absolute_sum(of_biases), neurons),
-        step.rates.decay,
-        *bias_range(population),
+        weight_update.Move(rate, step.rates.decay, *bias_range(population)),
         np.zeros(-(-neurons // 8) * 2, np.uint64),
         biases,
     )

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from neurosim.kernels.connections import conv2d
 from neurosim.kernels.simd import TWIN, zeros
+from neurosim.kernels.spikes import Source
 
 
 def naive_currents(spikes, weights, out_shape, size, stride, padding):
@@ -64,12 +65,10 @@ def test_currents_are_sums_over_taps(
             continue
         out = zeros(trials * steps * lanes + 2 * TWIN, kind)
         windows = np.zeros((trials, steps, shape.positions, shape.window_words), np.uint64)
-        kernel(
-            0, trials, 0, steps, spikes, steps * words, 0, words, shape,
-            conv2d.layout(in_shape, order, padding, shape), np.zeros(shape.map_words, np.uint64), windows,
-            table, 2, lanes, out,
-        )  # fmt: skip
         found = out[: trials * steps * lanes].reshape(trials, steps, lanes)
+        scratch = conv2d.Windows(np.zeros(shape.map_words, np.uint64), windows)
+        layout = conv2d.layout(in_shape, order, padding, shape)
+        kernel(0, steps, Source(spikes, 0), layout, scratch, table, 2, found)
         for trial, t in np.ndindex(trials, steps):
             one = maps[trial, t].reshape(height, width, channels)
             wanted = scale * naive_currents(one, weights, out_shape, size, stride, padding)

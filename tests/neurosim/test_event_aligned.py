@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from neurosim.data.frames import words_for
 from neurosim.kernels.rules import delta, event_aligned
 from neurosim.kernels.simd import zeros
+from neurosim.kernels.spikes import Source
 from neurosim.network import NetworkError
 from neurosim.population.batch import Batch
 from neurosim.population.evaluator import Evaluator
@@ -188,7 +189,7 @@ def test_presented_sums_are_the_product_of_spikes_and_terms(
     used = -(-sources // 64)
     for begin, end in ((0, 3), *((word, min(word + 5, used)) for word in range(3, used, 5))):
         event_aligned.accumulate_event_aligned(
-            begin, end, sources, words, frames, steps * words, 0, groups, steps, terms, bits, sums
+            begin, end, Source(frames, 0), groups, steps, terms, bits, sums
         )
     shared = dense[groups].reshape(moments, -1)[:, :sources]
     assert np.array_equal(sums - before, shared.T.astype(np.int64) @ utilities)

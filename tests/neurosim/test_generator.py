@@ -35,9 +35,14 @@ FIELDS = st.builds(
 )
 
 
+def of_kernels(field):
+    """A field as the kernels take it."""
+    return generator.Field(*field[:4], np.uint64(field.seed))
+
+
 def drawn(field, first=0, count=4, by=generator.draw_words):
     out = np.zeros(count, np.uint64)
-    by(out, 0, first, count, *field[:4], np.uint64(field.seed))
+    by(out, 0, first, count, of_kernels(field))
     return out.tolist()
 
 
@@ -124,7 +129,7 @@ def test_noise_numbers_naive_is_py_func_is_compiled(field, count, words, compone
     planes = np.zeros(weight_noise.noise_words(words, graded), np.uint64)
     for draw in (weight_noise.draw_noise, weight_noise.draw_noise.py_func):
         planes[:] = np.uint64(0xABCDEF)
-        draw(planes, 0, words, 0, words, component, graded, *field[:4], np.uint64(field.seed))
+        draw(planes, 0, words, 0, words, component, graded, of_kernels(field))
         for number in (weight_noise.noise_number, weight_noise.noise_number.py_func):
             assert [
                 int(number(planes, 0, words, index, graded)) for index in range(count)
@@ -135,8 +140,7 @@ def test_noise_numbers_naive_is_py_func_is_compiled(field, count, words, compone
 def test_part_of_a_noise_field_is_that_part_of_the_whole(field, begin, blocks, graded):
     def planes(first, count):
         out = np.zeros(weight_noise.noise_words(count, graded), np.uint64)
-        seed = np.uint64(field.seed)
-        weight_noise.draw_noise(out, 0, 8, first, count, 3, graded, *field[:4], seed)
+        weight_noise.draw_noise(out, 0, 8, first, count, 3, graded, of_kernels(field))
         used = int(weight_noise.planes_of(graded))
         return out[: used * count].reshape(used, count)
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from neurosim.kernels import transpose
 from neurosim.kernels.compilation import kernel
+from neurosim.kernels.generator import BIAS_ROUNDING, ROUNDING, Field
 from neurosim.kernels.rules import weight_update
 from neurosim.kernels.simd import pointer
 
@@ -75,7 +76,9 @@ def test_synapses_at_their_edge_are_counted():
         direction[1, 0], direction[4, 2], direction[2, 1] = 1, -1, 1
         state[0, 0] = 127  # was there before
         random = np.zeros(4, np.uint64)
-        counted = way(0, 5, 0, 0, np.uint64(1), direction, 999 * ONE, 0, -128, 127, random, state)
+        field = Field(ROUNDING, 0, 0, 0, np.uint64(1))
+        step = weight_update.Move(999 * ONE, 0, -128, 127)
+        counted = way(0, 5, field, direction, step, random, state)
         assert counted == 4
         assert state[1].tolist() == [127, 0, 0]
         assert state[4].tolist() == [0, 0, -128]
@@ -125,8 +128,8 @@ def test_biases_move_naive_is_py_func_is_compiled(neurons, layer, generation, se
     for way in (weight_update.move_biases, weight_update.move_biases.py_func):
         state = before.copy()
         random = np.zeros(-(-neurons // 8) * 2, np.uint64)
-        edges = way(
-            layer, generation, np.uint64(seed), direction, rate, decay, low, high, random, state
-        )
+        field = Field(BIAS_ROUNDING, layer, 0, generation, np.uint64(seed))
+        step = weight_update.Move(rate, decay, low, high)
+        edges = way(field, direction, step, random, state)
         assert state.tolist() == wanted
         assert edges == sum(one in (low, high) for one in wanted)

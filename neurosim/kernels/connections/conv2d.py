@@ -1,6 +1,6 @@
 """Convolution kernels: currents by look-up of spike patterns, update sums, and errors sent back.
 
-Maps are stored channels last: (y, x, channel). `gather_windows` copies the spikes that a position reads, its
+Maps are stored channels last: (y, x, channel). `conv_current` copies the spikes that a position reads, its
 window, to words whose bits are the rows of the matrix; eight or four of them at a time are looked up:
 
     current[oy, ox, :] = sum over chunks of table[chunk][bits of the chunk]      exact, in 16 or 32 bits
@@ -28,6 +28,7 @@ from neurosim.kernels.simd import (
     no_shorts,
     no_twins,
     pointer,
+    pointer_past,
     pointer_to_bytes,
     splat,
     store,
@@ -37,6 +38,7 @@ from neurosim.kernels.simd import (
     without_lowest,
     zeros,
 )
+from neurosim.kernels.spikes import step_at
 
 TABLE_BYTES = 1 << 20
 """Tables of bytes are smaller, else they are of half bytes; chosen here: the second cache."""
@@ -79,6 +81,7 @@ class Geometry(NamedTuple):
 class Layout(NamedTuple):
     """Where the spikes of a source lie in a padded map, and the pieces of a window in it.
 
+    shape    of the convolution
     of_lane  int32 (source lane,): bit in a padded map
     height, run  rows of the map and bits of each, where lanes are in its order, so that rows are copied
              whole; else run is 0
@@ -87,6 +90,7 @@ class Layout(NamedTuple):
     at       int64 (word + 1,): the first piece of each word
     """
 
+    shape: Geometry
     of_lane: NDArray[np.int32]
     height: int
     run: int
@@ -163,6 +167,7 @@ def layout(
         at.append(len(pieces))
     bits, masks, shifts = zip(*pieces, strict=True)
     return Layout(
+        shape,
         of_lane.astype(np.int32),
         height,
         width * channels if np.array_equal(order, np.arange(len(order))) else 0,
@@ -191,6 +196,17 @@ def make_table(weights: NDArray[np.int8]) -> Table:
     return Table(sums, stride, lanes, bits, chunks, largest > np.iinfo(np.int16).max)
 
 
+class Windows(NamedTuple):
+    """Scratch of `conv_current`.
+
+    packed   uint64 (map_words,), zeroed once
+    windows  uint64 (trial, step, position, word), written
+    """
+
+    packed: NDArray[np.uint64]
+    windows: NDArray[np.uint64]
+
+
 @inlined
 def _place_spikes(spikes, here, words, of_lane, packed):
     """Set the bit of every spike of a step in a padded map."""
@@ -203,11 +219,12 @@ def _place_spikes(spikes, here, words, of_lane, packed):
 
 
 @inlined
-def _copy_rows(spikes, here, words, height, run, first, row_words, packed):
-    """Copy the rows of a map, `run` bits each, to a padded map from bit `first` on.
+def _copy_rows(spikes, here, words, layout, first, packed):
+    """Copy the rows of a map to a padded map from bit `first` on.
 
     Each word that has a bit of the map is written as a whole; the others stay 0.
     """
+    height, run, row_words = layout.height, layout.run, layout.shape.row_words
     last, top, left = here + words - 1, first // (64 * row_words), first % (64 * row_words)
     for word in range(row_words):
         begin, end = max(64 * word, left), min(64 * word + 64, left + run)
@@ -222,52 +239,36 @@ def _copy_rows(spikes, here, words, height, run, first, row_words, packed):
             packed[(top + y) * row_words + word] = (part & mask) << place
 
 
-@kernel
-def gather_windows(
-    begin, end, first, last, spikes_array, row, at, words, geometry, layout, packed_array, windows_array
-):  # fmt: skip
-    """Write the windows of trials `begin` .. `end` - 1, steps `first` .. `last` - 1.
-
-    spikes   uint64, `row` words a trial, its step 0 from word `at` on, `words` a step
-    packed   uint64 (map_words,), scratch of this convolution, zeroed once
-    windows  uint64 (trial, step, position, word), written
-    """
-    spikes, packed, windows = pointer(spikes_array), pointer(packed_array), pointer(windows_array)
+@inlined
+def _gather_windows(trial, first, last, source, layout, packed_array, windows_array):
+    """Write the windows of a trial's steps `first` .. `last` - 1."""
+    spikes, packed, windows = pointer(source.bits), pointer(packed_array), pointer(windows_array)
     of_lane, pieces_at = pointer(layout.of_lane), pointer(layout.at)
     bits, masks, shifts = pointer(layout.bit), pointer(layout.mask), pointer(layout.shift)
     steps, positions = windows_array.shape[1], windows_array.shape[2]
-    row_bits, wide = geometry.row_words * 64, geometry.window_words
+    shape, words = layout.shape, source.bits.shape[2]
+    row_bits, wide = shape.row_words * 64, shape.window_words
     start = int64(of_lane[0])
-    for trial in range(begin, end):
-        for t in range(first, last):
-            here = trial * row + at + t * words
-            if layout.run > 0:
-                _copy_rows(
-                    spikes,
-                    here,
-                    words,
-                    layout.height,
-                    layout.run,
-                    start,
-                    geometry.row_words,
-                    packed,
-                )
-            else:
-                for word in range(geometry.map_words):
-                    packed[word] = uint64(0)
-                _place_spikes(spikes, here, words, of_lane, packed)
-            to = (trial * steps + t) * positions * wide
-            for oy in range(geometry.out_height):
-                bit = oy * geometry.step_y * row_bits
-                for _ in range(geometry.out_width):
-                    for word in range(wide):
-                        window = uint64(0)
-                        for piece in range(pieces_at[word], pieces_at[word + 1]):
-                            part = load_bits(packed, bit + bits[piece]) & masks[piece]
-                            window |= part << shifts[piece]
-                        windows[to + word] = window
-                    to += wide
-                    bit += geometry.step_bits
+    for t in range(first, last):
+        here = step_at(source, trial, t)
+        if layout.run > 0:
+            _copy_rows(spikes, here, words, layout, start, packed)
+        else:
+            for word in range(shape.map_words):
+                packed[word] = uint64(0)
+            _place_spikes(spikes, here, words, of_lane, packed)
+        to = (trial * steps + t) * positions * wide
+        for oy in range(shape.out_height):
+            bit = oy * shape.step_y * row_bits
+            for _ in range(shape.out_width):
+                for word in range(wide):
+                    window = uint64(0)
+                    for piece in range(pieces_at[word], pieces_at[word + 1]):
+                        part = load_bits(packed, bit + bits[piece]) & masks[piece]
+                        window |= part << shifts[piece]
+                    windows[to + word] = window
+                to += wide
+                bit += shape.step_bits
 
 
 @inlined
@@ -307,63 +308,49 @@ _twin_sums = _compile_looked_up(load_twins, no_twins)
 
 def _compile_current(wide):
     @inlined
-    def look_up(
-        begin, end, first, last, geometry, table, windows_array, shift, lanes, current_array
-    ):
-        """Write the currents of the windows of trials `begin` .. `end` - 1, steps `first` .. `last` - 1."""
-        windows, current, sums = (
-            pointer_to_bytes(windows_array), pointer(current_array), pointer(table.sums),
-        )  # fmt: skip
-        steps, positions = windows_array.shape[1], windows_array.shape[2]
-        channels, bytes_ = geometry.channels, 8 * geometry.window_words
+    def look_up(trial, first, last, shape, table, windows_array, shift, current_array):
+        """Write the currents of the windows of a trial's steps `first` .. `last` - 1."""
+        windows, current = pointer_to_bytes(windows_array), pointer_past(current_array)
+        sums, steps, lanes = pointer(table.sums), current_array.shape[1], current_array.shape[2]
+        positions = windows_array.shape[2]
+        channels, bytes_ = shape.channels, 8 * shape.window_words
         chunks, whole = table.chunks, table.bits == BYTE
         stride, row = table.stride, table.lanes
         scale = splat(int32(1) << int32(shift))
-        for trial in range(begin, end):
-            for t in range(first, last):
-                at = (trial * steps + t) * positions * bytes_
-                out = (trial * steps + t) * lanes
-                for _ in range(positions):
-                    lane = int64(0)
-                    while lane < channels:
-                        if wide:
-                            total = _wide_sums(sums, chunks, whole, stride, row, windows, at, lane)
-                            store(current, out + lane, total * scale)
-                            lane += WIDTH
-                        elif channels - lane > WIDTH:
-                            store_twins(
-                                current,
-                                out + lane,
-                                _twin_sums(sums, chunks, whole, stride, row, windows, at, lane),
-                            )
-                            lane += TWIN
-                        else:
-                            short = _short_sums(sums, chunks, whole, stride, row, windows, at, lane)
-                            store(current, out + lane, widen(short))
-                            lane += WIDTH
-                    at += bytes_
-                    out += channels
+        for t in range(first, last):
+            at = (trial * steps + t) * positions * bytes_
+            out = (trial * steps + t) * lanes
+            for _ in range(positions):
+                lane = int64(0)
+                while lane < channels:
+                    if wide:
+                        total = _wide_sums(sums, chunks, whole, stride, row, windows, at, lane)
+                        store(current, out + lane, total * scale)
+                        lane += WIDTH
+                    elif channels - lane > WIDTH:
+                        twins = _twin_sums(sums, chunks, whole, stride, row, windows, at, lane)
+                        store_twins(current, out + lane, twins)
+                        lane += TWIN
+                    else:
+                        short = _short_sums(sums, chunks, whole, stride, row, windows, at, lane)
+                        store(current, out + lane, widen(short))
+                        lane += WIDTH
+                at += bytes_
+                out += channels
 
     @kernel
-    def conv_current(
-        begin, end, first, last, spikes_array, row, at, words, geometry, layout, packed_array,
-        windows_array, table, shift, lanes, current_array,
-    ):  # fmt: skip
-        """Write the windows and the currents of trials `begin` .. `end` - 1, steps `first` .. `last` - 1.
+    def conv_current(first, last, source, layout, scratch, table, shift, current_array):
+        """Write the windows and the currents of steps `first` .. `last` - 1.
 
-        spikes   as for `gather_windows`, as are packed and windows
-        current  (trial, step, lane), flat, 2 * TWIN elements longer, written: int16 sums of mantissas,
-                 or int32 sums << shift
+        source   Source of the spikes
+        scratch  Windows of this convolution
+        current  (trial, step, lane), 2 * TWIN elements longer in memory, written: int16 sums of
+                 mantissas, or int32 sums << shift
         """
-        for trial in range(begin, end):
-            gather_windows(
-                trial, trial + 1, first, last, spikes_array, row, at, words, geometry, layout,
-                packed_array, windows_array,
-            )  # fmt: skip
-            look_up(
-                trial, trial + 1, first, last, geometry, table, windows_array, shift, lanes,
-                current_array,
-            )  # fmt: skip
+        packed, windows = scratch
+        for trial in range(current_array.shape[0]):
+            _gather_windows(trial, first, last, source, layout, packed, windows)
+            look_up(trial, first, last, layout.shape, table, windows, shift, current_array)
 
     return conv_current
 
@@ -443,46 +430,40 @@ def classes(
     )
 
 
-@kernel
-def conv_accumulate(
-    begin,
-    end,
-    spikes_array,
-    row,
-    at,
-    words,
-    steps,
-    classes,
-    geometry,
-    terms_array,
-    lanes,
-    active,
-    events_array,
-    counts,
-    padded_array,
-    sums_array,
-):
-    """Add to int32 sums (row, channel padded to sixteen) the terms of every spike of trials begin..end-1.
+class EventLists(NamedTuple):
+    """Scratch of `conv_accumulate`: the spikes of a trial by class, and its terms with margins.
 
-    spikes  as for `gather_windows`
-    terms   int16 (trial, step, lane), flat
-    active  uint8 (trial,): 0 where all terms of a trial are 0
-    events  int32 (classes.list_at[-1],), counts int64 (class,): scratch
-    padded  int16 (step, y, x, channel), flat, WIDTH longer: scratch, zeroed once
+    events  int32 (classes.list_at[-1],), counts int64 (class,)
+    padded  int16 (step, y, x, channel), flat, WIDTH longer: zeroed once
     """
-    spikes, terms, sums = pointer(spikes_array), pointer(terms_array), pointer(sums_array)
-    events, padded = pointer(events_array), pointer(padded_array)
+
+    events: NDArray[np.int32]
+    counts: NDArray[np.int64]
+    padded: NDArray[np.int16]
+
+
+@kernel
+def conv_accumulate(source, classes, geometry, terms_array, active, scratch, sums_array):
+    """Add to int32 sums (row, channel padded to sixteen) the terms of every spike of the source.
+
+    terms    int16 (trial, step, lane)
+    active   uint8 (trial,): 0 where all terms of a trial are 0
+    scratch  EventLists of this convolution
+    """
+    spikes, terms, sums = pointer(source.bits), pointer(terms_array), pointer(sums_array)
+    events, counts, padded = pointer(scratch.events), scratch.counts, pointer(scratch.padded)
     of_lane, base = pointer(classes.of_lane), pointer(classes.base)
     plane = classes.height * classes.width * geometry.channels
-    for trial in range(begin, end):
+    trials, steps, lanes = terms_array.shape
+    for trial in range(trials):
         if active[trial] == 0:
             continue
         _pad_terms(classes, geometry, terms, trial * steps * lanes, lanes, steps, padded)
         for index in range(counts.size):
             counts[index] = classes.list_at[index]
         for t in range(steps):
-            here = trial * row + at + t * words
-            for word in range(words):
+            here = step_at(source, trial, t)
+            for word in range(source.bits.shape[2]):
                 bits = spikes[here + word]
                 while bits != uint64(0):
                     lane = (word << 6) + trailing_zeros(bits)

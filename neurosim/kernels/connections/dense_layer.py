@@ -9,28 +9,27 @@ from numba import int32, int64
 from neurosim.kernels.compilation import kernel
 from neurosim.kernels.connections.dense import synaptic_current
 from neurosim.kernels.simd import WIDTH, load, pointer, splat, store
+from neurosim.kernels.spikes import step_at
 
 TOGETHER = 4 * WIDTH
 """Sources whose errors are summed side by side: a cache line of weights."""
 
 
 @kernel
-def dense_current(
-    begin, end, first, last, steps, spikes_array, row, at, words, weights_array, shift, lanes, axons_array,
-    current_array,
-):  # fmt: skip
-    """Write currents int32 (trial, step, lane) << shift, steps `first` .. `last` - 1 of some trials.
+def dense_current(first, last, source, weights_array, shift, axons_array, current_array):
+    """Write currents int32 (trial, step, lane) << shift of steps `first` .. `last` - 1.
 
-    spikes  uint64, `row` words a trial, step 0 from word `at` on, `words` a step
+    source  Source of the spikes
     weights int8 (source, lane); axons int32 (source + LISTED,), scratch
     """
-    spikes, weights, axons = pointer(spikes_array), pointer(weights_array), pointer(axons_array)
+    spikes, weights, axons = pointer(source.bits), pointer(weights_array), pointer(axons_array)
     current = pointer(current_array)
-    for trial in range(begin, end):
+    trials, steps, lanes = current_array.shape
+    for trial in range(trials):
         synaptic_current(
             spikes,
-            trial * row + at + first * words,
-            words,
+            step_at(source, trial, first),
+            source.bits.shape[2],
             last - first,
             weights,
             int64(0),

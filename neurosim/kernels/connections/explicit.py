@@ -10,6 +10,7 @@ from numba import int32, int64, uint64
 
 from neurosim.kernels.compilation import kernel
 from neurosim.kernels.simd import pointer, trailing_zeros, without_lowest
+from neurosim.kernels.spikes import step_at
 
 
 class Explicit(NamedTuple):
@@ -22,56 +23,42 @@ class Explicit(NamedTuple):
 
 
 @kernel
-def explicit_current(
-    begin,
-    end,
-    first,
-    last,
-    steps,
-    spikes_array,
-    row,
-    at,
-    words,
-    synapses,
-    shift,
-    lanes,
-    current_array,
-):
+def explicit_current(first, last, source, synapses, shift, current_array):
     """Write currents int32 (trial, step, lane) << shift: as `dense_layer.dense_current`."""
-    spikes, current = pointer(spikes_array), pointer(current_array)
-    for trial in range(begin, end):
+    spikes, current = pointer(source.bits), pointer(current_array)
+    trials, steps, lanes = current_array.shape
+    for trial in range(trials):
         for t in range(first, last):
             out = (trial * steps + t) * lanes
             for lane in range(lanes):
                 current[out + lane] = int32(0)
-            here = trial * row + at + t * words
-            for word in range(words):
+            here = step_at(source, trial, t)
+            for word in range(source.bits.shape[2]):
                 bits = spikes[here + word]
                 while bits != uint64(0):
-                    source = (word << 6) + trailing_zeros(bits)
+                    lane = (word << 6) + trailing_zeros(bits)
                     bits = without_lowest(bits)
-                    for synapse in range(synapses.start[source], synapses.start[source + 1]):
+                    for synapse in range(synapses.start[lane], synapses.start[lane + 1]):
                         current[out + synapses.target[synapse]] += int32(
                             synapses.weight[synapse] << shift
                         )
 
 
 @kernel
-def explicit_accumulate(
-    begin, end, steps, spikes_array, row, at, words, synapses, terms_array, lanes, sums_array
-):
+def explicit_accumulate(source, synapses, terms_array, sums_array):
     """Add to int32 sums (flat matrix) the terms int16 (trial, step, lane) of the targets of each spike."""
-    spikes, terms, sums = pointer(spikes_array), pointer(terms_array), pointer(sums_array)
-    for trial in range(begin, end):
+    spikes, terms, sums = pointer(source.bits), pointer(terms_array), pointer(sums_array)
+    trials, steps, lanes = terms_array.shape
+    for trial in range(trials):
         for t in range(steps):
             out = (trial * steps + t) * lanes
-            here = trial * row + at + t * words
-            for word in range(words):
+            here = step_at(source, trial, t)
+            for word in range(source.bits.shape[2]):
                 bits = spikes[here + word]
                 while bits != uint64(0):
-                    source = (word << 6) + trailing_zeros(bits)
+                    lane = (word << 6) + trailing_zeros(bits)
                     bits = without_lowest(bits)
-                    for synapse in range(synapses.start[source], synapses.start[source + 1]):
+                    for synapse in range(synapses.start[lane], synapses.start[lane + 1]):
                         sums[synapses.place[synapse]] += int32(
                             terms[out + synapses.target[synapse]]
                         )

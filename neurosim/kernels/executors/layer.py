@@ -19,7 +19,9 @@ from numba import int32, int64, uint8, uint16, uint64
 from neurosim.kernels.compilation import inlined, kernel
 from neurosim.kernels.generator import (
     ALIGNED,
+    Field,
     draw_words,
+    field_of,
     lane_words,
 )
 from neurosim.kernels.neurons.integration import (
@@ -46,6 +48,7 @@ from neurosim.kernels.simd import (
     store,
     total,
 )
+from neurosim.kernels.spikes import step_at
 
 DECAYS = 4
 """Numbers of a layer before those of its model: the decays of u and v (kernels/neurons/integration.py)."""
@@ -248,23 +251,24 @@ def _compile_forward(parts):
 
     @kernel
     def forward_layer(
-        begin, end, first_step, last_step, steps, lanes, registers, current_array, shift, kernel_array,
-        spikes_array, row, at, words, kept,
-    ):  # fmt: skip
-        """Run steps `first_step` .. `last_step` - 1 of trials `begin` .. `end` - 1.
+        first_step, last_step, registers, current_array, shift, kernel_array, spikes, kept
+    ):
+        """Run steps `first_step` .. `last_step` - 1 of all trials.
 
-        spikes  uint64, written: `row` words a trial, step 0 from word `at` on, `words` a step
+        kernel  int32 (step,): weights of the trace
+        spikes  Source, written
         """
         current, weigh = pointer(current_array), pointer(kernel_array)
         held, bias_row = _pointed(registers)
-        out = pointer_to_halves(spikes_array)
+        out, words = pointer_to_halves(spikes.bits), spikes.bits.shape[2]
         masks, traces, state = pointer(kept.masks), pointer(kept.traces), pointer(kept.state)
         potentials, counts = pointer(kept.potentials), pointer(kept.counts)
         zero, one = splat(int32(0)), splat(int32(1))
         scale = splat(int32(1) << int32(shift))
+        trials, steps, lanes = current_array.shape
         vectors = lanes // WIDTH
-        for trial in range(begin, end):
-            edges = zero
+        for trial in range(trials):
+            edges, row = zero, step_at(spikes, trial, int64(0))
             for first in range(0, lanes, WIDTH):
                 fixed, now = fixed_of(held, trial * bias_row, first), rest()
                 at_state = trial * fields * lanes + first
@@ -284,7 +288,7 @@ def _compile_forward(parts):
                         done = step(now, arriving, fixed)
                         now = done.state
                         edges = edges + done.edges
-                        to = 4 * (trial * row + at + t * words) + first // WIDTH
+                        to = 4 * (row + t * words) + first // WIDTH
                         out[to] = spike_bits(done.spikes)
                         if kept.window > 0:
                             near = near_bits(done.before, done.threshold, kept.window)
@@ -311,25 +315,25 @@ def _compile_members(parts):
 
     @kernel
     def member_layer(
-        begin, end, steps, lanes, neurons, registers, current_array, repeats, shift, noise, spikes_array,
-        row, at, words, saturated_array,
-    ):  # fmt: skip
-        """Run all steps of trials `begin` .. `end` - 1, two of them side by side, with noise on a matrix.
+        neurons, registers, current_array, repeats, shift, noise, spikes, saturated_array
+    ):
+        """Run all steps of all trials, two of them side by side, with noise on a matrix.
 
-        begin, end  even
         repeats     trials side by side that have the same currents
         noise       DotProducts, whose currents are added in each step; odd trials subtract theirs
-        spikes      as for `forward_layer`; saturated: int64 (trial,), added to
+        spikes      Source, written
+        saturated   int64 (trial,), added to; an even number of trials
         """
-        current, out = pointer(current_array), pointer_to_halves(spikes_array)
+        current, out = pointer(current_array), pointer_to_halves(spikes.bits)
         products, outer = pointer(noise.products), pointer(noise.outer)
         position, saturated = pointer(noise.position), pointer(saturated_array)
         held, bias_row = _pointed(registers)
         factors, columns, together = noise.factors, noise.columns, noise.together
         shared, tile, positions = noise.shared, noise.outer.shape[2], noise.positions
-        of_factor, of_step = steps * positions, 4 * words
+        _, steps, lanes = current_array.shape
+        of_factor, of_step = steps * positions, 4 * spikes.bits.shape[2]
         zero, scale = splat(int32(0)), splat(int32(1) << int32(shift))
-        for even in range(begin, end, 2):
+        for even in range(0, saturated_array.shape[0], 2):
             odd = even + 1
             even_edges, odd_edges = zero, zero
             even_row = (even >> together) * factors * of_factor
@@ -348,8 +352,8 @@ def _compile_members(parts):
                 even_from, odd_from = even_row + place, odd_row + place
                 even_at = even // repeats * steps * lanes + first
                 odd_at = odd // repeats * steps * lanes + first
-                even_to = 4 * (even * row + at) + first // WIDTH
-                odd_to = 4 * (odd * row + at) + first // WIDTH
+                even_to = 4 * step_at(spikes, even, int64(0)) + first // WIDTH
+                odd_to = 4 * step_at(spikes, odd, int64(0)) + first // WIDTH
                 for _ in range(steps):
                     even_noise = low_rank_lanes(
                         products,
@@ -398,17 +402,13 @@ class Aligned(NamedTuple):
 
     scale         units of u
     period        noise acts in steps 0, period, 2 period ...
-    layer, seed, generation, first_direction, pairs   of the counter: trial i has the directions
-                  first_direction + i * pairs + 0 .. pairs - 1
+    field, pairs  trial i has the directions i * pairs + 0 .. pairs - 1 from that of the field on
     windowed      whether it is restricted by near-threshold masks
     """
 
     scale: int
     period: int
-    layer: int
-    seed: Any
-    generation: int
-    first_direction: int
+    field: Field
     pairs: int
     windowed: bool
 
@@ -416,13 +416,34 @@ class Aligned(NamedTuple):
 class Credit(NamedTuple):
     """Parameters from errors and changes of traces to credits and returned errors.
 
+    kernel  int32 (step,): weights of the trace
     largest_credit, largest_delta  int64, bounds
     gain  whether the returned error is scaled by the change of the trace, rather than gated by it
     """
 
+    kernel: Any
     largest_credit: int
     largest_delta: int
     gain: bool
+
+
+class Credited(NamedTuple):
+    """What credits of a layer are made of, and the arrays that `perturb_layer` writes.
+
+    masks    uint16 (trial, step, lane / 16): near-threshold masks
+    errors   int32 (trial, lane): error of each neuron, per unit of its trace
+    credits  int16 (trial, pair, lane), written
+    terms    int16 (trial, step, lane), written: sum over pairs of credit * noise
+    deltas   int32 (trial, lane), written: gated errors
+    active   uint8 (trial,), written: whether any term is not 0
+    """
+
+    masks: Any
+    errors: Any
+    credits: Any
+    terms: Any
+    deltas: Any
+    active: Any
 
 
 @inlined
@@ -437,24 +458,21 @@ def _compile_perturb(parts):
     step, fixed_of, rest = parts.step, parts.fixed, parts.rest
 
     @kernel
-    def perturb_layer(
-        begin, end, steps, lanes, neurons, registers, current_array, shift, kernel_array, masks_array,
-        noise, credit, errors_array, planes_array, scratch_array, credits_array, terms_array,
-        deltas_array, active,
-    ):  # fmt: skip
-        """Run the members of trials `begin` .. `end` - 1 and write the credits of their noise.
+    def perturb_layer(neurons, registers, current_array, shift, noise, credit, credited, scratches):
+        """Run the members of all trials and write the credits of their noise.
 
-        errors   int32 (trial, lane): error of each neuron, per unit of its trace
-        planes   uint64 (pair, step, word), scratch; scratch int32 (2 * pairs, WIDTH)
-        credits  int16 (trial, pair, lane), written
-        terms    int16 (trial, step, lane), written: sum over pairs of credit * noise
-        deltas   int32 (trial, lane), written: gated errors
-        active   uint8 (trial,), written: whether any term is not 0
+        noise, credit, credited  Aligned, Credit and Credited
+        scratches  uint64 (pair, step, word) and int32 (2 * pairs, WIDTH)
         """
-        current, weigh = pointer(current_array), pointer(kernel_array)
-        masks, errors, planes = pointer(masks_array), pointer(errors_array), pointer(planes_array)
-        credits, terms, deltas = pointer(credits_array), pointer(terms_array), pointer(deltas_array)
-        scratch = pointer(scratch_array)
+        current, weigh = pointer(current_array), pointer(credit.kernel)
+        masks, errors, active = pointer(credited.masks), pointer(credited.errors), credited.active
+        credits, terms = pointer(credited.credits), pointer(credited.terms)
+        deltas, planes, scratch = (
+            pointer(credited.deltas),
+            pointer(scratches[0]),
+            pointer(scratches[1]),
+        )
+        trials, steps, lanes = current_array.shape
         held, bias_row = _pointed(registers)
         vectors, width = lanes // WIDTH, lane_words(neurons)
         zero = splat(int32(0))
@@ -466,7 +484,7 @@ def _compile_perturb(parts):
         )
         up, down = splat(int32(noise.scale)), splat(int32(-noise.scale))
         edge = splat(int32(CHANGE_EDGE))
-        for trial in range(begin, end):
+        for trial in range(trials):
             active[trial] = uint8(0)
             if not _any(errors, trial * lanes, lanes):
                 for first in range(0, lanes, WIDTH):
@@ -477,11 +495,8 @@ def _compile_perturb(parts):
                         store(terms, (trial * steps + t) * lanes + first, zero)
                 continue
             for pair in range(noise.pairs):
-                direction = noise.first_direction + trial * noise.pairs + pair
-                draw_words(
-                    planes, pair * steps * width, int64(0), steps * width, ALIGNED, noise.layer,
-                    direction, noise.generation, noise.seed,
-                )  # fmt: skip
+                field = field_of(noise.field, ALIGNED, trial * noise.pairs + pair)
+                draw_words(planes, pair * steps * width, int64(0), steps * width, field)
             for first in range(0, lanes, WIDTH):
                 fixed = fixed_of(held, trial * bias_row, first)
                 error = load(errors, trial * lanes + first)

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numba import int32, int64, uint16, uint64
+from numpy.typing import NDArray
 
 from neurosim.kernels.compilation import inlined, kernel
 from neurosim.kernels.generator import (
@@ -24,6 +25,8 @@ from neurosim.kernels.generator import (
     FULL_RANK,
     INPUT_FACTOR,
     OUTPUT_FACTOR,
+    Field,
+    field_of,
     lane_words,
 )
 from neurosim.kernels.noise.weight_noise import (
@@ -48,19 +51,21 @@ from neurosim.kernels.simd import (
     trailing_zeros,
     without_lowest,
 )
+from neurosim.kernels.spikes import step_at
 
 NONE = np.int64(0)
 """Typed, since a literal would compile the callee once more."""
 
 
 class AlignedNoise(NamedTuple):
-    """Event-aligned noise of population `number`, of `neurons`; fields as in `NoiseSpec`.
+    """Event-aligned noise of a population of `neurons`; scale, graded and period as in `NoiseSpec`.
 
+    field        Field of its first direction
     aligned_index, aligned_layers  directions perturb the event-aligned populations one after another
     windowed     whether near-threshold masks restrict it
     """
 
-    number: int
+    field: Field
     neurons: int
     scale: int
     graded: bool
@@ -68,56 +73,61 @@ class AlignedNoise(NamedTuple):
     windowed: bool
     aligned_index: int
     aligned_layers: int
-    generation: int
-    seed: Any
+
+
+class Factors(NamedTuple):
+    """Noise on a matrix, of the directions of a block: a slot each.
+
+    inner     uint64 (slot, factor, noise_words(words) + 2): fields of `words` words
+    outer     int32 (slot, factor, columns padded + WIDTH), repeated to its end; one element a factor for
+              full rank
+    products  int32 scratch for dot products, one for each trial, factor, step and position
+    largest   bound on |outer|
+    shared    1 where two trials side by side have one slot, 0 where each has its own
+    """
+
+    inner: NDArray[np.uint64]
+    outer: NDArray[np.int32]
+    products: NDArray[np.int32]
+    largest: int
+    words: int
+    full_rank: bool
+    graded: bool
+    shared: int
 
 
 @kernel
-def draw_factors(
-    begin, end, first_direction, full_rank, graded, number, words, columns, scale, generation, seed, raw,
-    inner_array, outer_array,
-):  # fmt: skip
-    """Draw the factors of slots `begin` .. `end` - 1: directions from `first_direction` + begin on.
+def draw_factors(slots, first, columns, scale, raw, factors):
+    """Draw the factors of slots 0 .. `slots` - 1, of the directions from that of Field `first` on.
 
-    number  of the parameter; words: row length of a field of rows
-    inner   uint64 (slot, factor, noise_words(words) + 2), written
-    outer   int32 (slot, factor, columns padded + WIDTH), written, and repeated to its end; one element a
-            factor for full rank
+    first   its number is that of the parameter; the streams are these kernels' own
     raw     uint64 scratch of `noise_words`
     """
-    inner, outer = pointer(inner_array), pointer(outer_array)
-    factors, row, lanes = inner_array.shape[1], inner_array.shape[2], outer_array.shape[2]
-    stream = FULL_RANK if full_rank else INPUT_FACTOR
-    for slot in range(begin, end):
-        direction = int64(first_direction + slot)
-        for factor in range(factors):
-            at = slot * factors + factor
-            draw_noise(
-                inner, at * row, words, NONE, words, int64(factor), graded, stream, number, direction,
-                generation, seed,
-            )  # fmt: skip
-            if full_rank:
+    inner, outer = pointer(factors.inner), pointer(factors.outer)
+    count, row, lanes = factors.inner.shape[1], factors.inner.shape[2], factors.outer.shape[2]
+    words, graded = factors.words, factors.graded
+    stream = FULL_RANK if factors.full_rank else INPUT_FACTOR
+    for slot in range(slots):
+        for factor in range(count):
+            at, component = slot * count + factor, int64(factor)
+            field = field_of(first, stream, slot)
+            draw_noise(inner, at * row, words, NONE, words, component, graded, field)
+            if factors.full_rank:
                 outer[at] = int32(scale)
                 continue
-            draw_lanes(
-                outer, at * lanes, columns, int64(factor), graded, scale, OUTPUT_FACTOR, number,
-                direction, generation, seed, raw,
-            )  # fmt: skip
+            field = field_of(first, OUTPUT_FACTOR, slot)
+            draw_lanes(outer, at * lanes, columns, component, graded, scale, field, raw)
             for lane in range(at * lanes + columns, (at + 1) * lanes):
                 outer[lane] = outer[lane - columns]
 
 
 @kernel
-def draw_biases(
-    begin, end, first_direction, graded, number, channels, scale, generation, seed, raw, noise_array
-):
-    """Draw the noise int32 (slot, lane) on the biases of population `number`, one a channel."""
+def draw_biases(first, graded, channels, scale, raw, noise_array):
+    """Draw the noise int32 (slot, lane) on the biases of a population, one a channel; as `draw_factors`."""
     noise, lanes = pointer(noise_array), noise_array.shape[1]
-    for slot in range(begin, end):
-        draw_lanes(
-            noise, slot * lanes, channels, NONE, graded, scale, BIAS, number,
-            int64(first_direction + slot), generation, seed, raw,
-        )  # fmt: skip
+    for slot in range(noise_array.shape[0]):
+        field = field_of(first, BIAS, slot)
+        draw_lanes(noise, slot * lanes, channels, NONE, graded, scale, field, raw)
 
 
 @inlined
@@ -127,77 +137,70 @@ def real_lanes(first, neurons):
 
 
 @inlined
-def _dot(spikes, here, words, inner, field, inner_words, graded):
-    """The dot product of `words` words of spikes with a field of noise."""
+def _dot_of_words(spikes, here, position, _, used, inner, at, noise):
+    """The dot product of a position's spikes, in the order of the matrix's rows, with a field of noise."""
     ones, hits = int64(0), int64(0)
+    for word in range(used):
+        bits = spikes[here + position * used + word]
+        ones += popcount(bits)
+        for plane in range(planes_of(noise.graded)):
+            hits += popcount(bits & inner[at + plane * noise.words + word]) << plane
+    return weighted(hits, ones, noise.graded)
+
+
+@inlined
+def _dot_of_rows(spikes, here, _, words, rows, inner, at, noise):
+    """The same of the only position, where source lane j has row rows[j] of the matrix."""
+    amount = int64(0)
     for word in range(words):
         bits = spikes[here + word]
-        ones += popcount(bits)
-        for plane in range(planes_of(graded)):
-            hits += popcount(bits & inner[field + plane * inner_words + word]) << plane
-    return weighted(hits, ones, graded)
+        while bits != uint64(0):
+            row = int64(rows[(word << 6) + trailing_zeros(bits)])
+            bits = without_lowest(bits)
+            amount += noise_number(inner, at, noise.words, row, noise.graded)
+    return amount
 
 
-@kernel
-def word_dots(
-    begin, end, first, last, spikes_array, row, at, words, used, positions, repeats, inner_array,
-    inner_words, graded, shared, together, dots_array,
-):  # fmt: skip
-    """Write dot products int32 (row, factor, step, position) of spikes in the order of the matrix's rows.
+def _compile_dots(dot):
+    @kernel
+    def dots(first, last, source, rows, noise, together, dots_array):
+        """Write dot products int32 (row, factor, step, position) of spikes, of steps `first` .. `last` - 1.
 
-    Rows begin .. end - 1 of the result: trials, or two trials that have the same spikes and one direction.
+        A row of the result is a trial, or two trials that have the same spikes and one direction.
 
-    spikes   `row` words a trial, step 0 from word `at` on, `words` a step: for each position the `used` of
-             its rows
-    repeats  trials side by side that have the same spikes
-    shared, together  1 where two trials have one slot, and one row of the result
-    """
-    spikes, inner, dots = pointer(spikes_array), pointer(inner_array), pointer(dots_array)
-    factors, inner_row = inner_array.shape[1], inner_array.shape[2]
-    steps = dots_array.shape[2]
-    for number in range(begin, end):
-        trial = number << together
-        for factor in range(factors):
-            field = ((trial >> shared) * factors + factor) * inner_row
-            for t in range(first, last):
-                here = trial // repeats * row + at + t * words
-                to = ((number * factors + factor) * steps + t) * positions
-                for position in range(positions):
-                    amount = _dot(spikes, here, used, inner, field, inner_words, graded)
-                    dots[to + position] = int32(amount)
-                    here += used
+        source    Source
+        rows      what `dot` reads: how many words of each position there are, or the row of each lane
+        noise     Factors
+        together  1 where two trials have one row of the result
+        """
+        spikes, inner, out = pointer(source.bits), pointer(noise.inner), pointer(dots_array)
+        inner_row, words = noise.inner.shape[2], source.bits.shape[2]
+        count, factors, steps, positions = dots_array.shape
+        for number in range(count):
+            trial = number << together
+            for factor in range(factors):
+                at = ((trial >> noise.shared) * factors + factor) * inner_row
+                for t in range(first, last):
+                    here = step_at(source, trial // source.repeats, t)
+                    to = ((number * factors + factor) * steps + t) * positions
+                    for position in range(positions):
+                        amount = dot(spikes, here, position, words, rows, inner, at, noise)
+                        out[to + position] = int32(amount)
+
+    return dots
 
 
-@kernel
-def row_dots(
-    begin, end, first, last, spikes_array, row, at, words, rows_array, repeats, inner_array, inner_words,
-    graded, shared, together, dots_array,
-):  # fmt: skip
-    """As `word_dots`, for one position, where source lane j has row rows[j] of the matrix."""
-    spikes, inner, dots = pointer(spikes_array), pointer(inner_array), pointer(dots_array)
-    factors, inner_row = inner_array.shape[1], inner_array.shape[2]
-    steps = dots_array.shape[2]
-    for number in range(begin, end):
-        trial = number << together
-        for factor in range(factors):
-            field = ((trial >> shared) * factors + factor) * inner_row
-            for t in range(first, last):
-                here = trial // repeats * row + at + t * words
-                amount = int64(0)
-                for word in range(words):
-                    bits = spikes[here + word]
-                    while bits != uint64(0):
-                        of = int64(rows_array[(word << 6) + trailing_zeros(bits)])
-                        bits = without_lowest(bits)
-                        amount += noise_number(inner, field, inner_words, of, graded)
-                dots[(number * factors + factor) * steps + t] = int32(amount)
+word_dots = _compile_dots(_dot_of_words)
+"""Of spikes in the order of the matrix's rows; `rows`: words of each position."""
+row_dots = _compile_dots(_dot_of_rows)
+"""Of spikes of one position, whose lanes may share rows; `rows`: int32 (source lane,)."""
 
 
 class DotProducts(NamedTuple):
     """Noise currents of a layer as factors, for the kernels that add them to currents.
 
     products  int32 (row, factor, step, position) of `word_dots`, flat, WIDTH longer
-    outer     int32 (slot, factor, columns padded + WIDTH) of `draw_factors`
+    outer     int32 (slot, factor, columns padded + WIDTH) of `Factors`
     position  int32 (lane,): position of each lane
     shared, together  as for `word_dots`
     """
@@ -229,12 +232,13 @@ def low_rank_lanes(products, at, of_factor, outer, from_, tile, factors, places)
 
 
 @kernel
-def add_noise(begin, end, first, last, steps, noise, full_rank, lanes, neurons, current_array):
-    """Add noise currents to int32 (trial, step, lane)."""
+def add_noise(first, last, noise, full_rank, neurons, current_array):
+    """Add noise currents to int32 (trial, step, lane), in steps `first` .. `last` - 1."""
     products, outer = pointer(noise.products), pointer(noise.outer)
     position, current = pointer(noise.position), pointer(current_array)
+    trials, steps, lanes = current_array.shape
     tile, of_factor, zero = noise.outer.shape[2], steps * noise.positions, splat(int32(0))
-    for trial in range(begin, end):
+    for trial in range(trials):
         sign = int32(-1 if trial & 1 else 1)
         slot = (trial >> noise.shared) * noise.factors
         row = (trial >> noise.together) * noise.factors * of_factor
@@ -248,77 +252,74 @@ def add_noise(begin, end, first, last, steps, noise, full_rank, lanes, neurons, 
                     current[out + lane] += int32(drive * outer[slot + column])
                 continue
             for lane in range(0, neurons, WIDTH):
-                place = int64(position[lane])
+                place, places = int64(position[lane]), places_of(position, lane)
+                of_lane = slot * tile + lane - place * noise.columns
                 added = low_rank_lanes(
-                    products, from_ + place, of_factor, outer,
-                    slot * tile + lane - place * noise.columns, tile, noise.factors,
-                    places_of(position, lane),
-                )  # fmt: skip
+                    products, from_ + place, of_factor, outer, of_lane, tile, noise.factors, places
+                )
                 added = select(real_lanes(lane, neurons), added * splat(sign), zero)
                 store(current, out + lane, load(current, out + lane) + added)
 
 
+@inlined
+def _noise_of_synapse(inner, outer, noise, slot, row, column):
+    """The noise on the element of a matrix."""
+    factors, inner_row, lanes = noise.inner.shape[1], noise.inner.shape[2], noise.outer.shape[2]
+    amount = int64(0)
+    for index in range(1 if noise.full_rank else factors):
+        factor = slot * factors + (column if noise.full_rank else index)
+        number = noise_number(inner, factor * inner_row, noise.words, row, noise.graded)
+        lane = 0 if noise.full_rank else column
+        amount += number * int64(outer[factor * lanes + lane])
+    return amount
+
+
 @kernel
-def explicit_noise(
-    begin, end, first, last, steps, spikes_array, row, at, words, repeats, synapses, columns, inner_array,
-    inner_words, full_rank, graded, shared, outer_array, lanes, current_array,
-):  # fmt: skip
+def explicit_noise(first, last, source, synapses, columns, noise, current_array):
     """Add the noise currents of any connection, synapse by synapse (`connections/explicit.py`).
 
-    repeats  trials side by side that have the same spikes
-
-    The noise of a synapse is that of its place in the matrix, row * `columns` + column.
+    To int32 (trial, step, lane), in steps `first` .. `last` - 1. The noise of a synapse is that of its
+    place in the matrix, row * `columns` + column.
     """
-    spikes, current = pointer(spikes_array), pointer(current_array)
-    inner, outer = pointer(inner_array), pointer(outer_array)
-    factors, inner_row = inner_array.shape[1], inner_array.shape[2]
-    outer_lanes = outer_array.shape[2]
-    for trial in range(begin, end):
-        slot = (trial >> shared) * factors
+    spikes, current = pointer(source.bits), pointer(current_array)
+    inner, outer = pointer(noise.inner), pointer(noise.outer)
+    trials, steps, lanes = current_array.shape
+    for trial in range(trials):
         for t in range(first, last):
-            here = trial // repeats * row + at + t * words
+            here = step_at(source, trial // source.repeats, t)
             out = (trial * steps + t) * lanes
-            for word in range(words):
+            for word in range(source.bits.shape[2]):
                 bits = spikes[here + word]
                 while bits != uint64(0):
-                    source = (word << 6) + trailing_zeros(bits)
+                    lane = (word << 6) + trailing_zeros(bits)
                     bits = without_lowest(bits)
-                    for synapse in range(synapses.start[source], synapses.start[source + 1]):
+                    for synapse in range(synapses.start[lane], synapses.start[lane + 1]):
                         place = int64(synapses.place[synapse])
-                        of, column = place // columns, place % columns
-                        amount = int64(0)
-                        for index in range(1 if full_rank else factors):
-                            factor = slot + (column if full_rank else index)
-                            number = noise_number(
-                                inner, factor * inner_row, inner_words, of, graded
-                            )
-                            lane = 0 if full_rank else column
-                            amount += number * int64(outer[factor * outer_lanes + lane])
+                        row, column = place // columns, place % columns
+                        slot = trial >> noise.shared
+                        amount = _noise_of_synapse(inner, outer, noise, slot, row, column)
                         to = out + synapses.target[synapse]
                         current[to] += int32(-amount if trial & 1 else amount)
 
 
 @kernel
-def aligned_noise(
-    begin, end, steps, first_direction, shared, aligned, masks_array, planes_array, lanes, current_array,
-):  # fmt: skip
+def aligned_noise(shared, aligned, masks_array, planes_array, current_array):
     """Add event-aligned noise to currents int32 (trial, step, lane) where the direction perturbs it.
 
-    first_direction  of the first trial; shared: 1 where two trials have one direction, else 0
-    aligned          AlignedNoise; masks uint16 (trial, step, lane / 16); planes: scratch of `noise_words`
+    shared   1 where two trials have one direction, else 0
+    aligned  AlignedNoise, its field that of the first trial
+    masks    uint16 (trial, step, lane / 16); planes: scratch of `noise_words`
     """
     masks, planes, current = pointer(masks_array), pointer(planes_array), pointer(current_array)
+    trials, steps, lanes = current_array.shape
     words, vectors, zero = lane_words(aligned.neurons), lanes // WIDTH, splat(int32(0))
-    for trial in range(begin, end):
-        direction = int64(first_direction + (trial >> shared))
-        if direction % aligned.aligned_layers != aligned.aligned_index:
+    for trial in range(trials):
+        field = field_of(aligned.field, ALIGNED, trial >> shared)
+        if field.direction % aligned.aligned_layers != aligned.aligned_index:
             continue
         scale = splat(int32(-aligned.scale if trial & 1 else aligned.scale))
         for t in range(0, steps, aligned.period):
-            draw_noise(
-                planes, NONE, words, NONE, words, int64(t), aligned.graded, ALIGNED, aligned.number,
-                direction, aligned.generation, aligned.seed,
-            )  # fmt: skip
+            draw_noise(planes, NONE, words, NONE, words, int64(t), aligned.graded, field)
             for first in range(0, aligned.neurons, WIDTH):
                 drawn = noise_lanes(planes, NONE, words, first, aligned.graded) * scale
                 drawn = select(real_lanes(first, aligned.neurons), drawn, zero)
@@ -329,31 +330,26 @@ def aligned_noise(
 
 
 @kernel
-def aligned_terms(
-    begin, end, steps, first_direction, coefficients_array, aligned, masks_array, planes_array, lanes,
-    terms_array,
-):  # fmt: skip
+def aligned_terms(coefficients_array, aligned, masks_array, planes_array, terms_array):
     """Write the terms int16 (trial, step, lane) that a synapse adds per spike: sums of f_i xi_i(t).
 
-    coefficients  int8 (trial, direction): f of the directions from `first_direction` on
+    coefficients  int8 (trial, direction): f of the directions from that of the field of `aligned` on
     """
     coefficients, masks = pointer(coefficients_array), pointer(masks_array)
     planes, terms = pointer(planes_array), pointer(terms_array)
     each, words = coefficients_array.shape[1], lane_words(aligned.neurons)
+    trials, steps, lanes = terms_array.shape
     vectors, zero = lanes // WIDTH, splat(int32(0))
-    for trial in range(begin, end):
+    for trial in range(trials):
         for at in range(trial * steps * lanes, (trial + 1) * steps * lanes, WIDTH):
             store(terms, at, zero)
         for index in range(each):
-            direction = int64(first_direction + trial * each + index)
+            field = field_of(aligned.field, ALIGNED, trial * each + index)
             utility = int32(coefficients[trial * each + index])
-            if utility == 0 or direction % aligned.aligned_layers != aligned.aligned_index:
+            if utility == 0 or field.direction % aligned.aligned_layers != aligned.aligned_index:
                 continue
             for t in range(0, steps, aligned.period):
-                draw_noise(
-                    planes, NONE, words, NONE, words, int64(t), aligned.graded, ALIGNED, aligned.number,
-                    direction, aligned.generation, aligned.seed,
-                )  # fmt: skip
+                draw_noise(planes, NONE, words, NONE, words, int64(t), aligned.graded, field)
                 for first in range(0, aligned.neurons, WIDTH):
                     drawn = noise_lanes(planes, NONE, words, first, aligned.graded)
                     drawn = select(real_lanes(first, aligned.neurons), drawn * splat(utility), zero)

@@ -27,6 +27,7 @@ from neurosim.kernels.generator import (
     FULL_RANK,
     INPUT_FACTOR,
     OUTPUT_FACTOR,
+    Field,
     draw_words,
     lane_words,
 )
@@ -72,17 +73,15 @@ def weighted(planes_sum, ones, graded):
 
 
 @kernel
-def draw_noise(
-    out, at, words, begin, count, component, graded, stream, layer, direction, generation, seed
-):
+def draw_noise(out, at, words, begin, count, component, graded, field):
     """Write the planes of words `begin` .. `begin + count - 1` of a noise field to uint64 `out`.
 
     A field has 64 * `words` numbers; `words`, `begin` and `count` are even. Planes follow each other,
-    `count` words each. `component` counts the fields of one stream, layer and direction (the rank).
+    `count` words each. `component` counts the parts of Field `field`, of as many words each (the rank).
     """
     if not graded:
         first = component * words + begin
-        draw_words(out, at, first, count, stream, layer, direction, generation, seed)
+        draw_words(out, at, first, count, field)
         return
     planes, raw = pointer(out), at + GRADED_PLANES * count
     for index in range(GRADED_PLANES * count):
@@ -90,7 +89,7 @@ def draw_noise(
     together = count == words and words <= FEW
     if together:  # the fields of the bits are consecutive: one call draws them all
         first = component * GRADED_BITS * words
-        draw_words(out, raw, first, GRADED_BITS * words, stream, layer, direction, generation, seed)
+        draw_words(out, raw, first, GRADED_BITS * words, field)
     whole = count // WORDS * WORDS
     for bit in range(GRADED_BITS):
         if together:
@@ -98,7 +97,7 @@ def draw_noise(
         else:
             from_ = raw
             first = (component * GRADED_BITS + bit) * words + begin
-            draw_words(out, raw, first, count, stream, layer, direction, generation, seed)
+            draw_words(out, raw, first, count, field)
         reached = bit_length(uint64(bit + 1))  # planes that bit + 1 ones can reach
         for word in range(0, whole, WORDS):
             carries = load_words(planes, from_ + word)
@@ -171,25 +170,10 @@ def dot(spikes, at, planes, offset, words, graded):
 
 
 @kernel
-def draw_lanes(
-    out, at, neurons, component, graded, scale, stream, layer, direction, generation, seed, raw
-):
+def draw_lanes(out, at, neurons, component, graded, scale, field, raw):
     """Write `scale` times one noise number a neuron to `out`, whole vectors; `raw` is scratch."""
     words = lane_words(neurons)
-    draw_noise(
-        raw,
-        FIRST,
-        words,
-        FIRST,
-        words,
-        component,
-        graded,
-        stream,
-        layer,
-        direction,
-        generation,
-        seed,
-    )
+    draw_noise(raw, FIRST, words, FIRST, words, component, graded, field)
     size = splat(int32(scale))
     for first in range(0, neurons, WIDTH):
         number = noise_lanes(raw, FIRST, words, first, graded) * size
@@ -209,17 +193,9 @@ def perturbs(noise, layer, direction):
 @inlined
 def draw_aligned_bits(chain, noise, layer, steps, direction, generation, scratch):
     """`draw_aligned` of noise that is not graded: the fields of the steps are consecutive."""
-    draw_words(
-        scratch.inputs,
-        chain.noise_at[layer],
-        FIRST,
-        steps * lane_words(chain.neurons[layer]),
-        ALIGNED,
-        layer,
-        direction,
-        generation,
-        noise.seed,
-    )
+    count = steps * lane_words(chain.neurons[layer])
+    field = Field(ALIGNED, layer, direction, generation, noise.seed)
+    draw_words(scratch.inputs, chain.noise_at[layer], FIRST, count, field)
 
 
 @inlined
@@ -229,21 +205,10 @@ def draw_aligned(chain, noise, layer, steps, direction, generation, scratch):
         draw_aligned_bits(chain, noise, layer, steps, direction, generation, scratch)
         return
     width = lane_words(chain.neurons[layer])
+    field = Field(ALIGNED, layer, direction, generation, noise.seed)
     for t in range(steps):
-        draw_noise(
-            scratch.inputs,
-            chain.noise_at[layer] + t * noise_words(width, noise.graded),
-            width,
-            FIRST,
-            width,
-            t,
-            noise.graded,
-            ALIGNED,
-            layer,
-            direction,
-            generation,
-            noise.seed,
-        )
+        at = chain.noise_at[layer] + t * noise_words(width, noise.graded)
+        draw_noise(scratch.inputs, at, width, FIRST, width, t, noise.graded, field)
 
 
 @kernel
@@ -261,66 +226,24 @@ def draw_direction(chain, noise, steps, direction, generation, scratch):
         if scale != 0 and noise.aligned_index[layer] >= 0:
             draw_aligned(chain, noise, layer, steps, direction, generation, scratch)
         elif scale != 0 and noise.full_rank:
+            field = Field(FULL_RANK, layer, direction, generation, noise.seed)
             for neuron in range(neurons):
-                draw_noise(
-                    scratch.inputs,
-                    chain.noise_at[layer] + neuron * row,
-                    words,
-                    FIRST,
-                    words,
-                    neuron,
-                    noise.graded,
-                    FULL_RANK,
-                    layer,
-                    direction,
-                    generation,
-                    noise.seed,
-                )
+                at = chain.noise_at[layer] + neuron * row
+                draw_noise(scratch.inputs, at, words, FIRST, words, neuron, noise.graded, field)
         elif scale != 0:
             used = words if noise.graded else lane_words(chain.sources[layer])
+            of_rows = Field(INPUT_FACTOR, layer, direction, generation, noise.seed)
+            field = Field(OUTPUT_FACTOR, layer, direction, generation, noise.seed)
             for r in range(noise.rank):
-                draw_noise(
-                    scratch.inputs,
-                    chain.noise_at[layer] + r * row,
-                    words,
-                    FIRST,
-                    used,
-                    r,
-                    noise.graded,
-                    INPUT_FACTOR,
-                    layer,
-                    direction,
-                    generation,
-                    noise.seed,
-                )
-                draw_lanes(
-                    scratch.outputs,
-                    (layer * noise.rank + r) * chain.width,
-                    neurons,
-                    r,
-                    noise.graded,
-                    scale,
-                    OUTPUT_FACTOR,
-                    layer,
-                    direction,
-                    generation,
-                    noise.seed,
-                    scratch.raw,
-                )
+                at = chain.noise_at[layer] + r * row
+                draw_noise(scratch.inputs, at, words, FIRST, used, r, noise.graded, of_rows)
+                to = (layer * noise.rank + r) * chain.width
+                draw_lanes(scratch.outputs, to, neurons, r, noise.graded, scale, field, scratch.raw)
         if noise.bias_scale[layer] != 0:
+            field = Field(BIAS, layer, direction, generation, noise.seed)
+            to, size = layer * chain.width, noise.bias_scale[layer]
             draw_lanes(
-                scratch.bias_noise,
-                layer * chain.width,
-                neurons,
-                FIRST,
-                noise.graded,
-                noise.bias_scale[layer],
-                BIAS,
-                layer,
-                direction,
-                generation,
-                noise.seed,
-                scratch.raw,
+                scratch.bias_noise, to, neurons, FIRST, noise.graded, size, field, scratch.raw
             )
 
 

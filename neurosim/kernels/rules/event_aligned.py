@@ -16,12 +16,15 @@ The noise can be restricted to every `period`-th step, and to neurons whose unpe
 `window` of its threshold (the near-threshold mask, one bit per neuron and step).
 """
 
+from typing import Any, NamedTuple
+
 import numpy as np
 from numba import int32, int64, uint16, uint64
 
 from neurosim.kernels.compilation import inlined, kernel
 from neurosim.kernels.generator import (
     ALIGNED,
+    Field,
     draw_words,
     lane_words,
 )
@@ -49,6 +52,7 @@ from neurosim.kernels.simd import (
     trailing_zeros,
     without_lowest,
 )
+from neurosim.kernels.spikes import step_at
 from neurosim.kernels.transpose import transpose_blocks
 
 NO_WINDOW = np.int64(0)
@@ -99,83 +103,62 @@ def aligned_current(chain, noise, layer, steps, masks, masks_at, out_at, scratch
     return noise.scale[layer] * (GRADED_OFFSET if noise.graded else ONE_NUMBER)
 
 
+class Directions(NamedTuple):
+    """Directions and what their noise is multiplied by.
+
+    numbers  int64 (direction,)
+    credits  int16 (direction, lane)
+    groups   int64 (group,): sample of each group, among which the directions are divided evenly, in order
+    """
+
+    numbers: Any
+    credits: Any
+    groups: Any
+
+
 @kernel
-def aligned_terms(
-    begin,
-    end,
-    layer,
-    neurons,
-    graded,
-    period,
-    window,
-    aligned_index,
-    aligned_layers,
-    credits_array,
-    groups,
-    directions,
-    generation,
-    seed,
-    masks_array,
-    mask_row,
-    steps,
-    planes_array,
-    terms_array,
-):
+def aligned_terms(begin, end, noise, directions, masks_array, steps, planes_array, terms_array):
     """Terms that a synapse adds per spike: the sum over the directions of a group of c_ik xi_ik(t).
 
-    Groups `begin` .. `end` - 1 of int64 groups (group,), the sample of each group.
-    credits       int16 (direction, lane), divided among the groups evenly and in order
-    directions    int64 (direction,) their numbers
-    planes        uint64 scratch: the noise of all steps, or `noise_words` of one if graded
-    masks         uint16 (sample, layer, step, lane / 16), `mask_row` a step
-    terms         int16, written: lanes in columns of COLUMN, of each (moment, lane); a moment is a step
-                  of a group. The last column has the lanes that are left
+    Of groups `begin` .. `end` - 1.
+    noise       AlignedNoise of the layer; directions: Directions
+    masks       uint16 (sample, layer * step, lane / 16): near-threshold masks
+    planes      uint64 scratch: the noise of all steps, or `noise_words` of one if graded
+    terms       int16, written: lanes in columns of COLUMN, of each (moment, lane); a moment is a step of
+                a group. The last column has the lanes that are left
     """
     masks, planes, terms = pointer(masks_array), pointer(planes_array), pointer(terms_array)
-    credits, lanes = pointer(credits_array), credits_array.shape[1]
-    words = lane_words(neurons)
-    each = credits_array.shape[0] // groups.size
-    masks_of_sample = masks_array.size // max(1, masks_array.shape[0])
+    credits, lanes = pointer(directions.credits), directions.credits.shape[1]
+    groups, graded, neurons = directions.groups, noise.graded, noise.neurons
+    first, window, words = noise.field, int64(noise.windowed), lane_words(neurons)
+    each = directions.numbers.size // groups.size
+    mask_rows, mask_row = masks_array.shape[1], masks_array.shape[2]
     zero = splat(int32(0))
     for group in range(begin, end):
-        for first in range(0, lanes, WIDTH):
-            column, row = term_place(first, groups.size * steps, lanes)
+        for lane in range(0, lanes, WIDTH):
+            column, row = term_place(lane, groups.size * steps, lanes)
             for moment in range(group * steps, (group + 1) * steps):
-                store(terms, column + moment * row + first % COLUMN, zero)
-        mask_at = groups[group] * masks_of_sample + layer * steps * mask_row
+                store(terms, column + moment * row + lane % COLUMN, zero)
+        mask_at = (groups[group] * mask_rows + first.number * steps) * mask_row
         for index in range(group * each, (group + 1) * each):
-            direction = directions[index]
-            if direction % aligned_layers != aligned_index:
+            direction = directions.numbers[index]
+            if direction % noise.aligned_layers != noise.aligned_index:
                 continue
+            field = Field(ALIGNED, first.number, direction, first.generation, first.seed)
             if not graded:
-                draw_words(
-                    planes, FIRST, FIRST, steps * words, ALIGNED, layer, direction, generation, seed
-                )
-            for t in range(0, steps, period):
+                draw_words(planes, FIRST, FIRST, steps * words, field)
+            for t in range(0, steps, noise.period):
                 drawn_at = t * words
                 if graded:
                     drawn_at = FIRST
-                    draw_noise(
-                        planes,
-                        FIRST,
-                        words,
-                        FIRST,
-                        words,
-                        int64(t),
-                        graded,
-                        ALIGNED,
-                        layer,
-                        direction,
-                        generation,
-                        seed,
-                    )
-                for first in range(0, neurons, WIDTH):
-                    column, row = term_place(first, groups.size * steps, lanes)
-                    at = column + (group * steps + t) * row + first % COLUMN
-                    drawn = noise_lanes(planes, drawn_at, words, first, graded)
-                    drawn = drawn * load(credits, index * lanes + first)
-                    drawn = masked(drawn, masks, mask_at + t * mask_row + first // WIDTH, window)
-                    real = lane_numbers(first, neurons)
+                    draw_noise(planes, FIRST, words, FIRST, words, int64(t), graded, field)
+                for lane in range(0, neurons, WIDTH):
+                    column, row = term_place(lane, groups.size * steps, lanes)
+                    at = column + (group * steps + t) * row + lane % COLUMN
+                    drawn = noise_lanes(planes, drawn_at, words, lane, graded)
+                    drawn = drawn * load(credits, index * lanes + lane)
+                    drawn = masked(drawn, masks, mask_at + t * mask_row + lane // WIDTH, window)
+                    real = lane_numbers(lane, neurons)
                     store(terms, at, load(terms, at) + select(real > zero, drawn, zero))
 
 
@@ -207,48 +190,34 @@ def accumulate_event_aligned_biases(moments, terms_array, sums_array):
 
 @kernel
 def accumulate_event_aligned(
-    begin,
-    end,
-    sources,
-    words_in,
-    spikes_array,
-    spike_row,
-    spikes_at,
-    groups,
-    steps,
-    terms_array,
-    bits_array,
-    sums_array,
+    begin, end, source, groups, steps, terms_array, bits_array, sums_array
 ):
     """Second pass: every spike adds the terms of its step, for sources of words `begin` .. `end` - 1.
 
-    spikes  uint64: input spikes of the layer, sample s from s * spike_row + spikes_at on, `words_in`
-            words a step; no more than WORDS words from `begin` to `end`
+    source  Source of the input spikes of the layer; no more than WORDS words from `begin` to `end`
+    groups  int64 (group,): rows of the source
     terms   int16 of `aligned_terms`
     bits    uint64 (part, source of a word, word), scratch: MOMENTS * WORDS
     sums   int32 (source, lane), added to
 
     A synapse is visited once for MOMENTS steps, with those in which its source spiked.
     """
-    spikes, terms, bits = pointer(spikes_array), pointer(terms_array), pointer(bits_array)
+    spikes, terms, bits = pointer(source.bits), pointer(terms_array), pointer(bits_array)
     sums = pointer(sums_array)
-    lanes = sums_array.shape[1]
+    sources, lanes = sums_array.shape
     moments = groups.size * steps
-    first_word = min(begin, words_in - WORDS)
+    first_word = min(begin, source.bits.shape[2] - WORDS)
     for chunk in range(0, moments, MOMENTS):
-        inside = min(MOMENTS, moments - chunk)
-        _gather_moments(
-            chunk, inside, steps, groups, spikes, spike_row, spikes_at + first_word, words_in, bits
-        )
+        _gather_moments(chunk, steps, groups, source, spikes, first_word, bits)
         for left in range(0, lanes, COLUMN):
             column, row = term_place(left, moments, lanes)
             column += chunk * row
-            for source in range(begin * 64, min(end * 64, sources)):
-                at = (source & 63) * WORDS + (source >> 6) - first_word
+            for axon in range(begin * 64, min(end * 64, sources)):
+                at = (axon & 63) * WORDS + (axon >> 6) - first_word
                 low, high = bits[at], bits[at + 64 * WORDS]
                 if low | high == uint64(0):
                     continue
-                to = source * lanes + left
+                to = axon * lanes + left
                 if lanes - left < COLUMN:
                     for lane in range(0, lanes - left, WIDTH):
                         _add_vector(terms, column + lane, row, low, high, sums, to + lane)
@@ -257,8 +226,12 @@ def accumulate_event_aligned(
 
 
 @kernel
-def _gather_moments(chunk, inside, steps, groups, spikes, spike_row, spikes_at, words_in, bits):
-    """Write bit m of word (m / 64, source, word): whether the source spikes in moment `chunk` + m."""
+def _gather_moments(chunk, steps, groups, source, spikes, first_word, bits):
+    """Write bit m of word (m / 64, axon, word): whether the axon spikes in moment `chunk` + m.
+
+    Of the axons of WORDS words from `first_word` on; `spikes` points to those of the source.
+    """
+    inside = groups.size * steps - chunk
     group = chunk // steps
     step = chunk - group * steps
     nothing = splat_words(uint64(0))
@@ -266,7 +239,7 @@ def _gather_moments(chunk, inside, steps, groups, spikes, spike_row, spikes_at, 
         if place >= inside:
             store_words(bits, place * WORDS, nothing)
             continue
-        at = groups[group] * spike_row + spikes_at + step * words_in
+        at = step_at(source, groups[group], step) + first_word
         store_words(bits, place * WORDS, load_words(spikes, at))
         step += 1
         if step == steps:

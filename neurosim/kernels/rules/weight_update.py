@@ -16,18 +16,19 @@ not. Full rank has one f for all its neurons and no A: bits of f instead of look
 each.
 """
 
+from typing import Any, NamedTuple
+
 import numpy as np
 from numba import int16, int32, int64, uint64
 
 from neurosim.kernels.compilation import kernel
 from neurosim.kernels.generator import (
     BIAS,
-    BIAS_ROUNDING,
     FULL_RANK,
     INPUT_FACTOR,
     OUTPUT_FACTOR,
-    ROUNDING,
     draw_words,
+    field_of,
     lane_words,
 )
 from neurosim.kernels.noise.weight_noise import (
@@ -76,44 +77,71 @@ MOMENTUM_MAX = np.int64((1 << 31) - 1)
 ONE = np.int64(1)
 
 
+class Matrix(NamedTuple):
+    """A matrix and the noise that it had.
+
+    words  of a field of its rows
+    """
+
+    sources: int
+    neurons: int
+    words: int
+    rank: int
+    graded: bool
+
+
+class Tile(NamedTuple):
+    """Sums for sources of words `begin` .. `end` - 1 (even) and lanes `left` .. `right` - 1."""
+
+    begin: int
+    end: int
+    left: int
+    right: int
+
+
+class LowRankScratch(NamedTuple):
+    """Scratch of `accumulate_low_rank`: see the functions that write its arrays."""
+
+    planes: Any
+    bits: Any
+    terms: Any
+    looked_up: Any
+    raw: Any
+
+
+class FullRankScratch(NamedTuple):
+    """Scratch of `accumulate_full_rank`: planes and bits as of `LowRankScratch`.
+
+    totals  uint64 (block of words, source of a word, word of the block): signed sums
+    """
+
+    planes: Any
+    bits: Any
+    totals: Any
+
+
+class Move(NamedTuple):
+    """How far states move: fixed point, RATE_BITS; they stay inside low .. high."""
+
+    rate: int
+    decay: int
+    low: int
+    high: int
+
+
 @kernel
-def gather_bits(
-    bits,
-    planes,
-    words,
-    begin,
-    count,
-    component,
-    graded,
-    stream,
-    layer,
-    first_direction,
-    last_direction,
-    generation,
-    seed,
-):
+def gather_bits(bits, planes, matrix, begin, count, component, field, directions):
     """Draw words `begin` .. `begin + count - 1` (even) of 64 directions: bit i of a source is direction i's.
 
+    field, directions  Field of the first direction, and how many there are from it on
     bits    uint64 (plane, block of words, source of a word, word of the block), written; what no direction
             has drawn is left as it was
     planes  uint64, scratch: `noise_words` of the words, and a block more
     """
-    blocks = (count + WORDS - 1) // WORDS
-    for place in range(min(DIRECTIONS, last_direction - first_direction)):
-        draw_noise(
-            planes,
-            FIRST,
-            words,
-            begin,
-            count,
-            component,
-            graded,
-            stream,
-            layer,
-            first_direction + place,
-            generation,
-            seed,
-        )
+    blocks, graded = (count + WORDS - 1) // WORDS, matrix.graded
+    for place in range(min(DIRECTIONS, directions)):
+        one = field_of(field, field.stream, place)
+        draw_noise(planes, FIRST, matrix.words, begin, count, component, graded, one)
         for plane in range(planes_of(graded)):
             for block in range(blocks):
                 to = ((plane * blocks + block) * DIRECTIONS + place) * WORDS
@@ -123,25 +151,13 @@ def gather_bits(
 
 
 @kernel
-def draw_terms(
-    terms,
-    raw,
-    neurons,
-    left,
-    lanes,
-    component,
-    graded,
-    layer,
-    coefficients,
-    first,
-    first_direction,
-    generation,
-    seed,
-):
+def draw_terms(scratch, matrix, left, lanes, component, coefficients, first, field):
     """Write f_i * A_ik of directions `first` .. `first + 63` to int16 `terms` (direction, lane), whole twins.
 
     Of the `lanes` neurons from `left` on; 0 where there are no more. Returns the sum of |f_i|.
+    scratch  pointers to LowRankScratch; field: of direction 0
     """
+    terms, raw, neurons = scratch.terms, scratch.raw, matrix.neurons
     rows = lane_words(neurons)
     size = int64(0)
     zero = splat(int32(0))
@@ -151,24 +167,12 @@ def draw_terms(
             f = int64(coefficients[first + place])
         size += abs(f)
         if f != 0:
-            draw_noise(
-                raw,
-                FIRST,
-                rows,
-                FIRST,
-                rows,
-                component,
-                graded,
-                OUTPUT_FACTOR,
-                layer,
-                first_direction + first + place,
-                generation,
-                seed,
-            )
+            one = field_of(field, OUTPUT_FACTOR, first + place)
+            draw_noise(raw, FIRST, rows, FIRST, rows, component, matrix.graded, one)
         for lane in range(0, lanes, WIDTH):
             term = zero
             if f != 0 and left + lane < neurons:
-                term = noise_lanes(raw, FIRST, rows, left + lane, graded) * splat(int32(f))
+                term = noise_lanes(raw, FIRST, rows, left + lane, matrix.graded) * splat(int32(f))
                 term = select(splat(int32(neurons - left - lane)) > lane_index(), term, zero)
             store(terms, place * lanes + lane, term)
     return size
@@ -248,73 +252,31 @@ def _add_to(sums, at, value):
 
 
 @kernel
-def accumulate_low_rank(
-    begin,
-    end,
-    left,
-    right,
-    layer,
-    sources,
-    neurons,
-    words,
-    rank,
-    graded,
-    coefficients,
-    first_direction,
-    generation,
-    seed,
-    planes_array,
-    bits_array,
-    terms_array,
-    looked_up_array,
-    raw_array,
-    sums_array,
-):
-    """Add sums for sources of words `begin` .. `end` - 1 (even) and lanes `left` .. `right` - 1.
+def accumulate_low_rank(tile, matrix, coefficients, field, scratch_arrays, sums_array):
+    """Add the sums of Tile `tile` of Matrix `matrix`.
 
-    coefficients  int8 (direction,): f of directions first_direction, first_direction + 1, ...
+    coefficients  int8 (direction,): f of the directions from that of Field `field` on
+    scratch       LowRankScratch
     sums         int32 (source, lane), added to
-    planes, bits, terms, looked_up, raw: scratch, see the functions that write them
     """
-    planes, bits, looked_up = pointer(planes_array), pointer(bits_array), pointer(looked_up_array)
-    terms, raw, sums = pointer(terms_array), pointer(raw_array), pointer(sums_array)
-    row, lanes = sums_array.shape[1], terms_array.shape[1]
-    used = min(end * 64, sources) - begin * 64
+    planes, bits, terms, looked_up, raw = scratch_arrays
+    scratch = LowRankScratch(
+        pointer(planes), pointer(bits), pointer(terms), pointer(looked_up), pointer(raw)
+    )
+    begin, end, left, right = tile
+    graded, sums = matrix.graded, pointer(sums_array)
+    row, lanes = sums_array.shape[1], scratch_arrays.terms.shape[1]
+    used = min(end * 64, matrix.sources) - begin * 64
     blocks = (end - begin + WORDS - 1) // WORDS
     largest = GRADED_OFFSET * ONE if graded else ONE
     for chunk in range(0, coefficients.size, DIRECTIONS):
-        for r in range(rank):
-            size = draw_terms(
-                terms,
-                raw,
-                neurons,
-                left,
-                lanes,
-                r,
-                graded,
-                layer,
-                coefficients,
-                chunk,
-                first_direction,
-                generation,
-                seed,
-            )
+        of_rows, left_over = field_of(field, INPUT_FACTOR, chunk), coefficients.size - chunk
+        for r in range(matrix.rank):
+            size = draw_terms(scratch, matrix, left, lanes, r, coefficients, chunk, field)
             if size == 0:
                 continue
             gather_bits(
-                bits,
-                planes,
-                words,
-                begin,
-                end - begin,
-                r,
-                graded,
-                INPUT_FACTOR,
-                layer,
-                first_direction + chunk,
-                first_direction + coefficients.size,
-                generation,
-                seed,
+                scratch.bits, scratch.planes, matrix, begin, end - begin, r, of_rows, left_over
             )
             at_once = DIRECTIONS if size * largest <= SHORT_MAX else DIRECTIONS // 2
             for part in range(0, DIRECTIONS, at_once):
@@ -322,7 +284,14 @@ def accumulate_low_rank(
                     second = min(first + TWIN, lanes - TWIN)
                     vectors = (right - left - first) // WIDTH
                     all_a, all_b = make_sums(
-                        looked_up, terms, lanes, first, second, part, part + at_once, graded
+                        scratch.looked_up,
+                        scratch.terms,
+                        lanes,
+                        first,
+                        second,
+                        part,
+                        part + at_once,
+                        graded,
                     )
                     for plane in range(planes_of(graded)):
                         add_sums(
@@ -330,11 +299,11 @@ def accumulate_low_rank(
                             row,
                             begin * 64 * row + left + first,
                             vectors,
-                            bits,
+                            scratch.bits,
                             plane * blocks * DIRECTIONS * WORDS,
                             end - begin,
                             used,
-                            looked_up,
+                            scratch.looked_up,
                             plane,
                             graded,
                             all_a,
@@ -343,29 +312,13 @@ def accumulate_low_rank(
 
 
 @kernel
-def accumulate_full_rank(
-    begin,
-    end,
-    layer,
-    sources,
-    words,
-    graded,
-    coefficients,
-    first_direction,
-    generation,
-    seed,
-    planes_array,
-    bits_array,
-    totals_array,
-    sums,
-):
-    """Add the directions' sums for neurons `begin` .. `end` - 1; arrays as for `accumulate_low_rank`.
+def accumulate_full_rank(begin, end, matrix, coefficients, field, scratch, sums):
+    """Add the directions' sums for neurons `begin` .. `end` - 1; as `accumulate_low_rank`.
 
-    totals  uint64 (block of words, source of a word, word of the block), scratch: signed looked_up
+    scratch  FullRankScratch
     """
-    planes, bits, totals = pointer(planes_array), pointer(bits_array), pointer(totals_array)
-    last_direction = first_direction + coefficients.size
-    used = lane_words(sources)
+    planes, bits, totals = pointer(scratch.planes), pointer(scratch.bits), pointer(scratch.totals)
+    graded, used = matrix.graded, lane_words(matrix.sources)
     size = (used + WORDS - 1) // WORDS * DIRECTIONS * WORDS
     everyone = int64(0)
     for index in range(coefficients.size):
@@ -374,21 +327,9 @@ def accumulate_full_rank(
         for at in range(0, size, WORDS):
             store_words(totals, at, splat_words(uint64(0)))
         for chunk in range(0, coefficients.size, DIRECTIONS):
-            gather_bits(
-                bits,
-                planes,
-                words,
-                FIRST,
-                used,
-                neuron,
-                graded,
-                FULL_RANK,
-                layer,
-                first_direction + chunk,
-                last_direction,
-                generation,
-                seed,
-            )
+            of_chunk = field_of(field, FULL_RANK, chunk)
+            left_over = coefficients.size - chunk
+            gather_bits(bits, planes, matrix, FIRST, used, neuron, of_chunk, left_over)
             for plane in range(planes_of(graded)):
                 shift = splat_words(uint64(plane))
                 for bit in range(COEFFICIENT_BITS):
@@ -400,7 +341,7 @@ def accumulate_full_rank(
                         old = load_words(totals, at)
                         new = old + hits if bit < COEFFICIENT_BITS - 1 else old - hits
                         store_words(totals, at, new)
-        for source in range(sources):
+        for source in range(matrix.sources):
             word, place = source >> 6, source & 63
             at = ((word // WORDS) * DIRECTIONS + place) * WORDS + word % WORDS
             sums[source, neuron] += int32(weighted(int64(totals[at]), everyone, graded))
@@ -417,37 +358,14 @@ def coefficient_bits(coefficients, first, bit):
 
 
 @kernel
-def accumulate_biases(
-    layer,
-    neurons,
-    graded,
-    coefficients,
-    first_direction,
-    generation,
-    seed,
-    terms_array,
-    raw_array,
-    sums,
-):
+def accumulate_biases(neurons, graded, coefficients, field, terms_array, raw_array, sums):
     """Add the directions' sums for the biases of a layer; sums int32 (lane,), added to."""
     terms, raw = pointer(terms_array), pointer(raw_array)
     for index in range(coefficients.size):
         f = int64(coefficients[index])
         if f != 0:
-            draw_lanes(
-                terms,
-                FIRST,
-                neurons,
-                FIRST,
-                graded,
-                f,
-                BIAS,
-                layer,
-                first_direction + index,
-                generation,
-                seed,
-                raw,
-            )
+            one = field_of(field, BIAS, index)
+            draw_lanes(terms, FIRST, neurons, FIRST, graded, f, one, raw)
             for neuron in range(neurons):
                 sums[neuron] += terms[neuron]
 
@@ -483,30 +401,21 @@ def move(state, direction, rate, decay, random, low, high):
 
 
 @kernel
-def move_synapses(
-    begin, end, layer, generation, seed, direction, rate, decay, low, high, random, state
-):
+def move_synapses(begin, end, field, direction, step, random, state):
     """Move the synapses of sources `begin` .. `end` - 1; return how many are at the register's edge.
 
-    direction  int32 (source, lane): sums or momentum; rate, decay: fixed point, RATE_BITS
-    state      int16 (source, neuron), updated, inside low .. high; random: uint64 scratch (lane / 4,)
+    field      Field of stream ROUNDING, from which the rounding is drawn
+    direction  int32 (source, lane): sums or momentum
+    step       Move
+    state      int16 (source, neuron), updated; random: uint64 scratch (lane / 4,)
     """
+    rate, decay, low, high = step
     neurons, lanes = state.shape[1], direction.shape[1]
     words = lanes // 4
     drawn = pointer(random)
     edge = int64(0)
     for source in range(begin, end):
-        draw_words(
-            drawn,
-            FIRST,
-            int64(source * words),
-            int64(words),
-            ROUNDING,
-            layer,
-            FIRST,
-            generation,
-            seed,
-        )
+        draw_words(drawn, FIRST, int64(source * words), int64(words), field)
         for neuron in range(neurons):
             bits = int64((drawn[neuron >> 2] >> uint64(16 * (neuron & 3))) & uint64(0xFFFF))
             moved = move(
@@ -533,19 +442,10 @@ def round_states(states_array, fraction_bits, mantissas_array):
 
 
 @kernel
-def move_biases(layer, generation, seed, direction, rate, decay, low, high, random, state):
-    """Move the biases of a layer; as `move_synapses`, with state int32 (neuron,)."""
-    draw_words(
-        pointer(random),
-        FIRST,
-        FIRST,
-        int64(random.size),
-        BIAS_ROUNDING,
-        layer,
-        FIRST,
-        generation,
-        seed,
-    )
+def move_biases(field, direction, step, random, state):
+    """Move the biases of a layer; as `move_synapses`, with state int32 (neuron,) and stream BIAS_ROUNDING."""
+    rate, decay, low, high = step
+    draw_words(pointer(random), FIRST, FIRST, int64(random.size), field)
     edge = int64(0)
     for neuron in range(state.size):
         bits = int64((random[neuron >> 2] >> uint64(16 * (neuron & 3))) & uint64(0xFFFF))

@@ -6,22 +6,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurosim.kernels.connections import conv2d
-from neurosim.kernels.noise.layer_noise import word_dots
+from neurosim.kernels.noise.layer_noise import Factors, word_dots
 from neurosim.kernels.simd import zeros
+from neurosim.kernels.spikes import Source
 from neurosim.network import Conv2d, Network
 from neurosim.network.connections.planes import taps
-from neurosim.population.operators.operator import Factors, Operator, Source, flat
+from neurosim.population.operators.operator import Operator, flat
 from neurosim.population.state import padded
 
 
 class Scratch(NamedTuple):
-    """A padded map of spikes, windows, lists of events, a padded map of terms, and one of errors."""
+    """Windows of spikes, lists of events, and a padded map of errors."""
 
-    packed: NDArray[np.uint64]
-    windows: NDArray[np.uint64]
-    events: NDArray[np.int32]
-    counts: NDArray[np.int64]
-    terms: NDArray[np.int16]
+    of_spikes: conv2d.Windows
+    of_terms: conv2d.EventLists
     errors: NDArray[np.int32]
 
 
@@ -83,52 +81,52 @@ class Conv2dOperator(Operator):
 
     def scratch(self, block: int) -> Scratch:
         plane = self._classes.height * self._classes.width * self._geometry.channels
+        size = self.steps, self._geometry.positions, self._geometry.window_words
         return Scratch(
-            np.zeros(self._geometry.map_words, np.uint64),
-            zeros(
-                (block, self.steps, self._geometry.positions, self._geometry.window_words),
-                np.uint64,
+            conv2d.Windows(
+                np.zeros(self._geometry.map_words, np.uint64), zeros((block, *size), np.uint64)
             ),
-            np.zeros(int(self._classes.list_at[-1]), np.int32),
-            np.zeros(len(self._classes.list_at) - 1, np.int64),
-            flat(self.steps * plane, np.int16),
+            conv2d.EventLists(
+                np.zeros(int(self._classes.list_at[-1]), np.int32),
+                np.zeros(len(self._classes.list_at) - 1, np.int64),
+                flat(self.steps * plane, np.int16),
+            ),
             flat(block * self._back_shape.map, np.int32),
         )
 
-    def current(
-        self, scratch: Scratch, count: int, span: range, source: Source, out: NDArray[Any]
-    ) -> None:
+    def current(self, scratch: Scratch, span: range, source: Source, out: NDArray[Any]) -> None:
         kernel = conv2d.current_narrow if out.dtype == np.int16 else conv2d.current_wide
-        kernel(
-            0, count, span.start, span.stop, source.bits, source.row, source.at(self.delay), source.words,
-            self._geometry, self._layout, scratch.packed, scratch.windows, self._sums, self.shift,
-            self.lanes, out,
-        )  # fmt: skip
+        delayed, windows = source.delayed(self.delay), scratch.of_spikes
+        kernel(span.start, span.stop, delayed, self._layout, windows, self._sums, self.shift, out)
 
     def _write_dots(
-        self, scratch: Scratch, rows: int, span: range, source: Source, factors: Factors, together: int,
+        self,
+        scratch: Scratch,
+        span: range,
+        source: Source,
+        factors: Factors,
+        together: int,
         products: NDArray[np.int32],
-    ) -> None:  # fmt: skip
-        positions, words = scratch.windows.shape[2:]
-        word_dots(
-            0, rows, span.start, span.stop, scratch.windows, self.steps * positions * words, 0,
-            positions * words, words, positions, source.repeats, factors.inner, factors.words,
-            factors.graded, factors.shared, together, products,
-        )  # fmt: skip
+    ) -> None:
+        windows = scratch.of_spikes.windows
+        block, steps, positions, words = windows.shape
+        gathered = Source(windows.reshape(block, steps, positions * words), 0, source.repeats)
+        word_dots(span.start, span.stop, gathered, words, factors, together, products)
 
     def _sums_shape(self) -> tuple[int, int]:
         assert self.parameter is not None
         return self.parameter.rows, padded(self.parameter.columns)
 
     def _add_terms(
-        self, scratch: Scratch, count: int, source: Source, terms: NDArray[np.int16],
-        active: NDArray[np.uint8], sums: NDArray[np.int32],
-    ) -> None:  # fmt: skip
-        conv2d.conv_accumulate(
-            0, count, source.bits, source.row, source.at(self.delay), source.words, self.steps,
-            self._classes, self._geometry, terms, self.lanes, active, scratch.events, scratch.counts,
-            scratch.terms, sums,
-        )  # fmt: skip
+        self,
+        scratch: Scratch,
+        source: Source,
+        terms: NDArray[np.int16],
+        active: NDArray[np.uint8],
+        sums: NDArray[np.int32],
+    ) -> None:
+        delayed, lists = source.delayed(self.delay), scratch.of_terms
+        conv2d.conv_accumulate(delayed, self._classes, self._geometry, terms, active, lists, sums)
 
     def back(
         self, scratch: Scratch, count: int, deltas: NDArray[np.int32], errors: NDArray[np.int32]
@@ -141,6 +139,10 @@ class Conv2dOperator(Operator):
         )
 
     def _add_delta(
-        self, part: range, traces: NDArray[np.int32], errors: NDArray[np.int32], sums: NDArray[np.int32]
-    ) -> None:  # fmt: skip
+        self,
+        part: range,
+        traces: NDArray[np.int32],
+        errors: NDArray[np.int32],
+        sums: NDArray[np.int32],
+    ) -> None:
         raise NotImplementedError("a convolution is no readout")

@@ -8,12 +8,13 @@ from numpy.typing import NDArray
 from neurosim.data.frames import words_for
 from neurosim.kernels.connections import dense_layer
 from neurosim.kernels.connections.dense import LISTED, largest_sum
-from neurosim.kernels.noise.layer_noise import row_dots, word_dots
+from neurosim.kernels.noise.layer_noise import Factors, row_dots, word_dots
 from neurosim.kernels.rules import event_aligned
 from neurosim.kernels.rules.layer_error import layer_delta
 from neurosim.kernels.simd import WORDS, zeros
+from neurosim.kernels.spikes import Source
 from neurosim.network import Network, PooledDense
-from neurosim.population.operators.operator import Factors, Operator, Source
+from neurosim.population.operators.operator import Operator
 
 
 class Scratch(NamedTuple):
@@ -56,51 +57,53 @@ class DenseOperator(Operator):
             zeros(event_aligned.MOMENTS * WORDS, np.uint64),
         )
 
-    def current(
-        self, scratch: Scratch, count: int, span: range, source: Source, out: NDArray[Any]
-    ) -> None:
+    def current(self, scratch: Scratch, span: range, source: Source, out: NDArray[Any]) -> None:
+        delayed = source.delayed(self.delay)
         dense_layer.dense_current(
-            0, count, span.start, span.stop, self.steps, source.bits, source.row,
-            source.at(self.delay), source.words, self._weights, self.shift, self.lanes,
-            scratch.axons, out,
-        )  # fmt: skip
+            span.start, span.stop, delayed, self._weights, self.shift, scratch.axons, out
+        )
 
     def _write_dots(
-        self, scratch: Scratch, rows: int, span: range, source: Source, factors: Factors, together: int,
+        self,
+        scratch: Scratch,
+        span: range,
+        source: Source,
+        factors: Factors,
+        together: int,
         products: NDArray[np.int32],
-    ) -> None:  # fmt: skip
-        of_source = source.bits, source.row, source.at(self.delay), source.words
-        of_noise = factors.inner, factors.words, factors.graded, factors.shared, together, products
-        steps = span.start, span.stop
+    ) -> None:
+        steps, delayed = (span.start, span.stop), source.delayed(self.delay)
         if np.array_equal(self._rows, np.arange(self.sources)):
-            used = words_for(self.sources)
-            word_dots(0, rows, *steps, *of_source, used, 1, source.repeats, *of_noise)
+            word_dots(*steps, delayed, words_for(self.sources), factors, together, products)
         else:
-            row_dots(0, rows, *steps, *of_source, self._rows, source.repeats, *of_noise)
+            row_dots(*steps, delayed, self._rows, factors, together, products)
 
     def _sums_shape(self) -> tuple[int, int]:
         assert self.parameter is not None
         return self.parameter.rows, self.lanes
 
     def _add_terms(
-        self, scratch: Scratch, count: int, source: Source, terms: NDArray[np.int16],
-        active: NDArray[np.uint8], sums: NDArray[np.int32],
-    ) -> None:  # fmt: skip
-        moments = count * self.steps
+        self,
+        scratch: Scratch,
+        source: Source,
+        terms: NDArray[np.int16],
+        active: NDArray[np.uint8],
+        sums: NDArray[np.int32],
+    ) -> None:
         columns = np.split(
-            terms[: moments * self.lanes].reshape(moments, self.lanes),
+            terms.reshape(-1, self.lanes),
             range(event_aligned.COLUMN, self.lanes, event_aligned.COLUMN),
             axis=1,
         )
-        laid_out = terms if len(columns) == 1 else np.concatenate([c.reshape(-1) for c in columns])
-        words = -(-self.sources // 64)
-        trials = np.arange(count)
+        flat = [column.reshape(-1) for column in columns]
+        laid_out = flat[0] if len(flat) == 1 else np.concatenate(flat)
+        words, delayed = -(-self.sources // 64), source.delayed(self.delay)
+        trials = np.arange(len(terms))
         for begin in range(0, words, WORDS):
+            end = min(begin + WORDS, words)
             event_aligned.accumulate_event_aligned(
-                begin, min(begin + WORDS, words), self.sources, source.words, source.bits,
-                source.row, source.at(self.delay), trials, self.steps, laid_out, scratch.bits,
-                sums,
-            )  # fmt: skip
+                begin, end, delayed, trials, self.steps, laid_out, scratch.bits, sums
+            )
 
     def matrix_of(self, sums: NDArray[np.int64]) -> NDArray[np.int64]:
         taken = sums[:, : self.neurons]
@@ -114,8 +117,12 @@ class DenseOperator(Operator):
         dense_layer.dense_back(0, count, self._back, deltas, scratch.listed, errors)
 
     def _add_delta(
-        self, part: range, traces: NDArray[np.int32], errors: NDArray[np.int32], sums: NDArray[np.int32]
-    ) -> None:  # fmt: skip
+        self,
+        part: range,
+        traces: NDArray[np.int32],
+        errors: NDArray[np.int32],
+        sums: NDArray[np.int32],
+    ) -> None:
         layer_delta(part.start, part.stop, traces, errors, self._delta_rows(), sums)
 
     def _delta_rows(self) -> NDArray[np.int32]:
@@ -131,11 +138,15 @@ class PooledDenseOperator(DenseOperator):
         return self.connection.kind.rows_of(self.in_shape)
 
     def _add_terms(
-        self, scratch: Scratch, count: int, source: Source, terms: NDArray[np.int16],
-        active: NDArray[np.uint8], sums: NDArray[np.int32],
-    ) -> None:  # fmt: skip
+        self,
+        scratch: Scratch,
+        source: Source,
+        terms: NDArray[np.int16],
+        active: NDArray[np.uint8],
+        sums: NDArray[np.int32],
+    ) -> None:
         full = zeros((self.sources, self.lanes), np.int32)
-        super()._add_terms(scratch, count, source, terms, active, full)
+        super()._add_terms(scratch, source, terms, active, full)
         np.add.at(sums, self._rows, full)
 
     def matrix_of(self, sums: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -11,14 +11,16 @@ from its synapses one by one; a kind with kernels of its own has a subclass, nam
 """
 
 from collections.abc import Iterator
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neurosim.kernels.connections import explicit
-from neurosim.kernels.noise import layer_noise
+from neurosim.kernels.noise.layer_noise import DotProducts, Factors, explicit_noise
 from neurosim.kernels.simd import TWIN, zeros
+from neurosim.kernels.spikes import Source
 from neurosim.network import Connection, Network, NetworkError
 from neurosim.network.shapes import lane_order
 from neurosim.population.bounds import INT16_MAX, INT32_MAX
@@ -27,50 +29,6 @@ from neurosim.population.state import padded
 TERM_MAX = INT16_MAX
 """Largest term that a synapse adds for a spike: 16 bits."""
 BYTE_MAX = 255
-
-
-class Source(NamedTuple):
-    """Spikes of a part over a block: uint64 (trial, lead + step, word); the first `lead` rows are zero.
-
-    repeats  trials side by side that have the same spikes, stored once
-    """
-
-    bits: NDArray[np.uint64]
-    lead: int
-    repeats: int = 1
-
-    @property
-    def words(self) -> int:
-        """Words of a step."""
-        return int(self.bits.shape[2])
-
-    @property
-    def row(self) -> int:
-        """Words of a trial."""
-        return int(self.bits.shape[1] * self.bits.shape[2])
-
-    def at(self, delay: int) -> int:
-        """Index of step 0, delayed by `delay` steps."""
-        return (self.lead - delay) * self.words
-
-
-class Factors(NamedTuple):
-    """Noise on a matrix: kernels/noise/layer_noise.py.
-
-    inner, outer  of `draw_factors`; a plane of inner has `words` words
-    products      scratch for dot products, one for each trial, factor, step and position
-    largest       bound on |outer|
-    shared        1 where two trials side by side have one slot, 0 where each has its own
-    """
-
-    inner: NDArray[np.uint64]
-    outer: NDArray[np.int32]
-    products: NDArray[np.int32]
-    largest: int
-    words: int
-    full_rank: bool
-    graded: bool
-    shared: int
 
 
 class Sums(NamedTuple):
@@ -84,6 +42,11 @@ class Sums(NamedTuple):
 def flat(count: int, kind: Any) -> NDArray[Any]:
     """Zeros that a whole vector may be read or written past."""
     return zeros(count + 2 * TWIN, kind)
+
+
+def cells(memory: NDArray[Any], *shape: int) -> NDArray[Any]:
+    """The first elements of flat memory, as an array that can be read and written past as well."""
+    return memory[: prod(shape)].reshape(shape)
 
 
 def parts(count: int, most: int) -> Iterator[range]:
@@ -191,50 +154,49 @@ class Operator:
         """Memory that a thread needs for `block` trials."""
         return None
 
-    def current(
-        self, scratch: Any, count: int, span: range, source: Source, out: NDArray[Any]
-    ) -> None:
-        """Write the currents of the steps in `span`: flat (trial, step, lane)."""
-        explicit.explicit_current(
-            0, count, span.start, span.stop, self.steps, source.bits, source.row,
-            source.at(self.delay), source.words, self._table, self.shift, self.lanes, out,
-        )  # fmt: skip
+    def current(self, scratch: Any, span: range, source: Source, out: NDArray[Any]) -> None:
+        """Write the currents (trial, step, lane) of the steps in `span`, a trial for each row of spikes."""
+        delayed = source.delayed(self.delay)
+        explicit.explicit_current(span.start, span.stop, delayed, self._table, self.shift, out)
 
     def add_noise(
-        self, scratch: Any, count: int, span: range, source: Source, factors: Factors,
-        out: NDArray[np.int32],
-    ) -> None:  # fmt: skip
+        self, span: range, source: Source, factors: Factors, out: NDArray[np.int32]
+    ) -> None:
         """Add the currents of noise on the matrix, synapse by synapse, where there are no `dots`."""
         assert self.parameter is not None
-        layer_noise.explicit_noise(
-            0, count, span.start, span.stop, self.steps, source.bits, source.row, source.at(self.delay),
-            source.words, source.repeats, self._table, self.parameter.columns, factors.inner, factors.words,
-            factors.full_rank, factors.graded, factors.shared, factors.outer, self.lanes, out,
-        )  # fmt: skip
+        delayed, columns = source.delayed(self.delay), self.parameter.columns
+        explicit_noise(span.start, span.stop, delayed, self._table, columns, factors, out)
 
     def dots(
         self, scratch: Any, count: int, span: range, source: Source, factors: Factors
-    ) -> layer_noise.DotProducts:
+    ) -> DotProducts:
         """Dot products of the noise on the matrix, of trials whose currents have just been written."""
         assert self.parameter is not None
-        count_of_factors, columns = factors.inner.shape[1], self.parameter.columns
+        ranks, columns = factors.inner.shape[1], self.parameter.columns
         positions = self.neurons // columns
         together = factors.shared if source.repeats % 2 == 0 else 0
-        rows = count >> together
-        shape = (rows, count_of_factors, self.steps, positions)
-        self._write_dots(
-            scratch, rows, span, source, factors, together,
-            factors.products[: rows * count_of_factors * self.steps * positions].reshape(shape),
-        )  # fmt: skip
-        return layer_noise.DotProducts(
-            factors.products, factors.outer, self.position, positions, columns, count_of_factors,
-            factors.shared, together,
-        )  # fmt: skip
+        products = cells(factors.products, count >> together, ranks, self.steps, positions)
+        self._write_dots(scratch, span, source, factors, together, products)
+        return DotProducts(
+            factors.products,
+            factors.outer,
+            self.position,
+            positions,
+            columns,
+            ranks,
+            factors.shared,
+            together,
+        )
 
     def _write_dots(
-        self, scratch: Any, rows: int, span: range, source: Source, factors: Factors, together: int,
+        self,
+        scratch: Any,
+        span: range,
+        source: Source,
+        factors: Factors,
+        together: int,
         products: NDArray[np.int32],
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Write dot products int32 (row, factor, step, position)."""
         raise NotImplementedError(f"connection {self.connection.name} has no dot products")
 
@@ -274,17 +236,20 @@ class Operator:
         return self.steps * self.parameter.uses
 
     def accumulate(
-        self, scratch: Any, count: int, source: Source, terms: NDArray[np.int16],
-        active: NDArray[np.uint8], sums: Sums,
-    ) -> None:  # fmt: skip
+        self,
+        scratch: Any,
+        source: Source,
+        terms: NDArray[np.int16],
+        active: NDArray[np.uint8],
+        sums: Sums,
+    ) -> None:
         """Add the terms int16 (trial, step, lane) of the neurons that each spike reaches.
 
         active  uint8 (trial,): 0 where all terms of a trial are 0
         """
-        most, cells = self.most_terms(), count * self.steps * self.lanes
-        largest = TERM_MAX
+        most, largest, count = self.most_terms(), TERM_MAX, len(terms)
         if count * largest * most > INT32_MAX:
-            largest = max(1, int(terms[:cells].max(initial=0)), -int(terms[:cells].min(initial=0)))
+            largest = max(1, int(terms.max(initial=0)), -int(terms.min(initial=0)))
         trials = INT32_MAX // (largest * most)
         if trials:
             for part in parts(count, trials):
@@ -301,25 +266,29 @@ class Operator:
         sums.added[0] = 0
 
     def _add_part(
-        self, scratch: Any, part: range, source: Source, terms: NDArray[np.int16],
-        active: NDArray[np.uint8], sums: NDArray[np.int32],
-    ) -> None:  # fmt: skip
+        self,
+        scratch: Any,
+        part: range,
+        source: Source,
+        terms: NDArray[np.int16],
+        active: NDArray[np.uint8],
+        sums: NDArray[np.int32],
+    ) -> None:
         """`_add_terms` of the trials in `part`."""
-        first = part.start
-        self._add_terms(
-            scratch, len(part), source._replace(bits=source.bits[first:]),
-            terms[first * self.steps * self.lanes :], active[first:], sums,
-        )  # fmt: skip
+        trials = slice(part.start, part.stop)
+        of_part = source._replace(bits=source.bits[trials])
+        self._add_terms(scratch, of_part, terms[trials], active[trials], sums)
 
     def _add_terms(
-        self, scratch: Any, count: int, source: Source, terms: NDArray[np.int16],
-        active: NDArray[np.uint8], sums: NDArray[np.int32],
-    ) -> None:  # fmt: skip
+        self,
+        scratch: Any,
+        source: Source,
+        terms: NDArray[np.int16],
+        active: NDArray[np.uint8],
+        sums: NDArray[np.int32],
+    ) -> None:
         """Add the terms to the sums of a kernel, whose 32 bits hold them."""
-        explicit.explicit_accumulate(
-            0, count, self.steps, source.bits, source.row, source.at(self.delay), source.words,
-            self._table, terms, self.lanes, sums,
-        )  # fmt: skip
+        explicit.explicit_accumulate(source.delayed(self.delay), self._table, terms, sums)
 
     def back(
         self, scratch: Any, count: int, deltas: NDArray[np.int32], errors: NDArray[np.int32]
@@ -342,7 +311,11 @@ class Operator:
             self._add_delta(part, traces, errors, sums.narrow)
 
     def _add_delta(
-        self, part: range, traces: NDArray[np.int32], errors: NDArray[np.int32], sums: NDArray[np.int32]
-    ) -> None:  # fmt: skip
+        self,
+        part: range,
+        traces: NDArray[np.int32],
+        errors: NDArray[np.int32],
+        sums: NDArray[np.int32],
+    ) -> None:
         """Add those of the trials in `part` to the sums of a kernel, whose 32 bits hold them."""
         explicit.explicit_delta(part.start, part.stop, self._table, traces, errors, sums)
