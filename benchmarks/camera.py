@@ -199,10 +199,13 @@ def coarser(chosen, times):
         return tuple(one // times for one in pair)
 
     return replace(
-        chosen, sensor=smaller(chosen.sensor), field=smaller(chosen.field),
+        chosen,
+        sensor=smaller(chosen.sensor),
+        field=smaller(chosen.field),
         path=tuple((x / times, y / times) for x, y in chosen.path),
-        where=chosen.where / times, stray=chosen.stray / times**2,
-    )  # fmt: skip
+        where=chosen.where / times,
+        stray=chosen.stray / times**2,
+    )
 
 
 def sensor(arguments):
@@ -241,9 +244,13 @@ def sensor(arguments):
 
 
 MEASURES = {
-    "speed": speed, "counts": counts, "transfer": transfer, "picture": picture, "others": others,
+    "speed": speed,
+    "counts": counts,
+    "transfer": transfer,
+    "picture": picture,
+    "others": others,
     "sensor": sensor,
-}  # fmt: skip
+}
 
 
 def main():

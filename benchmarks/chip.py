@@ -102,22 +102,32 @@ def main() -> None:
     threads = numba.get_num_threads()
     ways: dict[str, tuple[Callable[[], object], int, int]] = {
         f"chip, batch of {SAMPLES}, {threads} threads": (
-            lambda: chip.run(frames), batch_operations, SAMPLES * STEPS,
+            lambda: chip.run(frames),
+            batch_operations,
+            SAMPLES * STEPS,
         ),
         "chip, the same with all v probed": (
-            lambda: chip.run(frames, probes), batch_operations, SAMPLES * STEPS,
+            lambda: chip.run(frames, probes),
+            batch_operations,
+            SAMPLES * STEPS,
         ),
         f"chip, one sample of {LONG} steps": (lambda: chip.run(one), one_operations, LONG),
         f"chip, one sample of {STEPS} steps": (
-            lambda: chip.run(short), one_operations * STEPS // LONG, STEPS,
+            lambda: chip.run(short),
+            one_operations * STEPS // LONG,
+            STEPS,
         ),
         f"plain NumPy, one sample of {LONG} steps": (
-            lambda: plain_numpy(weights, long[0]), one_operations, LONG,
+            lambda: plain_numpy(weights, long[0]),
+            one_operations,
+            LONG,
         ),
         f"plain NumPy, {numpy_samples} samples in turn": (
-            some_numpy, numpy_operations, numpy_samples * STEPS,
+            some_numpy,
+            numpy_operations,
+            numpy_samples * STEPS,
         ),
-    }  # fmt: skip
+    }
     measured: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(ROUNDS):
         for name, (work, _, _) in ways.items():

@@ -38,9 +38,12 @@ BLOCKS = (8, 32)
 def patches(x, kernel, stride, padding):
     """The windows of maps (sample, y, x, channel): (sample, y, x, row)."""
     return jax.lax.conv_general_dilated_patches(
-        x, (kernel, kernel), (stride, stride), [(padding, padding)] * 2,
+        x,
+        (kernel, kernel),
+        (stride, stride),
+        [(padding, padding)] * 2,
         dimension_numbers=("NHWC", "HWIO", "NHWC"),
-    )  # fmt: skip
+    )
 
 
 def factors(key, number, member):

@@ -187,8 +187,11 @@ def main() -> int:
         outcome = results[reader] = campaign(reader, given.seed, given.first, given.inputs)
         if not given.json:
             counts = ", ".join(f"{what} {n:,}" for what, n in sorted(outcome["counts"].items()))
-            print(f"{reader:16} {counts}; longest {outcome['longest']:.2f} s, "
-                  f"memory +{outcome['grown'] >> 20} MiB", flush=True)  # fmt: skip
+            print(
+                f"{reader:16} {counts}; longest {outcome['longest']:.2f} s, "
+                f"memory +{outcome['grown'] >> 20} MiB",
+                flush=True,
+            )
             for number, what in outcome["failures"][:5]:
                 print(f"{'':16}   input {number}: {what}", flush=True)
     failed = sum(len(outcome["failures"]) for outcome in results.values())

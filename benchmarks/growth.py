@@ -63,9 +63,13 @@ def main() -> None:
             slope = np.log(spent[-1] / spent[-3]) / np.log(values[-1] / values[-3])
             axes.loglog(values, spent, "o-", ms=3, color=colour, label=part)
             axes.annotate(
-                f"{slope:.2f}", (values[-1], spent[-1]), (4, -3), textcoords="offset points",
-                fontsize=8, color=colour,
-            )  # fmt: skip
+                f"{slope:.2f}",
+                (values[-1], spent[-1]),
+                (4, -3),
+                textcoords="offset points",
+                fontsize=8,
+                color=colour,
+            )
             print(
                 name,
                 part,

@@ -82,9 +82,11 @@ def _summary(folder: Path) -> Any:
 
 def _neurosim(name: str, *more: Any) -> Callable[[Path, bool], Sequence[Any]]:
     return lambda folder, first: (
-        "-m", "neurosim", name,
+        "-m",
+        "neurosim",
+        name,
         *(str(one).replace("FOLDER", str(folder)) for one in more),
-    )  # fmt: skip
+    )
 
 
 def _files(*names: str) -> Callable[[Path], Any]:
@@ -173,16 +175,22 @@ class Kills:
         self.finish(SCENARIOS["train"], folder / "base")
 
     def start(self, scenario: Scenario, folder: Path, first: bool) -> subprocess.Popen[str]:
-        command = [str(one).replace("RUN", str(self.run)) if str(one) == "RUN" else str(one)
-                   for one in scenario.command(folder, first)]  # fmt: skip
+        command = [
+            str(one).replace("RUN", str(self.run)) if str(one) == "RUN" else str(one)
+            for one in scenario.command(folder, first)
+        ]
         environment = {**os.environ, "NUMBA_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
         if scenario.fresh:
             environment["NEUROSIM_CACHE"] = str(folder / "cache")
         folder.mkdir(parents=True, exist_ok=True)
         return subprocess.Popen(
-            [sys.executable, *command], cwd=folder, env=environment, text=True,
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-        )  # fmt: skip
+            [sys.executable, *command],
+            cwd=folder,
+            env=environment,
+            text=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
 
     def finish(self, scenario: Scenario, folder: Path) -> float:
         """Let it end; seconds."""

@@ -214,9 +214,14 @@ def step(config: Config, checkpoint: Checkpoint, data: Dataset) -> Step:
     else:
         credits = evaluation.credits[:, : network.populations[0].neurons].astype(np.int64)
         by_error = golden_error.numbers(
-            settings, network, chip.weights(), shown, credits, generation,
+            settings,
+            network,
+            chip.weights(),
+            shown,
+            credits,
+            generation,
             noise(settings, network).window,
-        )  # fmt: skip
+        )
         sums, biases = list(by_error.synapses), list(by_error.biases)
         fitness = evaluation.fitness[:: settings.pairs // settings.groups, :1]
     chip.apply_update(coefficients, ask.pairs, generation, rates, batch)

@@ -113,14 +113,20 @@ def _of_step(config: Config, done: golden.Step) -> list[Image]:
             "learning_labels", done.shown.labels, 16, "label, a row (group, place)", signed=False
         ),
         Image.of(
-            "totals", [done.synapses.totals, done.biases.totals], 63,
-            "sum of |direction|, a row synapses, a row biases, a field a layer", signed=False,
+            "totals",
+            [done.synapses.totals, done.biases.totals],
+            63,
+            "sum of |direction|, a row synapses, a row biases, a field a layer",
+            signed=False,
         ),
         Image.of(
-            "rates", [done.synapses.rates, done.biases.rates], golden.RATE_BITS,
-            "32 fraction bits, rows and fields as in totals", signed=False,
+            "rates",
+            [done.synapses.rates, done.biases.rates],
+            golden.RATE_BITS,
+            "32 fraction bits, rows and fields as in totals",
+            signed=False,
         ),
-    ]  # fmt: skip
+    ]
     by_rule = _low_rank(config, done) if done.by_error is None else _by_error(config, done)
     for layer in range(len(config.network().layers)):
         found += _memories(config, done, layer)
@@ -138,25 +144,39 @@ def _memories(config: Config, done: golden.Step, layer: int) -> list[Image]:
         word = core_parameters.adders(population.neurons) if start else None
         found.append(
             Image.of(
-                f"{prefix}state_L{layer}", memory.synapses[layer], state_bits,
-                f"weight and fraction bits, {shape}", signed=True, word=word, start=start,
+                f"{prefix}state_L{layer}",
+                memory.synapses[layer],
+                state_bits,
+                f"weight and fraction bits, {shape}",
+                signed=True,
+                word=word,
+                start=start,
             )
-        )  # fmt: skip
+        )
         if memory.momentum:
             found.append(
                 Image.of(
-                    f"{prefix}momentum_L{layer}", memory.momentum[layer][:, : population.neurons],
-                    kept, f"momentum of update sums, {shape}", signed=True, word=word, start=start,
+                    f"{prefix}momentum_L{layer}",
+                    memory.momentum[layer][:, : population.neurons],
+                    kept,
+                    f"momentum of update sums, {shape}",
+                    signed=True,
+                    word=word,
+                    start=start,
                 )
-            )  # fmt: skip
+            )
         if done.by_error is not None:
             found.append(
                 Image.of(
-                    f"{prefix}bias_state_L{layer}", memory.biases[layer][None],
-                    core.BIAS_BITS + BIAS_FRACTION_BITS, "bias mantissas and fraction bits, one row",
-                    signed=True, word=1 if start else None, start=start,
+                    f"{prefix}bias_state_L{layer}",
+                    memory.biases[layer][None],
+                    core.BIAS_BITS + BIAS_FRACTION_BITS,
+                    "bias mantissas and fraction bits, one row",
+                    signed=True,
+                    word=1 if start else None,
+                    start=start,
                 )
-            )  # fmt: skip
+            )
     after = weights(done.after, settings.fraction_bits).mantissas[layer]
     found.append(
         Image.of(f"new_weights_L{layer}", after, 8, f"weights after it, {shape}", signed=True)
@@ -197,18 +217,29 @@ def _by_error(config: Config, done: golden.Step) -> list[Image]:
     traces = int(golden.parameters(config)["TRACE_BITS"])
     return [
         Image.of("fitness", done.fitness, 48, "fitness without noise, a row a group", signed=True),
-        Image.of("errors", numbers.errors, 8, "errors, a row a group, a field a class", signed=True),
         Image.of(
-            "traces", numbers.traces, traces, "traces without noise, a row a group, a field a neuron",
+            "errors", numbers.errors, 8, "errors, a row a group, a field a class", signed=True
+        ),
+        Image.of(
+            "traces",
+            numbers.traces,
+            traces,
+            "traces without noise, a row a group, a field a neuron",
             signed=False,
         ),
         Image.of(
-            "near", numbers.near.reshape(-1, neurons), 1,
-            f"1 where noise acts, a row (group, step of {steps}), a field a neuron", signed=False,
+            "near",
+            numbers.near.reshape(-1, neurons),
+            1,
+            f"1 where noise acts, a row (group, step of {steps}), a field a neuron",
+            signed=False,
         ),
         Image.of(
-            "noise", noise, 1, "noise of the first pairs, a row (pair, step), a field a neuron; 1 is +1",
+            "noise",
+            noise,
+            1,
+            "noise of the first pairs, a row (pair, step), a field a neuron; 1 is +1",
             signed=False,
         ),
         Image.of("credits", numbers.credits, 16, "neuron credits, a row a pair", signed=True),
-    ]  # fmt: skip
+    ]

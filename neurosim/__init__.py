@@ -44,9 +44,19 @@ if TYPE_CHECKING:
     __version__: str
 
 _NETWORK = (
-    "AdaptiveLif", "Connection", "Conv2d", "Dense", "Input", "Lif", "Network", "NetworkError",
-    "Population", "Sparse", "SumPool2d", "Weights",
-)  # fmt: skip
+    "AdaptiveLif",
+    "Connection",
+    "Conv2d",
+    "Dense",
+    "Input",
+    "Lif",
+    "Network",
+    "NetworkError",
+    "Population",
+    "Sparse",
+    "SumPool2d",
+    "Weights",
+)
 _HOME: dict[str, tuple[str, str | None]] = {
     **{name: ("neurosim.network", name) for name in _NETWORK},
     "Batch": ("neurosim.population.batch", "Batch"),

@@ -51,8 +51,14 @@ def archive(folder: Path) -> Attempt:
         else:
             outcome = "read"
         left = {path.name for path in place.parent.iterdir()} - {"SET"}
-        outside = {path.name for path in folder.iterdir()} - {"given", "deep", "a.zip", "a.tar",
-                                                              "a.tar.gz", "a.tar.xz"}  # fmt: skip
+        outside = {path.name for path in folder.iterdir()} - {
+            "given",
+            "deep",
+            "a.zip",
+            "a.tar",
+            "a.tar.gz",
+            "a.tar.xz",
+        }
         if left or outside or (outcome == "refused" and place.exists()):
             return f"WRONG: left {sorted(left | outside)[:3]}"
         return outcome

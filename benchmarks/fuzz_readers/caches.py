@@ -41,10 +41,11 @@ def frame_cache(folder: Path) -> Attempt:
             return "refused"
         found = kept_splits[0]
         same = set(found) == set(whole) and all(
-            np.array_equal(found[s].bits, whole[s].bits) and found[s].inputs == whole[s].inputs
+            np.array_equal(found[s].bits, whole[s].bits)
+            and found[s].inputs == whole[s].inputs
             and np.array_equal(found[s].labels, whole[s].labels)
             for s in whole
-        )  # fmt: skip
+        )
         return "same" if same else "WRONG: other frames"
 
     return attempt

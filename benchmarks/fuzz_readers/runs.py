@@ -91,8 +91,11 @@ def run_edited(folder: Path) -> Attempt:
         else:
             said = edited(content, numbers)
         metadata["tensors_sha256"] = record._tensors_sha256(kept)
-        text = json.dumps({**said, "sha256": content_sha256(said)}) \
-            if isinstance(said, dict) else json.dumps(said)  # fmt: skip
+        text = (
+            json.dumps({**said, "sha256": content_sha256(said)})
+            if isinstance(said, dict)
+            else json.dumps(said)
+        )
         (path / CONFIG).write_text(text)
         metadata["config_sha256"] = record._text_sha256(path / CONFIG)
         metadata["header_sha256"] = record._header_sha256(metadata)
@@ -145,10 +148,14 @@ def run_notes(folder: Path) -> Attempt:
             {"generations": 4, "test_accuracy": 0.5, "test_samples": 9, "weights_sha256": "a" * 64}
         ),
         provenance.PROVENANCE: json.dumps(
-            {"format": provenance.FORMAT,
-             "starts": [{"date": "2026-11-01", "compile_seconds": 1.5, "version": "1", "command": "x"}]}
+            {
+                "format": provenance.FORMAT,
+                "starts": [
+                    {"date": "2026-11-01", "compile_seconds": 1.5, "version": "1", "command": "x"}
+                ],
+            }
         ),
-    }  # fmt: skip
+    }
     for name, whole in wholes.items():
         (path / name).write_text(whole)
     wanted = runs.about(path)

@@ -20,9 +20,9 @@ class Quantise(BaseModel):
 
     folder: tyro.conf.Positional[Path]
     """run folder of `neurosim bptt`"""
-    bits: Annotated[tuple[Annotated[int, Field(ge=2, le=8)], ...], Field(min_length=1)] = (
-        8, 7, 6, 5, 4, 3,
-    )  # fmt: skip
+    bits: Annotated[tuple[Annotated[int, Field(ge=2, le=8)], ...], Field(min_length=1)] = tuple(
+        range(8, 2, -1)
+    )
     """bits of a weight"""
     out: Path | None = None
     """where the run folders go, each named by its bits; by default FOLDER/quantised"""

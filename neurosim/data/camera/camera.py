@@ -24,9 +24,18 @@ from neurosim.kernels.data.binning import Cells, mark_plane
 from neurosim.kernels.data.scene import Draw
 
 __all__ = [
-    "CAMERA", "CAMERAS", "Camera", "CameraError", "bits", "by_name", "check_images",
-    "check_stack", "images_a_second", "record", "sensor_of",
-]  # fmt: skip
+    "CAMERA",
+    "CAMERAS",
+    "Camera",
+    "CameraError",
+    "bits",
+    "by_name",
+    "check_images",
+    "check_stack",
+    "images_a_second",
+    "record",
+    "sensor_of",
+]
 
 _MIN_EVENTS = 1 << 14
 """Events that memory is allocated for at first; the longest of the 800 real recordings has 7,152."""

@@ -26,9 +26,7 @@ WINDOW_US = 1_200_000
 """Six closed loops of 0.2 s (Li et al. 2017)."""
 RECORDINGS = 10_000
 TEST_SHARE = 10
-CLASSES = (
-    "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"
-)  # fmt: skip
+CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 _SUFFIXES = (".aedat", ".aedat4")
 
 

@@ -20,9 +20,16 @@ from neurosim.population.state import padded
 BLOCK = 128
 """Random bits of one call of the generator."""
 NO_LEARNING: Mapping[str, int] = {
-    "RULE": 0, "RANK": 1, "FRACTION_BITS": 0, "MOMENTUM_BITS": 0, "SUM_BITS": 8, "RATE_BITS": 48,
-    "WINDOW": 0, "TRACE_BITS": 8, "LARGEST": 1,
-}  # fmt: skip
+    "RULE": 0,
+    "RANK": 1,
+    "FRACTION_BITS": 0,
+    "MOMENTUM_BITS": 0,
+    "SUM_BITS": 8,
+    "RATE_BITS": 48,
+    "WINDOW": 0,
+    "TRACE_BITS": 8,
+    "LARGEST": 1,
+}
 """Parameters of the rule for a core that only infers, whose SCALE is 0 for each layer."""
 MOST_ADDERS = 8
 """Synapses of a source that a clock adds to the sums; chosen here, a power of two."""
