@@ -6,9 +6,10 @@ Numbers are in the chip's units: a weight's LSB, a membrane's threshold mantissa
 """
 
 from collections.abc import Sequence
+from enum import Enum
 from fractions import Fraction
 from math import log2
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -49,6 +50,12 @@ MEMBRANE_BITS = 18
 """Temperature 1 of the membrane readout: 2^18 units of v, summed over steps, are one bit of log-odds.
 Chosen here: of 2^16, 2^18 and 2^20 the middle one learns fastest (docs/results of `neurosim train`)."""
 MULTIPLIER_BITS = 16
+
+
+class Since(Enum):
+    """When a setting came to be, where that matters to results that are kept with their settings."""
+
+    LATER = "results have been kept since before there was this setting"
 
 
 class Settings(DataChoice):
@@ -156,10 +163,10 @@ class Settings(DataChoice):
     """learning rate of biases, as a multiple of that of weights; 0 freezes the biases"""
     schedule: Literal["geometric", "linear"] = "geometric"
     """how learning rate, noise and temperature go from first to last generation"""
-    target_rate: Annotated[float, Field(ge=0, le=1)] = 0
+    target_rate: Annotated[float, Field(ge=0, le=1), Since.LATER] = 0
     """homeostasis: spikes of a hidden neuron per step that its bias is moved towards in each generation; 0:
     no homeostasis"""
-    homeostasis_rate: Annotated[float, Field(ge=1 / 1024, le=127)] = 1
+    homeostasis_rate: Annotated[float, Field(ge=1 / 1024, le=127), Since.LATER] = 1
     """largest step of a bias towards the target rate, as a multiple of the learning rate of weights"""
     momentum_bits: Annotated[int, Field(ge=0, le=6)] = 3
     """momentum 1 - 2^-MOMENTUM_BITS; 0: no momentum, and no state for it"""
@@ -213,6 +220,18 @@ class Settings(DataChoice):
             raise ValueError(
                 f"layers {self.layers!r} and hidden {self.hidden}: give the hidden layers once"
             )
+
+    def key(self) -> dict[str, Any]:
+        """All settings, as part of what a result is kept with; those that came later where they matter.
+
+        A later setting at its default is left out, because results of before it are those of its default.
+        """
+        content = self.model_dump(mode="json")
+        return {
+            name: content[name]
+            for name, field in type(self).model_fields.items()
+            if Since.LATER not in field.metadata or getattr(self, name) != field.default
+        }
 
     @property
     def last_temperature(self) -> float:

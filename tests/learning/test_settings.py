@@ -350,3 +350,25 @@ def test_every_optional_setting_has_a_rule_that_reads_it():
     fields = registry.optional()
     assert fields <= set(Settings.model_fields)
     assert {"rank", "noise_window", "shaping", "sigma_output"} <= fields
+
+
+FIRST = """
+    camera sensor crop window bins holdout skip partial data steps pool seed hidden layers feedback
+    local_share local_pool readouts noise_share window_share workspace vth_mant du dv initial_std
+    method output_rule credit estimator generations pairs groups batch shift rank noise sigma
+    sigma_output sigma_bias final_noise noise_period noise_window readout temperature
+    final_temperature spike_cost shaping learning_rate final_learning_rate output_rate bias_rate
+    schedule momentum_bits decay fraction_bits evaluate_every validation_samples
+"""
+"""Settings that there were when results were first kept."""
+
+
+def test_a_new_setting_leaves_the_keys_of_kept_results_as_they_are():
+    """A setting that is added is marked with Since.LATER: results of before it then stay."""
+    assert sorted(Settings().key()) == sorted(FIRST.split())
+    assert Settings().key() == Settings().model_dump(mode="json", include=set(FIRST.split()))
+
+
+def test_a_later_setting_is_part_of_the_key_where_it_matters():
+    settings = RECIPES["deep"][1].model_copy(update={"target_rate": 0.25})
+    assert settings.key() == {**RECIPES["deep"][1].key(), "target_rate": 0.25}

@@ -19,7 +19,6 @@ from neurosim.app.experiments.trainings import (
     SHOWN_IN_RECORDINGS,
     Part,
     Result,
-    described,
     in_float,
     on_chip,
 )
@@ -270,7 +269,7 @@ def _read(method: str, part: Part, trained: "Settings", real: Dataset, store: St
         "trained": part.recipe,
         "data": real.key,
         "measure": MEASURE,
-        "settings": described(settings),
+        "settings": settings.key(),
     }
 
     def make() -> Result:

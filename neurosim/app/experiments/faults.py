@@ -21,7 +21,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from neurosim.app.experiments.store import Store
-from neurosim.app.experiments.trainings import Part, Result, described, on_chip
+from neurosim.app.experiments.trainings import Part, Result, on_chip
 from neurosim.data.datasets import Dataset
 from neurosim.network import Network, NetworkError, Weights
 from neurosim.network.faults import Faults
@@ -247,8 +247,8 @@ def _part(seed: Seed, name: str, faults: Faults | None, make: Callable[[], Resul
     recipe = {
         "data": seed.data.key,
         "measure": MEASURE,
-        "settings": described(settings_of(arguments, seed.seed)),
-        "learning_on": described(seed.learning_on()),
+        "settings": settings_of(arguments, seed.seed).key(),
+        "learning_on": seed.learning_on().key(),
         "bptt_epochs": arguments.bptt_epochs if "BPTT" in name else None,
         "faults": None if faults is None else str(faults),
     }

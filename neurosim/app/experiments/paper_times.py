@@ -17,7 +17,7 @@ from neurosim.app.experiments.paper import (
     eggroll,
 )
 from neurosim.app.experiments.store import Store
-from neurosim.app.experiments.trainings import MEASURE, Part, Result, described
+from neurosim.app.experiments.trainings import MEASURE, Part, Result
 from neurosim.data.datasets import Dataset
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def plan(arguments: PaperExperiment, data: Dataset, store: Store) -> Part:
     recipe = {
         "data": data.key,
         "measure": MEASURE,
-        "methods": {name: described(settings) for name, settings in timed.items()},
+        "methods": {name: settings.key() for name, settings in timed.items()},
     }
 
     def make() -> Result:

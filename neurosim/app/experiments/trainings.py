@@ -30,9 +30,6 @@ EIGHT_BITS = {"fraction_bits": 0, "momentum_bits": 0}
 SHOWN_IN_RECORDINGS = 800
 """Training images of MNIST that the recordings in use show, its first ones: networks that are tested on the
 recordings are trained without them."""
-LATER = ("target_rate", "homeostasis_rate")
-"""Settings that did not exist when results were first kept: left out of a recipe at their defaults, so that
-those results stay."""
 CURVE = ("validation_accuracy", "spikes_per_sample", "seconds", "dead_classes")
 
 
@@ -68,16 +65,6 @@ class Part:
         return {"method": self.method, "seed": self.seed, **found}
 
 
-def described(settings: "Settings") -> dict[str, Any]:
-    """Settings of a training, as part of what its result is kept with."""
-    content = settings.model_dump(mode="json")
-    fields = type(settings).model_fields
-    for name in LATER:
-        if content[name] == fields[name].default:
-            del content[name]
-    return content
-
-
 def on_chip(
     method: str, settings: "Settings", data: Dataset, store: Store, *, tested: bool = True
 ) -> Part:
@@ -85,7 +72,7 @@ def on_chip(
 
     tested  whether the test set is evaluated: not in a trial of settings
     """
-    recipe = {"data": data.key, "measure": MEASURE, "settings": described(settings)}
+    recipe = {"data": data.key, "measure": MEASURE, "settings": settings.key()}
 
     def make() -> Result:
         from learning.training import Training, start
