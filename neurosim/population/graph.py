@@ -21,6 +21,7 @@ from neurosim.kernels.arithmetic import decay_factors
 from neurosim.kernels.executors import layer as neurons
 from neurosim.kernels.executors.layer import LayerKernels, compile_layer
 from neurosim.kernels.generator import lane_words
+from neurosim.kernels.neurons.integration import OwnDecays
 from neurosim.kernels.neurons.model import NeuronKernel
 from neurosim.kernels.noise.layer_noise import Factors, add_noise
 from neurosim.kernels.rules.event_aligned import NO_NEURON
@@ -49,6 +50,45 @@ WORKSPACE_BYTES = 16 << 20
 by measurement (docs/notes/layers.md)."""
 
 
+class Constants(NamedTuple):
+    """Registers of a layer that do not depend on the weights, neurons in lane order.
+
+    order             int64 (neuron,): the place in the description of each lane's neuron
+    mantissa, exponent  int64 (neuron,): of the bias that the description gives
+    threshold, numbers, own_decays  as in `Registers`
+    decay_u, decay_v  the slowest
+    """
+
+    order: NDArray[np.int64]
+    mantissa: NDArray[np.int64]
+    exponent: NDArray[np.int64]
+    threshold: NDArray[np.int32]
+    numbers: NDArray[np.int32]
+    own_decays: OwnDecays | None
+    decay_u: int
+    decay_v: int
+
+
+def _constants(population: Population) -> Constants:
+    order = lane_order(population.shape)
+    lanes = padded(population.neurons)
+    threshold = np.full(lanes, NO_NEURON >> 1, np.int32)  # a model may add to it
+    threshold[: population.neurons] = population.each("vth_mant")[order] << limits.STATE_SHIFT
+    decays = decays_of(population)[:, order]
+    decay_u, decay_v = decays.min(axis=1).tolist()
+    numbers = (*decay_factors(decay_u), *decay_factors(decay_v), *population.model.registers())
+    return Constants(
+        order,
+        population.each("bias_mant")[order],
+        population.each("bias_exp")[order],
+        threshold,
+        np.array(numbers, np.int32),
+        own_decays([decays], lanes),
+        decay_u,
+        decay_v,
+    )
+
+
 class LayerPlan(NamedTuple):
     """A layer of the executor: everything that does not depend on the weights.
 
@@ -58,6 +98,7 @@ class LayerPlan(NamedTuple):
     """
 
     population: Population
+    constants: Constants
     number: int
     lanes: int
     channels: int
@@ -100,6 +141,7 @@ class Plan:
         self.layers = [
             LayerPlan(
                 layer.population,
+                _constants(layer.population),
                 numbers[layer.population.name],
                 padded(layer.population.neurons),
                 layer.population.shape[0],
@@ -150,26 +192,18 @@ class Plan:
     def _loaded(
         self, layer: LayerPlan, biases: NDArray[np.int16], noise: int, on_biases: int
     ) -> Loaded:
-        population = layer.population
-        order = lane_order(population.shape)
-        each = np.repeat(biases.astype(np.int64), population.neurons // len(biases))
+        fixed = layer.constants
+        each = np.repeat(biases.astype(np.int64), layer.neurons // len(biases))
         bias = np.zeros(layer.lanes, np.int32)
-        mantissa = (population.each("bias_mant") + each)[order]
-        bias[: layer.neurons] = mantissa << population.each("bias_exp")[order]
-        threshold = np.full(layer.lanes, NO_NEURON >> 1, np.int32)  # a model may add to it
-        threshold[: layer.neurons] = population.each("vth_mant")[order] << limits.STATE_SHIFT
-        decays = decays_of(population)[:, order]
-        decay_u, decay_v = decays.min(axis=1).tolist()  # the slowest
-        numbers = np.array(
-            [*decay_factors(decay_u), *decay_factors(decay_v), *population.model.registers()],
-            np.int32,
-        )
+        bias[: layer.neurons] = (fixed.mantissa + each[fixed.order]) << fixed.exponent
         incoming = (*layer.incoming, *layer.recurrent)
         return Loaded(
-            neurons.Registers(bias[None, :], threshold, numbers, own_decays([decays], layer.lanes)),
+            neurons.Registers(bias[None, :], fixed.threshold, fixed.numbers, fixed.own_decays),
             len(incoming) == 1 and incoming[0].narrow,
             sum(operator.bound for operator in incoming) + noise,
-            _headroom(decay_u, decay_v, int(np.abs(bias).max()) + on_biases, self.steps),
+            _headroom(
+                fixed.decay_u, fixed.decay_v, int(np.abs(bias).max()) + on_biases, self.steps
+            ),
         )
 
     def trial_bytes(self, pairs: int) -> int:
@@ -264,7 +298,7 @@ class Workspace:
         self.input = Source(zeros((block, lead + plan.steps, words), np.uint64), lead)
         self.areas = {layer.name: _area(plan, layer, block, pairs) for layer in plan.layers}
         self.scratch = {
-            operator.connection.name: operator.scratch(block)
+            operator.name: operator.scratch(block)
             for layer in plan.layers
             for operator in (*layer.incoming, *layer.recurrent)
         }
@@ -409,7 +443,7 @@ def _in_step(work: Workspace, layer: LayerPlan) -> bool:
 def _run_members(work: Workspace, layer: LayerPlan, loaded: Loaded, count: int) -> None:
     """Currents without noise, dot products, and neurons of a layer whose matrix carries noise of low rank."""
     (operator,) = layer.incoming
-    name, source = operator.connection.name, work.source(operator.connection.source)
+    name, source = operator.name, work.source(operator.connection.source)
     factors, scratch, every = work.factors[name], work.scratch[name], range(work.plan.steps)
     distinct = -(-count // source.repeats)
     current, shift = currents(work, layer, loaded, distinct)
@@ -435,7 +469,7 @@ def _current(
     work: Workspace, operator: Operator, span: range, source: Source, out: NDArray[Any]
 ) -> None:
     """The current of a connection, and that of the noise on its matrix where trials carry some."""
-    name, count = operator.connection.name, len(out)
+    name, count = operator.name, len(out)
     scratch, repeats = work.scratch[name], source.repeats
     distinct = -(-count // repeats)
     operator.current(scratch, span, source, out[:distinct])

@@ -43,6 +43,7 @@ from neurosim.population.layer_credit import (
     total_sums,
 )
 from neurosim.population.layout import NoiseSpec
+from neurosim.population.operators import Totals
 from neurosim.population.operators.operator import TERM_MAX
 from neurosim.population.state import (
     PRECISION,
@@ -421,11 +422,11 @@ def _relative(plan: Plan, name: str) -> int:
     return max(1, isqrt((rows * uses << 16) // READOUT_FAN_IN) // LOCAL_RANGE)
 
 
-def narrowed(sums: NDArray[np.int64], largest: int, columns: int) -> NDArray[np.int32]:
+def narrowed(sums: Totals, largest: int, columns: int) -> NDArray[np.int32]:
     """Sums as int32 (row, lane), shifted right so that even `largest` would fit, rounded."""
     shift = max(0, largest.bit_length() - 30)
     found = np.zeros((len(sums), padded(columns)), np.int32)
-    found[:, :columns] = (sums + ((1 << shift) >> 1)) >> shift
+    found[:, :columns] = (sums.astype(np.int64) + (1 << shift - 1)) >> shift if shift else sums
     return found
 
 
@@ -433,5 +434,7 @@ def take_samples(space: Workspace, frames: Frames, samples: NDArray[np.int64]) -
     """Copy samples into a workspace, those of trials side by side that have the same spikes once."""
     lead, repeats = space.input.lead, space.input.repeats
     distinct = samples[::repeats]
-    space.input.bits[: len(distinct), lead:] = frames.bits[distinct]
+    np.take(
+        frames.bits, distinct, axis=0, out=space.input.bits[: len(distinct), lead:], mode="clip"
+    )
     space.labels[: len(samples)] = frames.labels[samples]

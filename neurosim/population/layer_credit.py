@@ -14,6 +14,7 @@ gates and above one hidden layer this is an approximation: the path through the 
 spikes of a recurrent connection are those of the unperturbed pass.
 """
 
+from collections.abc import Sequence
 from math import isqrt, prod
 from typing import Literal, NamedTuple
 
@@ -39,7 +40,7 @@ from neurosim.population.graph import (
     kept,
 )
 from neurosim.population.layout import NoiseSpec
-from neurosim.population.operators import Operator, Sums, cells
+from neurosim.population.operators import Operator, Sums, Totals, cells
 from neurosim.population.operators.operator import TERM_MAX, parts
 
 Feedback = Literal["local", "gate", "gain", "gate-local", "gain-local", "direct"]
@@ -100,12 +101,12 @@ class Part(NamedTuple):
 class LayerSums(NamedTuple):
     """Sums of a generation.
 
-    matrices  update sums int64 (row, column) per parameter
+    matrices  update sums (row, column) per parameter, int32 or int64
     biases    update sums int64 (channel,) per population
     spikes    int64 (channel,) per population, of the unperturbed pass; 0 where they are not counted
     """
 
-    matrices: list[NDArray[np.int64]]
+    matrices: Sequence[Totals]
     biases: list[NDArray[np.int64]]
     spikes: list[NDArray[np.int64]]
 
@@ -156,7 +157,7 @@ def parts_of(
 ) -> dict[str, list[Part]]:
     """The terms of each hidden layer's error, from the last layer to the first."""
     matrices = {
-        operator.connection.name: matrix
+        operator.name: matrix
         for operator, matrix in zip(plan.operators, weights.mantissas, strict=True)
     }
     found: dict[str, list[Part]] = {}
@@ -188,7 +189,7 @@ def _part(
     feedback: FeedbackSpec,
 ) -> list[Part]:
     """The term of the error that one connection to `target` returns, or none."""
-    name = operator.connection.name
+    name = operator.name
     readout = target in plan.readouts
     if readout and target != plan.output and not feedback.local:
         return []
@@ -276,7 +277,7 @@ def send_back(work: Workspace, generation: Generation, layer: LayerPlan, count: 
             classes = len(part.matrix)
             area.sent[:count] = deltas[:count, :classes] @ part.matrix.astype(np.int32)
         else:
-            scratch = work.scratch[part.operator.connection.name]
+            scratch = work.scratch[part.operator.name]
             part.operator.back(scratch, count, deltas, area.sent)
         join_errors(0, count, area.sent, part.multiplier, index == 0, area.errors)
 
@@ -328,7 +329,7 @@ def accumulate_terms(work: Workspace, layer: LayerPlan, count: int, sums: "Threa
     terms, active = cells(area.terms, count, work.plan.steps, layer.lanes), area.active[:count]
     for operator in (*layer.incoming, *layer.recurrent):
         if operator.parameter is not None:
-            name = operator.connection.name
+            name = operator.name
             source = work.source(operator.connection.source)
             operator.accumulate(work.scratch[name], source, terms, active, sums.matrices[name])
     of_lanes = np.empty(layer.lanes, np.int32)
@@ -351,7 +352,7 @@ def learn_readout(work: Workspace, layer: LayerPlan, count: int, sums: "ThreadSu
         if operator.parameter is None:
             continue
         traces = work.areas[operator.connection.source].traces
-        operator.delta(count, traces, area.errors, largest, sums.matrices[operator.connection.name])
+        operator.delta(count, traces, area.errors, largest, sums.matrices[operator.name])
     sums.biases[layer.name] += area.errors[:count, : layer.neurons].sum(axis=0)
 
 
@@ -371,22 +372,29 @@ class ThreadSums:
                     f"layer {layer.name!r}: the delta rule over {plan.steps} steps could overflow a 32-bit "
                     f"sum; raise dv or du, or use fewer steps"
                 )
-        self.matrices: dict[str, Sums] = {o.connection.name: o.new_sums() for o in plan.operators}
+        self.matrices: dict[str, Sums] = {o.name: o.new_sums() for o in plan.operators}
         self.biases = {layer.name: np.zeros(layer.channels, np.int64) for layer in plan.layers}
         self.spikes = {layer.name: np.zeros(layer.channels, np.int64) for layer in plan.layers}
 
 
 def total_sums(plan: Plan, threads: list[ThreadSums]) -> LayerSums:
     """Update sums of all threads, in the order of parameters and of populations."""
-    matrices = []
-    for operator in plan.operators:
-        name = operator.connection.name
-        wide = sum(one.matrices[name].wide + one.matrices[name].narrow for one in threads)
-        matrices.append(operator.matrix_of(np.asarray(wide, np.int64)))
+    matrices = [
+        operator.matrix_of(_together([one.matrices[operator.name].total for one in threads]))
+        for operator in plan.operators
+    ]
     names = [population.name for population in plan.network.populations]
     biases = [np.asarray(sum(one.biases[name] for one in threads), np.int64) for name in names]
     spikes = [np.asarray(sum(one.spikes[name] for one in threads), np.int64) for name in names]
     return LayerSums(matrices, biases, spikes)
+
+
+def _together(totals: list[Totals]) -> Totals:
+    """The sum of those of all threads."""
+    total = totals[0]
+    for more in totals[1:]:
+        total = np.add(total, more, dtype=np.int64)
+    return total
 
 
 def credit_block(

@@ -3,7 +3,7 @@
 from neurosim.network import Connection, Conv2d, Dense, Network, PooledDense
 from neurosim.population.operators.conv2d import Conv2dOperator
 from neurosim.population.operators.dense import DenseOperator, PooledDenseOperator
-from neurosim.population.operators.operator import Operator, Sums, cells, flat
+from neurosim.population.operators.operator import Operator, Sums, Totals, cells, flat
 
 OPERATORS: dict[type, type[Operator]] = {
     Dense: DenseOperator,
@@ -17,4 +17,4 @@ def operator_of(network: Network, connection: Connection, steps: int) -> Operato
     return OPERATORS.get(type(connection.kind), Operator)(network, connection, steps)
 
 
-__all__ = ["OPERATORS", "Operator", "Sums", "cells", "flat", "operator_of"]
+__all__ = ["OPERATORS", "Operator", "Sums", "Totals", "cells", "flat", "operator_of"]

@@ -14,7 +14,7 @@ from neurosim.kernels.rules.layer_error import layer_delta
 from neurosim.kernels.simd import WORDS, zeros
 from neurosim.kernels.spikes import Source
 from neurosim.network import Network, PooledDense
-from neurosim.population.operators.operator import Operator
+from neurosim.population.operators.operator import Operator, Totals
 
 
 class Scratch(NamedTuple):
@@ -33,6 +33,8 @@ class DenseOperator(Operator):
     def load_places(self, network: Network) -> None:
         assert self.parameter is not None
         self._rows = np.ascontiguousarray(self._rows_of_sources()[self.order], np.int32)
+        self._in_order = np.array_equal(self._rows, np.arange(self.sources))
+        self._sources_of_rows = np.argsort(self._rows)
         padded = -(-self.sources // dense_layer.TOGETHER) * dense_layer.TOGETHER
         self._weights = zeros((self.sources, self.lanes), np.int8)
         self._back = zeros((self.neurons, padded), np.int8)
@@ -73,7 +75,7 @@ class DenseOperator(Operator):
         products: NDArray[np.int32],
     ) -> None:
         steps, delayed = (span.start, span.stop), source.delayed(self.delay)
-        if np.array_equal(self._rows, np.arange(self.sources)):
+        if self._in_order:
             word_dots(*steps, delayed, words_for(self.sources), factors, together, products)
         else:
             row_dots(*steps, delayed, self._rows, factors, together, products)
@@ -105,11 +107,9 @@ class DenseOperator(Operator):
                 begin, end, delayed, trials, self.steps, laid_out, scratch.bits, sums
             )
 
-    def matrix_of(self, sums: NDArray[np.int64]) -> NDArray[np.int64]:
+    def matrix_of(self, sums: Totals) -> Totals:
         taken = sums[:, : self.neurons]
-        own = np.empty_like(taken)
-        own[self._rows] = taken
-        return own
+        return taken if self._in_order else taken[self._sources_of_rows]
 
     def back(
         self, scratch: Scratch, count: int, deltas: NDArray[np.int32], errors: NDArray[np.int32]
@@ -149,7 +149,7 @@ class PooledDenseOperator(DenseOperator):
         super()._add_terms(scratch, source, terms, active, full)
         np.add.at(sums, self._rows, full)
 
-    def matrix_of(self, sums: NDArray[np.int64]) -> NDArray[np.int64]:
+    def matrix_of(self, sums: Totals) -> Totals:
         return sums[:, : self.neurons]
 
     def _delta_rows(self) -> NDArray[np.int32]:

@@ -12,7 +12,7 @@ from its synapses one by one; a kind with kernels of its own has a subclass, nam
 
 from collections.abc import Iterator
 from math import prod
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,12 +31,37 @@ TERM_MAX = INT16_MAX
 BYTE_MAX = 255
 
 
-class Sums(NamedTuple):
+Totals = NDArray[np.int32] | NDArray[np.int64]
+"""Sums as int64, or as int32 where that holds them."""
+
+
+class Sums:
     """Update sums of a matrix: int32 sums of kernels, a bound on them, and int64 totals of earlier ones."""
 
-    narrow: NDArray[np.int32]
-    wide: NDArray[np.int64]
-    added: list[int]
+    def __init__(self, shape: tuple[int, int]) -> None:
+        self.narrow = zeros(shape, np.int32)
+        self._wide: NDArray[np.int64] | None = None
+        self._added = 0
+
+    def make_room(self, added: int) -> None:
+        """Fold the sums if up to `added` more in each could overflow them."""
+        self._added += added
+        if self._added > INT32_MAX:
+            self.fold(0)
+            self._added = added
+
+    def fold(self, shift: int) -> None:
+        """Add the sums, times 2^shift, to the totals."""
+        if self._wide is None:
+            self._wide = np.zeros(self.narrow.shape, np.int64)
+        np.add(self._wide, self.narrow.astype(np.int64) << shift, out=self._wide)
+        self.narrow[:] = 0
+        self._added = 0
+
+    @property
+    def total(self) -> Totals:
+        """All that was added."""
+        return self.narrow if self._wide is None else self._wide + self.narrow
 
 
 def flat(count: int, kind: Any) -> NDArray[Any]:
@@ -64,7 +89,7 @@ class Operator:
     """Whether `dots` has the noise on its matrix as dot products; else `add_noise` adds its currents."""
 
     def __init__(self, network: Network, connection: Connection, steps: int) -> None:
-        self.connection, self.steps = connection, steps
+        self.connection, self.name, self.steps = connection, connection.name, steps
         self.in_shape = network.shapes[connection.source]
         self.out_shape = network.shapes[connection.target]
         self.sources, self.neurons = (
@@ -198,7 +223,7 @@ class Operator:
         products: NDArray[np.int32],
     ) -> None:
         """Write dot products int32 (row, factor, step, position)."""
-        raise NotImplementedError(f"connection {self.connection.name} has no dot products")
+        raise NotImplementedError(f"connection {self.name} has no dot products")
 
     def new_sums(self) -> Sums:
         """Empty update sums."""
@@ -206,29 +231,20 @@ class Operator:
         most = INT32_MAX // BYTE_MAX // self.parameter.uses
         if self.steps > most:
             raise NetworkError(
-                f"connection {self.connection.name}: each weight is used at {self.parameter.uses:,} "
+                f"connection {self.name}: each weight is used at {self.parameter.uses:,} "
                 f"places, so that learning takes samples of up to {most:,} steps, not {self.steps:,}: use "
                 f"fewer steps, or a larger stride"
             )
-        shape = self._sums_shape()
-        return Sums(zeros(shape, np.int32), np.zeros(shape, np.int64), [0])
+        return Sums(self._sums_shape())
 
     def _sums_shape(self) -> tuple[int, int]:
         assert self.parameter is not None
         return self.parameter.rows, self.parameter.columns
 
-    def matrix_of(self, sums: NDArray[np.int64]) -> NDArray[np.int64]:
+    def matrix_of(self, sums: Totals) -> Totals:
         """Sums as a matrix (row, column)."""
         assert self.parameter is not None
         return sums[:, : self.parameter.columns]
-
-    def fold(self, sums: Sums, added: int) -> None:
-        """Fold the sums if up to `added` more in each could overflow them."""
-        sums.added[0] += added
-        if sums.added[0] > INT32_MAX:
-            np.add(sums.wide, sums.narrow, out=sums.wide)
-            sums.narrow[:] = 0
-            sums.added[0] = added
 
     def most_terms(self) -> int:
         """Largest number of terms that a sum takes from one trial."""
@@ -253,17 +269,15 @@ class Operator:
         trials = INT32_MAX // (largest * most)
         if trials:
             for part in parts(count, trials):
-                self.fold(sums, len(part) * largest * most)
+                sums.make_room(len(part) * largest * most)
                 self._add_part(scratch, part, source, terms, active, sums.narrow)
             return
         # terms of one trial could overflow: the upper and the lower bytes of all terms, one after the other
         for shift, part_of in ((8, terms >> 8), (0, terms & BYTE_MAX)):
             for part in parts(count, INT32_MAX // (BYTE_MAX * most)):
-                self.fold(sums, INT32_MAX + 1)
+                sums.fold(0)
                 self._add_part(scratch, part, source, part_of, active, sums.narrow)
-                np.add(sums.wide, sums.narrow.astype(np.int64) << shift, out=sums.wide)
-                sums.narrow[:] = 0
-        sums.added[0] = 0
+                sums.fold(shift)
 
     def _add_part(
         self,
@@ -307,7 +321,7 @@ class Operator:
         """Add traces int32 (trial, source lane) times errors int32 (trial, lane), each within `largest`."""
         assert self.parameter is not None
         for part in parts(count, max(1, INT32_MAX // (largest * self.parameter.uses))):
-            self.fold(sums, len(part) * largest * self.parameter.uses)
+            sums.make_room(len(part) * largest * self.parameter.uses)
             self._add_delta(part, traces, errors, sums.narrow)
 
     def _add_delta(
