@@ -151,7 +151,7 @@ def test_sums_are_folded_wherever_the_limit_is(limit, case):
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(operator, "INT32_MAX", largest)
             evaluator = general(case, spec)
-            if limit // 255 < case.dense.shape[1] * most_uses(case.network):
+            if largest // 255 < case.dense.shape[1] * most_uses(case.network):
                 with pytest.raises(NetworkError, match="each weight is used at"):
                     evaluator.evaluate(batch, range(2 * len(case.labels)), 3)
                 return
