@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from learning import replica
 from learning.config import Config
 from learning.evolution import Ask, Update
-from learning.record import Checkpoint, RunFolder
+from learning.record import Checkpoint
+from learning.run_folder import RunFolder
 from learning.training import Report, Training
 from learning.worker_pool import ClusterError, Interrupted, Sent, WorkerPool
 from neurosim.data.datasets import Dataset

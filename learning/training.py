@@ -33,8 +33,9 @@ from learning.layered import (
     member_noise,
     rate,
 )
-from learning.record import Checkpoint, RunError, RunFolder, read_checkpoint, weights_sha256
+from learning.record import Checkpoint, RunError, read_checkpoint, weights_sha256
 from learning.rules.registry import rules_of
+from learning.run_folder import RunFolder
 from learning.settings import Settings, fresh_state, noise, readout
 from neurosim.data.datasets import Dataset
 from neurosim.data.frames import Frames, check_plane, select, shifted

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from learning.config import Config
     from learning.recipes import RECIPES
-    from learning.record import RunFolder
     from learning.record import read_checkpoint as load_run
+    from learning.run_folder import RunFolder
     from learning.settings import Settings
     from learning.training import Training, start
     from neurosim.chip import profiles
@@ -67,7 +67,7 @@ _HOME: dict[str, tuple[str, str | None]] = {
     "Frames": ("neurosim.data.frames", "Frames"),
     "Probe": ("neurosim.chip.emulator", "Probe"),
     "RECIPES": ("learning.recipes", "RECIPES"),
-    "RunFolder": ("learning.record", "RunFolder"),
+    "RunFolder": ("learning.run_folder", "RunFolder"),
     "Settings": ("learning.settings", "Settings"),
     "Training": ("learning.training", "Training"),
     "datasets": ("neurosim.data.datasets", None),

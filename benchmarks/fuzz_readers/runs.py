@@ -15,7 +15,8 @@ from safetensors.numpy import load, save
 from fuzz_readers.damage import ODD, Attempt, edited, equal
 from learning import record
 from learning.config import Config
-from learning.record import CONFIG, METRICS, WEIGHTS, RunError, RunFolder, read_checkpoint
+from learning.record import CONFIG, METRICS, WEIGHTS, RunError, read_checkpoint
+from learning.run_folder import RunFolder
 from learning.settings import Settings
 from learning.training import make_chip
 from neurosim.app import provenance
@@ -90,15 +91,15 @@ def run_edited(folder: Path) -> Attempt:
             metadata[name] = str(numbers.choice(ODD))
         else:
             said = edited(content, numbers)
-        metadata["tensors_sha256"] = record._tensors_sha256(kept)
+        metadata["tensors_sha256"] = record.tensors_sha256(kept)
         text = (
             json.dumps({**said, "sha256": content_sha256(said)})
             if isinstance(said, dict)
             else json.dumps(said)
         )
         (path / CONFIG).write_text(text)
-        metadata["config_sha256"] = record._text_sha256(path / CONFIG)
-        metadata["header_sha256"] = record._header_sha256(metadata)
+        metadata["config_sha256"] = record.text_sha256(path / CONFIG)
+        metadata["header_sha256"] = record.header_sha256(metadata)
         (path / WEIGHTS).write_bytes(save(kept, metadata))
 
     def attempt(numbers: random.Random) -> str:

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from learning.config import Config
-from learning.record import RunError, RunFolder, RunInUse, read_config
+from learning.record import RunError, read_config
+from learning.run_folder import RunFolder, RunInUse
 from learning.settings import Settings
 from neurosim.app.experiments.store import Store, StoreError
 from neurosim.app.experiments.trainings import _open

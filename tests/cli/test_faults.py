@@ -8,7 +8,8 @@ import pytest
 from command import assert_refused
 
 from learning.recipes import RECIPES
-from learning.record import CONFIG, RunError, RunFolder, read_config
+from learning.record import CONFIG, RunError, read_config
+from learning.run_folder import RunFolder
 from learning.settings import Settings
 from learning.training import Training, start
 from neurosim.app.experiments import faults_page

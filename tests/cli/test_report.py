@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from learning.config import Config
-from learning.record import CONFIG, RunFolder
+from learning.record import CONFIG
+from learning.run_folder import RunFolder
 from learning.settings import Settings
 from learning.training import Training, start
 from neurosim.app.cli import evaluate

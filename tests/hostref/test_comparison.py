@@ -9,12 +9,13 @@ torch = pytest.importorskip("torch", reason='needs the extra "reference" (torch)
 
 from hostref import inputs, twin  # noqa: E402
 from hostref.backend import torch as backend  # noqa: E402
-from learning.record import RunError, RunFolder  # noqa: E402
+from learning.record import RunError  # noqa: E402
+from learning.run_folder import RunFolder  # noqa: E402
 from learning.settings import Settings  # noqa: E402
 from learning.training import Training, make_chip, start  # noqa: E402
 from neurosim.app.cli import compare, report, reproduce  # noqa: E402
 from neurosim.app.experiments import (  # noqa: E402
-    comparison,
+    comparison_page,
     cycle,
     layer_rules,
     members,
@@ -95,7 +96,7 @@ def test_a_comparison_is_printed_and_kept(run, capsys):
     out = run / "compare"
     names = ("compare.md", "accuracy.png", "spikes.png", "widths.png")
     assert all((out / name).stat().st_size > 0 for name in names)
-    assert unsealed((out / comparison.RESULT).read_bytes()) == printed
+    assert unsealed((out / comparison_page.RESULT).read_bytes()) == printed
     before = {p: p.stat().st_mtime_ns for p in out.glob("parts/*.json")}
     assert compare.run(small(run, as_json=True)) == 0
     assert json.loads(capsys.readouterr().out) == printed
@@ -110,7 +111,7 @@ def test_the_report_shows_the_comparison_of_these_weights(run, images):
         assert page.count(f">{method}</th>") == 1
     assert f"Test samples of {images}." in page
     assert "with other weights" not in page
-    file = run / comparison.FOLDER / comparison.RESULT
+    file = run / comparison_page.FOLDER / comparison_page.RESULT
     file.write_bytes(sealed({**unsealed(file.read_bytes()), "weights_sha256": ["0" * 64]}))
     assert report.run(report.Report(folder=run)) == 0
     assert "with other weights" in (run / "report.html").read_text()

@@ -14,7 +14,8 @@ from machines import ROOT, machines
 from learning import replica
 from learning import worker_pool as teams
 from learning.cluster import ClusterTraining
-from learning.record import Checkpoint, RunFolder
+from learning.record import Checkpoint
+from learning.run_folder import RunFolder
 from learning.settings import Settings
 from learning.training import Training, start
 from learning.worker_pool import ClusterError, WorkerPool

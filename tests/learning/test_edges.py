@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from learning.recipes import RECIPES
-from learning.record import RunError, RunFolder, read_checkpoint
+from learning.record import RunError, read_checkpoint
+from learning.run_folder import RunFolder
 from learning.settings import Settings
 from learning.training import Training, start
 from neurosim import storage

@@ -21,11 +21,11 @@ from learning.record import (
     SUMMARY,
     WEIGHTS,
     RunError,
-    RunFolder,
     read_checkpoint,
     read_config,
     weights_sha256,
 )
+from learning.run_folder import RunFolder
 from learning.settings import Settings
 from learning.training import Training
 from neurosim.data import datasets

@@ -19,12 +19,11 @@ from learning.record import (
     WEIGHTS,
     Checkpoint,
     RunError,
-    RunFolder,
-    RunInUse,
     read_checkpoint,
     read_config,
     read_run,
 )
+from learning.run_folder import RunFolder, RunInUse, remove_run
 from learning.training import make_chip
 from neurosim.population.state import weights
 from neurosim.storage import content_sha256
@@ -49,9 +48,9 @@ def rehashed(path: Path, change, **header):
     size = int.from_bytes(raw[:8], "little")
     metadata = json.loads(raw[8 : 8 + size])["__metadata__"]
     tensors = change(load(raw))
-    metadata |= {"tensors_sha256": record._tensors_sha256(tensors), **header}
+    metadata |= {"tensors_sha256": record.tensors_sha256(tensors), **header}
     metadata = {name: value for name, value in metadata.items() if value is not None}
-    metadata["header_sha256"] = record._header_sha256(metadata)
+    metadata["header_sha256"] = record.header_sha256(metadata)
     (path / WEIGHTS).write_bytes(
         save({name: np.ascontiguousarray(a) for name, a in tensors.items()}, metadata)
     )
@@ -80,7 +79,7 @@ CHANGES = {
     "deep": lambda a: a[None],
     "lowest": lambda a: np.full_like(a, np.iinfo(a.dtype).min),
 }
-NAMES = [name for names in record._names(CONFIGURATION.network()) for name in names]
+NAMES = [name for names in record.names_of(CONFIGURATION.network()) for name in names]
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -152,7 +151,7 @@ def test_metrics_that_are_no_lines_of_objects_are_refused(run):
             run,
             lambda tensors: tensors,
             metrics_bytes=str(len(text)),
-            metrics_sha256=record._digest(text),
+            metrics_sha256=record.digest(text),
         )
         assert_refused(run)
 
@@ -307,14 +306,14 @@ def test_a_missing_file_is_said_to_be_missing(run):
 def test_a_run_in_use_is_not_removed(run):
     folder, _ = RunFolder.resume(run)
     with folder, pytest.raises(RunInUse, match="in use"):
-        record.remove_run(run)
+        remove_run(run)
     assert read_checkpoint(run)
-    record.remove_run(run)
+    remove_run(run)
     assert not run.exists()
 
 
 def test_a_run_with_other_files_in_it_is_not_removed(run):
     (run / "notes.txt").write_text("mine")
     with pytest.raises(RunError, match=r"also holds notes\.txt"):
-        record.remove_run(run)
+        remove_run(run)
     assert read_checkpoint(run)

@@ -4,7 +4,8 @@ import float_cases
 import numpy as np
 import pytest
 
-from learning.record import RunFolder, read_checkpoint, weights_sha256
+from learning.record import read_checkpoint, weights_sha256
+from learning.run_folder import RunFolder
 from learning.settings import Settings
 from learning.training import Training, make_chip, start, validate
 from neurosim.data import frames

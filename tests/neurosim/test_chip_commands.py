@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from learning.config import Config
-from learning.record import RunFolder
+from learning.run_folder import RunFolder
 from learning.settings import Settings
 from neurosim.app.cli import map as map_command
 from neurosim.app.cli import run as run_command

@@ -31,13 +31,15 @@ def run(arguments: Compare) -> int:
     from learning.record import read_config
     from neurosim.app.cli.arguments import load_data
     from neurosim.app.cli.progress import progress
-    from neurosim.app.experiments import comparison
+    from neurosim.app.experiments import comparison_page
 
     use_threads(arguments.threads)
-    comparison.check(arguments)
+    comparison_page.check(arguments)
     config = read_config(arguments.folders[0])
     data = load_data(config, arguments.data, arguments.as_json)
-    with progress("part", comparison.count(arguments, config, data), arguments.as_json) as tell:
-        text, result = comparison.run(arguments, config, data, tell)
+    with progress(
+        "part", comparison_page.count(arguments, config, data), arguments.as_json
+    ) as tell:
+        text, result = comparison_page.run(arguments, config, data, tell)
     print(json.dumps(result) if arguments.as_json else f"{text}\nwritten to {result['out']}")
     return 0

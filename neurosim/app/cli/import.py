@@ -79,7 +79,8 @@ def run(arguments: Import) -> int:
 def _make_run(arguments: Import, path: Path, found: Any) -> list[str]:
     """Write the run folder; returns what is to be said about it."""
     from learning.config import Config, DataAbout
-    from learning.record import Checkpoint, RunFolder
+    from learning.record import Checkpoint
+    from learning.run_folder import RunFolder
     from learning.settings import network as described_by
     from learning.training import chip_of
     from neurosim.app.cli.arguments import load_settings

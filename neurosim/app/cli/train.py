@@ -184,7 +184,8 @@ class _Opened(NamedTuple):
 
 def _open(arguments: Train) -> _Opened:
     """The settings of the run; where it goes on, its folder, lengthened if so asked."""
-    from learning.record import RunError, RunFolder
+    from learning.record import RunError
+    from learning.run_folder import RunFolder
 
     if arguments.resume is None:
         return _Opened(arguments.settings)
@@ -239,7 +240,8 @@ def _lengthened(before: Settings, after: Settings, checkpoint: Any) -> str:
 
 
 def _train(arguments: Train, opened: _Opened, compiled: Callable[[Any], None]) -> int:
-    from learning.record import RunError, RunFolder
+    from learning.record import RunError
+    from learning.run_folder import RunFolder
     from learning.training import start, started_from
     from neurosim.app.cli.arguments import load_settings
     from neurosim.app.cli.signals import noted

@@ -2,34 +2,25 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 from pydantic import BaseModel, ConfigDict, Field
 
-from neurosim.app.experiments import on_chip
-from neurosim.app.experiments.rows import Row, chip_row, float_row
-from neurosim.app.experiments.store import Store, Tell
+from neurosim.app.experiments.rows import Row, chip_row, float_row, way_of_training
+from neurosim.app.experiments.store import Store
 from neurosim.data.datasets import Dataset
-from neurosim.data.frames import Frames, select
-from neurosim.network import Network, NetworkError, Weights
+from neurosim.data.frames import select
+from neurosim.network import Network, NetworkError
 from neurosim.network.faults import Faults
 from neurosim.network.serialise import describe
-from neurosim.storage import sealed, write_atomically
 
 if TYPE_CHECKING:
     from hostref.bptt import Trained
     from hostref.settings import BpttSettings, NetworkSettings
     from learning.config import Config
-    from learning.settings import Settings
 
-CHIP = {
-    "eggroll": "chip EGGROLL",
-    "full-rank": "chip full-rank ES",
-    "event-aligned": "chip event-aligned ES",
-}
 TRAINING = 0.7
 """Share of a BPTT part that is the training, the search for scales apart: a rough guess."""
 MEASURE = 1
@@ -38,8 +29,6 @@ MEASURE = 1
 
 SWEEPS, AGREEMENT = "sweeps", "agreement"
 """Parts that are no rows of the table."""
-FOLDER, RESULT = "compare", "compare.json"
-"""Where in a run folder a comparison goes, and the file that holds all of it."""
 
 
 class Comparison(BaseModel):
@@ -96,24 +85,6 @@ class Part:
     def kept(self) -> Any:
         """Or None, where it was not made yet."""
         return self.store.get(self.name, self.recipe)
-
-
-ORIGINS = {"bptt": "float BPTT, weights brought to the chip"}
-"""Where a run's weights come from, if not from learning on the chip."""
-
-
-def way_of_training(settings: "Settings", origin: str = "") -> str:
-    """How a run learned, in a few words; `origin` as its configuration has it."""
-    if origin:
-        return ORIGINS.get(origin, origin)
-    words = [CHIP[settings.method]]
-    if settings.credit == "error":
-        words.append("credit by error")
-    if settings.estimator != "antithetic":
-        words.append(f"{settings.estimator} members")
-    if settings.output_rule != "same":
-        words.append(f"{settings.output_rule} readout")
-    return ", ".join(words)
 
 
 def network_settings(config: "Config") -> "NetworkSettings":
@@ -255,6 +226,7 @@ def _bptt_rows(
     settings: "BpttSettings", arguments: Comparison, data: Dataset, store: Store, seed: int
 ) -> list[Row]:
     from hostref import quantise
+    from neurosim.app.experiments.float_runs import scale_score
 
     trained = train_bptt(settings, arguments, data, store.folder / f"bptt-{seed}", store.within)
     model, parameters = trained.model, trained.parameters
@@ -293,28 +265,6 @@ def _bptt_rows(
                 )
             )
     return rows
-
-
-def scale_score(
-    trained: "Trained", settings: "BpttSettings", search: Frames
-) -> Callable[[Network, Weights], float]:
-    """Objective of the scale search: the chip's mean log-likelihood on samples of the validation set.
-
-    It is smoother than accuracy, so that few samples do. The chip's scores have a scale of their own;
-    they are brought to the spread that the float network's logits have.
-    """
-    from hostref import inputs, readout
-    from hostref.backend import torch
-
-    model = trained.model
-    x, _ = inputs.load(search, model.like.device).batch(slice(0, 500), model.like.dtype)
-    with torch.no_grad():
-        logits = readout.scores(model, model.run(trained.parameters, x), settings.readout)
-    spread = float((settings.gain * logits).std())
-    membrane = settings.readout == "membrane"
-    return lambda network, weights: on_chip.log_likelihood(
-        network, weights, search, membrane, spread
-    )
 
 
 def _float_eggroll_part(
@@ -406,6 +356,7 @@ def _agreement_part(arguments: Comparison, config: "Config", data: Dataset, stor
 def _sweeps_part(arguments: Comparison, config: "Config", data: Dataset, store: Store) -> Part:
     """Accuracy over register widths of the BPTT weights of seed 0: {register: [[bits, accuracy]]}."""
     from neurosim.app.experiments import widths
+    from neurosim.app.experiments.float_runs import scale_score
 
     settings = bptt_settings(arguments, config, 0)
     recipe = {
@@ -427,64 +378,3 @@ def _sweeps_part(arguments: Comparison, config: "Config", data: Dataset, store: 
 
 def _faults(arguments: Comparison) -> Faults | None:
     return None if arguments.faults is None else Faults.of_text(arguments.faults)
-
-
-def check(arguments: Comparison) -> None:
-    """Raise RunError where there is nothing to compare."""
-    from learning.record import RunError
-
-    if not arguments.folders:
-        raise RunError("no run folder; give one or more, as `neurosim train` leaves them")
-
-
-def _out(arguments: Comparison) -> Path:
-    return arguments.out or arguments.folders[0] / FOLDER
-
-
-def count(arguments: Comparison, config: "Config", data: Dataset) -> int:
-    """Parts of the whole work."""
-    return len(plan(arguments, config, data, Store(_out(arguments) / "parts")))
-
-
-def run(
-    arguments: Comparison, config: "Config", data: Dataset, tell: Tell
-) -> tuple[str, dict[str, Any]]:
-    """Do what is left of the parts and write table and pictures: the table, and all numbers as JSON.
-
-    config  of the first run folder        tell  called with the parts done and the name of the next
-    """
-    from learning.record import read_checkpoint, weights_sha256
-    from neurosim.app.experiments import pictures, tables
-
-    check(arguments)
-    out = _out(arguments)
-    store = Store(out / "parts")
-    work = plan(arguments, config, data, store)
-    results: dict[str, Any] = {}
-    with store:
-        for done, part in enumerate(work):
-            result = part.kept()
-            if result is None:
-                tell(done, part.name)
-                store.within = lambda share, done=done: tell(done + share, "")  # type: ignore[misc]
-                result = part.result()
-            results[part.name] = result
-        tell(len(work), "done")
-    swept, agreed = results.pop(SWEEPS, {}), results.pop(AGREEMENT)
-    rows: dict[str, list[Row]] = {}
-    for row in chain.from_iterable(results.values()):
-        rows.setdefault(row["method"], []).append(row)
-    text = tables.comparison(rows, swept, agreed, data.name, arguments.folders)
-    pictures.write_comparison(out, rows, swept)
-    tables.write(out / "compare.md", text)
-    checkpoints = [read_checkpoint(folder)[1] for folder in arguments.folders]
-    result = {
-        "data": data.name,
-        "weights_sha256": [weights_sha256(checkpoint.weights) for checkpoint in checkpoints],
-        "rows": rows,
-        "sweeps": swept,
-        "agreement": agreed,
-        "out": str(out),
-    }
-    write_atomically(out / RESULT, sealed(result))
-    return text, result

@@ -167,7 +167,7 @@ class Seed:
         """Trained by surrogate BPTT in floating point, and brought to 8 bits at the best scale."""
         from hostref import bptt, quantise
         from hostref.settings import BpttSettings, NetworkSettings
-        from neurosim.app.experiments.comparison import scale_score
+        from neurosim.app.experiments.float_runs import scale_score
         from neurosim.data.frames import select
 
         mine = settings_of(self.arguments, self.seed)

@@ -1,17 +1,20 @@
 """Run folders of float trainings: BPTT weights on the chip's grid, for `evaluate`, `report` and others."""
 
 import json
+from collections.abc import Callable
 from math import log
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from learning.config import Config, DataAbout
-from learning.record import CONFIG, SUMMARY, RunError, RunFolder, weights_sha256
+from learning.record import CONFIG, SUMMARY, RunError, weights_sha256
+from learning.run_folder import RunFolder
 from learning.settings import Settings
 from neurosim.app.experiments import on_chip
 from neurosim.data.datasets import Dataset
+from neurosim.data.frames import Frames
 from neurosim.data.sets.base import Options
-from neurosim.network import Network
+from neurosim.network import Network, Weights
 from neurosim.population.state import state_of
 
 if TYPE_CHECKING:
@@ -107,6 +110,28 @@ class Width(NamedTuple):
     weights_sha256: str
 
 
+def scale_score(
+    trained: "Trained", settings: "BpttSettings", search: Frames
+) -> Callable[[Network, Weights], float]:
+    """Objective of the scale search: the chip's mean log-likelihood on samples of the validation set.
+
+    It is smoother than accuracy, so that few samples do. The chip's scores have a scale of their own;
+    they are brought to the spread that the float network's logits have.
+    """
+    from hostref import inputs, readout
+    from hostref.backend import torch
+
+    model = trained.model
+    x, _ = inputs.load(search, model.like.device).batch(slice(0, 500), model.like.dtype)
+    with torch.no_grad():
+        logits = readout.scores(model, model.run(trained.parameters, x), settings.readout)
+    spread = float((settings.gain * logits).std())
+    membrane = settings.readout == "membrane"
+    return lambda network, weights: on_chip.log_likelihood(
+        network, weights, search, membrane, spread
+    )
+
+
 def at_width(
     trained: "Trained",
     settings: "BpttSettings",
@@ -116,7 +141,6 @@ def at_width(
 ) -> "tuple[Quantised, Width]":
     """The weights in `bits` bits; `search`: validation samples, and rounds (0: plain rounding)."""
     from hostref import quantise
-    from neurosim.app.experiments.comparison import scale_score
     from neurosim.data.frames import select
 
     samples, rounds = search

@@ -17,8 +17,16 @@ from neurosim.network.faults import Faults
 
 if TYPE_CHECKING:
     from hostref.model import Model, Parameters
+    from learning.settings import Settings
 
 Row = dict[str, Any]
+CHIP = {
+    "eggroll": "chip EGGROLL",
+    "full-rank": "chip full-rank ES",
+    "event-aligned": "chip event-aligned ES",
+}
+ORIGINS = {"bptt": "float BPTT, weights brought to the chip"}
+"""Where a run's weights come from, if not from learning on the chip."""
 
 
 def chip_row(
@@ -96,3 +104,17 @@ def _all_operations(
         fan_out = on_chip.synapse_count(network, connection) / network.sizes[connection.source]
         total += sent[connection.source] * fan_out
     return float(total)
+
+
+def way_of_training(settings: "Settings", origin: str = "") -> str:
+    """How a run learned, in a few words; `origin` as its configuration has it."""
+    if origin:
+        return ORIGINS.get(origin, origin)
+    words = [CHIP[settings.method]]
+    if settings.credit == "error":
+        words.append("credit by error")
+    if settings.estimator != "antithetic":
+        words.append(f"{settings.estimator} members")
+    if settings.output_rule != "same":
+        words.append(f"{settings.output_rule} readout")
+    return ", ".join(words)

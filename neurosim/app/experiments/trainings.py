@@ -19,7 +19,8 @@ from neurosim.data.frames import select
 if TYPE_CHECKING:
     from hostref.settings import BpttSettings
     from learning.config import Config
-    from learning.record import Checkpoint, RunFolder
+    from learning.record import Checkpoint
+    from learning.run_folder import RunFolder
     from learning.settings import Settings
 
 Result = dict[str, Any]
@@ -119,7 +120,8 @@ def _open(path: Path, config: "Config") -> tuple["RunFolder", "Checkpoint | None
 
     Another is removed, if it holds the files of a run alone. RunError where it is in use or holds more.
     """
-    from learning.record import RunError, RunFolder, RunInUse, remove_run
+    from learning.record import RunError
+    from learning.run_folder import RunFolder, RunInUse, remove_run
 
     if path.exists():
         try:

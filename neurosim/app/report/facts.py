@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from learning.config import Config
 from learning.record import Checkpoint, RunError, read_run
 from neurosim.app.experiments.answers import Answers, answer, faults_of
-from neurosim.app.experiments.comparison import FOLDER, RESULT
+from neurosim.app.experiments.comparison_page import FOLDER, RESULT
 from neurosim.chip.mapping import MappingError, Placement
 from neurosim.data.datasets import Dataset
 from neurosim.data.frames import Frames

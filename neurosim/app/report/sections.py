@@ -4,7 +4,7 @@ from pathlib import Path
 
 from learning.recipes import DEFAULT, RECIPES
 from learning.record import CONFIG
-from neurosim.app.experiments.comparison import way_of_training
+from neurosim.app.experiments.rows import way_of_training
 from neurosim.app.report import chip_cost, faults, results
 from neurosim.app.report.facts import Facts
 from neurosim.app.report.markup import Html, element, join, section, table
