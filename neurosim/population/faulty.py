@@ -204,11 +204,15 @@ class _FaultyGraph(_Faulty):
         loaded = plan.load(read, noise, on_biases)
         for layer in plan.layers:
             order = lane_order(layer.population.shape)
-            row = loaded[layer.name].registers.threshold[: layer.neurons]
+            registers = loaded[layer.name].registers
             given = np.empty(layer.neurons, np.int64)
-            given[order] = row
+            given[order] = registers.threshold[: layer.neurons]
             found = faults.thresholds(self.network, layer.number, given)
-            row[:] = np.minimum(found, _FURTHEST)[order]
+            threshold = registers.threshold.copy()
+            threshold[: layer.neurons] = np.minimum(found, _FURTHEST)[order]
+            loaded[layer.name] = loaded[layer.name]._replace(
+                registers=registers._replace(threshold=threshold)
+            )
         return read, loaded
 
 
