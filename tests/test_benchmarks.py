@@ -36,6 +36,16 @@ def test_layers():
     assert found["recurrent"]["BPTT"] > 0
 
 
+@pytest.mark.parametrize(
+    ("recipe", "kernel"), [("fast", "credit_pairs"), ("deep", "perturb_layer")]
+)
+def test_shares_of_kernels(recipe, kernel):
+    lines = run("shares", "--recipe", recipe, "--generations", 2).splitlines()
+    shares = {line.split("  ")[0]: float(line.split("%")[0].split()[-1]) for line in lines[1:]}
+    assert shares[kernel] > 0
+    assert sum(shares.values()) == pytest.approx(100, abs=2)
+
+
 def test_convolutions_beside_jax():
     pytest.importorskip("jax")
     found = json.loads(run("eggroll_jax", "--pairs", 16, "--rounds", 1, "--json"))

@@ -279,6 +279,10 @@ def shifted(
     reach = int(np.abs(offsets).max(initial=0))
     masks = _reached(reach, sensor)
     down, right = offsets[:, 0], offsets[:, 1]
+    moved_by, masked_by = (
+        down * sensor.width + right,
+        (down + reach) * (2 * reach + 1) + right + reach,
+    )
     bits = simd.empty((len(samples), *frames.bits.shape[1:]), np.uint64)
     threads.in_pieces(
         len(samples),
@@ -288,9 +292,9 @@ def shifted(
             end,
             frames.bits,
             samples,
-            down * sensor.width + right,
+            moved_by,
             masks,
-            (down + reach) * (2 * reach + 1) + right + reach,
+            masked_by,
             bits,
         ),
     )

@@ -250,9 +250,7 @@ class Evaluator:
 
     def _share(self, frames: Frames, groups: NDArray[np.int64]) -> SharedForward:
         """Run the unperturbed network on the samples of some groups."""
-        seen, first, places = np.unique(groups, return_index=True, return_inverse=True)
-        order = np.argsort(first)  # samples lie in memory in the order of the groups
-        seen, places = seen[order], np.argsort(order)[places.reshape(-1)]
+        seen, places = _distinct(groups.reshape(-1))
         steps = frames.bits.shape[1]
         chain = self._chain(self.spec, steps)
         local = np.ascontiguousarray(places.reshape(groups.shape), np.int64)
@@ -505,6 +503,15 @@ class Evaluator:
             saturated[part] = block.saturated
         edges = np.cumsum(chain.neurons)[:-1]
         return Forward(potentials, counts, tuple(np.split(spikes, edges, axis=1)), saturated)
+
+
+def _distinct(numbers: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Each number once, in the order of its first place; and for each place where it is among them."""
+    if (numbers[1:] > numbers[:-1]).all():
+        return numbers, np.arange(len(numbers))
+    found, first, places = np.unique(numbers, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    return found[order], np.argsort(order)[places.reshape(-1)]
 
 
 def _forward_of(chain: fused_chain.Chain, samples: int, steps: int) -> _Raw:

@@ -146,6 +146,7 @@ class FaultyEvaluator(_Faulty, Evaluator):
         written = self.weights()
         read = Weights(faults.mantissas(self.network, written.mantissas), written.biases)
         chain = lay_out(self._actual, read, noise, steps)
+        chain = chain._replace(threshold=chain.threshold.copy())
         for number, population in enumerate(self._actual.populations):
             row = chain.threshold[number, : population.neurons]
             row[:] = faults.thresholds(self.network, number, row.astype(np.int64))

@@ -6,7 +6,7 @@ the headroom of each layer, which is the largest current that cannot saturate a 
 
 from collections.abc import Sequence
 from fractions import Fraction
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -125,10 +125,6 @@ def own_decays(layers: Sequence[NDArray[np.int64]], lanes: int) -> OwnDecays | N
     for row, decays in zip(kept, found, strict=True):
         row[:, : decays.shape[1]] = decays
     return OwnDecays(kept, rows)
-
-
-def _each(value: int | tuple[int, ...], neurons: int) -> NDArray[np.int64]:
-    return np.broadcast_to(np.asarray(value, np.int64), neurons)
 
 
 @cache
@@ -252,39 +248,89 @@ def source_words(network: Network, layer: int) -> int:
     )
 
 
-def lay_out(network: Network, weights: Weights, noise: NoiseSpec, steps: int) -> fused_chain.Chain:
-    """The arrays of a network with these weights, and scratch for noise of this kind."""
+class _Fixed(NamedTuple):
+    """What a chain of a network has with any weights, and what its registers get beside them.
+
+    fields              of `fused_chain.Chain`, shared by all chains: not to be written to
+    mantissa, exponent  int64 (layer, neuron): of the biases that the description gives
+    slowest             decays of u and of v of each layer; on_bias: the most that noise adds to a bias
+    """
+
+    fields: dict[str, Any]
+    mantissa: list[NDArray[np.int64]]
+    exponent: list[NDArray[np.int64]]
+    slowest: list[tuple[int, int]]
+    on_bias: list[int]
+
+
+@lru_cache(maxsize=8)
+def _fixed(network: Network, noise: NoiseSpec, steps: int) -> _Fixed:
+    """What does not change from one generation to the next."""
     layers = network.layers
     count = len(layers)
     lanes = np.array([padded(layer.neurons) for _, layer in layers], np.int64)
     width = int(lanes.max())
-    spike_words = _spike_words(network)
     sources = np.array([network.sizes[connection.source] for connection, _ in layers], np.int64)
     neurons = np.array([layer.neurons for _, layer in layers], np.int64)
     words = np.array([source_words(network, index) for index in range(count)], np.int64)
-    weight_at = np.cumsum([0, *(sources * lanes)])
-    flat = zeros(int(weight_at[-1]), np.int8)
-    filled = [
-        flat[weight_at[index] : weight_at[index + 1]].reshape(sources[index], lanes[index])
-        for index in range(count)
-    ]
-    bias = np.zeros((count, width), np.int32)
     threshold = np.full((count, width), NO_NEURON, np.int32)
-    decays = np.zeros((count, 4), np.int32)
+    for index, (_, layer) in enumerate(layers):
+        threshold[index, : layer.neurons] = layer.each("vth_mant") << limits.STATE_SHIFT
+    decays = [decays_of(layer) for _, layer in layers]
+    slowest = [(int(decay_u), int(decay_v)) for decay_u, decay_v in (d.min(axis=1) for d in decays)]
+    noise_words = [0]
+    for index in range(count):
+        wide, rows = int(words[index]), int(neurons[index]) if noise.full_rank else noise.rank
+        if noise.of_layer(index):
+            wide, rows = lane_words.py_func(int(neurons[index])), steps
+        noise_words.append(rows * int(weight_noise.noise_words(wide, noise.graded)))
+    number = weight_noise.GRADED_OFFSET if noise.graded else 1
+    fields: dict[str, Any] = {
+        "layers": count,
+        "width": width,
+        "spike_words": _spike_words(network),
+        "sources": sources,
+        "neurons": neurons,
+        "lanes": lanes,
+        "words": words,
+        "weight_at": np.cumsum([0, *(sources * lanes)])[:-1],
+        "noise_at": np.cumsum(noise_words).astype(np.int64),
+        "shift": np.array([connection.current_shift for connection, _ in layers], np.int64),
+        "threshold": threshold,
+        "decays": np.array(
+            [(*decay_factors(decay_u), *decay_factors(decay_v)) for decay_u, decay_v in slowest],
+            np.int32,
+        ),
+        "own_decays": own_decays(decays, width),
+    }
+    return _Fixed(
+        fields,
+        [layer.each("bias_mant") for _, layer in layers],
+        [layer.each("bias_exp") for _, layer in layers],
+        slowest,
+        [scale * number for scale in noise.bias_scale],
+    )
+
+
+def lay_out(network: Network, weights: Weights, noise: NoiseSpec, steps: int) -> fused_chain.Chain:
+    """The arrays of a network with these weights, and scratch for noise of this kind."""
+    fixed = _fixed(network, noise, steps)
+    layers, count = network.layers, len(network.layers)
+    shapes = [(network.sizes[c.source], padded(layer.neurons)) for c, layer in layers]
+    ends = np.cumsum([sources * lanes for sources, lanes in shapes])
+    flat = zeros(int(ends[-1]), np.int8)
+    filled = [
+        part.reshape(shape) for part, shape in zip(np.split(flat, ends[:-1]), shapes, strict=True)
+    ]
+    bias = np.zeros((count, fixed.fields["width"]), np.int32)
     max_current, headroom = np.zeros(count, np.int64), np.zeros(count, np.int64)
     for index, (connection, layer) in enumerate(layers):
         filled[index][:, : layer.neurons] = weights.mantissas[index]
-        mantissa = weights.biases[index] + _each(layer.bias_mant, layer.neurons)
-        bias[index, : layer.neurons] = mantissa << layer.bias_exp
-        threshold[index, : layer.neurons] = (
-            _each(layer.vth_mant, layer.neurons) << limits.STATE_SHIFT
-        )
-        decay_u, decay_v = decays_of(layer).min(axis=1).tolist()  # the slowest
-        decays[index] = (*decay_factors(decay_u), *decay_factors(decay_v))
+        mantissa = weights.biases[index] + fixed.mantissa[index]
+        bias[index, : layer.neurons] = mantissa << fixed.exponent[index]
         max_current[index] = largest_sum(filled[index]) << connection.current_shift
-        largest = int(np.abs(bias[index]).max())
-        largest += noise.bias_scale[index] * (weight_noise.GRADED_OFFSET if noise.graded else 1)
-        headroom[index] = _headroom(decay_u, decay_v, largest, steps)
+        largest = int(np.abs(bias[index]).max()) + fixed.on_bias[index]
+        headroom[index] = _headroom(*fixed.slowest[index], largest, steps)
     subsets = None
     if LOOKS_UP and count > 1:
         subsets = subset_sums(filled[-1][:, : layers[-1][1].neurons])
@@ -297,34 +343,16 @@ def lay_out(network: Network, weights: Weights, noise: NoiseSpec, steps: int) ->
     for table, at in zip(tables, sums_at, strict=True):
         if table is not None:
             sums[at : at + table.size] = table.reshape(-1)
-    noise_words = [0]
-    for index in range(count):
-        wide, fields = int(words[index]), int(neurons[index]) if noise.full_rank else noise.rank
-        if noise.of_layer(index):
-            wide, fields = lane_words.py_func(int(neurons[index])), steps
-        noise_words.append(fields * int(weight_noise.noise_words(wide, noise.graded)))
-    own = own_decays([decays_of(layer) for _, layer in layers], width)
+    own = fixed.fields["own_decays"]
     return fused_chain.Chain(
-        layers=count,
-        width=width,
-        spike_words=spike_words,
-        sources=sources,
-        neurons=neurons,
-        lanes=lanes,
-        words=words,
+        **fixed.fields,
         weights=flat,
-        weight_at=weight_at[:-1].astype(np.int64),
         sums=sums,
         sums_at=np.where([table is None for table in tables], -1, sums_at).astype(np.int64),
         looks_up=subsets is not None,
         subsets=zeros(0, np.int16) if subsets is None else subsets.reshape(-1),
-        noise_at=np.cumsum(noise_words).astype(np.int64),
-        shift=np.array([connection.current_shift for connection, _ in layers], np.int64),
         bias=bias,
-        threshold=threshold,
-        decays=decays,
-        own_decays=own,
         max_current=max_current,
         headroom=headroom,
-        plain=-1 if own and own.rows[0] >= 0 else _plain(decays[0], headroom[0]),
+        plain=-1 if own and own.rows[0] >= 0 else _plain(fixed.fields["decays"][0], headroom[0]),
     )
