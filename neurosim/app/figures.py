@@ -5,9 +5,11 @@ black, BLUE and RED become the page's colours, so that it can be read on light a
 """
 
 import io
+import math
 import re
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 if TYPE_CHECKING:
@@ -17,6 +19,8 @@ Draw = Callable[["Figure"], None]
 BLUE, RED = "#1b6ca8", "#c8553d"
 PAGE_COLOURS = {"#000000": "currentColor", BLUE: "var(--blue)", RED: "var(--red)"}
 """A colour of the drawing, and what a page calls it."""
+CHARACTERS = 40
+"""Characters of labels along the axis of a small picture, 3.5 inches."""
 _NUMBER = re.compile(r"-?\d+\.\d{2,}")
 _DECIMALS = {"d": 1, "x": 1, "y": 1, "width": 1, "height": 1, "transform": 4}
 """Digits kept of an attribute's numbers: a tenth of a pixel, and the scale of an image."""
@@ -31,6 +35,43 @@ def png(draw: Draw, size: tuple[float, float], dpi: int) -> bytes:
     out = io.BytesIO()
     figure.savefig(out, format="png", metadata={"Software": None})
     return out.getvalue()
+
+
+def log_axis(axes: Any) -> None:
+    """A logarithmic x axis with as many round numbers as fit, never one over another.
+
+    Labelled at 1, 2 and 5, or at powers of ten where these are too many; where the axis is too short for two
+    of them, at the steps of a linear one. Call it when everything is drawn.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    axes.set_xscale("log")
+    low, high = axes.get_xlim()
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for every, digits in ((1, (1, 2, 5)), (1, (1,)), (2, (1,)), (3, (1,)), (4, (1,))):
+        ticks = [digit * 10.0**decade for decade in decades[::every] for digit in digits]
+        shown = [tick for tick in ticks if low <= tick <= high]
+        if len(shown) < 2:
+            steps = MaxNLocator(3).tick_values(low, high)
+            shown = [tick for tick in steps if low <= tick <= high]
+            break
+        if _fit(shown, math.log10(high / low)):
+            break
+    axes.set_xticks(shown, [_number(tick) for tick in shown])
+    axes.minorticks_off()
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1 and value == round(value) else f"{value:.10g}"
+
+
+def _fit(ticks: Sequence[float], decades: float) -> bool:
+    """Whether labels at these ticks stay apart on an axis of so many decades."""
+    return all(
+        math.log10(after / tick) / decades * CHARACTERS
+        > (len(_number(tick)) + len(_number(after))) / 2 + 1
+        for tick, after in pairwise(ticks)
+    )
 
 
 def svg(draw: Draw, size: tuple[float, float], name: str, alt: str) -> str:

@@ -38,6 +38,11 @@ def root() -> Path:
     return cache_root() / "frames"
 
 
+def unfinished() -> Path:
+    """Folder of the frames of readings that were stopped."""
+    return cache_root() / "unfinished"
+
+
 def folder(key: str) -> Path:
     """Folder of the frames with this key."""
     return root() / key
@@ -147,7 +152,7 @@ def clear(kernels_too: bool = False) -> int:
     """
     places = [
         place
-        for folder in (root(), cache_root() / "unfinished")
+        for folder in (root(), unfinished())
         for place in _folders(folder)
         if _CACHED.fullmatch(place.name)
     ]

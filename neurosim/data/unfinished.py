@@ -15,8 +15,9 @@ from hashlib import sha256
 import numpy as np
 from numpy.typing import NDArray
 
+from neurosim.data import cache
 from neurosim.data.frames import Binning, empty
-from neurosim.storage import StorageError, cache_root, parse_json, write_atomically
+from neurosim.storage import StorageError, parse_json, write_atomically
 
 KEEP_AFTER = 30.0
 """Seconds of work that are lost at most, chosen here: a shorter reading writes its frames once."""
@@ -27,7 +28,7 @@ class Unfinished:
     """Chunks of the frames with this key."""
 
     def __init__(self, key: str, into: Binning) -> None:
-        self._folder = cache_root() / "unfinished" / key
+        self._folder = cache.unfinished() / key
         self._into, self._began = into, time.monotonic()
 
     def get(self, name: str, samples: int) -> NDArray[np.uint64] | None:

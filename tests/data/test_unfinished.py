@@ -1,10 +1,12 @@
 """Reading of data that was stopped: the next one goes on after what was made, to the same frames."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from neurosim.app.cli.cache import Cache, run
 from neurosim.data import datasets, unfinished
 from neurosim.data.source import SourceError
 
@@ -90,4 +92,16 @@ def test_a_damaged_chunk_is_made_again(load, tmp_path, damage):
 def test_a_short_reading_keeps_nothing(load, tmp_path, monkeypatch):
     monkeypatch.setattr(unfinished, "KEEP_AFTER", 1000.0)
     load(3)
+    assert not folder(tmp_path)
+
+
+def test_the_cache_command_shows_and_clears_what_a_stopped_reading_left(load, tmp_path, capsys):
+    load(3)
+    left = sum(file.stat().st_size for file in folder(tmp_path))
+    run(Cache(as_json=True))
+    assert json.loads(capsys.readouterr().out)["unfinished_bytes"] == left > 0
+    run(Cache())
+    assert "of stopped readings" in capsys.readouterr().out
+    run(Cache(what="clear", as_json=True))
+    assert json.loads(capsys.readouterr().out)["freed_bytes"] >= left
     assert not folder(tmp_path)

@@ -1,4 +1,4 @@
-"""`neurosim cache`: list or clear cached frames, extents of recordings and compiled kernels."""
+"""`neurosim cache`: list or clear cached frames, finished or not, extents of recordings and kernels."""
 
 import json
 from typing import Annotated, Any, Literal
@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Cache(BaseModel):
-    """List or clear cached data: frames of data sets, extents of recordings, compiled kernels.
+    """List or clear cached data: frames of data sets, finished or not, extents of recordings, kernels.
 
     NEUROSIM_CACHE names another folder.
     """
@@ -32,6 +32,7 @@ def run(arguments: Cache) -> int:
         "frames": [
             {"key": one.folder.name, "bytes": one.size, **one.about} for one in cache.kept()
         ],
+        "unfinished_bytes": cache.size_of(cache.unfinished()),
         "recordings_bytes": cache.size_of(cache_root() / "recordings"),
         "kernels_bytes": sum(cache.size_of(path) for path in cache.kernels()),
     }
@@ -65,7 +66,8 @@ def _show(found: dict[str, Any]) -> None:
     Console().print(table)
     frames = sum(one["bytes"] for one in found["frames"])
     print(
-        f"frames {frames / 1e6:,.1f} MB, extents of recordings "
-        f"{found['recordings_bytes'] / 1e6:,.1f} MB, kernels {found['kernels_bytes'] / 1e6:,.1f} MB\n"
-        f"`neurosim cache clear` removes frames and extents"
+        f"frames {frames / 1e6:,.1f} MB, of stopped readings {found['unfinished_bytes'] / 1e6:,.1f} MB, "
+        f"extents of recordings {found['recordings_bytes'] / 1e6:,.1f} MB, "
+        f"kernels {found['kernels_bytes'] / 1e6:,.1f} MB\n"
+        f"`neurosim cache clear` removes frames, those of stopped readings too, and extents"
     )

@@ -11,6 +11,7 @@ from neurosim.app.experiments.pictures import draw, draw_bits
 from neurosim.app.experiments.store import Tell
 from neurosim.app.experiments.tables import markdown, spread, write
 from neurosim.app.experiments.trainings import Part, Result
+from neurosim.app.figures import log_axis
 from neurosim.data.datasets import Dataset
 
 Grouped = dict[str, list[Result]]
@@ -300,11 +301,7 @@ def _error_axis(axes: Any, limits: tuple[float, float]) -> None:
 
 
 def _seconds_axis(axes: Any) -> None:
-    axes.set_xscale("log")
-    low, high = axes.get_xlim()
-    ticks = [t for t in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000) if low <= t <= high]
-    axes.set_xticks(ticks, [f"{t}" for t in ticks])
-    axes.minorticks_off()
+    log_axis(axes)
     axes.set_xlabel("seconds of training, two cores")
 
 

@@ -12,17 +12,13 @@ from neurosim.app.experiments.depth import BPTT, CHIP, EIGHT, METHODS, REAL, Tas
 from neurosim.app.experiments.store import Tell
 from neurosim.app.experiments.tables import markdown, spread, write
 from neurosim.app.experiments.trainings import Part, Result
-from neurosim.app.figures import png
+from neurosim.app.figures import log_axis, png
 from neurosim.storage import write_atomically
 
 Grouped = Mapping[str, list[Result]]
 COLOURS = {CHIP: "C0", EIGHT: "C9", BPTT: "0.35"}
 LOWEST_SHOWN = 0.25
 """Share of a picture's height that the first, steep part of the curves may take: chosen here."""
-
-
-MOST_TICKS = 6
-"""Labels of five digits that fit under a small picture."""
 
 
 def plan(arguments: depth.DepthExperiment, data: depth.Loaded) -> list[Part]:
@@ -307,6 +303,14 @@ def _curves(
             _one(axes, task, methods, across)
         for axes in grid.flat[len(shown) :]:
             axes.set_visible(False)
+        named = {
+            name: line
+            for axes in grid.flat
+            for line, name in zip(*axes.get_legend_handles_labels(), strict=True)
+        }
+        figure.legend(
+            named.values(), named, loc="outside upper center", ncols=len(named), frameon=False
+        )
         for axes in grid[-1]:
             axes.set_xlabel(label)
         for axes in grid[:, 0]:
@@ -336,18 +340,4 @@ def _one(axes: Any, task: Task, methods: Grouped, across: Callable[[Result], np.
         axes.set_ylim(
             max(0, middle - LOWEST_SHOWN / (1 - LOWEST_SHOWN) * (top - middle) - 1), top + 0.5
         )
-    _log_axis(axes)
-    axes.legend(frameon=False, fontsize="x-small", loc="lower right")
-
-
-def _log_axis(axes: Any) -> None:
-    """A logarithmic axis that is labelled at 1, 2 and 5, or at powers of ten where these are many."""
-    axes.set_xscale("log")
-    low, high = axes.get_xlim()
-    decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
-    ticks = [one * 10.0**decade for decade in decades for one in (1, 2, 5)]
-    shown = [tick for tick in ticks if low <= tick <= high]
-    if len(shown) > MOST_TICKS:
-        shown = [tick for tick in shown if f"{tick:e}".startswith("1")]
-    axes.set_xticks(shown, [f"{tick:,.0f}" if tick >= 1 else f"{tick:g}" for tick in shown])
-    axes.minorticks_off()
+    log_axis(axes)

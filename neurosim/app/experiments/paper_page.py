@@ -21,6 +21,7 @@ from neurosim.app.experiments.pictures import draw
 from neurosim.app.experiments.store import Store, Tell
 from neurosim.app.experiments.tables import markdown, spread, write
 from neurosim.app.experiments.trainings import Result
+from neurosim.app.figures import log_axis
 from neurosim.data.datasets import Dataset
 
 PAPER = {
@@ -266,7 +267,7 @@ def _curves(axes: Any, methods: Grouped, times: dict[str, float] | None) -> None
         low, high = y.mean(0) - y.std(0), y.mean(0) + y.std(0)
         axes.fill_between(line.get_xdata(), low, high, color=line.get_color(), alpha=0.2)
     if times is not None:
-        axes.set_xscale("log")
+        log_axis(axes)
     axes.set_xlabel("generation" if times is None else "processor seconds")
     axes.set_ylabel("validation accuracy, %")
     axes.legend(fontsize="small")
