@@ -361,18 +361,7 @@ class GraphMembers(GraphEvaluator):
         self, space: Workspace, readout: fused_chain.Readout, count: int
     ) -> NDArray[np.int64]:
         plan = space.plan
-        area, classes = space.areas[plan.output], plan.by_name[plan.output].neurons
-        scores = area.potentials if readout.membrane else area.counts
-        fused_chain.readout_errors(
-            0,
-            count,
-            readout,
-            np.ascontiguousarray(scores[:, :classes]),
-            space.labels,
-            np.zeros(classes + 2, np.int64),
-            area.errors,
-            space.fitness,
-        )
+        read_out(space, {plan.output: readout}, count)
         if not readout.spike_cost:
             return space.fitness[:count]
         spikes = np.zeros(count, np.int64)

@@ -245,10 +245,10 @@ def learning(plan: Plan, generation: Generation) -> Options:
 
 
 def read_out(work: Workspace, readouts: dict[str, fused_chain.Readout], count: int) -> None:
-    """Errors of every readout, and the fitness of the output."""
+    """Errors of these readouts, and the fitness of the output."""
     plan = work.plan
-    for name in plan.readouts:
-        area, readout = work.areas[name], readouts[name]
+    for name, readout in readouts.items():
+        area = work.areas[name]
         classes = plan.by_name[name].neurons
         scores = area.potentials if readout.membrane else area.counts
         fitness = work.fitness if name == plan.output else np.zeros(count, np.int64)

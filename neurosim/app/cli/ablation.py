@@ -31,8 +31,7 @@ def needed(arguments: Ablation) -> list[needs.Need]:
 def run(arguments: Ablation) -> int:
     from neurosim import threads
     from neurosim.app.cli.arguments import data_progress
-    from neurosim.app.cli.pages import print_page
-    from neurosim.app.cli.progress import progress
+    from neurosim.app.cli.pages import make_page
     from neurosim.app.experiments import ablation, ablation_page
 
     if arguments.bptt_seeds:
@@ -41,11 +40,5 @@ def run(arguments: Ablation) -> int:
         use_threads(arguments.threads)
     threads.use(arguments.threads)
     data, real = ablation.load(arguments, data_progress(arguments.as_json))
-    if arguments.only_page:
-        page, results = ablation_page.from_store(arguments, data, real)
-    else:
-        count = len(ablation_page.plan(arguments, data, real))
-        with progress("training", count, arguments.as_json) as tell:
-            page, results = ablation_page.run(arguments, data, real, tell)
-    print_page(page, results, arguments)
+    make_page(ablation_page, "training", arguments, data, real)
     return 0

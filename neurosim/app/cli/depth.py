@@ -32,18 +32,11 @@ def run(arguments: Depth) -> int:
     from hostref.backend import use_threads
     from neurosim import threads
     from neurosim.app.cli.arguments import data_progress
-    from neurosim.app.cli.pages import print_page
-    from neurosim.app.cli.progress import progress
+    from neurosim.app.cli.pages import make_page
     from neurosim.app.experiments import depth, depth_page
 
     use_threads(arguments.threads)
     threads.use(arguments.threads)
     data = depth.load(arguments, data_progress(arguments.as_json))
-    if arguments.only_page:
-        page, results = depth_page.from_store(arguments, data)
-    else:
-        count = len(depth_page.plan(arguments, data))
-        with progress("training", count, arguments.as_json) as tell:
-            page, results = depth_page.run(arguments, data, tell)
-    print_page(page, results, arguments)
+    make_page(depth_page, "training", arguments, data)
     return 0

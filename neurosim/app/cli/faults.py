@@ -31,8 +31,7 @@ def needed(arguments: FaultsStudy) -> list[needs.Need]:
 def run(arguments: FaultsStudy) -> int:
     from neurosim import threads
     from neurosim.app.cli.arguments import data_progress
-    from neurosim.app.cli.pages import print_page
-    from neurosim.app.cli.progress import progress
+    from neurosim.app.cli.pages import make_page
     from neurosim.app.experiments import faults, faults_page
     from neurosim.data import datasets
 
@@ -44,11 +43,5 @@ def run(arguments: FaultsStudy) -> int:
     threads.use(arguments.threads)
     load = data_progress(arguments.as_json)
     data = datasets.load(arguments.data, pool=faults.POOL, progress=load)
-    if arguments.only_page:
-        page, results = faults_page.from_store(arguments, data)
-    else:
-        count = len(faults_page.plan(arguments, data))
-        with progress("result", count, arguments.as_json) as tell:
-            page, results = faults_page.run(arguments, data, tell)
-    print_page(page, results, arguments)
+    make_page(faults_page, "result", arguments, data)
     return 0

@@ -11,12 +11,11 @@ split; one in ten of each class is the test set here, 9,000 and 1,000 as in most
 from pathlib import Path
 from typing import Any
 
-from neurosim.data.folders import Gathered, check_filled, class_folders
 from neurosim.data.formats import aedat2, aedat4
 from neurosim.data.formats.recording import EventFileError, Recording
 from neurosim.data.sensor import Sensor
 from neurosim.data.sets.base import RECORDED, Entry, Options, data_root, path_of
-from neurosim.data.sets.class_folders import split_files
+from neurosim.data.sets.class_folders import known_classes
 from neurosim.data.sets.clock import from_first
 from neurosim.data.sets.download import download, unpack_inside
 from neurosim.data.source import About, FileSource
@@ -60,18 +59,7 @@ def locate(folder: Path | None) -> Path:
 def open_source(place: str, options: Options, folder: Path | None) -> FileSource:
     """CIFAR10-DVS's recordings."""
     top = path_of(place) if place else locate(folder)
-    gathered = Gathered()
-    folders = class_folders(top, CLASSES, gathered, options.partial)
-    found = {
-        name: gathered.files(folders[name], lambda path: path.suffix.lower() in _SUFFIXES)
-        if name in folders
-        else []
-        for name in CLASSES
-    }
-    check_filled({name: len(files) for name, files in found.items()}, str(top), options.partial)
-    count = sum(map(len, found.values()))
-    part = [] if count == RECORDINGS else [f"{count:,} recordings of the data set's {RECORDINGS:,}"]
-    split = split_files(CLASSES, found, [*part, *gathered.notes()], TEST_SHARE)
+    split = known_classes(top, CLASSES, _SUFFIXES, RECORDINGS, options.partial, TEST_SHARE)
     about = About(SENSOR, CLASSES, WINDOW_US, keep_late=True, notes=tuple(split.notes))
     return FileSource(about, split.files, split.labels, record)
 

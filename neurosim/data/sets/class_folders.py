@@ -12,7 +12,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from neurosim.data.folders import Gathered, archives, listing, order, text_lines
+from neurosim.data.folders import (
+    Gathered,
+    archives,
+    check_filled,
+    class_folders,
+    listing,
+    order,
+    text_lines,
+)
 from neurosim.data.labels import plural, shown
 from neurosim.data.source import PARTS, SourceError
 from neurosim.data.splits import TEST_SHARE, held_out, split_note
@@ -146,6 +154,32 @@ def split_files(
         {"train": labels[~test].astype(np.uint16), "test": labels[test].astype(np.uint16)},
         [*notes, split_note(share)],
     )
+
+
+def known_classes(
+    top: Path,
+    classes: tuple[str, ...],
+    suffixes: tuple[str, ...],
+    recordings: int,
+    partial: bool,
+    share: int = TEST_SHARE,
+) -> ClassFiles:
+    """Recordings of a data set whose classes are known, a folder each, and how many there should be.
+
+    partial  whether classes may be missing or empty; SourceError otherwise
+    """
+    gathered = Gathered()
+    folders = class_folders(top, classes, gathered, partial)
+    found = {
+        name: gathered.files(folders[name], lambda path: path.suffix.lower() in suffixes)
+        if name in folders
+        else []
+        for name in classes
+    }
+    check_filled({name: len(files) for name, files in found.items()}, str(top), partial)
+    count = sum(map(len, found.values()))
+    part = [] if count == recordings else [f"{count:,} recordings of the data set's {recordings:,}"]
+    return split_files(classes, found, [*part, *gathered.notes()], share)
 
 
 def _lists(top: Path) -> dict[str, Path] | None:

@@ -10,12 +10,11 @@ upper left of the sensor, as its file has it. There is no official split.
 from pathlib import Path
 from typing import Any
 
-from neurosim.data.folders import Gathered, check_filled, class_folders
 from neurosim.data.formats import aer_bin
 from neurosim.data.formats.recording import Recording
 from neurosim.data.sensor import Sensor
 from neurosim.data.sets.base import RECORDED, Entry, Options, data_root, path_of
-from neurosim.data.sets.class_folders import split_files
+from neurosim.data.sets.class_folders import known_classes
 from neurosim.data.sets.download import download, unpack_inside
 from neurosim.data.source import About, FileSource, SourceError
 
@@ -71,18 +70,7 @@ def locate(folder: Path | None) -> Path:
 def open_source(place: str, options: Options, folder: Path | None) -> FileSource:
     """N-Caltech101's recordings; a fifth of each class is the test set."""
     top = _inside(path_of(place) if place else locate(folder))
-    gathered = Gathered()
-    folders = class_folders(top, CLASSES, gathered, options.partial)
-    found = {
-        name: gathered.files(folders[name], lambda path: path.suffix.lower() == ".bin")
-        if name in folders
-        else []
-        for name in CLASSES
-    }
-    check_filled({name: len(files) for name, files in found.items()}, str(top), options.partial)
-    count = sum(map(len, found.values()))
-    part = [] if count == RECORDINGS else [f"{count:,} recordings of the data set's {RECORDINGS:,}"]
-    split = split_files(CLASSES, found, [*part, *gathered.notes()])
+    split = known_classes(top, CLASSES, (".bin",), RECORDINGS, options.partial)
     about = About(SENSOR, CLASSES, WINDOW_US, keep_late=True, notes=tuple(split.notes))
     return FileSource(about, split.files, split.labels, record)
 
