@@ -30,6 +30,8 @@ def tiny(monkeypatch, tmp_path):
     monkeypatch.setattr(depth, "SHORT", TINY)
     changes = depth.CHANGES[:2], depth.CHANGES[-1:]
     monkeypatch.setattr(depth, "CHANGES", sum(changes, ()))
+    monkeypatch.setattr(depth, "SHORT_BPTT", {"epochs": 1})
+    monkeypatch.setattr(depth, "BPTT_CHANGES", depth.BPTT_CHANGES[:2])
     rng = np.random.default_rng(0)
     y = np.arange(120) % 10
     x = rng.integers(0, 40, (120, 20, 20), np.uint8)
@@ -77,7 +79,8 @@ def test_tasks_are_trained_both_ways_reported_kept_and_resumed(tiny, capsys, mon
         if r["method"] == f"{depth.TASKS[0].name}: {depth.CHIP}"
     ]
     assert f"{np.mean(chip):.2f} ± {np.std(chip, ddof=1):.2f}" in page
-    assert f"## One setting changed: {depth.TASKS[1].name}" in page
+    for what in ("One setting changed", "One setting of BPTT changed"):
+        assert f"## {what}: {depth.TASKS[1].name}" in page
     assert "--seeds 2" in page
     for name in ("passes.png", "seconds.png"):
         assert (arguments.out / name).read_bytes().startswith(b"\x89PNG")
@@ -116,6 +119,8 @@ def test_every_change_is_a_setting_that_can_be_and_changes_something():
             for one in depth.CHANGES
         ]
         assert len(set(made)) == len(made)
+        floats = [depth.bptt_settings(task, data, 0, one.changed) for one in depth.BPTT_CHANGES]
+        assert len({repr(settings) for settings in floats}) == len(floats)
 
 
 def test_the_difference_is_that_of_the_means():

@@ -209,6 +209,23 @@ CHANGES = (
     Change("samples not moved", {"shift": 0}),
     Change("8 bits of state a synapse", EIGHT_BITS),
 )
+SHORT_BPTT = {"epochs": 4, "samples": 25_600}
+"""As many sample passes of BPTT as the trainings that compare settings on the chip have."""
+BPTT_CHANGES = (
+    Change("as it is", {}),
+    Change("learning rate halved", {"learning_rate": 2e-3}),
+    Change("learning rate doubled", {"learning_rate": 8e-3}),
+    Change("slope of the surrogate halved", {"slope": 1.0}),
+    Change("slope of the surrogate doubled", {"slope": 4.0}),
+    Change("slope of the surrogate 10", {"slope": 10.0}),
+    Change("gain halved", {"gain": 0.1}),
+    Change("gain doubled", {"gain": 0.4}),
+    Change("64 samples a step", {"batch": 64}),
+    Change("256 samples a step", {"batch": 256}),
+    Change("weights decay by 0.01 times the learning rate", {"weight_decay": 0.01}),
+    Change("a tenth of the input spikes left out", {"dropout": 0.1}),
+    Change("samples not moved", {"shift": 0}),
+)
 CHANGED_TASKS = (TASKS[0].name, TASKS[1].name)
 """Tasks whose settings are changed one at a time."""
 
@@ -295,6 +312,7 @@ def plan(arguments: DepthExperiment, data: Loaded, store: Store) -> list[Part]:
         for task in tasks:
             if task.name in CHANGED_TASKS:
                 parts += _changed(task, arguments, data[task.name], store)
+                parts += _changed_bptt(task, data[task.name], store)
     return parts
 
 
@@ -336,15 +354,17 @@ def settings_of(
     return Settings.model_validate(made)
 
 
-def bptt_settings(task: Task, data: Dataset, seed: int) -> "BpttSettings":
-    """Settings of BPTT of the same network."""
+def bptt_settings(
+    task: Task, data: Dataset, seed: int, changed: Mapping[str, Any] | None = None
+) -> "BpttSettings":
+    """Settings of BPTT of the same network, some of them changed."""
     from hostref.settings import BpttSettings, NetworkSettings
     from learning.recipes import RECIPES
 
     registers = {**RECIPES[task.recipe][1].model_dump(include={"du", "dv"}), **_registers(task)}
     network = NetworkSettings(layers=task.layers, **registers)
     own = task.bptt if data.sensor.plane else {**task.bptt, "shift": 0}
-    return BpttSettings(network=network, seed=seed, **own)
+    return BpttSettings(network=network, seed=seed, **{**own, **(changed or {})})
 
 
 def _registers(task: Task) -> dict[str, Any]:
@@ -370,6 +390,14 @@ def _changed(task: Task, arguments: DepthExperiment, data: Dataset, store: Store
     for one in CHANGES:
         name = f"change: {one.name}"
         yield _on_chip(plain, arguments, data, store, 0, name, {**SHORT, **one.changed})
+
+
+def _changed_bptt(task: Task, data: Dataset, store: Store) -> Iterator[Part]:
+    """Trainings by BPTT with the defaults, one of them changed."""
+    for number, one in enumerate(BPTT_CHANGES):
+        settings = bptt_settings(task, data, 0, {**SHORT_BPTT, **one.changed})
+        folder = f"bptt-{TASKS.index(task)}-change-{number}"
+        yield in_float(f"{task.name}: BPTT change: {one.name}", settings, data, store, folder)
 
 
 def _brought(

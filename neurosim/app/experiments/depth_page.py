@@ -93,9 +93,16 @@ def _sections(
     if any(name.endswith(f": {REAL}") for name in methods):
         sections += ["## Real recordings", *_real(methods, data)]
     for task in shown:
-        table = _changes(task, methods)
-        if table:
-            sections += [f"## One setting changed: {task.name}", table, _caution()]
+        for title, changes, short in (
+            ("change", depth.CHANGES, f"{depth.SHORT['generations']} generations"),
+            ("BPTT change", depth.BPTT_CHANGES, "as many sample passes as on the chip"),
+        ):
+            table = _changes(task, methods, title, changes)
+            if table:
+                heading = (
+                    "One setting of BPTT changed" if "BPTT" in title else "One setting changed"
+                )
+                sections += [f"## {heading}: {task.name}", table, _caution(short)]
     return [*sections, "## Each seed", _each(methods, shown)]
 
 
@@ -216,16 +223,18 @@ def _real(methods: Grouped, data: depth.Loaded) -> list[str]:
     ]
 
 
-def _changes(task: Task, methods: Grouped) -> str | None:
+def _changes(
+    task: Task, methods: Grouped, title: str, changes: Sequence[depth.Change]
+) -> str | None:
     """Each change beside the settings as they are: one seed, the best by validation first."""
     found = [
         (change.name, methods[name][0])
-        for change in depth.CHANGES
-        if (name := f"{task.name}: change: {change.name}") in methods
+        for change in changes
+        if (name := f"{task.name}: {title}: {change.name}") in methods
     ]
     if len(found) < 2:  # nothing to compare
         return None
-    kept = dict(found).get(depth.CHANGES[0].name)
+    kept = dict(found).get(changes[0].name)
     rows = [
         [
             f"**{name}**" if result is kept else name,
@@ -252,10 +261,10 @@ def _changes(task: Task, methods: Grouped) -> str | None:
     return markdown(header, rows)
 
 
-def _caution() -> str:
+def _caution(short: str) -> str:
     return (
-        f"One training each, seed 0, {depth.SHORT['generations']} generations where not said otherwise: a "
-        f"short training, whose schedule ends there. What lies below the settings as they are did not help."
+        f"One training each, seed 0, {short} where not said otherwise: a short training, whose schedule ends "
+        f"there. What lies below the settings as they are did not help."
     )
 
 

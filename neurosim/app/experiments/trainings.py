@@ -176,7 +176,8 @@ def in_float(
         )
         test = inputs.load(data.test, trained.model.like.device)
         seen = evaluate(trained.model, trained.parameters, test, settings.readout, settings.gain)
-        passes = len(trained.history) * (settings.samples or len(data.train.labels))
+        every = len(data.train.labels)
+        passes = len(trained.history) * min(settings.samples or every, every)
         seconds = [entry["seconds"] for entry in trained.history]
         return {
             "test_accuracy": seen.accuracy,
