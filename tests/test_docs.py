@@ -31,6 +31,7 @@ def test_site_with_its_reference_builds_strictly(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     page = (tmp_path / "reference" / "population.html").read_text()
     assert "neurosim.population.evaluator.Evaluator.apply_update" in page
+    assert "<li><code>saturated</code>: int64 (pair, 2): saturations of registers</li>" in page
 
 
 def test_python_example_of_the_readme_runs():
