@@ -20,7 +20,7 @@ from learning.settings import BIAS_EXP, SILENT, Settings, fresh_state, readout
 from neurosim import limits
 from neurosim.data.datasets import Dataset
 from neurosim.data.frames import Frames, select
-from neurosim.network import Conv2d, Dense, Network
+from neurosim.network import Conv2d, Dense, Network, NetworkError
 from neurosim.network.faults import Faults
 from neurosim.network.layers import (
     LayerRegisters,
@@ -31,13 +31,22 @@ from neurosim.network.layers import (
     of_text,
 )
 from neurosim.network.shapes import MAP, Shape
+from neurosim.population.emulated import EmulatedMembers, why_emulated
 from neurosim.population.evaluator import Evaluator
-from neurosim.population.faulty import FaultyEvaluator, FaultyGraphEvaluator, FaultyGraphMembers
+from neurosim.population.faulty import (
+    FaultyEmulatedMembers,
+    FaultyEvaluator,
+    FaultyGraphEvaluator,
+    FaultyGraphMembers,
+    check_faults,
+    check_graph_faults,
+)
 from neurosim.population.graph import fan_in_of
 from neurosim.population.graph_evaluator import GraphEvaluator
 from neurosim.population.graph_members import GraphMembers
 from neurosim.population.layer_credit import SHARE_ONE, FeedbackSpec
 from neurosim.population.layout import NoiseSpec
+from neurosim.population.rules import Signal
 from neurosim.population.state import Precision, SynapticState
 from neurosim.population.update import TARGET_BITS
 
@@ -169,7 +178,8 @@ def layered_chip(
 ) -> GraphEvaluator | Evaluator:
     """The chip of a run on a graph of layers before `generation`, with the state it had or a fresh one.
 
-    A chain of dense layers whose members are whole passes runs on the fused kernel, with the same bits.
+    A chain of dense layers whose members are whole passes runs on the fused kernel, with the same bits, and a
+    network that no compiled executor has on the chip emulator.
     """
     common: dict[str, Any] = {
         "seed": settings.seed,
@@ -181,9 +191,14 @@ def layered_chip(
     by_error: Callable[..., GraphEvaluator] = GraphEvaluator
     members: Callable[..., GraphMembers] = GraphMembers
     fused: Callable[..., Evaluator] = Evaluator
+    on_emulator = why_on_emulator(settings, network, faults)
+    if on_emulator:
+        check_evolves(settings, on_emulator)
+        members = EmulatedMembers
     if faults is not None:
         by_error = partial(FaultyGraphEvaluator, faults=faults, generation=generation)
-        members = partial(FaultyGraphMembers, faults=faults, generation=generation)
+        form = FaultyEmulatedMembers if on_emulator else FaultyGraphMembers
+        members = partial(form, faults=faults, generation=generation)
         fused = partial(FaultyEvaluator, faults=faults, generation=generation)
     if settings.feedback is not None:
         return by_error(
@@ -199,8 +214,13 @@ def layered_chip(
             ),
             workspace_bytes=workspace,
         )
+    if settings.credit == "error" and not network.is_dense_chain:
+        raise NetworkError(
+            "credit by error without a feedback is for chains of dense layers, and this network is none: use "
+            "--recipe deep, eggroll or paper, or --feedback gate"
+        )
     noise = member_noise(settings, network)
-    if network.is_dense_chain:
+    if network.is_dense_chain and not on_emulator:
         signals = [rule.signal for rule in rules_of(settings, len(network.layers))]
         return fused(network, state, **common, noise=noise, signals=signals)
     return members(
@@ -211,6 +231,38 @@ def layered_chip(
         workspace_bytes=workspace,
         readout_signal=rules_of(settings, 2)[1].signal,
     )
+
+
+def evolves(settings: Settings) -> bool:
+    """Whether all matrices learn by noise on their weights and the fitness of whole passes."""
+    hidden, output = rules_of(settings, 2)
+    return hidden.noise in ("low-rank", "full-rank") and output.signal is not Signal.ERROR
+
+
+def why_on_emulator(settings: Settings, network: Network, faults: Faults | None) -> str:
+    """Why members must be runs of the chip emulator, by layer and register; "" where they need not be."""
+    reason = why_emulated(network)
+    if not reason and faults is not None and faults.lost_axons and evolves(settings):
+        faults.check(network)
+        try:
+            if network.is_dense_chain:
+                check_faults(network, faults, member_noise(settings, network))
+            else:
+                check_graph_faults(network, faults, by_error=False)
+        except NetworkError as needed:
+            return str(needed)
+    return reason
+
+
+def check_evolves(settings: Settings, reason: str) -> None:
+    """Raise NetworkError where the rules need a compiled executor; `reason`: why none has the network."""
+    if not evolves(settings):
+        hidden, output = rules_of(settings, 2)
+        raise NetworkError(
+            f"{reason}. The chip emulator runs it, and learns by noise on weights alone, not by the rules "
+            f"{hidden.name} and {output.name}: use --recipe eggroll or paper, or --method eggroll or "
+            f"full-rank with --credit fitness, --output-rule same and no --feedback"
+        )
 
 
 def target_rate(settings: Settings) -> int:

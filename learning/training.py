@@ -26,12 +26,14 @@ from learning.config import Config, DataAbout
 from learning.evolution import Ask, Evolution, Update
 from learning.layered import (
     advice,
+    check_evolves,
     is_layered,
     is_readout,
     layered_chip,
     layered_network,
     member_noise,
     rate,
+    why_on_emulator,
 )
 from learning.record import Checkpoint, RunError, read_checkpoint, weights_sha256
 from learning.rules.registry import rules_of
@@ -77,9 +79,17 @@ def chip_of(
     config: Config, state: SynapticState | None = None, generation: int = 0
 ) -> Evaluator | GraphEvaluator:
     """The evaluator of a run before `generation`, from a synaptic state or from the initial one."""
-    if is_layered(config.settings):
-        return layered_chip(config.settings, config.network(), state, config.faults, generation)
+    settings, network = config.settings, config.network()
+    fused = network.is_dense_chain and not why_on_emulator(settings, network, config.faults)
+    if is_layered(settings) or not fused:
+        return layered_chip(settings, network, state, config.faults, generation)
     return make_chip(config, state, generation)
+
+
+def emulator_notice(config: Config) -> str:
+    """Why members of a run are runs of the chip emulator; "" where a compiled executor has them."""
+    reason = why_on_emulator(config.settings, config.network(), config.faults)
+    return f"members are runs of the chip emulator, which is slow. {reason}" if reason else ""
 
 
 def _clock() -> float:
@@ -92,7 +102,11 @@ def check_carried(config: Config) -> None:
     if config.faults is None:
         return
     settings, network = config.settings, config.network()
-    if not is_layered(settings):
+    reason = why_on_emulator(settings, network, config.faults)
+    if reason:
+        check_evolves(settings, reason)
+        config.faults.check(network)
+    elif not is_layered(settings):
         check_faults(network, config.faults, noise(settings, network))
     elif settings.feedback is None and network.is_dense_chain:
         check_faults(network, config.faults, member_noise(settings, network))
@@ -188,6 +202,11 @@ class Training:
     @property
     def settings(self) -> Settings:
         return self.config.settings
+
+    @property
+    def notice(self) -> str:
+        """As `emulator_notice` of its configuration."""
+        return emulator_notice(self.config)
 
     @property
     def member_samples(self) -> int:

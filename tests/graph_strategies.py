@@ -1,9 +1,11 @@
 """Random graphs of layers of all kinds, small enough for the naive oracle."""
 
+import naive
 import numpy as np
 from hypothesis import strategies as st
-from strategies import Case
+from strategies import READOUT, SEED, Case
 
+from neurosim.data.frames import words_for
 from neurosim.network import (
     AdaptiveLif,
     Connection,
@@ -19,6 +21,13 @@ from neurosim.network import (
     Weights,
 )
 from neurosim.network.shapes import size_of
+from neurosim.population.batch import Batch
+from neurosim.population.graph_members import GraphMembers
+from neurosim.population.layout import NoiseSpec
+from neurosim.population.rules import Signal
+from neurosim.population.state import Precision, state_of
+
+GENERATION = 5
 
 
 @st.composite
@@ -134,3 +143,60 @@ def graph_cases(draw, samples=3, steps=4, **more):
     )
     labels = numbers.integers(0, classes, shape[0]).astype(np.uint8)
     return Case(network, weights, dense.astype(np.uint8), labels)
+
+
+def members_of(case, spec, readout=READOUT, readout_signal=Signal.FITNESS, workspace=1 << 20):
+    return GraphMembers(
+        case.network,
+        state_of(case.weights),
+        seed=SEED,
+        noise=spec,
+        readout_spec=readout,
+        precision=Precision(0, 0),
+        workspace_bytes=workspace,
+        readout_signal=readout_signal,
+    )
+
+
+@st.composite
+def member_noises(draw, network, delta=False, low=0):
+    """Noise of any kind on weights and biases, or on currents."""
+    count = len(network.populations)
+    scales = [draw(st.sampled_from([low, 500, 20_000])) for _ in range(count)]
+    if delta:
+        scales[-1] = 0
+    shared = {
+        "graded": draw(st.booleans()),
+        "one_sided": draw(st.booleans()),
+    }
+    if draw(st.booleans()):
+        learn = {c.target for c, _ in network.parameters}
+        aligned = tuple(
+            bool(scale) and p.name in learn
+            for scale, p in zip(scales, network.populations, strict=True)
+        )
+        window, period = draw(st.sampled_from([0, 3000])), draw(st.integers(1, 2))
+        return NoiseSpec(
+            tuple(scales), (0,) * count, aligned=aligned, window=window, period=period, **shared
+        )
+    biases = [draw(st.sampled_from([0, 700])) for _ in range(count)]
+    if delta:
+        biases[-1] = 0
+    return NoiseSpec(
+        tuple(scales),
+        tuple(biases),
+        rank=draw(st.integers(1, 3)),
+        full_rank=draw(st.booleans()),
+        **shared,
+    )
+
+
+def each_sample(case):
+    return Batch(case.frames, np.arange(len(case.labels))[:, None])
+
+
+def words_of(network):
+    """Row length of the field of each parameter: that of the fused kernel for a chain."""
+    if network.is_dense_chain:
+        return naive.noise_rows(network)
+    return [words_for(matrix.rows) for _, matrix in network.parameters]

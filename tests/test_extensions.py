@@ -5,7 +5,7 @@ What this file defines is registered, trained and exported without a change to a
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import command
@@ -20,7 +20,6 @@ from learning.settings import Settings
 from learning.training import Training, start
 from neurosim.chip import profiles
 from neurosim.chip.emulator import Chip
-from neurosim.chip.wiring import Perturbation
 from neurosim.data import datasets, frames
 from neurosim.data import sets as data_sets
 from neurosim.data.frames import pack, unpack
@@ -47,6 +46,7 @@ from neurosim.network.connections import Parameter, Synapses
 from neurosim.network.layers import of_text
 from neurosim.network.serialise import describe, network_of
 from neurosim.population.batch import Batch
+from neurosim.population.emulated import EmulatedMembers, why_emulated
 from neurosim.population.evaluator import ReadoutSpec
 from neurosim.population.graph_evaluator import GraphEvaluator
 from neurosim.population.layer_credit import FeedbackSpec
@@ -197,30 +197,34 @@ def test_a_kind_and_a_model_from_elsewhere_learn_and_are_written(foreign):
 
 
 def test_a_kind_and_a_model_from_elsewhere_train_on_the_emulator(foreign):
-    """An evolution strategy on the output's weights: members are runs of the chip with their perturbation."""
+    """An evolution strategy whose members are runs of the chip; the model's neurons are refractory, too."""
     network, weights, samples = foreign
-    chip = Chip.from_weights(network, weights, profiles.LAYERED, placement=None)
-    matrix = weights.mantissas[1].astype(np.int64)
-    numbers = np.random.default_rng(1)
-
-    def fitness(**perturbed):
-        """Output spikes of the right class, less those of the others."""
-        counts = chip.run(samples, **perturbed).spikes["output"].astype(np.int64).sum(axis=1)
-        return int(2 * counts[np.arange(4), samples.labels].sum() - counts.sum())
-
-    before = fitness()
-    for _ in range(12):
-        estimate = np.zeros_like(matrix)
-        for _ in range(8):
-            a, b = (numbers.choice([-1, 1], (1, n)).astype(np.int8) for n in (3, 12))
-            plus, minus = (
-                fitness(perturbations={"hidden->output": Perturbation(a, b, scale)})
-                for scale in (8 << 6, -8 << 6)
-            )
-            estimate += np.sign(plus - minus) * b.T * a.astype(np.int64)
-        matrix = np.clip(matrix + 4 * np.sign(estimate), -120, 120)
-        chip.write("hidden->output", 2 * matrix.T)  # signed weights of 8 bits are even
-    assert fitness() > before
+    hidden, output = network.populations
+    refractory = replace(network, populations=(replace(hidden, refractory=2), output))
+    assert "'hidden': compiled executors need refractory 1" in why_emulated(refractory)
+    evaluator = EmulatedMembers(
+        refractory,
+        state_of(weights, 8),
+        seed=7,
+        noise=NoiseSpec((4000, 4000), (0, 0)),
+        readout_spec=ReadoutSpec(True, 256, 16),
+        precision=Precision(8, 0),
+        workspace_bytes=1 << 20,
+    )
+    batch = Batch(samples, np.arange(4)[None])
+    fitness = []
+    for generation in range(16):
+        seen = evaluator.evaluate(batch, range(16), generation).fitness
+        fitness.append(int(seen.sum()))
+        utilities = np.sign(seen[:, 0] - seen[:, 1]).astype(np.int8)
+        evaluator.apply_update(utilities, range(16), generation, [Rates(1 << 43, 0, 0)] * 2)
+    chance = (
+        -np.log2(3) * 1024 * 4 * 32
+    )  # log-likelihoods of 3 classes, of 4 samples and 32 members
+    assert fitness[0] < chance
+    assert fitness[-1] > 0.9 * chance
+    moved = evaluator.weights()
+    assert all((a != b).any() for a, b in zip(moved.mantissas, weights.mantissas, strict=True))
 
 
 def test_layers_have_the_model_from_elsewhere(foreign):

@@ -23,7 +23,7 @@ from neurosim.chip.mapping import Placement, place
 from neurosim.chip.profiles import Profile
 from neurosim.chip.stimulus import Stimulus
 from neurosim.chip.synapses import Rounded, Synapses, check_synapses, synapses_of
-from neurosim.chip.wiring import Perturbation
+from neurosim.chip.wiring import MatrixPerturbation, Perturbation
 from neurosim.kernels.chip import step as chip_step
 from neurosim.kernels.chip.step import Groups, Probes, State
 from neurosim.kernels.chip.synapse import Projections
@@ -162,7 +162,7 @@ class Chip:
         self._parts[name], self.rounded[name] = wiring.pieces(
             self.network.connections[number], synapses, self.profile
         )
-        self._ready: dict[frozenset[str], tuple] = {}
+        self._ready: dict[frozenset[str], tuple[Groups, Projections, list[wiring.Piece]]] = {}
 
     def _number(self, name: str) -> int:
         """Place of a connection in the description."""
@@ -182,13 +182,20 @@ class Chip:
         longest = max((part.delay for parts in self._parts.values() for part in parts), default=0)
         return longest + 2
 
+    def sample_bytes(self, steps: int) -> int:
+        """Approximate bytes that `run` needs for each sample of so many steps, probes apart."""
+        neurons = sum(population.neurons for population in self.network.populations)
+        variables = max(model.variables for model in self._models)
+        of_state = np.dtype(np.int64).itemsize * neurons * (3 + variables + self._slots())
+        return of_state + steps * (neurons + chip_step.empty_counts(1, 1).nbytes)
+
     def run(
         self,
         spikes: object,
         probes: Sequence[Probe] = (),
         *,
         state: State | None = None,
-        perturbations: Mapping[str, Perturbation] | None = None,
+        perturbations: Mapping[str, Perturbation | MatrixPerturbation] | None = None,
         bias_noise: Mapping[str, NDArray[np.int64]] | None = None,
         noise: Mapping[str, NDArray[np.int64]] | None = None,
     ) -> Recording:
@@ -197,7 +204,8 @@ class Chip:
         spikes         Frames, or 0/1 or signed values (sample, step, input); by name of input
                        where there are several
         state          of an earlier recording, to go on; the samples start at rest without
-        perturbations  by name of connection: added to its currents, the same for all samples
+        perturbations  by name of connection: added to its currents, the same for all samples; the synapses
+                       of a matrix are counted as the connection's own
         bias_noise     by name of population: integers (neuron,) added to the biases, in units of v
         noise          by name of population: recorded draws -127..127 (step, neuron), used instead
                        of the chip's own generator
@@ -213,7 +221,8 @@ class Chip:
         counts = chip_step.empty_counts(samples, steps)
         draws = self._draws(noise or {}, steps)
         tables = (groups, projections, registers, self.profile.rules, state)
-        rest = ((given.bits, given.graded), draws, self.seed, table, fired, counts, out)
+        seed = np.uint64(self.seed % (1 << 64))  # of one type, so that one kernel is compiled
+        rest = ((given.bits, given.graded), draws, seed, table, fired, counts, out)
         piece = -(-samples // (numba.get_num_threads() * PIECES_PER_THREAD))
         run_samples = chip_step.compile_run(self._models)
         in_pieces(samples, piece, lambda a, b: run_samples(*tables, a, b, *rest))
@@ -225,31 +234,52 @@ class Chip:
         )
 
     def _tables(
-        self, given: Stimulus, perturbations: Mapping[str, Perturbation]
+        self, given: Stimulus, perturbations: Mapping[str, Perturbation | MatrixPerturbation]
     ) -> tuple[Groups, Projections]:
-        if given.valued not in self._ready:
-            sending = [*(i.name for i in self.network.inputs), *(p.name for p in self._order)]
-            mine = [
-                [p for parts in self._parts.values() for p in parts if p.connection.source == name]
-                for name in sending
-            ]
-            counts = [len(parts) for parts in mine]
-            self._in_order = [part for parts in mine for part in parts]
-            groups = wiring.groups(self.network, self._order, given.valued, counts, self._routes())
-            laid_out = wiring.projections(self.network, self._in_order, self.profile)
-            self._ready[given.valued] = (groups, laid_out)
-        groups, laid_out = self._ready[given.valued]
-        if perturbations and self.faults is not None:
-            known = {c.name for c in self.network.connections} & set(perturbations)
-            perturbations = dict(perturbations) | {
-                name: defects.perturbation(
-                    self.faults, self.network, self._number(name), perturbations[name]
-                )
-                for name in known
-            }
-        if perturbations:
-            laid_out = wiring.perturbed(laid_out, self._in_order, perturbations)
+        """Groups and projections; perturbed by a matrix, a connection has a second projection."""
+        factors: dict[str, Perturbation] = {}
+        parts = dict(self._parts)
+        for name, change in perturbations.items():
+            change = self._arriving(name, change)
+            if isinstance(change, Perturbation):
+                factors[name] = change
+                continue
+            own = self._parts.get(name, [])
+            if len(own) != 1:
+                raise wiring.not_one_delay(name, len(own), self._parts)
+            piece = wiring.perturbing(self.network, own[0].connection, change)
+            parts[name] = [*own, piece]
+        if len(factors) < len(perturbations):
+            groups, laid_out, in_order = self._laid_out(given.valued, parts)
+        else:
+            if given.valued not in self._ready:
+                self._ready[given.valued] = self._laid_out(given.valued, self._parts)
+            groups, laid_out, in_order = self._ready[given.valued]
+        if factors:
+            laid_out = wiring.perturbed(laid_out, in_order, factors)
         return groups, laid_out
+
+    def _laid_out(
+        self, valued: frozenset[str], parts: Mapping[str, list[wiring.Piece]]
+    ) -> tuple[Groups, Projections, list[wiring.Piece]]:
+        """Groups, projections, and the pieces of the projections in their order."""
+        sending = [*(i.name for i in self.network.inputs), *(p.name for p in self._order)]
+        mine = [
+            [piece for pieces in parts.values() for piece in pieces if piece.connection.source == n]
+            for n in sending
+        ]
+        in_order = [piece for pieces in mine for piece in pieces]
+        counts = [len(pieces) for pieces in mine]
+        groups = wiring.groups(self.network, self._order, valued, counts, self._routes())
+        return groups, wiring.projections(self.network, in_order, self.profile), in_order
+
+    def _arriving(
+        self, name: str, change: Perturbation | MatrixPerturbation
+    ) -> Perturbation | MatrixPerturbation:
+        """A perturbation of the axons that are not lost."""
+        if self.faults is None or name not in self._parts:
+            return change
+        return defects.perturbation(self.faults, self.network, self._number(name), change)
 
     def _check_values(self, given: Stimulus) -> None:
         """Values must fit the message bits of every graded connection they travel along."""

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from neurosim.chip.profiles import Profile
 from neurosim.chip.synapses import Dense, Synapses, matrix_of, of_matrix
-from neurosim.chip.wiring import Perturbation
+from neurosim.chip.wiring import MatrixPerturbation, Perturbation
 from neurosim.kernels.chip.neuron import Registers
 from neurosim.network import Network, NetworkError
 from neurosim.network.connections import Dense as DenseKind
@@ -66,14 +66,15 @@ def synapses(faults: Faults, network: Network, number: int, written: Synapses) -
 
 
 def perturbation(
-    faults: Faults, network: Network, number: int, given: Perturbation
-) -> Perturbation:
+    faults: Faults, network: Network, number: int, given: Perturbation | MatrixPerturbation
+) -> Perturbation | MatrixPerturbation:
     """A perturbation of connection `number`, of the axons that are not lost."""
     if not faults.lost_axons:
         return given
-    lost = np.zeros(given.b.shape[-1], np.bool_)
-    lost[lane_order(network.shapes[network.connections[number].source])] = faults.axons(
-        network, number
-    )
-    b: NDArray[np.int8] = np.where(lost, 0, given.b).astype(np.int8)
+    lost = faults.axons(network, number)
+    if isinstance(given, MatrixPerturbation):
+        return given._replace(matrix=np.where(lost[:, None], 0, given.matrix))
+    sources = np.zeros_like(lost)
+    sources[lane_order(network.shapes[network.connections[number].source])] = lost
+    b: NDArray[np.int8] = np.where(sources, 0, given.b).astype(np.int8)
     return given._replace(b=b)

@@ -16,6 +16,7 @@ from neurosim import limits
 from neurosim.chip.profiles import Profile
 from neurosim.network import Connection, Network, NetworkError, Weights, mantissas, matrices_by_name
 from neurosim.network.connections import Dense as DenseKind
+from neurosim.network.shapes import lane_order, size_of
 
 Int = NDArray[np.int64]
 WIDEST = {"mixed": (-256, 254), "excitatory": (0, 255), "inhibitory": (-256, 0)}
@@ -103,8 +104,11 @@ def of_matrix(
     network: Network, connection: Connection, matrix: NDArray[np.integer[Any]] | None
 ) -> Synapses:
     """The synapses of a connection with the mantissas of its matrix; weights `mantissa << grid_bits`."""
-    if isinstance(connection.kind, DenseKind):
-        return Dense(network.synapses(connection, matrix))
+    if isinstance(connection.kind, DenseKind) and matrix is not None:
+        in_shape, out_shape = network.shapes[connection.source], network.shapes[connection.target]
+        written = np.empty((size_of(out_shape), size_of(in_shape)), np.int64)
+        written[np.ix_(lane_order(out_shape), lane_order(in_shape))] = matrix.T
+        return Dense(written << connection.grid_bits)
     sources, targets, mantissas_ = network.expand(connection, matrix)
     return Sparse.from_pairs(
         sources,

@@ -6,7 +6,7 @@ A connection becomes one projection for each different delay of its synapses. Th
 synapses are divided by their largest common power of two, so that most fit one byte each.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from neurosim import limits
 from neurosim.chip.profiles import Profile
 from neurosim.chip.stimulus import words
-from neurosim.chip.synapses import Rounded, Sparse, Synapses, currents, on_grid
+from neurosim.chip.synapses import Rounded, Sparse, Synapses, currents, of_matrix, on_grid
 from neurosim.kernels.chip.neuron import Registers
 from neurosim.kernels.chip.step import Groups
 from neurosim.kernels.chip.synapse import NARROW, WIDE, Projections
@@ -40,6 +40,16 @@ class Perturbation(NamedTuple):
 
     a: NDArray[np.int8]
     b: NDArray[np.int8]
+    scale: int
+
+
+class MatrixPerturbation(NamedTuple):
+    """scale * matrix added to the currents of a connection of any kind, in units of u.
+
+    matrix  integers (row, column), as the connection's own; each product within 32 bits and sign
+    """
+
+    matrix: NDArray[np.integer]
     scale: int
 
 
@@ -116,13 +126,38 @@ def pieces(
         left = limits.STATE_SHIFT + max(0, connection.weight_exp)
     else:
         values = currents(rounded.weights, form[0], connection.weight_exp, form[1], profile, where)
-    zeros = _common_zeros(values)
-    values, left, right = values >> zeros, left + max(0, zeros - right), max(0, right - zeros)
-    stored = synapses._replace(weights=values)
     return [
-        Piece(connection, part, connection.delay + delay, right, left)
-        for delay, part in _by_delay(stored)
+        _piece(connection, part, delay, right, left)
+        for delay, part in _by_delay(synapses._replace(weights=values))
     ], rounded
+
+
+def _piece(connection: Connection, synapses: Synapses, delay: int, right: int, left: int) -> Piece:
+    """A projection of these synapses, whose weights are divided by their largest common power of two."""
+    values = np.asarray(synapses.weights)
+    zeros = _common_zeros(values)
+    left, right = left + max(0, zeros - right), max(0, right - zeros)
+    stored = synapses._replace(weights=values >> zeros)
+    return Piece(connection, stored, connection.delay + delay, right, left)
+
+
+def perturbing(network: Network, connection: Connection, change: MatrixPerturbation) -> Piece:
+    """The projection of a perturbation: synapses of the connection's kind, beside its own."""
+    matrix, parameter = np.asarray(change.matrix), network.parameter(connection)
+    shape = None if parameter is None else (parameter.rows, parameter.columns)
+    if matrix.dtype.kind not in "iu" or matrix.shape != shape:
+        needed = "none: its weights are fixed" if shape is None else f"integers {shape}"
+        raise NetworkError(
+            f"perturbation of {connection.name}: its matrix is {matrix.dtype} {matrix.shape}; needed is "
+            f"{needed}"
+        )
+    largest = abs(int(change.scale)) * max(abs(int(matrix.min())), abs(int(matrix.max())))
+    if largest > INT32_MAX:
+        raise NetworkError(
+            f"perturbation of {connection.name}: it adds up to {largest} to u; allowed is {INT32_MAX}"
+        )
+    synapses = of_matrix(network, connection, matrix.astype(np.int64) * int(change.scale))
+    return _piece(connection, synapses, 0, connection.grid_bits, 0)
 
 
 def _common_zeros(values: Int) -> int:
@@ -283,10 +318,7 @@ def perturbed(
     table = np.zeros((4, len(parts)), np.int64)
     for name, change in changes.items():
         if names.count(name) != 1:
-            raise NetworkError(
-                f"perturbation of {name!r}: it has {names.count(name)} different delays; a "
-                f"perturbed connection is one of {sorted(set(names))} with one delay"
-            )
+            raise not_one_delay(name, names.count(name), names)
         p = names.index(name)
         rank = _checked_rank(name, change, int(laid_out.targets[p]), int(laid_out.sources[p]))
         at = sum(factor.size for factor in factors)
@@ -295,6 +327,14 @@ def perturbed(
     return laid_out._replace(
         **dict(zip(("rank", "scale", "factor_a", "factor_b"), table, strict=True)),
         factors=_joined(factors, np.int8),
+    )
+
+
+def not_one_delay(name: str, delays: int, names: Iterable[str]) -> NetworkError:
+    """What is raised for a perturbation of a connection that has none, or several delays."""
+    return NetworkError(
+        f"perturbation of {name!r}: it has {delays} different delays; a perturbed connection is one "
+        f"of {sorted(set(names))} with one delay"
     )
 
 

@@ -1,4 +1,4 @@
-"""Evaluators of a chip with faults (network/faults.py): of a chain of dense layers, and of a graph of layers.
+"""Evaluators of a chip with faults (network/faults.py), each made of that of a sound chip.
 
     weights()         what is written to the synapses: what learning moves and run folders keep
     _chain(), _load() what they read back: stuck bits, lost axons, registers of the compartments there are
@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from neurosim.chip import faults as defects
+from neurosim.chip import profiles
 from neurosim.data.frames import Frames
 from neurosim.kernels.executors import fused_chain
 from neurosim.kernels.rules.event_aligned import NO_NEURON
@@ -20,6 +22,7 @@ from neurosim.network import Network, NetworkError, Weights
 from neurosim.network.faults import Faults, flipped, numbers_of
 from neurosim.network.shapes import lane_order
 from neurosim.population.batch import Batch
+from neurosim.population.emulated import EmulatedMembers
 from neurosim.population.evaluator import Evaluation, Evaluator
 from neurosim.population.graph import Loaded, Plan
 from neurosim.population.graph_evaluator import GraphEvaluator
@@ -235,3 +238,17 @@ class FaultyGraphEvaluator(_FaultyGraph, GraphEvaluator):
 
 class FaultyGraphMembers(_FaultyGraph, GraphMembers):
     """A graph of layers that learns by evolution strategies on a chip with faults; as `GraphMembers`."""
+
+
+class FaultyEmulatedMembers(_Faulty, EmulatedMembers):
+    """Any network that the chip emulator runs, on a chip with faults; otherwise as `EmulatedMembers`."""
+
+    def __init__(
+        self, network: Network, *arguments: Any, faults: Faults, generation: int = 0, **more: Any
+    ) -> None:
+        defects.check(faults, network, profiles.LAYERED)
+        self.faults, self.generation = faults, generation
+        super().__init__(network, *arguments, **more)
+
+    def _faults_came(self) -> None:
+        """Nothing is kept: each evaluation makes its chip."""

@@ -229,21 +229,16 @@ class Plan:
 
 def check_graph(network: Network) -> None:
     """Raise NetworkError, naming the layer, unless the general executor computes this network exactly."""
-    if len(network.inputs) != 1:
-        raise NetworkError(
-            f"learning needs one input; this network has {[part.name for part in network.inputs]}"
-        )
+    check_parts(network)
     for connection in network.connections:
         if connection.sign_mode != "mixed" or connection.message_bits:
             raise NetworkError(
-                f"connection {connection.name}: learning needs sign_mode 'mixed' and message_bits 0, not "
-                f"{connection.sign_mode!r} and {connection.message_bits}"
+                f"connection {connection.name}: compiled executors need sign_mode 'mixed' and message_bits "
+                f"0, not {connection.sign_mode!r} and {connection.message_bits}"
             )
         check_shift(connection)
     for layer in network.graph:
         population = layer.population
-        if not layer.incoming:
-            raise NetworkError(f"layer {population.name!r}: no connection feeds it; add one")
         fan_in = sum(fan_in_of(network, c.name) for c in (*layer.incoming, *layer.recurrent))
         largest = fan_in << (7 + max(c.current_shift for c in layer.incoming))
         if largest >= CURRENT_LIMIT:
@@ -255,6 +250,17 @@ def check_graph(network: Network) -> None:
         kernel_of(population)
         if population.name in network.readouts:
             check_readout(population)
+
+
+def check_parts(network: Network) -> None:
+    """Raise NetworkError, naming the layer, unless the network has one input and each layer is fed."""
+    if len(network.inputs) != 1:
+        raise NetworkError(
+            f"learning needs one input; this network has {[part.name for part in network.inputs]}"
+        )
+    for layer in network.graph:
+        if not layer.incoming:
+            raise NetworkError(f"layer {layer.population.name!r}: no connection feeds it; add one")
 
 
 def fan_in_of(network: Network, name: str) -> int:

@@ -98,7 +98,7 @@ class GraphEvaluator:
         precision: Precision = PRECISION,
         workspace_bytes: int = WORKSPACE_BYTES,
     ) -> None:
-        check_graph(network)
+        self._check_network(network)
         if self._delta:
             _check_hidden(network)
         check_start(network, state, seed, precision.fraction_bits)
@@ -112,6 +112,10 @@ class GraphEvaluator:
         self._kept: dict[tuple[int, int, int], Spaces] = {}
         self.adjust(noise, readout_spec)
         check_weights(network, self.weights())
+
+    def _check_network(self, network: Network) -> None:
+        """Raise NetworkError, naming the layer, where this evaluator does not compute the network exactly."""
+        check_graph(network)
 
     @property
     def _delta(self) -> bool:
@@ -168,19 +172,10 @@ class GraphEvaluator:
     def _readouts(self, plan: Plan) -> dict[str, fused_chain.Readout]:
         """Scaling of the scores of each readout to logits."""
         spec = self.readout_spec
-        found = {}
-        for name in plan.readouts:
-            multiplier = spec.multiplier
-            if name != plan.output:
-                multiplier = max(1, multiplier * READOUT_ONE // _relative(plan, name))
-            found[name] = fused_chain.Readout(
-                spec.membrane or name != plan.output,
-                multiplier,
-                spec.shift,
-                readout.exp2_table(),
-                readout.log2_table(),
-                spec.spike_cost,
-            )
+        found = {plan.output: scaling(spec)}
+        for name in plan.readouts[1:]:
+            multiplier = max(1, spec.multiplier * READOUT_ONE // _relative(plan, name))
+            found[name] = scaling(spec._replace(membrane=True, multiplier=multiplier))
         return found
 
     def _check_frames(self, frames: Frames) -> None:
@@ -389,6 +384,18 @@ KEPT_SIZES = 3
 LOCAL_RANGE = 4
 """A local readout's scores count so many times more, so that its weights stay inside 8 bits in long runs:
 without, half of those of the first map stood at their edge after 500,000 samples (docs/notes/layers.md)."""
+
+
+def scaling(spec: ReadoutSpec) -> fused_chain.Readout:
+    """The scaling of scores to logits as the kernels read it."""
+    return fused_chain.Readout(
+        spec.membrane,
+        spec.multiplier,
+        spec.shift,
+        readout.exp2_table(),
+        readout.log2_table(),
+        spec.spike_cost,
+    )
 
 
 def check_scales(network: Network, noise: NoiseSpec) -> None:

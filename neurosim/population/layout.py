@@ -99,8 +99,8 @@ def _uniform(population: Population, register: str) -> int:
     if isinstance(value, tuple):
         if len(set(value)) > 1:
             raise NetworkError(
-                f"layer {population.name!r}: learning needs one {register} for all neurons, "
-                f"this layer has {len(set(value))} different ones"
+                f"layer {population.name!r}: compiled executors need one {register} for all neurons of a "
+                f"readout; this layer has {len(set(value))} different ones"
             )
         value = value[0]
     return int(value)
@@ -153,7 +153,7 @@ def check_shift(connection: Connection) -> None:
     if connection.current_shift not in CURRENT_SHIFT:
         raise NetworkError(
             f"connection {connection.name}: weight_exp {connection.weight_exp} shifts weights by "
-            f"{connection.current_shift}; learning needs 0..16, so that no bit is lost"
+            f"{connection.current_shift}; compiled executors need 0..16, so that no bit is lost"
         )
 
 
@@ -163,7 +163,7 @@ def check_registers(population: Population, registers: Sequence[str]) -> None:
     for register in registers:
         if getattr(population, register) != getattr(plain, register):
             raise NetworkError(
-                f"layer {population.name!r}: learning needs {register} {getattr(plain, register)}, "
+                f"layer {population.name!r}: compiled executors need {register} {getattr(plain, register)}, "
                 f"not {getattr(population, register)}"
             )
 
@@ -172,7 +172,10 @@ def check_trainable(network: Network) -> None:
     """Raise NetworkError unless the population evaluator computes this network exactly."""
     for connection, layer in network.layers:
         if connection.sign_mode != "mixed":
-            raise NetworkError(f"connection {connection.name}: learning needs sign_mode 'mixed'")
+            raise NetworkError(
+                f"connection {connection.name}: compiled executors need sign_mode 'mixed', not "
+                f"{connection.sign_mode!r}"
+            )
         check_shift(connection)
         largest = network.sizes[connection.source] << (
             connection.weight_bits - 1 + connection.current_shift
@@ -185,7 +188,7 @@ def check_trainable(network: Network) -> None:
             )
         if connection.delay or connection.message_bits or layer.refractory != 1:
             raise NetworkError(
-                f"layer {layer.name!r}: learning needs delay 0, message_bits 0 and refractory 1, not "
+                f"layer {layer.name!r}: the fused kernel needs delay 0, message_bits 0 and refractory 1, not "
                 f"{connection.delay}, {connection.message_bits} and {layer.refractory}"
             )
         check_registers(layer, (*UNTRAINED, "model"))

@@ -2,89 +2,33 @@
 
 import re
 
-import naive
 import naive_graph
 import numpy as np
 import pytest
-from graph_strategies import graph_cases
+from graph_strategies import (
+    GENERATION,
+    each_sample,
+    graph_cases,
+    member_noises,
+    members_of,
+    words_of,
+)
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from strategies import COSTED, READOUT, READOUTS, SEED, cases, chip_of, example
+from strategies import COSTED, READOUTS, SEED, cases, chip_of, example
 
 from neurosim import threads
-from neurosim.data.frames import words_for
 from neurosim.network import NetworkError
 from neurosim.population.batch import Batch
 from neurosim.population.bounds import Bounds
-from neurosim.population.graph_members import GraphMembers
 from neurosim.population.layout import NoiseSpec
 from neurosim.population.rules import Signal
-from neurosim.population.state import Precision, state_of
 from neurosim.population.update import Rates
-
-GENERATION = 5
-
-
-def members_of(case, spec, readout=READOUT, readout_signal=Signal.FITNESS, workspace=1 << 20):
-    return GraphMembers(
-        case.network,
-        state_of(case.weights),
-        seed=SEED,
-        noise=spec,
-        readout_spec=readout,
-        precision=Precision(0, 0),
-        workspace_bytes=workspace,
-        readout_signal=readout_signal,
-    )
-
-
-@st.composite
-def noises(draw, network, delta=False, low=0):
-    """Noise of any kind on weights and biases, or on currents."""
-    count = len(network.populations)
-    scales = [draw(st.sampled_from([low, 500, 20_000])) for _ in range(count)]
-    if delta:
-        scales[-1] = 0
-    shared = {
-        "graded": draw(st.booleans()),
-        "one_sided": draw(st.booleans()),
-    }
-    if draw(st.booleans()):
-        learn = {c.target for c, _ in network.parameters}
-        aligned = tuple(
-            bool(scale) and p.name in learn
-            for scale, p in zip(scales, network.populations, strict=True)
-        )
-        window, period = draw(st.sampled_from([0, 3000])), draw(st.integers(1, 2))
-        return NoiseSpec(
-            tuple(scales), (0,) * count, aligned=aligned, window=window, period=period, **shared
-        )
-    biases = [draw(st.sampled_from([0, 700])) for _ in range(count)]
-    if delta:
-        biases[-1] = 0
-    return NoiseSpec(
-        tuple(scales),
-        tuple(biases),
-        rank=draw(st.integers(1, 3)),
-        full_rank=draw(st.booleans()),
-        **shared,
-    )
-
-
-def words_of(network):
-    """Row length of the field of each parameter: that of the fused kernel for a chain."""
-    if network.is_dense_chain:
-        return naive.noise_rows(network)
-    return [words_for(matrix.rows) for _, matrix in network.parameters]
-
-
-def each_sample(case):
-    return Batch(case.frames, np.arange(len(case.labels))[:, None])
 
 
 @given(st.data(), graph_cases(samples=2, steps=3, readouts=False), COSTED)
 def test_members_have_the_fitness_of_the_oracle(data, case, readout):
-    spec = data.draw(noises(case.network))
+    spec = data.draw(member_noises(case.network))
     pairs = range(begin := data.draw(st.integers(0, 99)), begin + 2 * len(case.labels))
     seen = members_of(case, spec, readout).evaluate(each_sample(case), pairs, GENERATION)
     for index, pair in enumerate(pairs):
@@ -100,7 +44,7 @@ def test_members_have_the_fitness_of_the_oracle(data, case, readout):
 @given(st.data(), graph_cases(samples=2, steps=3, readouts=False), READOUTS)
 def test_update_sums_are_those_of_the_oracle(data, case, readout):
     delta = data.draw(st.booleans()) and len(case.network.populations) > 1
-    spec = data.draw(noises(case.network, delta))
+    spec = data.draw(member_noises(case.network, delta))
     signal = Signal.ERROR if delta else Signal.FITNESS
     evaluator = members_of(case, spec, readout, signal)
     samples = len(case.labels)
@@ -133,7 +77,7 @@ def test_dense_chains_learn_as_with_the_fused_kernel(data, case, delta, readout)
     whole in the fused kernel. The oracle of each says so; they differ by less than a unit a spike.
     """
     delta = delta and len(case.network.populations) > 1
-    spec = data.draw(noises(case.network, delta))
+    spec = data.draw(member_noises(case.network, delta))
     count = len(case.network.layers)
     signal = Signal.ERROR if delta else Signal.FITNESS
     hidden = (Signal.FITNESS,) * (count - 1)
@@ -156,7 +100,7 @@ def test_dense_chains_learn_as_with_the_fused_kernel(data, case, delta, readout)
 
 @given(st.data(), graph_cases(samples=4, steps=3, readouts=False))
 def test_blocks_parts_and_threads_change_nothing(data, case):
-    spec = data.draw(noises(case.network))
+    spec = data.draw(member_noises(case.network))
     batch, pairs = each_sample(case), range(3 * len(case.labels))
     cut = data.draw(st.integers(1, len(pairs) - 1))
     found = []

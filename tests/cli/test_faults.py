@@ -146,7 +146,6 @@ def test_a_row_of_a_comparison_is_measured_with_the_faults(faulty):
             1,
             "use faults of compartments",
         ),
-        (["--faults", "lost-axons 0.1", "--recipe", "eggroll"], 1, "event-aligned noise"),
     ],
 )
 def test_what_training_cannot_carry_is_refused(arguments, status, message, tmp_path):

@@ -83,7 +83,8 @@ def test_values_clipped_to_a_register_are_listed(foreign):
     assert "node 'hidden', dv held at its end: [0]: 4e+06 -> 4095; [1]" in printed.stdout
 
 
-def test_what_training_will_refuse_is_said(tmp_path):
+def test_a_graph_that_no_kernel_has_learns_on_the_emulator_and_this_is_said(tmp_path):
+    """Its output neurons differ in their decays."""
     rng = np.random.default_rng(0)
     nodes = {"in": nir.Input(np.array([2312]))}
     for layer, (sources, neurons) in enumerate(((2312, 9), (9, 10))):
@@ -93,13 +94,24 @@ def test_what_training_will_refuse_is_said(tmp_path):
         nodes[f"n{layer}"] = nir.LIF(tau=tau, r=10 * ones, v_leak=0 * ones, v_threshold=ones)
     nodes["out"] = nir.Output(np.array([10]))
     nir.write(tmp_path / "g.nir", nir.NIRGraph(nodes, list(pairwise(nodes))))
-    printed = command.here("import", tmp_path / "g.nir", "--run", tmp_path / "run", "--json")
+    run, sizes = tmp_path / "run", ("--pairs", 16, "--groups", 8, "--generations", 2)
+    printed = command.here("import", tmp_path / "g.nir", "--run", run, *sizes, "--json")
     (remark,) = json.loads(printed.stdout)["remarks"]
-    assert "train --resume will refuse" in remark
+    assert "train --resume: members are runs of the chip emulator" in remark
     assert "dv" in remark
-    assert command.here("evaluate", tmp_path / "run").returncode == 0
-    refused = command.here("train", "--resume", tmp_path / "run")
-    assert_refused(refused, 1, "'n1'", "dv")
+    assert command.here("evaluate", run).returncode == 0
+    before = read_checkpoint(run)[1].weights
+    trained = command.here("train", "--resume", run)
+    assert trained.returncode == 0, trained.stderr
+    assert "layer 'n1': compiled executors need one dv" in trained.stderr
+    after = read_checkpoint(run)[1]
+    assert after.generation == 2
+    assert (after.weights.mantissas[0] != before.mantissas[0]).any()
+    refused = command.here(
+        "import", tmp_path / "g.nir", "--run", tmp_path / "b", "--recipe", "fast"
+    )
+    assert "train --resume will refuse this network: layer 'n1'" in refused.stdout
+    assert_refused(command.here("train", "--resume", tmp_path / "b"), 1, "'n1'", "--recipe eggroll")
 
 
 @pytest.mark.parametrize(

@@ -32,9 +32,14 @@ class Import(BaseModel):
     """the output's membrane or its spikes; by default the exported run's, else count"""
     recipe: str | None = None
     """settings for training on; by default the exported run's, else paper for count, for membrane those of
-    train, or of deep where the graph is no chain of dense layers"""
+    train, of deep where the graph is no chain of dense layers, or of eggroll where the chip emulator alone
+    runs it"""
     generations: Annotated[int, Field(ge=1, lt=1 << 32)] | None = None
     """generations of further training"""
+    pairs: Annotated[int, Field(ge=1, le=1 << 24)] | None = None
+    """pairs of members in a generation of further training; by default the recipe's"""
+    groups: Annotated[int, Field(ge=1)] | None = None
+    """groups of these pairs; by default the recipe's"""
     dt: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-4
     """seconds a step, for graphs of others"""
     clip: bool = False
@@ -82,7 +87,7 @@ def _make_run(arguments: Import, path: Path, found: Any) -> list[str]:
     from learning.record import Checkpoint
     from learning.run_folder import RunFolder
     from learning.settings import network as described_by
-    from learning.training import chip_of
+    from learning.training import chip_of, emulator_notice
     from neurosim.app.cli.arguments import load_settings
     from neurosim.export.nir.from_nir import as_run
     from neurosim.network import NetworkError
@@ -106,7 +111,8 @@ def _make_run(arguments: Import, path: Path, found: Any) -> list[str]:
         chip_of(config, state)
     except NetworkError as reason:
         return [f"train --resume will refuse this network: {reason}"]
-    return []
+    notice = emulator_notice(config)
+    return [f"train --resume: {notice}"] if notice else []
 
 
 def _settings(arguments: Import, run: dict[str, Any] | None, network: Any) -> Any:
@@ -114,17 +120,19 @@ def _settings(arguments: Import, run: dict[str, Any] | None, network: Any) -> An
     from learning.recipes import DEFAULT, RECIPES
     from learning.settings import Settings
     from neurosim.data.sets.base import Options
+    from neurosim.population.emulated import why_emulated
 
     shown = ("data", "steps", "pool", "readout")
     kept = {n: v for n, v in (run or {}).get("settings", {}).items() if n in Settings.model_fields}
     asked = {
         name: getattr(arguments, name)
-        for name in (*shown, "generations")
+        for name in (*shown, "generations", "pairs", "groups")
         if getattr(arguments, name) is not None
     }
     readout = {"readout": "count", **kept, **asked}["readout"]
-    chain = network.is_dense_chain
-    recipe = arguments.recipe or ("paper" if readout == "count" else DEFAULT if chain else "deep")
+    chain, compiled = network.is_dense_chain, not why_emulated(network)
+    by_error = (DEFAULT if chain else "deep") if compiled else "eggroll"
+    recipe = arguments.recipe or ("paper" if readout == "count" else by_error)
     if recipe not in RECIPES:
         raise ImportRefused(f"recipe is {recipe!r}; allowed are {', '.join(RECIPES)}")
     if arguments.recipe is not None:
@@ -133,6 +141,8 @@ def _settings(arguments: Import, run: dict[str, Any] | None, network: Any) -> An
     if not chain and not network.readouts[1:]:
         # hidden layers have no readouts of their own, which other feedbacks learn from
         base |= {"feedback": "gate"} if base["feedback"] else {}
+        kept = {name: kept[name] for name in (*shown, *Options._fields) if name in kept}
+    if not compiled:  # rules of a run on a compiled executor need not run here
         kept = {name: kept[name] for name in (*shown, *Options._fields) if name in kept}
     *hidden, _ = network.populations
     if not hidden:

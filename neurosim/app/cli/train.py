@@ -264,23 +264,27 @@ def _train(arguments: Train, opened: _Opened, compiled: Callable[[Any], None]) -
     interrupted: list[int] = []
     with trainer(arguments, config) as make, display:
         clock = _compile(compiled, display)
-        with noted(interrupted):
+        with noted(interrupted), contextlib.ExitStack() as opened_folder:
+            if folder is not None:
+                opened_folder.enter_context(folder)
+            training = make(config, data, folder, checkpoint)  # refused before a folder is made
             if folder is None:
                 path = arguments.run or _free_folder(settings.data)
                 folder = RunFolder.create(path, config, checkpoint)
-            with folder:
-                training = make(config, data, folder, checkpoint)
-                ended = _run(arguments, training, display, interrupted, clock)
-                display.end()
-                if ended:
-                    _print(_finish(training, clock), folder.path, arguments.as_json)
-                else:
-                    print(
-                        f"stopped after generation {training.generation}; continue with\n"
-                        f"  neurosim train --resume {folder.path}",
-                        file=sys.stderr,
-                    )
-                _draw(folder)
+                training.folder = opened_folder.enter_context(folder)
+            if training.notice and not arguments.as_json:
+                print(training.notice, file=sys.stderr)
+            ended = _run(arguments, training, display, interrupted, clock)
+            display.end()
+            if ended:
+                _print(_finish(training, clock), folder.path, arguments.as_json)
+            else:
+                print(
+                    f"stopped after generation {training.generation}; continue with\n"
+                    f"  neurosim train --resume {folder.path}",
+                    file=sys.stderr,
+                )
+            _draw(folder)
     return 0 if ended else 128 + interrupted[0]
 
 

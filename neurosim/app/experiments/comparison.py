@@ -321,6 +321,7 @@ def _agreement_part(arguments: Comparison, config: "Config", data: Dataset, stor
     from learning.record import read_checkpoint, weights_sha256
     from learning.training import make_chip
     from neurosim.app.experiments import cycle, members
+    from neurosim.population.emulated import why_emulated
 
     checkpoint = read_checkpoint(arguments.folders[0])[1]
     recipe = {
@@ -335,7 +336,7 @@ def _agreement_part(arguments: Comparison, config: "Config", data: Dataset, stor
         layers = cycle.spike_agreement(network, checkpoint.weights, data.test)
         fitness = None
         # members of other graphs, and those of a chip with faults, have no float twin
-        if network.is_dense_chain and config.faults is None:
+        if network.is_dense_chain and config.faults is None and not why_emulated(network):
             chip = make_chip(config, checkpoint.state)
             pairs = range(min(64, config.settings.pairs))
             if not (any(chip.spec.aligned) or chip.spec.one_sided):

@@ -222,8 +222,10 @@ def _check_learnable(connection: Connection, synapses: Synapses) -> None:
             f"connection {connection.name}: learning does not support sparse synapses without a mask; "
             f"run this network in Python: docs/exchange.md"
         )
-    if connection.sign_mode != "mixed":
+    low, high = connection.mantissa
+    if low < np.iinfo(np.int8).min or high > np.iinfo(np.int8).max:
         raise NirError(
-            f"connection {connection.name}: sign_mode is {connection.sign_mode!r}; learning needs "
-            f"mixed; run this network in Python: docs/exchange.md"
+            f"connection {connection.name}: weights of {connection.weight_bits} bits and sign_mode "
+            f"{connection.sign_mode!r}; learning supports 7 bits beside the sign; run this network in "
+            f"Python: docs/exchange.md"
         )
