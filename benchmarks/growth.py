@@ -23,7 +23,7 @@ BASES = {
     "fast": RECIPES["fast"][1].model_copy(update={"shift": 0}),
 }
 VARIED: dict[str, tuple[str, list[int]]] = {
-    "hidden neurons": ("hidden", [32, 64, 128, 256, 512, 1024]),
+    "hidden neurons": ("hidden", [32, 64, 128, 256, 512, 1024, 2048]),
     "rank": ("rank", [1, 2, 4, 8, 16, 32]),
     "steps": ("steps", [5, 10, 20, 40, 80]),
     "pairs": ("pairs", [256, 512, 1024, 2048, 4096, 8192, 16384]),
@@ -65,7 +65,7 @@ def main() -> None:
             axes.annotate(
                 f"{slope:.2f}",
                 (values[-1], spent[-1]),
-                (4, -3),
+                (4, 1 if part == next(iter(COLOURS)) else -9),
                 textcoords="offset points",
                 fontsize=8,
                 color=colour,
