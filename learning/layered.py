@@ -74,6 +74,14 @@ def specs_of(settings: Settings) -> tuple[LayerSpec, ...]:
     return tuple(dense(neurons) for neurons in settings.hidden)
 
 
+def layer_flags(settings: Settings) -> str:
+    """The flags with which a run has these hidden layers."""
+    feedback = "" if settings.feedback is None else f" --feedback {settings.feedback}"
+    if settings.layers is not None:
+        return f'--layers "{settings.layers}"{feedback}'
+    return f"--hidden {' '.join(map(str, settings.hidden))}{feedback}"
+
+
 def layered_network(settings: Settings, data: Dataset) -> Network:
     """The network of a run, with thresholds for the rates that its samples make."""
     layers = specs_of(settings)

@@ -218,7 +218,8 @@ class Settings(DataChoice):
             )
         if self.hidden != type(self).model_fields["hidden"].default:
             raise ValueError(
-                f"layers {self.layers!r} and hidden {self.hidden}: give the hidden layers once"
+                f"layers {self.layers!r} and hidden {self.hidden}: give the hidden layers once; "
+                f"a run that is resumed has its own"
             )
 
     def key(self) -> dict[str, Any]:

@@ -12,7 +12,6 @@ stopped anywhere continues to the same bits.
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,6 +28,7 @@ from learning.layered import (
     check_evolves,
     is_layered,
     is_readout,
+    layer_flags,
     layered_chip,
     layered_network,
     member_noise,
@@ -43,7 +43,7 @@ from neurosim.data.datasets import Dataset
 from neurosim.data.frames import Frames, check_plane, select, shifted
 from neurosim.kernels.compilation import compile_seconds
 from neurosim.kernels.readout import FRACTION
-from neurosim.network import Network
+from neurosim.network.differences import differences
 from neurosim.network.faults import Faults
 from neurosim.population.batch import Batch
 from neurosim.population.evaluator import Evaluation, Evaluator, Forward
@@ -333,20 +333,8 @@ def started_from(run: Path, config: Config) -> Checkpoint:
     trained, checkpoint = read_checkpoint(run)
     if trained.network() != config.network():
         raise RunError(
-            f"{run} trained another network: {_differences(trained.network(), config.network())}; "
-            f"give the new run the same"
+            f"{run} trained another network: {differences(trained.network(), config.network())}; give the "
+            f"new run the same ({layer_flags(trained.settings)})"
         )
     kept = config.settings.fraction_bits, config.settings.momentum_bits > 0
     return Checkpoint(state_of(checkpoint.weights, *kept), checkpoint.weights, 0, 0.0)
-
-
-def _differences(one: Network, other: Network) -> str:
-    """Differences of two networks, register by register."""
-    if one.sizes != other.sizes:
-        return f"sizes {list(one.sizes.values())} and {list(other.sizes.values())}"
-    return ", ".join(
-        f"{mine.name}: {field.name} {getattr(mine, field.name)!r} and {getattr(theirs, field.name)!r}"
-        for mine, theirs in zip(one.populations, other.populations, strict=True)
-        for field in fields(mine)
-        if getattr(mine, field.name) != getattr(theirs, field.name)
-    )

@@ -51,7 +51,7 @@ def kinds(draw, shape):
     conv = Conv2d(
         draw(st.sampled_from([1, 3, 5, 16, 18, 33])),
         size,
-        (draw(st.integers(1, 3)), draw(st.integers(1, 3))),
+        (draw(st.integers(1, min(3, height))), draw(st.integers(1, min(3, width)))),
         (draw(st.integers(0, size[0] - 1)), draw(st.integers(0, size[1] - 1))),
     )
     return conv, conv.out_shape(shape)

@@ -43,7 +43,7 @@ class ErrorCredit(EventAligned):
         if settings.method != "event-aligned":
             raise ValueError(
                 f"credit 'error' with method {settings.method!r}: only noise on the current of a neuron "
-                f"can be credited to it; use --method event-aligned"
+                f"can be credited to it; use --method event-aligned, or --recipe eggroll for noise on weights"
             )
         super().check(settings)
         if settings.estimator != "antithetic":

@@ -82,7 +82,7 @@ def check_rules(settings: RunSettings) -> None:
         readers = [
             rule.name for rule in (*HIDDEN.values(), *OUTPUT.values()) if name in rule.settings
         ]
-        where = " or ".join(readers) if readers else "output_rule 'same'"
+        where = " or ".join(dict.fromkeys(readers)) if readers else "output_rule 'same'"
         raise ValueError(
             f"{name} {value!r}: the rules of this run ({', '.join(dict.fromkeys(r.name for r in rules))}) "
             f"do not read it; leave it out, or use {where}"

@@ -358,13 +358,24 @@ class Network:
             ready = [p for p in waiting if self._sources(p.name) <= placed | {p.name}]
             if not ready:
                 raise NetworkError(
-                    f"populations {[p.name for p in waiting]} feed each other in a cycle; only a "
-                    f"population with a connection to itself may be recurrent"
+                    f"populations {self._in_cycles(waiting)} feed each other in a cycle; allowed is a "
+                    f"connection from a population to itself: make them one population, or run the network "
+                    f"without learning (neurosim.Chip)"
                 )
             ordered += ready
             placed |= {p.name for p in ready}
             waiting = [p for p in waiting if p.name not in placed]
         return tuple(self._layer(population) for population in ordered)
+
+    def _in_cycles(self, waiting: Sequence[Population]) -> list[str]:
+        """Names of `waiting` without those that feed no other of them."""
+        names = [population.name for population in waiting]
+        while True:
+            fed_by = set().union(*(self._sources(name) - {name} for name in names))
+            kept = [name for name in names if name in fed_by]
+            if kept == names:
+                return names
+            names = kept
 
     def _sources(self, target: str) -> set[str]:
         return {c.source for c in self.connections if c.target == target}

@@ -244,7 +244,7 @@ def check_graph(network: Network) -> None:
         if largest >= CURRENT_LIMIT:
             raise NetworkError(
                 f"layer {population.name!r}: a fan-in of {fan_in} could add {largest} to u; allowed is "
-                f"less than {CURRENT_LIMIT}: use fewer sources, or lower weight_exp"
+                f"less than {CURRENT_LIMIT}: use fewer sources, or in Python a lower weight_exp"
             )
         check_registers(population, (*UNTRAINED, "refractory"))
         kernel_of(population)

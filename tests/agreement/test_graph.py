@@ -217,5 +217,5 @@ def test_a_cycle_between_populations_is_refused_by_name():
         (Population("a", 2, 9), Population("b", 2, 9), Population("out", 2, 9)),
         tuple(Connection(*pair) for pair in (("in", "a"), ("a", "b"), ("b", "a"), ("b", "out"))),
     )
-    with pytest.raises(NetworkError, match=r"\['a', 'b', 'out'\] feed each other in a cycle"):
+    with pytest.raises(NetworkError, match=r"\['a', 'b'\] feed each other in a cycle"):
         _ = network.graph

@@ -81,6 +81,16 @@ def test_evolution_strategies_train_any_layers(tmp_path, layers, flags):
         (["--layers", "dense 16", "--feedback", "sideways"], 2, "sideways"),
         (["--layers", "dense 16", "--hidden", "12"], 2, "give the hidden layers once"),
         (["--layers", "conv 4 5x5 pad 5"], 1, "use less padding"),
+        (["--layers", "conv 4 5x5 stride 35"], 1, "allows up to 34: use a smaller stride"),
+        (["--layers", "pool 2 stride 40, dense 8"], 1, "layer 1, 'pool 2 stride 40'"),
+        (["--layers", "conv 200 1x1, dense 9"], 1, "'hidden2': a fan-in of 231200 could add"),
+        (["--layers", "recurrent 8", "--rank", "2"], 2, "leave it out, or use eggroll"),
+        (["--layers", "conv 4 5x5", "--method", "full-rank"], 2, "--recipe eggroll for noise on"),
+        (
+            ["--recipe", "eggroll", "--layers", "dense 8", "--sigma", "900", "--rank", "64"],
+            1,
+            "layer 'hidden': noise scale 14400 could add",
+        ),
         (
             ["--layers", "dense 8, conv 4 3x3"],
             1,
@@ -106,6 +116,20 @@ def test_evolution_strategies_train_any_layers(tmp_path, layers, flags):
 def test_layers_that_cannot_be_are_refused_by_name(tmp_path, flags, status, message):
     assert_refused(here("train", *DEEP, *flags, "--run", tmp_path / "run"), status, message)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_run_of_another_network_is_refused_by_what_differs(tmp_path):
+    maps, flat = ["--layers", "conv 3 9x9 stride 5, dense 8"], ["--hidden", "16", "12"]
+    for name, layers in (("maps", maps), ("flat", flat)):
+        done = here("train", *DEEP, *layers, "--run", tmp_path / name)
+        assert done.returncode == 0, done.stderr
+    differs = "input 'input': shape (2, 34, 34) and (2312,)"
+    other = here("train", *DEEP, *flat, "--start", tmp_path / "maps", "--run", tmp_path / "new")
+    assert_refused(other, 1, differs, '--layers "conv 3 9x9 stride 5, dense 8"')
+    assert not (tmp_path / "new").exists()
+    assert_refused(here("train", "--resume", tmp_path / "maps", *flat), 2, "resumed has its own")
+    assert_refused(here("train", "--resume", tmp_path / "flat", *maps), 2, "resumed has its own")
+    assert_refused(here("compare", tmp_path / "maps", tmp_path / "flat"), 1, differs)
 
 
 @pytest.mark.parametrize(

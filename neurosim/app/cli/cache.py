@@ -66,8 +66,8 @@ def _show(found: dict[str, Any]) -> None:
     Console().print(table)
     frames = sum(one["bytes"] for one in found["frames"])
     print(
-        f"frames {frames / 1e6:,.1f} MB, of stopped readings {found['unfinished_bytes'] / 1e6:,.1f} MB, "
+        f"frames {frames / 1e6:,.1f} MB, of stopped readings {found['unfinished_bytes'] / 1e6:,.1f} MB,\n"
         f"extents of recordings {found['recordings_bytes'] / 1e6:,.1f} MB, "
         f"kernels {found['kernels_bytes'] / 1e6:,.1f} MB\n"
-        f"`neurosim cache clear` removes frames, those of stopped readings too, and extents"
+        f"`neurosim cache clear` removes frames, finished or not, and extents"
     )

@@ -1,6 +1,7 @@
 """`neurosim runs`: a list of runs, or some runs side by side."""
 
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -131,22 +132,27 @@ def _short(data: str) -> str:
 
 
 def table(found: Sequence[dict[str, Any]]) -> str:
-    """A line for each run, 80 columns or less where names are short."""
+    """A line for each run; where it is wider than the terminal, without the run's folder, and broken."""
     from neurosim.app.cli.texts import aligned, plain
 
-    rows = [("run", "data", "recipe", "generation", "accuracy", "date")]
-    rows += [
-        (
-            plain(one["run"]),
-            plain(_short(one["data"])),
-            one["recipe"],
-            _generations(one),
-            accuracy(one),
-            (one["date"] or "-")[:10],
-        )
-        for one in found
-    ]
-    return aligned(rows, left=range(len(rows[0])))
+    columns = shutil.get_terminal_size().columns
+    for shown in (str, lambda run: Path(run).name):
+        rows = [("run", "data", "recipe", "generation", "accuracy", "date")]
+        rows += [
+            (
+                plain(shown(one["run"])),
+                plain(_short(one["data"])),
+                one["recipe"],
+                _generations(one),
+                accuracy(one),
+                (one["date"] or "-")[:10],
+            )
+            for one in found
+        ]
+        whole = aligned(rows, range(len(rows[0])))
+        if max(map(len, whole.splitlines())) <= columns:
+            return whole
+    return aligned(rows, range(len(rows[0])), columns)
 
 
 def side_by_side(found: Sequence[dict[str, Any]]) -> str:
@@ -176,4 +182,4 @@ def side_by_side(found: Sequence[dict[str, Any]]) -> str:
         rows.append(["settings that differ", *("" for _ in found)])
     for name in differing:
         rows.append([f"  {name}", *(plain(str(one["settings"].get(name))) for one in found)])
-    return aligned(rows, left=range(len(rows[0])))
+    return aligned(rows, range(len(rows[0])), shutil.get_terminal_size().columns)

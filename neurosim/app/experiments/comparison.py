@@ -165,12 +165,19 @@ def _run_part(
 ) -> Part:
     from learning.record import read_checkpoint, weights_sha256
     from neurosim.app.experiments.answers import faults_of
+    from neurosim.network.differences import differences
 
     own, checkpoint = read_checkpoint(folder)
-    if own.network() != config.network() or own.settings.readout != config.settings.readout:
+    if own.settings.readout != config.settings.readout:
         raise NetworkError(
-            f"{folder}: its network or readout is not that of the first run; compare runs that "
-            f"differ in seed or training only"
+            f"{folder}: its readout is {own.settings.readout!r}, that of the first run "
+            f"{config.settings.readout!r}; compare runs that differ in seed or training only"
+        )
+    if own.network() != config.network():
+        raise NetworkError(
+            f"{folder}: its network is not that of the first run: "
+            f"{differences(config.network(), own.network())}; compare runs that differ in seed or training "
+            f"only, or list them with neurosim runs"
         )
     if (own.inputs, own.classes) != (data.train.inputs, data.classes):
         raise NetworkError(

@@ -51,13 +51,18 @@ def map_of(where: str, in_shape: Shape) -> Shape:
 def out_plane(where: str, in_shape: Shape, kernel: Pair, stride: Pair, padding: Pair) -> Pair:
     """Height and width of the target map; NetworkError where no window fits."""
     _, height, width = map_of(where, in_shape)
-    for axis, size, extent, pad in zip(
-        ("height", "width"), (height, width), kernel, padding, strict=True
+    for axis, size, extent, stride_, pad in zip(
+        ("height", "width"), (height, width), kernel, stride, padding, strict=True
     ):
         if extent > size + 2 * pad:
             raise NetworkError(
                 f"{where}: its window {kernel} is larger than its map; {axis} {size} with padding "
                 f"{pad} allows up to {size + 2 * pad}: use a smaller window, or more padding"
+            )
+        if stride_ > size + 2 * pad > extent:
+            raise NetworkError(
+                f"{where}: its stride {stride} is larger than its map, of which one window is left; {axis} "
+                f"{size} with padding {pad} allows up to {size + 2 * pad}: use a smaller stride"
             )
         if pad >= extent:
             raise NetworkError(
