@@ -109,7 +109,7 @@ def test_a_start_of_another_network_is_refused(done, runs):
     refused = command.here(
         "train", *SMALL, "--vth-mant", "99", "--start", done[1], "--run", runs / "other"
     )
-    assert_refused(refused, 1, "hidden: vth_mant 512 and 99")
+    assert_refused(refused, 1, "population 'hidden': vth_mant 512 and 99")
     assert not (runs / "other").exists()
 
 
