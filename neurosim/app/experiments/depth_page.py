@@ -103,7 +103,13 @@ def _sections(
                     "One setting of BPTT changed" if "BPTT" in title else "One setting changed"
                 )
                 sections += [f"## {heading}: {task.name}", table, _caution(short)]
-    return [*sections, "## Each seed", _each(methods, shown)]
+    return [
+        *sections,
+        "## Each seed",
+        "Each training has a file with its settings and its curve in trainings/ beside this page, from which "
+        "`--only-page` draws the page.",
+        _each(methods, shown),
+    ]
 
 
 def _of(methods: Grouped, task: Task, method: str) -> list[Result]:
