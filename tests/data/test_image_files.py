@@ -3,6 +3,7 @@
 import itertools
 import json
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -221,19 +222,28 @@ def test_folders_of_parts_are_parts(tmp_path, parts):
     assert np.bincount(found.labels["test"]).tolist() == [5, 5, 5]
 
 
-def test_lists_beside_the_folder_split_it(tmp_path):
+@pytest.mark.parametrize("named", ["whole", "linked", "."])
+def test_lists_beside_the_folder_split_it(tmp_path, monkeypatch, named):
     folders(tmp_path / "pictures")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "link").symlink_to(tmp_path / "pictures")
+    monkeypatch.chdir(tmp_path / "pictures")
+    top = {
+        "whole": tmp_path / "pictures",
+        "linked": tmp_path / "elsewhere" / "link",
+        ".": Path("."),
+    }
     chosen = {"train": range(1, 5), "test": range(1)}
     for part, numbers in chosen.items():
         lines = [f"{name}/{n}.png\n" for name in NAMES for n in numbers]
         (tmp_path / f"{part}.txt").write_text("".join(lines) + "cat/readme\n")
-    found = images.load_folder(tmp_path / "pictures")
+    found = images.load_folder(top[named])
     read = found.pixels("test", np.arange(3))
     assert [one.tobytes() for one in read] == [PIXELS[n].tobytes() for n in (0, 5, 10)]
     assert any("of other kinds" in note for note in found.notes)
     (tmp_path / "test.txt").write_text("cat/99.png\n")
     with pytest.raises(SourceError, match=r"test.txt: line 1: 'cat/99.png' is not in"):
-        images.load_folder(tmp_path / "pictures")
+        images.load_folder(top[named])
 
 
 def test_files_of_any_mode_and_suffix(tmp_path):

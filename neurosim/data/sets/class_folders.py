@@ -183,8 +183,8 @@ def known_classes(
 
 
 def _lists(top: Path) -> dict[str, Path] | None:
-    """Files train.txt and test.txt in the folder, or beside it."""
-    for folder in (top, top.parent):
+    """Files train.txt and test.txt in the folder, or beside it or what it is a link to."""
+    for folder in (top, top.parent, top.resolve().parent):
         found = {part: folder / f"{part}.txt" for part in PARTS}
         if all(path.is_file() for path in found.values()):
             return found
