@@ -11,7 +11,7 @@ from typing import Any
 
 import griffe
 
-_ENTRY = re.compile(r"([A-Za-z_][\w.]*(?:, [A-Za-z_][\w.]*)*) {2,}(\S.*)")
+_ENTRY = re.compile(r"([A-Za-z_][\w.*]*(?:, [A-Za-z_][\w.*]*)*) {2,}(\S.*)")
 
 
 def listed(text: str) -> str:

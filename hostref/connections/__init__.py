@@ -16,6 +16,7 @@ OPERATORS: dict[str, type[Operator]] = {
     "sparse": SparseOperator,
     "pooled_dense": PooledDenseOperator,
 }
+"""Float operators by the name of the connection kind; the others are expanded to synapses."""
 
 
 def operator_of(network: Network, connection: Connection) -> Operator:

@@ -60,7 +60,7 @@ class Counters(NamedTuple):
     relay_operations      the same for the factors of a perturbation
     active_updates        compartments whose u or v is not 0 before or after; inactive: the others
     input_spikes, spikes  spikes of inputs, of neurons
-    messages              spikes times the cores each is sent to;  0 for a chip without placement
+    messages              spikes times the cores each is sent to; 0 for a chip without placement
     hops_*                links of the mesh those messages cross
     """
 

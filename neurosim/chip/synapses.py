@@ -92,6 +92,7 @@ class Sparse(NamedTuple):
 
 
 Synapses = Dense | Sparse
+"""Synapses of one connection, as the chip emulator and the mapping read them."""
 
 
 def synapses_of(network: Network, weights: Weights) -> dict[str, Synapses]:

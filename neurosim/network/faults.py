@@ -36,6 +36,7 @@ WORD = 1 << 32
 SPREAD = isqrt((65536**2 - 1) // 3)
 """Standard deviation of the sum of four uniform 16-bit numbers."""
 SILENT, SOUND, FIRING = -1, 0, 1
+"""States of a compartment: it never fires, it works, it fires in every step."""
 NEVER_REACHED, ALWAYS_EXCEEDED = (1 << 31) - 1, -(1 << 30)
 """Thresholds of compartments that never and always fire, in units of v: beyond every 24-bit v, and far
 enough from 32 bits that a window around the lower one does not wrap."""

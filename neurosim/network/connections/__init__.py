@@ -10,6 +10,7 @@ from neurosim.network.connections.sum_pool2d import SumPool2d
 KINDS: dict[str, type[ConnectionKind]] = {
     kind.name: kind for kind in (Dense, Conv2d, SumPool2d, Sparse, PooledDense)
 }
+"""Connection kinds by name. A kind from elsewhere is entered here before networks are read."""
 
 __all__ = [
     "KINDS",

@@ -5,5 +5,6 @@ from neurosim.network.neurons.base import NeuronModel
 from neurosim.network.neurons.lif import Lif
 
 MODELS: dict[str, type[NeuronModel]] = {model.name: model for model in (Lif, AdaptiveLif)}
+"""Neuron models by name. One from elsewhere also needs a kernel: docs/notes/adding.md."""
 
 __all__ = ["MODELS", "AdaptiveLif", "Lif", "NeuronModel"]

@@ -10,6 +10,7 @@ OPERATORS: dict[type, type[Operator]] = {
     PooledDense: PooledDenseOperator,
     Conv2d: Conv2dOperator,
 }
+"""Operators with kernels of their own, by connection kind."""
 
 
 def operator_of(network: Network, connection: Connection, steps: int) -> Operator:
