@@ -37,8 +37,7 @@ SIGNALS = (
 MOST = 12
 """Kills of one scenario before it is left to end."""
 PATIENCE = 2400
-SMALL = ("--data", "digits", "--pairs", "64", "--groups", "8", "--hidden", "20", "--evaluate-every", "5",
-         "--validation-samples", "50")  # fmt: skip
+SMALL = "--data digits --pairs 64 --groups 8 --hidden 20 --evaluate-every 5 --validation-samples 50"
 ABLATION = """
 import sys
 from pathlib import Path
@@ -64,10 +63,10 @@ class Scenario(NamedTuple):
     fresh: bool = False
 
 
-def _train(*more: str) -> Callable[[Path, bool], Sequence[Any]]:
+def _train(more: str) -> Callable[[Path, bool], Sequence[Any]]:
     def command(folder: Path, first: bool) -> Sequence[Any]:
         if first or not (folder / "run" / "config.json").exists():
-            return ("-m", "neurosim", "train", *SMALL, *more, "--run", folder / "run")
+            return ("-m", "neurosim", "train", *f"{SMALL} {more}".split(), "--run", folder / "run")
         return ("-m", "neurosim", "train", "--resume", folder / "run")
 
     return command
@@ -80,12 +79,12 @@ def _summary(folder: Path) -> Any:
     return printed["weights_sha256"], printed["test_accuracy"], metrics
 
 
-def _neurosim(name: str, *more: Any) -> Callable[[Path, bool], Sequence[Any]]:
+def _neurosim(line: str) -> Callable[[Path, bool], Sequence[Any]]:
+    """A command line of neurosim; FOLDER in it is the folder of the attempt."""
     return lambda folder, first: (
         "-m",
         "neurosim",
-        name,
-        *(str(one).replace("FOLDER", str(folder)) for one in more),
+        *(one.replace("FOLDER", str(folder)) for one in line.split()),
     )
 
 
@@ -132,32 +131,35 @@ def _graph(folder: Path) -> Any:
 
 
 SCENARIOS: dict[str, Scenario] = {
-    "train": Scenario(_train("--recipe", "eggroll", "--batch", "2", "--generations", "300"), _summary),
-    "train-fast": Scenario(_train("--recipe", "fast", "--batch", "1", "--generations", "400"), _summary),
+    "train": Scenario(_train("--recipe eggroll --batch 2 --generations 300"), _summary),
+    "train-fast": Scenario(_train("--recipe fast --batch 1 --generations 400"), _summary),
     "compile": Scenario(
-        _train("--recipe", "eggroll", "--batch", "2", "--generations", "10"), _summary, fresh=True
+        _train("--recipe eggroll --batch 2 --generations 10"), _summary, fresh=True
     ),
     "export-hdl": Scenario(
-        _neurosim("export", "RUN", "--to", "hdl", "--samples", "30", "--out", "FOLDER/hdl"), _files("hdl")
+        _neurosim("export RUN --to hdl --samples 30 --out FOLDER/hdl"),
+        _files("hdl"),
     ),
-    "export-nir": Scenario(_neurosim("export", "RUN", "--to", "nir", "--out", "FOLDER/network.nir"), _graph),
-    "report": Scenario(_neurosim("report", "RUN", "--out", "FOLDER/report.html"), _files("report.html")),
+    "export-nir": Scenario(_neurosim("export RUN --to nir --out FOLDER/network.nir"), _graph),
+    "report": Scenario(_neurosim("report RUN --out FOLDER/report.html"), _files("report.html")),
     "ablation": Scenario(
         lambda folder, first: ("-c", ABLATION, folder / "out"), _kept("out/trainings")
     ),
     "reproduce": Scenario(
-        _neurosim("reproduce", "paper", "--out", "FOLDER/out", "--seeds", "1", "--generations", "4",
-                  "--pairs", "16", "--groups", "4", "--batch", "2", "--ranks", "1", "--bptt-epochs", "1",
-                  "--threads", "1"),
+        _neurosim(
+            "reproduce paper --out FOLDER/out --seeds 1 --generations 4 --pairs 16 --groups 4 "
+            "--batch 2 --ranks 1 --bptt-epochs 1 --threads 1"
+        ),
         _kept("out/trainings"),
     ),
     "compare": Scenario(
-        _neurosim("compare", "RUN", "--out", "FOLDER/out", "--bptt-epochs", "1", "--float-generations", "2",
-                  "--float-pairs", "4", "--bits", "8", "--search-samples", "20", "--no-sweeps",
-                  "--threads", "1"),
+        _neurosim(
+            "compare RUN --out FOLDER/out --bptt-epochs 1 --float-generations 2 --float-pairs 4 "
+            "--bits 8 --search-samples 20 --no-sweeps --threads 1"
+        ),
         _kept("out/parts"),
     ),
-}  # fmt: skip
+}
 
 
 def _has_own_traceback(printed: str) -> bool:

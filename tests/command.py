@@ -4,16 +4,16 @@ import contextlib
 import io
 import json
 import os
+import shlex
 import subprocess
 import sys
 
 from neurosim.app import cli
 
-SMALL = (
-    "--data", "digits", "--generations", "6", "--pairs", "64", "--groups", "8", "--batch", "2",
-    "--hidden", "20", "--evaluate-every", "2", "--validation-samples", "50", "--recipe",
-    "eggroll",
-)  # fmt: skip
+SMALL = shlex.split(
+    "--data digits --generations 6 --pairs 64 --groups 8 --batch 2 --hidden 20 "
+    "--evaluate-every 2 --validation-samples 50 --recipe eggroll"
+)
 """A run of a second."""
 
 
@@ -25,9 +25,11 @@ def start(*arguments, **options):
     """A process of `neurosim`, not waited for."""
     return subprocess.Popen(
         [sys.executable, "-m", "neurosim", *map(str, arguments)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
         **{"env": environment(), **options},
-    )  # fmt: skip
+    )
 
 
 def neurosim(*arguments, **options):

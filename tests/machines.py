@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+HERE = ("--host", "127.0.0.1", "--no-dashboard")
 PATIENCE = 120
 """Seconds for a process to start on a busy machine."""
 
@@ -28,11 +29,13 @@ class Machines:
     def _start(self, what, *arguments, path=ROOT, **options):
         with (self.folder / f"{what}-{len(self._processes)}.log").open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "dask", what, *map(str, arguments),
-                 *map(str, self._tls), "--host", "127.0.0.1", "--no-dashboard"],
-                stdout=log, stderr=log, cwd=self.folder,
-                env={**os.environ, "PYTHONPATH": str(path)}, **options,
-            )  # fmt: skip
+                [sys.executable, "-m", "dask", what, *map(str, (*arguments, *self._tls, *HERE))],
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+                env={**os.environ, "PYTHONPATH": str(path)},
+                **options,
+            )
         process.log = Path(log.name)
         self._processes.append(process)
         return process

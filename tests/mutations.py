@@ -81,9 +81,7 @@ def noise(raw: bytearray, numbers: random.Random) -> None:
     raw[:] = numbers.randbytes(len(raw))
 
 
-MUTATIONS = (
-    cut, flip, flip_head, zero, zero_tail, scatter, largest, double, drop, append, noise,
-)  # fmt: skip
+MUTATIONS = (cut, flip, flip_head, zero, zero_tail, scatter, largest, double, drop, append, noise)
 
 
 def mutate(raw: bytes, numbers: random.Random) -> tuple[str, bytes]:

@@ -272,11 +272,17 @@ def fitness(network, weights, spec, readout, dense, labels, groups, pairs, gener
         for sign, number in members(spec, pair):
             noise = [
                 perturbation(
-                    spec, layer, network.sizes[connection.source], population.neurons, rows[layer],
-                    number, generation, seed,
+                    spec,
+                    layer,
+                    network.sizes[connection.source],
+                    population.neurons,
+                    rows[layer],
+                    number,
+                    generation,
+                    seed,
                 )
                 for layer, (connection, population) in enumerate(network.layers)
-            ]  # fmt: skip
+            ]
             total = saturated = 0
             for sample in groups[index // each_group]:
                 along = aligned_noise(network, spec, unperturbed[sample], number, generation, seed)
@@ -360,8 +366,19 @@ def credits(network, weights, spec, readout, dense, label, pair, generation, see
 
 
 def presented_sums(
-    network, weights, spec, readout, dense, labels, groups, coefficients, directions, generation, seed, delta
-):  # fmt: skip
+    network,
+    weights,
+    spec,
+    readout,
+    dense,
+    labels,
+    groups,
+    coefficients,
+    directions,
+    generation,
+    seed,
+    delta,
+):
     """UpdateSums of the rules that present the samples again: (synapses, biases) of each layer.
 
     coefficients  a number a direction, or a list of one a neuron

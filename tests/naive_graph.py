@@ -456,8 +456,19 @@ def fitness(network, weights, spec, readout, words, frames, label, pair, generat
 
 
 def update_sums(
-    network, weights, spec, readout, words, dense, labels, coefficients, first, generation, seed, delta
-):  # fmt: skip
+    network,
+    weights,
+    spec,
+    readout,
+    words,
+    dense,
+    labels,
+    coefficients,
+    first,
+    generation,
+    seed,
+    delta,
+):
     """Sums of f x noise and of the delta rule: by parameter flat, by population a number a channel.
 
     coefficients  by sample, a number a direction; first: number of the first direction

@@ -33,16 +33,30 @@ SMALL = {
 
 
 BY_ERROR = {
-    "method": "event-aligned", "output_rule": "delta", "credit": "error", "pairs": 6, "groups": 3,
-    "batch": 1, "sigma": 60, "noise_window": 60, "hidden": (20,), "initial_std": 24,
-}  # fmt: skip
+    "method": "event-aligned",
+    "output_rule": "delta",
+    "credit": "error",
+    "pairs": 6,
+    "groups": 3,
+    "batch": 1,
+    "sigma": 60,
+    "noise_window": 60,
+    "hidden": (20,),
+    "initial_std": 24,
+}
 """Credit by error, as the recipe `fast` learns, in small; noise acts in some moments and not in others."""
 
 
 LIMITED = {
-    **BY_ERROR, "hidden": (5,), "steps": 3, "pairs": 64, "groups": 1, "initial_std": 100, "sigma": 200,
+    **BY_ERROR,
+    "hidden": (5,),
+    "steps": 3,
+    "pairs": 64,
+    "groups": 1,
+    "initial_std": 100,
+    "sigma": 200,
     "noise_window": 0,
-}  # fmt: skip
+}
 """So many pairs a group that credits meet their bound."""
 
 

@@ -3,9 +3,8 @@
 A mutant is (module, text, what stands there instead, folder of images that must show it).
 """
 
-BY_ERROR, LOW_RANK, EXTREME, THRESHOLD, LIMITED = (
-    "by_error", "low_rank", "extreme", "threshold", "limited",
-)  # fmt: skip
+BY_ERROR, LOW_RANK = "by_error", "low_rank"
+EXTREME, THRESHOLD, LIMITED = "extreme", "threshold", "limited"
 MUTANTS = [
     ("aligned", "distance >= -WINDOW", "distance >= 0", BY_ERROR),
     ("aligned", "positive ? SCALE : -SCALE", "positive ? -SCALE : SCALE", BY_ERROR),

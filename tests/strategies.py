@@ -301,9 +301,13 @@ def chip_of(case, spec, readout=READOUT, **more):
     """A chip that holds a case's weights."""
     state = state_of(case.weights)
     return Evaluator(
-        case.network, state, seed=SEED, noise=spec, readout_spec=readout,
+        case.network,
+        state,
+        seed=SEED,
+        noise=spec,
+        readout_spec=readout,
         **{"precision": Precision(0, 0), **more},
-    )  # fmt: skip
+    )
 
 
 def example(sizes, samples=3, steps=3, density=0.3, seed=0, form=None, narrow=True, **registers):

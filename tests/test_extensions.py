@@ -282,10 +282,20 @@ def test_a_data_set_from_elsewhere_trains(monkeypatch):
     data = datasets.load("halves", steps=10)
     assert data.class_names == ("left", "right")
     settings = Settings(
-        data="halves", hidden=(8,), vth_mant=128, generations=20, pairs=32, groups=32,
-        method="event-aligned", output_rule="delta", credit="error", batch=1, sigma=64,
-        noise_window=256, final_learning_rate=1,
-    )  # fmt: skip
+        data="halves",
+        hidden=(8,),
+        vth_mant=128,
+        generations=20,
+        pairs=32,
+        groups=32,
+        method="event-aligned",
+        output_rule="delta",
+        credit="error",
+        batch=1,
+        sigma=64,
+        noise_window=256,
+        final_learning_rate=1,
+    )
     training = Training(start(settings, data), data)
     assert training.run(lambda *_: None)
     assert training.summary()["test_accuracy"] >= 0.9

@@ -16,10 +16,19 @@ SEED = 20261127
 
 def test_no_damaged_file_does_what_nobody_allowed():
     done = subprocess.run(
-        [sys.executable, ROOT / "benchmarks" / "fuzz.py", "--json", "--inputs", str(INPUTS),
-         "--seed", str(SEED)],
-        capture_output=True, text=True, timeout=1200,
-    )  # fmt: skip
+        [
+            sys.executable,
+            ROOT / "benchmarks" / "fuzz.py",
+            "--json",
+            "--inputs",
+            str(INPUTS),
+            "--seed",
+            str(SEED),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=1200,
+    )
     assert done.stdout, done.stderr
     outcomes = json.loads(done.stdout)
     assert len(outcomes) >= 20
@@ -52,8 +61,10 @@ def test_the_campaign_counts_what_is_not_allowed(tmp_path, body, outcome):
     (tmp_path / "fuzz.py").write_text(source)
     done = subprocess.run(
         [sys.executable, tmp_path / "fuzz.py", "--json", "--inputs", "6", "--reader", "bad"],
-        capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(tmp_path)},
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    )
     assert done.returncode == 1, done.stderr
     counts = json.loads(done.stdout)["bad"]["counts"]
     assert any(name.startswith(outcome) for name in counts), counts

@@ -88,10 +88,14 @@ def compiled(request, tmp_path_factory):
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", SCRIPT.format(path=path, last=last)],
-            cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            cwd=folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         for last in (False, True)
-    ]  # fmt: skip
+    ]
     seen, found = [], []
     for process in processes:
         out, err = process.communicate()

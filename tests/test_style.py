@@ -50,3 +50,18 @@ def test_argument_lists_stay_short():
                     long.append(f"{path.relative_to(ROOT)}: {node.name}")
     assert long == []
     assert kernels <= LONG_KERNELS
+
+
+KEPT_FROM_THE_FORMATTER = 3
+"""Tables that are read by columns; there may be fewer, not more."""
+
+
+def test_code_is_laid_out_by_the_formatter():
+    kept = [
+        path
+        for name in PYTHON
+        for path in (ROOT / name).rglob("*.py")
+        if path != Path(__file__)
+        for _ in range(path.read_text().count("# fmt: "))
+    ]
+    assert len(kept) <= KEPT_FROM_THE_FORMATTER, kept

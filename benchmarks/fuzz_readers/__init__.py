@@ -13,11 +13,24 @@ from pathlib import Path
 from fuzz_readers.damage import Attempt
 
 NEEDED = {
-    "event_files": None, "sample_files": "h5py", "own_spikes": None, "label_tables": None, "cues": None,
-    "mat_files": "scipy", "archives": None, "image_sets": None, "image_files": "PIL", "sounds": None,
-    "vectors": None, "runs": None, "networks": None, "caches": None, "memory": None, "nir_graphs": "nir",
+    "event_files": None,
+    "sample_files": "h5py",
+    "own_spikes": None,
+    "label_tables": None,
+    "cues": None,
+    "mat_files": "scipy",
+    "archives": None,
+    "image_sets": None,
+    "image_files": "PIL",
+    "sounds": None,
+    "vectors": None,
+    "runs": None,
+    "networks": None,
+    "caches": None,
+    "memory": None,
+    "nir_graphs": "nir",
     "floats": "torch",
-}  # fmt: skip
+}
 """Modules of this folder, and the package without which one is left out."""
 READERS: dict[str, Callable[[Path], Attempt]] = {}
 for _module, _package in NEEDED.items():

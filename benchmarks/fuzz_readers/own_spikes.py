@@ -23,15 +23,28 @@ def _spike_arrays() -> list[dict[str, Any]]:
     y = np.arange(6) % 2
     sample, step, unit = np.nonzero(spikes)
     lists = {"times": step * 1000, "units": unit, "samples": sample}
+    of_part = {**lists, "y": y}.items()
     return [
         {"x": spikes.astype(np.uint8), "y": y},
-        {"train_x": spikes.reshape(6, 4, 1, 3, 4), "train_y": y, "test_x": spikes.reshape(6, 4, 1, 3, 4),
-         "test_y": np.array(["a", "b"])[y]},
-        {"x": np.packbits(spikes, axis=-1), "inputs": np.array(12), "y": y, "bitorder": np.array("big")},
+        {
+            "train_x": spikes.reshape(6, 4, 1, 3, 4),
+            "train_y": y,
+            "test_x": spikes.reshape(6, 4, 1, 3, 4),
+            "test_y": np.array(["a", "b"])[y],
+        },
+        {
+            "x": np.packbits(spikes, axis=-1),
+            "inputs": np.array(12),
+            "y": y,
+            "bitorder": np.array("big"),
+        },
         {**lists, "y": np.array(["a", "b"])[y], "inputs": np.array(12), "plane": np.array([3, 4])},
-        {**{f"{part}_{n}": a for part in ("train", "test") for n, a in {**lists, "y": y}.items()},
-         "step_us": np.array(1000), "window_us": np.array(4000)},
-    ]  # fmt: skip
+        {
+            **{f"{part}_{name}": array for part in ("train", "test") for name, array in of_part},
+            "step_us": np.array(1000),
+            "window_us": np.array(4000),
+        },
+    ]
 
 
 def spikes(suffix: str) -> Callable[[Path], Attempt]:

@@ -14,9 +14,20 @@ from neurosim.chip.conformance.dense_layer import read, replay
 from neurosim.chip.conformance.recorded import Recorded
 from neurosim.chip.conformance.vectors import check_file
 
-PARAMS = {"peer": "lava-nc 0.10.0", "tag": "fixed_pt", "neuron": "LIF", "conn": "dense",
-          "sign_mode": 1, "num_weight_bits": 8, "weight_exp": 0, "num_message_bits": 0,
-          "latency": "s_in[t] acts on u[t+1]", "vth": 400, "du": 409, "dv": 205}  # fmt: skip
+PARAMS = {
+    "peer": "lava-nc 0.10.0",
+    "tag": "fixed_pt",
+    "neuron": "LIF",
+    "conn": "dense",
+    "sign_mode": 1,
+    "num_weight_bits": 8,
+    "weight_exp": 0,
+    "num_message_bits": 0,
+    "latency": "s_in[t] acts on u[t+1]",
+    "vth": 400,
+    "du": 409,
+    "dv": 205,
+}
 
 
 def _vector_arrays() -> dict[str, Any]:

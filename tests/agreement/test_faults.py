@@ -109,9 +109,17 @@ def test_a_stuck_generator_bit_is_stuck_in_all_that_learning_draws(data):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(naive, "word", stuck_word)
         wanted, _ = naive.fitness(
-            case.network, case.weights, spec, READOUT, case.dense.tolist(),
-            case.frames.labels.tolist(), groups.tolist(), range(2, 4), 7, SEED,
-        )  # fmt: skip
+            case.network,
+            case.weights,
+            spec,
+            READOUT,
+            case.dense.tolist(),
+            case.frames.labels.tolist(),
+            groups.tolist(),
+            range(2, 4),
+            7,
+            SEED,
+        )
         coefficients = np.array([3, -5] * spec.directions, np.int8)
         directions = range(2 * spec.directions, 4 * spec.directions)
         sums = [

@@ -117,9 +117,19 @@ def test_updates_are_those_of_the_oracle(data, kind, pairs):
     wanted, biases = None, None
     for index in range(samples):
         found = naive_graph.credit(
-            case.network, case.weights, spec, multipliers, kind, 100, case.dense[index].tolist(),
-            int(case.labels[index]), index * pairs, pairs, generation, SEED,
-        )  # fmt: skip
+            case.network,
+            case.weights,
+            spec,
+            multipliers,
+            kind,
+            100,
+            case.dense[index].tolist(),
+            int(case.labels[index]),
+            index * pairs,
+            pairs,
+            generation,
+            SEED,
+        )
         if wanted is None:
             wanted, biases = found
         else:

@@ -127,11 +127,20 @@ def test_members_of_a_chain_with_faults_are_those_of_the_fused_kernel(case, faul
     batch = Batch(case.frames, np.arange(len(case.frames.labels))[None, :])
     seen = [
         form(
-            case.network, state_of(case.weights), seed=SEED, noise=spec, readout_spec=READOUT,
-            faults=faults, precision=COARSE, **more,
+            case.network,
+            state_of(case.weights),
+            seed=SEED,
+            noise=spec,
+            readout_spec=READOUT,
+            faults=faults,
+            precision=COARSE,
+            **more,
         ).evaluate(batch, range(4), 7)
-        for form, more in ((FaultyEvaluator, {}), (FaultyGraphMembers, {"workspace_bytes": 1 << 20}))
-    ]  # fmt: skip
+        for form, more in (
+            (FaultyEvaluator, {}),
+            (FaultyGraphMembers, {"workspace_bytes": 1 << 20}),
+        )
+    ]
     assert np.array_equal(seen[0].fitness, seen[1].fitness)
     assert np.array_equal(seen[0].saturated, seen[1].saturated)
 
@@ -241,6 +250,11 @@ def test_what_a_graph_cannot_have_is_refused_and_says_what_to_use():
     case = chain()
     with pytest.raises(NetworkError, match=r"lost-axons with noise on the weights of a graph"):
         FaultyGraphMembers(
-            case.network, state_of(case.weights), seed=SEED, noise=noise_of(case.network),
-            readout_spec=READOUT, faults=Faults(lost_axons=ONE // 10), workspace_bytes=1 << 20,
-        )  # fmt: skip
+            case.network,
+            state_of(case.weights),
+            seed=SEED,
+            noise=noise_of(case.network),
+            readout_spec=READOUT,
+            faults=Faults(lost_axons=ONE // 10),
+            workspace_bytes=1 << 20,
+        )

@@ -34,9 +34,17 @@ def test_members_have_the_fitness_of_the_oracle(data, case, readout):
     for index, pair in enumerate(pairs):
         sample = index // 2
         scores, edges = naive_graph.fitness(
-            case.network, case.weights, spec, readout, words_of(case.network),
-            case.dense[sample].tolist(), int(case.labels[sample]), pair, GENERATION, SEED,
-        )  # fmt: skip
+            case.network,
+            case.weights,
+            spec,
+            readout,
+            words_of(case.network),
+            case.dense[sample].tolist(),
+            int(case.labels[sample]),
+            pair,
+            GENERATION,
+            SEED,
+        )
         assert seen.fitness[index].tolist() == scores
         assert seen.saturated[index].tolist() == edges
 
@@ -54,10 +62,19 @@ def test_update_sums_are_those_of_the_oracle(data, case, readout):
         data.draw(st.lists(st.integers(-128, 127), min_size=count, max_size=count)), np.int8
     )
     wanted, biases = naive_graph.update_sums(
-        case.network, case.weights, spec, readout, words_of(case.network), case.dense.tolist(),
-        case.labels.tolist(), coefficients.reshape(samples, -1).tolist(), begin * spec.directions,
-        GENERATION, SEED, delta,
-    )  # fmt: skip
+        case.network,
+        case.weights,
+        spec,
+        readout,
+        words_of(case.network),
+        case.dense.tolist(),
+        case.labels.tolist(),
+        coefficients.reshape(samples, -1).tolist(),
+        begin * spec.directions,
+        GENERATION,
+        SEED,
+        delta,
+    )
     found = {}
     evaluator._move = lambda matrices, of_biases, *_: found.update(m=matrices, b=of_biases)
     evaluator.apply_update(coefficients, pairs, GENERATION, [], each_sample(case))

@@ -94,9 +94,17 @@ def test_members_on_long_samples_have_the_oracles_fitness(data, steps, readout):
         Batch(pack(dense, case.labels[:1]), np.array([[0]])), range(1), 7
     )
     fitness, saturated = naive.fitness(
-        case.network, case.weights, spec, readout, dense, case.labels, [[0]], range(1), 7,
+        case.network,
+        case.weights,
+        spec,
+        readout,
+        dense,
+        case.labels,
+        [[0]],
+        range(1),
+        7,
         strategies.SEED,
-    )  # fmt: skip
+    )
     assert seen.fitness.tolist() == fitness
     assert seen.saturated.tolist() == saturated
 
@@ -132,9 +140,19 @@ def test_updates_of_long_samples_are_those_of_the_oracle(data, case, steps, kind
         name: (one.multiplier, one.shift) for name, one in evaluator._readouts(plan).items()
     }
     wanted, biases = naive_graph.credit(
-        case.network, case.weights, spec, multipliers, kind, 100, dense[0].tolist(),
-        int(case.labels[0]), 0, 2, 3, strategies.SEED,
-    )  # fmt: skip
+        case.network,
+        case.weights,
+        spec,
+        multipliers,
+        kind,
+        100,
+        dense[0].tolist(),
+        int(case.labels[0]),
+        0,
+        2,
+        3,
+        strategies.SEED,
+    )
     assert [matrix.reshape(-1).tolist() for matrix in sums.matrices] == wanted
     assert [one.tolist() for one in sums.biases] == biases
 

@@ -35,9 +35,16 @@ MAP_BOUND = 0.997
 def trained(**registers):
     """A trained network, its weights, what it was shown, and the chip's spikes."""
     settings = Settings(
-        generations=300, hidden=(48,), pairs=256, groups=32, readout="count", pool=2,
-        evaluate_every=300, validation_samples=50, **registers,
-    )  # fmt: skip
+        generations=300,
+        hidden=(48,),
+        pairs=256,
+        groups=32,
+        readout="count",
+        pool=2,
+        evaluate_every=300,
+        validation_samples=50,
+        **registers,
+    )
     data = datasets.load("digits", steps=settings.steps, pool=settings.pool)
     config = start(settings, data)
     training = Training(config, data)

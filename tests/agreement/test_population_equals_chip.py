@@ -77,9 +77,14 @@ def evaluated(network, weights, noise, spikes, sample, faults=None):
     )
     form, more = (Evaluator, {}) if faults is None else (FaultyEvaluator, {"faults": faults})
     chip = form(
-        network, state, seed=99, noise=noise, readout_spec=ReadoutSpec(True, 1, 0), precision=Precision(0),
+        network,
+        state,
+        seed=99,
+        noise=noise,
+        readout_spec=ReadoutSpec(True, 1, 0),
+        precision=Precision(0),
         **more,
-    )  # fmt: skip
+    )
     steps = spikes.shape[1]
     chain = chip._chain(noise, steps)
     scratch = fused_chain.make_scratch(chain, chip._noise, steps)
@@ -88,9 +93,21 @@ def evaluated(network, weights, noise, spikes, sample, faults=None):
     saturated = np.zeros((1, 2), np.int64)
     shown = chip._samples(chain, frames, np.arange(len(spikes)))
     fused_chain.evaluate_pairs(
-        0, 1, chain, chip._noise, chip._readout, scratch, side_by_side, shown,
-        np.array([[sample]]), 1, PAIR, GENERATION, np.zeros((1, 2), np.int64), saturated,
-    )  # fmt: skip
+        0,
+        1,
+        chain,
+        chip._noise,
+        chip._readout,
+        scratch,
+        side_by_side,
+        shown,
+        np.array([[sample]]),
+        1,
+        PAIR,
+        GENERATION,
+        np.zeros((1, 2), np.int64),
+        saturated,
+    )
     rows = scratch.spikes.reshape(2, chain.layers, steps, chain.spike_words).view(np.uint16)
     patterns = side_by_side.patterns.reshape(-1, steps, output_batch.BATCH_LANES)
     fired = []

@@ -1,6 +1,7 @@
 """`neurosim bench` and `warmup`: every rule timed, nothing left to compile, little memory."""
 
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -65,8 +66,10 @@ def test_nothing_is_compiled_after_a_warmup(tmp_path):
     ):
         done = subprocess.run(
             [sys.executable, "-c", MISSED, *command],
-            env=environment(), capture_output=True, text=True,
-        )  # fmt: skip
+            env=environment(),
+            capture_output=True,
+            text=True,
+        )
         assert done.returncode == 0, done.stderr
         used, missed = json.loads(done.stdout.splitlines()[-1])
         assert used > 0
@@ -78,8 +81,10 @@ def test_warmup_says_where_nothing_can_be_kept(tmp_path):
     file.write_text("")
     done = subprocess.run(
         [sys.executable, "-m", "neurosim", "warmup"],
-        env=environment(NEUROSIM_CACHE=str(file)), capture_output=True, text=True,
-    )  # fmt: skip
+        env=environment(NEUROSIM_CACHE=str(file)),
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 1
     assert "NEUROSIM_CACHE" in done.stderr
     assert "Traceback" not in done.stderr
@@ -87,13 +92,13 @@ def test_warmup_says_where_nothing_can_be_kept(tmp_path):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the unit of ru_maxrss is Linux's")
 def test_a_million_pairs_stay_under_two_gigabytes(tmp_path):
+    many = "--pairs 1000000 --groups 1000 --batch 1 --generations 1 --hidden 4 --pool 17 --steps 2"
+    arguments = ["train", "--recipe", "eggroll", "--run", str(tmp_path / "run"), *shlex.split(many)]
     done = subprocess.run(
-        [
-            sys.executable, "-c", PEAK, "train", "--recipe", "eggroll", "--run", str(tmp_path / "run"),
-            "--pairs", "1000000", "--groups", "1000", "--batch", "1", "--generations", "1",
-            "--hidden", "4", "--pool", "17", "--steps", "2",
-        ],
-        env=environment(), capture_output=True, text=True,
-    )  # fmt: skip
+        [sys.executable, "-c", PEAK, *arguments],
+        env=environment(),
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     assert int(done.stdout.splitlines()[-1]) * 1024 < MOST_MEMORY

@@ -1,6 +1,7 @@
 """A cluster whose connections are encrypted, and workers that come late and are killed."""
 
 import json
+import shlex
 import shutil
 import subprocess
 import threading
@@ -26,13 +27,12 @@ def authority(folder, name):
     """A certificate authority, and a certificate it signed: ca, certificate, key."""
     ca, ca_key, request = (folder / f"{name}-ca.{kind}" for kind in ("pem", "key", "csr"))
     cert, key = folder / f"{name}.pem", folder / f"{name}.key"
-    for made, made_key in ((ca, ca_key),):
-        openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=ca",
-                "-keyout", made_key, "-out", made)  # fmt: skip
-    openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=node", "-keyout", key,
-            "-out", request)  # fmt: skip
-    openssl("x509", "-req", "-in", request, "-CA", ca, "-CAkey", ca_key, "-CAcreateserial",
-            "-days", "2", "-out", cert)  # fmt: skip
+    own = shlex.split("req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=ca -keyout")
+    openssl(*own, ca_key, "-out", ca)
+    wanted = shlex.split("req -newkey rsa:2048 -nodes -subj /CN=node -keyout")
+    openssl(*wanted, key, "-out", request)
+    signed = ("-in", request, "-CA", ca, "-CAkey", ca_key, "-CAcreateserial", "-days", "2")
+    openssl("x509", "-req", *signed, "-out", cert)
     return Tls(ca, cert, key)
 
 
@@ -49,8 +49,8 @@ def certificates(tmp_path_factory):
 @pytest.fixture(scope="module")
 def here(certificates, tmp_path_factory):
     ours = certificates[0]
-    tls = ("--protocol", "tls", "--tls-ca-file", ours.ca, "--tls-cert", ours.cert,
-           "--tls-key", ours.key)  # fmt: skip
+    files = ("--tls-ca-file", ours.ca, "--tls-cert", ours.cert, "--tls-key", ours.key)
+    tls = ("--protocol", "tls", *files)
     with machines(tmp_path_factory.mktemp("machines"), 3, tls) as some:
         yield some
 
@@ -64,8 +64,8 @@ def test_three_workers_that_are_killed_and_join_late_change_no_bit(here, certifi
     timers += [threading.Timer(1 + 3 * number, here.begin) for number in range(2)]
     for timer in timers:
         timer.start()
-    done = command.neurosim("train", *long, "--cluster", here.address, *flags(certificates[0]),
-                            "--run", tmp_path / "many", "--json")  # fmt: skip
+    cluster = ("--cluster", here.address, *flags(certificates[0]))
+    done = command.neurosim("train", *long, *cluster, "--run", tmp_path / "many", "--json")
     for timer in timers:
         timer.join()
     assert done.returncode == 0, done.stderr
@@ -77,8 +77,9 @@ def test_three_workers_that_are_killed_and_join_late_change_no_bit(here, certifi
 def test_who_has_no_certificate_of_the_authority_is_refused(here, certificates, tmp_path):
     plain = here.address.replace("tls://", "tcp://")
     for address, more in ((here.address, flags(certificates[1])), (here.address, []), (plain, [])):
-        refused = command.neurosim("train", *SMALL, "--cluster", address, *more,
-                                   "--run", tmp_path / "run")  # fmt: skip
+        refused = command.neurosim(
+            "train", *SMALL, "--cluster", address, *more, "--run", tmp_path / "run"
+        )
         assert_refused(refused, 1, address)
         assert not (tmp_path / "run").exists()
 

@@ -1,6 +1,7 @@
 """Faults of a chip on the command line: kept with a run, used by every command, or refused."""
 
 import json
+import shlex
 
 import command
 import numpy as np
@@ -24,10 +25,10 @@ TEXT = (
     "stuck-weight-bits 0.05, dead 0.1, lost-axons 0.1, threshold-mismatch 0.2, decay-mismatch 0.2, "
     "flipped-weight-bits 0.001, stuck-generator-bit 1, seed 3, since 2"
 )
-FAST = (
-    "--data", "digits", "--pool", "2", "--generations", "6", "--pairs", "64", "--groups", "32",
-    "--hidden", "20", "--vth-mant", "512", "--evaluate-every", "2", "--validation-samples", "50",
-)  # fmt: skip
+FAST = shlex.split(
+    "--data digits --pool 2 --generations 6 --pairs 64 --groups 32 --hidden 20 "
+    "--vth-mant 512 --evaluate-every 2 --validation-samples 50"
+)
 
 
 @pytest.fixture(scope="module")
@@ -49,10 +50,9 @@ def test_a_run_keeps_its_faults_and_the_emulator_answers_as_training_did(faulty)
 
 def test_a_graph_of_layers_learns_on_a_chip_with_faults_of_every_kind(tmp_path):
     """Two hidden layers; the emulator of that chip answers as training did."""
-    summary = command.results(
-        "train", *FAST[:4], "--hidden", "12", "8", "--pairs", "32", "--groups", "32", "--generations", "4",
-        "--evaluate-every", "4", "--faults", TEXT, "--run", tmp_path / "run",
-    )  # fmt: skip
+    small = shlex.split("--hidden 12 8 --pairs 32 --groups 32 --generations 4 --evaluate-every 4")
+    folder = tmp_path / "run"
+    summary = command.results("train", *FAST[:4], *small, "--faults", TEXT, "--run", folder)
     assert str(read_config(tmp_path / "run").faults) == str(Faults.of_text(TEXT))
     seen = command.results("evaluate", tmp_path / "run")
     assert seen["accuracy"] == summary["test_accuracy"]
@@ -178,9 +178,12 @@ def test_the_study_is_made_once_and_its_page_says_what_was_measured(tmp_path, mo
     monkeypatch.setattr(faults_page.faults, "LEARNING_ON", 3)
     monkeypatch.setitem(faults_page.faults.SHARES, "silent", ("0.4",))
     arguments = FaultsExperiment(
-        out=tmp_path, seeds=1, generations=4, bptt_epochs=0,
+        out=tmp_path,
+        seeds=1,
+        generations=4,
+        bptt_epochs=0,
         kinds=("silent", "flipped-weight-bits", "decay-mismatch"),
-    )  # fmt: skip
+    )
     data = datasets.load("digits", pool=2)
     lines = []
     page, results = faults_page.run(arguments, data, lambda done, line: lines.append(line))

@@ -116,9 +116,12 @@ def test_a_graph_that_no_kernel_has_learns_on_the_emulator_and_this_is_said(tmp_
 
 @pytest.mark.parametrize(
     ("sizes", "named"),
-    [((3, 4, 10), ("3 inputs", "2312", "--pool")), ((2312, 4, 2), ("2 outputs", "10")),
-     ((2312, 10), ("hidden layer",))],
-)  # fmt: skip
+    [
+        ((3, 4, 10), ("3 inputs", "2312", "--pool")),
+        ((2312, 4, 2), ("2 outputs", "10")),
+        ((2312, 10), ("hidden layer",)),
+    ],
+)
 def test_graphs_that_do_not_fit_the_data_are_refused(tmp_path, sizes, named):
     nodes = {"in": nir.Input(np.array([sizes[0]]))}
     for layer, (sources, neurons) in enumerate(pairwise(sizes)):

@@ -18,9 +18,14 @@ from neurosim.app import provenance
 from neurosim.app.cli.training_display import COLUMNS, clock, columns_for, heading, row
 
 RECORD = {
-    "generation": 10_000, "validation_accuracy": 1.0, "fitness_bits": -10.123, "dead_classes": 10,
-    "dead_neurons": 8192, "saturated_registers": 99_999_999, "evaluations_per_second": 12.3e6,
-}  # fmt: skip
+    "generation": 10_000,
+    "validation_accuracy": 1.0,
+    "fitness_bits": -10.123,
+    "dead_classes": 10,
+    "dead_neurons": 8192,
+    "saturated_registers": 99_999_999,
+    "evaluations_per_second": 12.3e6,
+}
 
 
 def test_provenance_says_version_machine_date_command_and_both_clocks(done):

@@ -24,11 +24,13 @@ NEEDS = {
     "reproduce": [(("paper", "--data", "images:none"), "torch", "reference")],
     "bench-host": [((), "torch", "reference")],
     **dict.fromkeys(
-        ("evaluate", "runs", "report", "run", "map", "check-hdl", "check-vectors", "bench",
-         "warmup", "cache", "completion"),
+        (
+            *("evaluate", "runs", "report", "run", "map", "check-hdl", "check-vectors"),
+            *("bench", "warmup", "cache", "completion"),
+        ),
         NOTHING,
     ),
-}  # fmt: skip
+}
 """Arguments, the package that is missing, and the extra that the message has to name. The data and files do
 not exist: a command that began with them would complain of them."""
 CASES = [

@@ -163,9 +163,15 @@ def stopped(settings, data, path, generations):
 def test_a_run_that_is_not_finished_has_its_page(generations, tmp_path):
     """Before the first checkpoint, between two validations, and after a validation."""
     settings = Settings(
-        generations=6, pairs=16, groups=8, batch=2, hidden=(8, 12), evaluate_every=2,
-        readout="count", validation_samples=50,
-    )  # fmt: skip
+        generations=6,
+        pairs=16,
+        groups=8,
+        batch=2,
+        hidden=(8, 12),
+        evaluate_every=2,
+        readout="count",
+        validation_samples=50,
+    )
     run = tmp_path / "run"
     stopped(settings, datasets.load("digits"), run, generations)
     printed = json.loads(command.here("report", run, "--json").stdout)
@@ -278,9 +284,17 @@ def test_a_damaged_comparison_is_named(done, content, tmp_path):
 def test_a_graph_of_layers_shows_kernels_feature_maps_and_rates_by_layer(tmp_path):
     data = datasets.load("digits")
     settings = Settings(
-        layers="conv 3 5x5 stride 4, conv 2 3x3, dense 9", feedback="gate-local", method="event-aligned",
-        output_rule="delta", credit="error", pairs=16, groups=8, batch=1, generations=2, evaluate_every=1,
-    )  # fmt: skip
+        layers="conv 3 5x5 stride 4, conv 2 3x3, dense 9",
+        feedback="gate-local",
+        method="event-aligned",
+        output_rule="delta",
+        credit="error",
+        pairs=16,
+        groups=8,
+        batch=1,
+        generations=2,
+        evaluate_every=1,
+    )
     config = start(settings, data)
     with RunFolder.create(tmp_path / "run", config) as folder:
         assert Training(config, data, folder).run(lambda *_: None)

@@ -58,9 +58,12 @@ def test_a_window_gets_the_scores_of_the_same_sample_in_a_file_and_from_standard
 
     piped = subprocess.run(
         [sys.executable, "-m", "neurosim", "watch", str(done[1]), "-", "--json"],
-        input="# t x y p\n\n" + text_of(sample), capture_output=True, text=True, check=True,
+        input="# t x y p\n\n" + text_of(sample),
+        capture_output=True,
+        text=True,
+        check=True,
         env=command.environment(),
-    )  # fmt: skip
+    )
     assert json.loads(piped.stdout)["scores"] == window["scores"]
 
 

@@ -220,11 +220,19 @@ def test_the_same_sound_gives_the_same_spikes_everywhere():
 @pytest.mark.parametrize(
     ("setting", "value"),
     [
-        ("channels", 701), ("channels", 3.5), ("channels", True), ("spacing", "bark"),
-        ("spikes", "all"), ("hop_us", 10), ("window_ms", 0), ("normalise", 1), ("trim_db", -1.0),
-        ("floor_db", "low"), ("high_hz", 10),
+        ("channels", 701),
+        ("channels", 3.5),
+        ("channels", True),
+        ("spacing", "bark"),
+        ("spikes", "all"),
+        ("hop_us", 10),
+        ("window_ms", 0),
+        ("normalise", 1),
+        ("trim_db", -1.0),
+        ("floor_db", "low"),
+        ("high_hz", 10),
     ],
-)  # fmt: skip
+)
 def test_settings_out_of_range_are_refused(setting, value):
     with pytest.raises(AudioError, match=setting):
         Cochlea(**{setting: value})
@@ -298,8 +306,10 @@ def test_other_chunks_and_the_long_header_are_read():
     [
         (b"", "begins with nothing"),
         (bytes(64), "begins with 00 00"),
-        (riff(chunk(b"fmt ", layout()), DATA)[:-5],
-         r"chunk b'data' at byte 36 has 12 bytes by its header, and 7 follow"),
+        (
+            riff(chunk(b"fmt ", layout()), DATA)[:-5],
+            r"chunk b'data' at byte 36 has 12 bytes by its header, and 7 follow",
+        ),
         (riff(chunk(b"fmt ", layout())), "ends at byte 36 with no chunk b'data'"),
         (riff(DATA), "b'data' at byte 12 comes before"),
         (riff(chunk(b"fmt ", layout(kind=3, width=4)), DATA), "says format 3 with 32 bits"),
@@ -307,11 +317,14 @@ def test_other_chunks_and_the_long_header_are_read():
         (riff(chunk(b"fmt ", layout()[:10]), DATA), "b'fmt ' at byte 12 has 10 bytes"),
         (riff(chunk(b"fmt ", layout(channels=0)), DATA), "says 0 channels"),
         (riff(chunk(b"fmt ", layout(rate=5)), DATA), r"at 5 Hz; needed .* 1000\.\.384000 Hz"),
-        (riff(chunk(b"fmt ", layout(channels=5)), DATA), "has 12 bytes; needed is a multiple of 10"),
+        (
+            riff(chunk(b"fmt ", layout(channels=5)), DATA),
+            "has 12 bytes; needed is a multiple of 10",
+        ),
         (riff(chunk(b"fmt ", layout()), chunk(b"data", b"")), "has 0 bytes"),
         (riff(chunk(b"fmt ", layout()), chunk(b"data", bytes(8))), "4 samples that are all 0"),
     ],
-)  # fmt: skip
+)
 def test_damaged_files_are_refused_with_name_and_place(tmp_path, raw, said):
     path = tmp_path / "broken.wav"
     path.write_bytes(raw)

@@ -262,11 +262,17 @@ def test_frames_that_cannot_be_are_refused(options, said):
 @pytest.mark.parametrize(
     ("setting", "value"),
     [
-        ("sensor", (34, 300)), ("sensor", (34.0, 34)), ("sensor", (34, 34, 2)), ("field", (0, 1)),
-        ("hot", ((34, 0, 1.0),)), ("window_us", 0), ("step_us", 1.5), ("path_us", 1),
+        ("sensor", (34, 300)),
+        ("sensor", (34.0, 34)),
+        ("sensor", (34, 34, 2)),
+        ("field", (0, 1)),
+        ("hot", ((34, 0, 1.0),)),
+        ("window_us", 0),
+        ("step_us", 1.5),
+        ("path_us", 1),
         ("length_us", 5_000_000),
     ],
-)  # fmt: skip
+)
 def test_geometry_out_of_range_is_refused(setting, value):
     with pytest.raises(camera.CameraError, match=setting):
         replace(camera.CAMERA, **{setting: value})

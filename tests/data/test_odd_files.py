@@ -113,15 +113,23 @@ def test_a_list_that_is_no_text_is_refused(tmp_path):
         opened(images, folder)
 
 
+def summary_of(accuracy, samples, sha256):
+    found = {"test_accuracy": accuracy, "test_samples": samples, "weights_sha256": sha256}
+    return json.dumps({"generations": 4, **found})
+
+
 @pytest.mark.parametrize(
     "summary",
     [
-        "[]", "3", "[" * 100_000, "{}",
-        json.dumps({"generations": 4, "test_accuracy": "high", "test_samples": 9, "weights_sha256": "a"}),
-        json.dumps({"generations": 4, "test_accuracy": 7, "test_samples": 9, "weights_sha256": "a"}),
-        json.dumps({"generations": 4, "test_accuracy": 0.5, "test_samples": 0, "weights_sha256": 3}),
+        "[]",
+        "3",
+        "[" * 100_000,
+        "{}",
+        summary_of("high", 9, "a"),
+        summary_of(7, 9, "a"),
+        summary_of(0.5, 0, 3),
     ],
-)  # fmt: skip
+)
 def test_a_summary_that_is_none_counts_as_missing(tmp_path, summary):
     from learning.record import read_summary
 

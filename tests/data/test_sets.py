@@ -273,16 +273,25 @@ def spike_files():
         "flat with a plane": {"x": flat.astype(np.float32), "plane": (2, 3, 4)},
         "packed": {"x": np.packbits(flat, axis=-1), "inputs": 24},
         "packed little": {
-            "x": np.packbits(flat, axis=-1, bitorder="little"), "inputs": 24, "bitorder": "little",
+            "x": np.packbits(flat, axis=-1, bitorder="little"),
+            "inputs": 24,
+            "bitorder": "little",
         },
         "lists": {
-            "times": step * 1000, "units": unit, "samples": sample, "inputs": 24, "window_us": 12_000,
+            "times": step * 1000,
+            "units": unit,
+            "samples": sample,
+            "inputs": 24,
+            "window_us": 12_000,
         },
         "lists in seconds": {
-            "times": step[::-1] / 1000, "units": unit[::-1].astype(np.uint16), "samples": sample[::-1],
-            "inputs": 24, "window_us": 12_000,
+            "times": step[::-1] / 1000,
+            "units": unit[::-1].astype(np.uint16),
+            "samples": sample[::-1],
+            "inputs": 24,
+            "window_us": 12_000,
         },
-    }  # fmt: skip
+    }
 
 
 @pytest.mark.parametrize("suffix", [".npz", ".h5"])
@@ -481,13 +490,20 @@ def test_a_run_follows_its_data(tmp_path):
 def test_clearing_the_cache_leaves_what_the_cache_did_not_write(tmp_path, monkeypatch):
     """The variable may name a folder that holds frames and recordings of somebody's own."""
     monkeypatch.setenv("NEUROSIM_CACHE", str(tmp_path))
-    mine = [tmp_path / "frames" / "film" / "1.png", tmp_path / "frames" / "notes.txt",
-            tmp_path / "recordings" / "song.json", tmp_path / "kernels-of-corn" / "a"]  # fmt: skip
+    mine = [
+        tmp_path / "frames" / "film" / "1.png",
+        tmp_path / "frames" / "notes.txt",
+        tmp_path / "recordings" / "song.json",
+        tmp_path / "kernels-of-corn" / "a",
+    ]
     for file in mine:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(b"mine")
-    made = [tmp_path / "frames" / ("a" * 64) / "manifest.json",
-            tmp_path / "recordings" / f"{'b' * 64}.json", tmp_path / f"kernels-{'c' * 16}" / "k"]  # fmt: skip
+    made = [
+        tmp_path / "frames" / ("a" * 64) / "manifest.json",
+        tmp_path / "recordings" / f"{'b' * 64}.json",
+        tmp_path / f"kernels-{'c' * 16}" / "k",
+    ]
     for file in made:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(b"made")

@@ -148,8 +148,13 @@ def test_a_file_of_another_kind_is_not_replaced(tmp_path):
 
 def lif(size=3, **changes):
     ones = np.ones(size)
-    values = {"tau": 0.002 * ones, "r": ones, "v_leak": 0 * ones, "v_threshold": ones,
-              "v_reset": 0 * ones}  # fmt: skip
+    values = {
+        "tau": 0.002 * ones,
+        "r": ones,
+        "v_leak": 0 * ones,
+        "v_threshold": ones,
+        "v_reset": 0 * ones,
+    }
     values |= {name: np.full(size, value) for name, value in changes.items()}
     return nir.LIF(**values)
 

@@ -115,9 +115,12 @@ def test_what_only_we_know_is_said():
 def lif(*shape, threshold=1.0):
     ones = np.ones(shape)
     return nir.LIF(
-        tau=2 * DT * ones, r=2 * ones, v_leak=0 * ones, v_threshold=threshold * ones,
+        tau=2 * DT * ones,
+        r=2 * ones,
+        v_leak=0 * ones,
+        v_threshold=threshold * ones,
         v_reset=0 * ones,
-    )  # fmt: skip
+    )
 
 
 def graph_of(*named, edges=None):
@@ -180,8 +183,10 @@ def test_groups_dilation_and_padding_by_name_are_written_out():
     torch = pytest.importorskip("torch")
     rng = np.random.default_rng(0)
     for stride, padding, dilation, groups in (
-        ((1, 1), "same", (1, 1), 1), ((2, 1), "valid", (1, 1), 2), ((1, 2), (2, 1), (2, 1), 2),
-    ):  # fmt: skip
+        ((1, 1), "same", (1, 1), 1),
+        ((2, 1), "valid", (1, 1), 2),
+        ((1, 2), (2, 1), (2, 1), 2),
+    ):
         weight = rng.integers(-8, 9, (4, 2 // groups, 3, 3)) / 8
         node = nir.Conv2d((6, 6), weight, stride, padding, dilation, groups, rng.random(4))
         from neurosim.export.nir.operators import OPERATORS
@@ -189,9 +194,14 @@ def test_groups_dilation_and_padding_by_name_are_written_out():
         made = OPERATORS["Conv2d"]("c", node, (2, 6, 6))
         x = rng.random((5, 2, 6, 6))
         wanted = torch.nn.functional.conv2d(
-            torch.tensor(x), torch.tensor(weight), torch.tensor(node.bias), stride, padding,
-            dilation, groups,
-        )  # fmt: skip
+            torch.tensor(x),
+            torch.tensor(weight),
+            torch.tensor(node.bias),
+            stride,
+            padding,
+            dilation,
+            groups,
+        )
         assert wanted.shape[1:] == made.out_shape
         ours = x.reshape(5, -1) @ made.matrix.T + made.bias
         assert np.allclose(ours, wanted.reshape(5, -1).numpy())
@@ -205,19 +215,34 @@ CONV = nir.Conv2d((6, 6), np.ones((3, 2, 2, 2)), (1, 1), (0, 0), (1, 1), 1, np.z
     [
         ((("in", nir.Input(np.array([72]))), ("c", CONV), ("n", lif(3, 5, 5))), "'c'.*takes a map"),
         ((("in", nir.Input(np.array([3, 6, 6]))), ("c", CONV), ("n", lif(3, 5, 5))), "for 3 maps"),
-        ((("in", nir.Input(np.array([2, 1, 6]))), ("c", CONV), ("n", lif(3, 5, 5))), "does not fit"),
+        (
+            (("in", nir.Input(np.array([2, 1, 6]))), ("c", CONV), ("n", lif(3, 5, 5))),
+            "does not fit",
+        ),
         ((("in", nir.Input(np.array([2, 6, 6]))), ("c", CONV), ("n", lif(3, 4, 4))), r"\(75, 72\)"),
         (
-            (("in", nir.Input(np.array([2, 6, 6]))), ("p", pooled(nir.SumPool2d, 9)),
-             ("n", lif(2, 1, 1))), "'p'.*does not fit",
+            (
+                ("in", nir.Input(np.array([2, 6, 6]))),
+                ("p", pooled(nir.SumPool2d, 9)),
+                ("n", lif(2, 1, 1)),
+            ),
+            "'p'.*does not fit",
         ),
-        ((("in", nir.Input(np.array([72]))), ("p", pooled(nir.AvgPool2d)), ("n", lif(18))), "takes a map"),
         (
-            (("in", nir.Input(np.array([2, 6, 6]))), ("c", CONV), ("l", nir.Linear(np.ones((3, 75)))),
-             ("n", lif(3))), "multiply their matrices",
+            (("in", nir.Input(np.array([72]))), ("p", pooled(nir.AvgPool2d)), ("n", lif(18))),
+            "takes a map",
+        ),
+        (
+            (
+                ("in", nir.Input(np.array([2, 6, 6]))),
+                ("c", CONV),
+                ("l", nir.Linear(np.ones((3, 75)))),
+                ("n", lif(3)),
+            ),
+            "multiply their matrices",
         ),
     ],
-)  # fmt: skip
+)
 def test_maps_that_do_not_fit_are_named(nodes, wanted):
     with pytest.raises(NirError, match=wanted):
         from_nir.of_graph(graph_of(*nodes))
@@ -226,11 +251,15 @@ def test_maps_that_do_not_fit_are_named(nodes, wanted):
 def test_a_recurrent_subgraph_of_others_is_a_recurrent_layer():
     weight = np.array([[0.0, 0.75], [0.75, 0.0]])
     inner = nir.NIRGraph(
-        {"input": nir.Input(np.array([2])), "lif": lif(2), "w_rec": nir.Linear(weight),
-         "output": nir.Output(np.array([2]))},
+        {
+            "input": nir.Input(np.array([2])),
+            "lif": lif(2),
+            "w_rec": nir.Linear(weight),
+            "output": nir.Output(np.array([2])),
+        },
         [("input", "lif"), ("lif", "w_rec"), ("w_rec", "lif"), ("lif", "output")],
         type_check=False,
-    )  # fmt: skip
+    )
     nodes = [("in", nir.Input(np.array([2]))), ("w", nir.Linear(1.5 * np.eye(2)))]
     graph = graph_of(*nodes, ("rnn", inner), ("out", nir.Output(np.array([2]))))
     found = from_nir.of_graph(graph)

@@ -29,9 +29,15 @@ def lif(n, **more):
 
 def cuba(n, **more):
     values = {
-        "tau_syn": 5e-4, "tau_mem": 2e-3, "r": 20.0, "v_leak": 0.0, "v_threshold": 1.0,
-        "v_reset": 0.0, "w_in": 5.0, **more,
-    }  # fmt: skip
+        "tau_syn": 5e-4,
+        "tau_mem": 2e-3,
+        "r": 20.0,
+        "v_leak": 0.0,
+        "v_threshold": 1.0,
+        "v_reset": 0.0,
+        "w_in": 5.0,
+        **more,
+    }
     return nir.CubaLIF(**{name: np.broadcast_to(v, n) * np.ones(n) for name, v in values.items()})
 
 
@@ -263,11 +269,18 @@ def test_tensors_of_torch_are_read_as_arrays():
 def test_topologies_come_as_they_are():
     """Two inputs, a population that hears itself, two ways in parallel, one without a matrix, delays."""
     nodes = {
-        "a": source(3), "b": nir.Input(np.array([1, 3])),
-        "flat": nir.Flatten({"input": np.array([1, 3])}, 0), "ab": eye(3), "self": eye(3),
-        "aa": nir.Affine(2 * np.eye(3), np.ones(3)), "p": lif(3), "q.r[0]": lif(3), "out": sink(3),
-        "wait": nir.Delay(np.full(3, 5 * DT)), "each": nir.Delay(np.arange(3) * DT),
-    }  # fmt: skip
+        "a": source(3),
+        "b": nir.Input(np.array([1, 3])),
+        "flat": nir.Flatten({"input": np.array([1, 3])}, 0),
+        "ab": eye(3),
+        "self": eye(3),
+        "aa": nir.Affine(2 * np.eye(3), np.ones(3)),
+        "p": lif(3),
+        "q.r[0]": lif(3),
+        "out": sink(3),
+        "wait": nir.Delay(np.full(3, 5 * DT)),
+        "each": nir.Delay(np.arange(3) * DT),
+    }
     found = from_nir.of_graph(
         graph(nodes, "a ab p out", "a aa wait p", "b flat p", "p self p", "p each q.r[0] out")
     )
@@ -313,10 +326,14 @@ def loose(*paths, **more):
 
 BAD = {
     "another node": (
-        lambda: chain((nir.Linear(GOOD), nir.LI(*np.ones((3, 2))))), ("'n1'", "LI", "CubaLIF")),
+        lambda: chain((nir.Linear(GOOD), nir.LI(*np.ones((3, 2))))),
+        ("'n1'", "LI", "CubaLIF"),
+    ),
     "two matrices": (lambda: loose("in w g n", g=eye(2)), ("'w'", "'g'", "multiply")),
     "no neurons at the end": (
-        lambda: loose("in n w out", out=sink(2)), ("'w'", "Linear", "without neurons")),
+        lambda: loose("in n w out", out=sink(2)),
+        ("'w'", "Linear", "without neurons"),
+    ),
     "no input": (lambda: graph({"n": lif(2), "w": eye(2)}, "n w n"), ("0 Input",)),
     "nothing before": (lambda: loose("in n", "w n"), ("'w'", "Linear")),
     "circle": (lambda: loose("in n", "w d w n", d=nir.Delay(np.ones(2))), ("circle",)),
@@ -324,23 +341,39 @@ BAD = {
     "shapes": (lambda: chain((nir.Linear(GOOD), lif(2)), inputs=5), ("'m1'", "(2, 3)", "(2, 5)")),
     "sizes without a matrix": (lambda: loose("in w n m", m=lif(3)), ("'m'", "'n' of 2")),
     "a weight that is none": (
-        lambda: chain((nir.Linear(np.array([[np.nan, 1.0]])), lif(1))), ("'m1'", "weight", "finite")),
+        lambda: chain((nir.Linear(np.array([[np.nan, 1.0]])), lif(1))),
+        ("'m1'", "weight", "finite"),
+    ),
     "tau 0": (lambda: with_neurons(cuba(2, tau_syn=0.0)), ("'n1'", "tau_syn", "above 0")),
     "a threshold below reset": (
-        lambda: with_neurons(lif(2, v_threshold=-1.0)), ("'n1'", "vth_mant", "0..131071")),
+        lambda: with_neurons(lif(2, v_threshold=-1.0)),
+        ("'n1'", "vth_mant", "0..131071"),
+    ),
     "a threshold far above the weights": (
-        lambda: with_neurons(lif(2, v_threshold=1e7)), ("'n1'", "vth_mant", "0..131071")),
+        lambda: with_neurons(lif(2, v_threshold=1e7)),
+        ("'n1'", "vth_mant", "0..131071"),
+    ),
     "tau beyond the register": (
-        lambda: with_neurons(cuba(2, tau_syn=10.0)), ("'n1'", "du", "0..4095")),
+        lambda: with_neurons(cuba(2, tau_syn=10.0)),
+        ("'n1'", "du", "0..4095"),
+    ),
     "tau below a step": (
-        lambda: with_neurons(lif(2, tau=0.5 * DT)), ("'n1'", "dv", "8192", "0..4095")),
+        lambda: with_neurons(lif(2, tau=0.5 * DT)),
+        ("'n1'", "dv", "8192", "0..4095"),
+    ),
     "a bias beyond the register": (
-        lambda: with_neurons(lif(2, v_leak=1e6)), ("'n1'", "bias_mant", "4095")),
+        lambda: with_neurons(lif(2, v_leak=1e6)),
+        ("'n1'", "bias_mant", "4095"),
+    ),
     "a delay beyond the register": (
-        lambda: loose("in w d n", d=nir.Delay(np.full(2, 0.1))), ("'w'", "delay", "1000", "0..62")),
+        lambda: loose("in w d n", d=nir.Delay(np.full(2, 0.1))),
+        ("'w'", "delay", "1000", "0..62"),
+    ),
     "values for other neurons": (
-        lambda: with_neurons(type("CubaLIF", (), {**vars(cuba(2)), "r": np.ones(3)})()), ("r has 3",)),
-}  # fmt: skip
+        lambda: with_neurons(type("CubaLIF", (), {**vars(cuba(2)), "r": np.ones(3)})()),
+        ("r has 3",),
+    ),
+}
 
 
 @pytest.mark.parametrize("what", BAD)
@@ -354,9 +387,12 @@ def test_what_cannot_be_mapped_is_named(what):
 
 @pytest.mark.parametrize(
     ("what", "register", "end"),
-    [("tau below a step", "dv", "8192 -> 4095"), ("tau beyond the register", "du", "-> 0"),
-     ("a delay beyond the register", "delay", "1000 -> 62")],
-)  # fmt: skip
+    [
+        ("tau below a step", "dv", "8192 -> 4095"),
+        ("tau beyond the register", "du", "-> 0"),
+        ("a delay beyond the register", "delay", "1000 -> 62"),
+    ],
+)
 def test_clipped_values_are_named(what, register, end):
     found = from_nir.of_graph(BAD[what][0](), clip=True)
     (row,) = [row for row in found.rows if row.clipped]

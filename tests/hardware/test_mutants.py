@@ -21,9 +21,15 @@ def folders(tmp_path_factory):
     """Small folders of images: both rules, registers at their edges, v at its threshold."""
     path = tmp_path_factory.mktemp("images")
     low_rank = {
-        "hidden": (3, 9), "pairs": 3, "groups": 1, "batch": 1, "rank": 2, "initial_std": 100, "steps": 3,
+        "hidden": (3, 9),
+        "pairs": 3,
+        "groups": 1,
+        "batch": 1,
+        "rank": 2,
+        "initial_std": 100,
+        "steps": 3,
         "temperature": 0.02,
-    }  # fmt: skip
+    }
     by_error = {**rtl_cases.BY_ERROR, "hidden": (20,), "steps": 3, "pairs": 4, "groups": 2}
     return {
         LOW_RANK: rtl_cases.run_folder(

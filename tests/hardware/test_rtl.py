@@ -47,10 +47,20 @@ def assert_passes(folder, *compared, options=()):
 
 
 OTHER = {
-    "hidden": (130, 3), "pairs": 3, "groups": 1, "batch": 1, "rank": 2, "momentum_bits": 0,
-    "fraction_bits": 3, "du": 1000, "readout": "count", "temperature": 0.02, "shaping": "rank",
-    "sigma": 40, "initial_std": 100,
-}  # fmt: skip
+    "hidden": (130, 3),
+    "pairs": 3,
+    "groups": 1,
+    "batch": 1,
+    "rank": 2,
+    "momentum_bits": 0,
+    "fraction_bits": 3,
+    "du": 1000,
+    "readout": "count",
+    "temperature": 0.02,
+    "shaping": "rank",
+    "sigma": 40,
+    "initial_std": 100,
+}
 """More than a block of neurons, three layers, and every choice that is not the default's."""
 
 
@@ -72,9 +82,19 @@ def test_a_generation_on_hardware_is_one_on_the_chip(tmp_path, inputs, settings)
 
 BY_ERROR = rtl_cases.BY_ERROR
 ERROR_OTHER = {
-    **BY_ERROR, "hidden": (130,), "pairs": 6, "groups": 2, "du": 1000, "dv": 700, "noise_window": 0,
-    "momentum_bits": 0, "fraction_bits": 3, "readout": "count", "temperature": 0.02, "sigma": 20,
-}  # fmt: skip
+    **BY_ERROR,
+    "hidden": (130,),
+    "pairs": 6,
+    "groups": 2,
+    "du": 1000,
+    "dv": 700,
+    "noise_window": 0,
+    "momentum_bits": 0,
+    "fraction_bits": 3,
+    "readout": "count",
+    "temperature": 0.02,
+    "sigma": 20,
+}
 """Two blocks of neurons, and every choice that is not the recipe's."""
 
 
@@ -95,9 +115,13 @@ def test_credit_by_error_on_hardware_is_that_of_the_evaluator(tmp_path, inputs, 
 
 
 DEEP = {
-    **RECIPES["deep"][1].model_dump(exclude={"data"}), "hidden": (6, 4), "steps": 5, "pairs": 4, "groups": 4,
+    **RECIPES["deep"][1].model_dump(exclude={"data"}),
+    "hidden": (6, 4),
+    "steps": 5,
+    "pairs": 4,
+    "groups": 4,
     "generations": 6,
-}  # fmt: skip
+}
 
 
 def test_two_hidden_layers_that_learn_by_errors_infer_on_hardware(tmp_path):

@@ -48,8 +48,10 @@ def test_a_person_reads_gates_flip_flops_and_memory(folder, tmp_path):
     """As a process, of the smallest core; a folder of something else is refused."""
     done = subprocess.run(
         [sys.executable, HARDWARE / "synthesise.py", tmp_path],
-        env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
-    )  # fmt: skip
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 1
     assert "holds no params.vh" in done.stderr
 

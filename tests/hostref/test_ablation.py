@@ -39,9 +39,15 @@ def stamps(folder):
 
 def test_a_study_is_reported_kept_and_resumed(few, tmp_path, capsys, monkeypatch):
     arguments = command_of_ablation.Ablation(
-        data="digits", real="digits", out=tmp_path, seeds=2, bptt_seeds=1, bptt_epochs=1, threads=1,
+        data="digits",
+        real="digits",
+        out=tmp_path,
+        seeds=2,
+        bptt_seeds=1,
+        bptt_epochs=1,
+        threads=1,
         as_json=True,
-    )  # fmt: skip
+    )
     made, cut = ablation.Part.result, []
 
     def stop(self):

@@ -183,10 +183,15 @@ def test_the_paper_is_reproduced_in_short_and_goes_on_where_it_was_cut(
     assert all(path.stat().st_mtime_ns == time for path, time in kept.items())
     page = capsys.readouterr().out
     for text in (
-        "78.75 ± 0.58", "vanilla ES", "float EGGROLL r = 1",
-        "EGGROLL r = 1, scaled shaping", "Do EGGROLL-trained networks spike more sparsely",
-        "noise on currents, credit by error", "µJ per trained sample", "**as chosen**",
-    ):  # fmt: skip
+        "78.75 ± 0.58",
+        "vanilla ES",
+        "float EGGROLL r = 1",
+        "EGGROLL r = 1, scaled shaping",
+        "Do EGGROLL-trained networks spike more sparsely",
+        "noise on currents, credit by error",
+        "µJ per trained sample",
+        "**as chosen**",
+    ):
         assert text in page
     for figure in ("figure1", "figure2", "figure3", "sparsity"):
         assert (tmp_path / f"{figure}.png").stat().st_size > 0

@@ -72,8 +72,8 @@ def test_each_operator_is_its_synapses(network, seed):
         w = None
         if matrix is not None:
             w = torch.randn(matrix.rows, matrix.columns, generator=draw).double()
-            rows = operator.place(product(operator.rows(x), operator.mask.double() * w if
-                                  operator.mask is not None else w))  # fmt: skip
+            masked = w if operator.mask is None else operator.mask.double() * w
+            rows = operator.place(product(operator.rows(x), masked))
             assert torch.allclose(rows, operator.current(x, w))
         assert torch.allclose(operator.current(x, w), written.current(x, w))
 

@@ -26,8 +26,17 @@ from neurosim.population.update import Rates, Step, move_biases
 
 SENSOR = Sensor(4, 4)
 STEPS = 5
-SMALL = {"hidden": (16,), "generations": 3, "pairs": 16, "groups": 8, "batch": 2, "evaluate_every": 1,
-         "validation_samples": 20, "steps": STEPS, "shift": 0}  # fmt: skip
+SMALL = {
+    "hidden": (16,),
+    "generations": 3,
+    "pairs": 16,
+    "groups": 8,
+    "batch": 2,
+    "evaluate_every": 1,
+    "validation_samples": 20,
+    "steps": STEPS,
+    "shift": 0,
+}
 
 
 def data_of(classes, samples, silent=False):

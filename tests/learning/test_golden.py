@@ -44,13 +44,21 @@ def test_rates_and_totals_make_the_new_state():
         for j in range(0, sources, 7):
             for k in range(neurons):
                 random = naive.rounding(
-                    naive.ROUNDING, layer, step.generation, config.settings.seed,
+                    naive.ROUNDING,
+                    layer,
+                    step.generation,
+                    config.settings.seed,
                     j * momentum.shape[1] + k,
-                )  # fmt: skip
+                )
                 moved = naive.move(
-                    int(step.before.synapses[layer][j, k]), int(momentum[j, k]), step.synapses.rates[layer],
-                    0, random, -128 << 8, (127 << 8) + 127,
-                )  # fmt: skip
+                    int(step.before.synapses[layer][j, k]),
+                    int(momentum[j, k]),
+                    step.synapses.rates[layer],
+                    0,
+                    random,
+                    -128 << 8,
+                    (127 << 8) + 127,
+                )
                 assert moved == step.after.synapses[layer][j, k]
 
 

@@ -164,14 +164,22 @@ NETWORKS = [
     {"inputs": [], "populations": [], "connections": []},
     {"inputs": [[]], "populations": [], "connections": []},
     {"inputs": 5, "populations": [], "connections": []},
-    {"inputs": [{"name": [1], "size": 1}], "populations": [{"name": {}, "neurons": 3}],
-     "connections": []},
-    {"inputs": [{"name": "i", "size": 1}],
-     "populations": [{"name": "p", "neurons": 3, "vth_mant": 5, "noise": {"bad": 2}}],
-     "connections": []},
-    {"inputs": [{"name": "i", "size": 1}],
-     "populations": [{"name": "p", "neurons": 3, "vth_mant": 5, "noise": 5}], "connections": []},
-]  # fmt: skip
+    {
+        "inputs": [{"name": [1], "size": 1}],
+        "populations": [{"name": {}, "neurons": 3}],
+        "connections": [],
+    },
+    {
+        "inputs": [{"name": "i", "size": 1}],
+        "populations": [{"name": "p", "neurons": 3, "vth_mant": 5, "noise": {"bad": 2}}],
+        "connections": [],
+    },
+    {
+        "inputs": [{"name": "i", "size": 1}],
+        "populations": [{"name": "p", "neurons": 3, "vth_mant": 5, "noise": 5}],
+        "connections": [],
+    },
+]
 
 
 def configured(path, **changes):

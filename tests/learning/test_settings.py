@@ -54,9 +54,7 @@ LIMITS = {
     "target_rate": (0, 1),
     "homeostasis_rate": (1 / 1024, 127),
 }
-BY_ERROR = {
-    "method": "event-aligned", "batch": 1, "credit": "error", "output_rule": "delta",
-}  # fmt: skip
+BY_ERROR = {"method": "event-aligned", "batch": 1, "credit": "error", "output_rule": "delta"}
 OUTSIDE = [
     (name, value)
     for name, (low, high) in LIMITS.items()
@@ -173,11 +171,15 @@ def test_settings_survive_json():
 def rates(first, last, generations, kind, **more):
     schedule = TrainingSchedules(
         Settings(
-            learning_rate=first, final_learning_rate=last, generations=generations, schedule=kind,
-            fraction_bits=0, **more,
+            learning_rate=first,
+            final_learning_rate=last,
+            generations=generations,
+            schedule=kind,
+            fraction_bits=0,
+            **more,
         ),
         2,
-    )  # fmt: skip
+    )
     return [schedule.rates(generation)[0].step for generation in range(generations)]
 
 
@@ -195,11 +197,13 @@ def test_geometric_rates_are_powers_within_a_thousandth(generation, first, ratio
     """The one comparison with a real power: 2^10 steps of a table to each factor of two."""
     schedule = TrainingSchedules(
         Settings(
-            learning_rate=first, final_learning_rate=first * ratio, generations=10_000,
+            learning_rate=first,
+            final_learning_rate=first * ratio,
+            generations=10_000,
             fraction_bits=0,
         ),
         1,
-    )  # fmt: skip
+    )
     exact = first * 2 ** (log2(ratio) * generation / 10_000)
     found = Fraction(schedule.rates(generation)[0].step, 1 << RATE_BITS)
     assert abs(found - Fraction(exact)) < Fraction(exact) / 1000 + Fraction(1, 1 << 20)
@@ -233,9 +237,15 @@ def test_rates_are_in_units_of_the_state():
 def test_noise_and_temperature_follow_the_schedule_of_the_rate(generation, share, first, kind):
     """As the learning rate does that falls by the same share: to half a unit of a scale and a multiplier."""
     settings = Settings(
-        final_noise=share, temperature=first, final_temperature=max(first * share, 1 / 1024),
-        learning_rate=1, final_learning_rate=share, generations=50, schedule=kind, fraction_bits=0,
-    )  # fmt: skip
+        final_noise=share,
+        temperature=first,
+        final_temperature=max(first * share, 1 / 1024),
+        learning_rate=1,
+        final_learning_rate=share,
+        generations=50,
+        schedule=kind,
+        fraction_bits=0,
+    )
     schedule, begun = TrainingSchedules(settings, 2), NoiseSpec((2048, 0), (1, 77))
     left = Fraction(schedule.rates(generation)[0].step, 1 << RATE_BITS)
     found = schedule.noise(begun, generation)

@@ -70,8 +70,10 @@ def end(training):
         {**ALIGNED, "estimator": "one-sided", "shaping": "rank"},
         {"final_noise": 0.25, "final_temperature": 0.25},
     ],
-    ids=lambda settings: " ".join(f"{name}={value}" for name, value in settings.items()) or "eggroll",
-)  # fmt: skip
+    ids=lambda settings: (
+        " ".join(f"{name}={value}" for name, value in settings.items()) or "eggroll"
+    ),
+)
 def test_it_learns(data, settings):
     training = train(data, **settings)
     assert validate(training.chip, data.test).accuracy < 0.7

@@ -46,8 +46,10 @@ def record(path, *, shape, weights, stride, padding, dv=1024, vth=25, reset=(0, 
     steps = 9
     spikes = (rng.random((steps, *shape)) < 0.4).astype(int)
     bias = rng.integers(-20, 60, len(weights))
-    out = [(n + 2 * p - k) // s + 1 for n, p, k, s in
-           zip(shape[1:], padding, weights.shape[2:], stride, strict=True)]  # fmt: skip
+    out = [
+        (n + 2 * p - k) // s + 1
+        for n, p, k, s in zip(shape[1:], padding, weights.shape[2:], stride, strict=True)
+    ]
     u, v, fired = (np.zeros((steps, len(weights), *out), int) for _ in range(3))
     for index in np.ndindex(len(weights), *out):
         k, *at = index
@@ -64,10 +66,18 @@ def record(path, *, shape, weights, stride, padding, dv=1024, vth=25, reset=(0, 
             v[(t, *index)] = 128 if held > 64 * vth else held
             held = 0 if held > 64 * vth else held
     params = {
-        **PARAMS, **WORDS, "T": steps, "stride": list(stride), "padding": list(padding),
-        "du": 4096, "dv": dv, "vth": vth, "v_in_step_of_a_spike": 128,
-        "reset_interval": reset[0], "reset_offset": reset[1],
-    }  # fmt: skip
+        **PARAMS,
+        **WORDS,
+        "T": steps,
+        "stride": list(stride),
+        "padding": list(padding),
+        "du": 4096,
+        "dv": dv,
+        "vth": vth,
+        "v_in_step_of_a_spike": 128,
+        "reset_interval": reset[0],
+        "reset_offset": reset[1],
+    }
     content = {"s_in": spikes, "w": weights, "bias": bias, "u": u, "v": v, "s_out": fired}
     np.savez(path, params=json.dumps({**params, **more}), **content)
     return path

@@ -8,9 +8,16 @@ from neurosim.chip.emulator import Chip
 from neurosim.network import Network, Population
 
 COUNTED = {
-    "synaptic_operations": 1000, "relay_operations": 0, "active_updates": 50, "inactive_updates": 20,
-    "input_spikes": 40, "spikes": 10, "messages": 60, "hops_east_west": 7, "hops_north_south": 3,
-}  # fmt: skip
+    "synaptic_operations": 1000,
+    "relay_operations": 0,
+    "active_updates": 50,
+    "inactive_updates": 20,
+    "input_spikes": 40,
+    "spikes": 10,
+    "messages": 60,
+    "hops_east_west": 7,
+    "hops_north_south": 3,
+}
 
 
 def chip():
@@ -66,7 +73,7 @@ def test_training_counts_passes_draws_updates_and_messages():
     counted = {n: v / 5 for n, v in made.run(spikes).counters.total().items()}
     estimate = energy.training(
         made.network, counted, made.placement, energy.Evolution(10, 8, 4, 3, 2)
-    )  # fmt: skip
+    )
     rows = {row.operation: row for row in estimate.rows}
     assert rows["synaptic operations"].number == pytest.approx(
         counted["synaptic_operations"] * 2 * 8 * 4 * 3
@@ -80,7 +87,7 @@ def test_training_counts_passes_draws_updates_and_messages():
     assert "estimate of 3 generations of 8 pairs, rank 2" in estimate.label
     apart = energy.training(
         made.network, counted, made.placement, energy.Evolution(10, 8, 4, 3, 2, directions=2)
-    )  # fmt: skip
+    )
     more = {row.operation: row.number / rows[row.operation].number for row in apart.rows}
     assert more.pop("random numbers") == more.pop("update sums") == 2
     assert more.pop("fitness messages") == (3 * 4 + 2) / (2 * 4 + 2)

@@ -116,10 +116,14 @@ def test_credit_follows_the_gradient_of_the_objective_that_the_errors_of_a_layer
     case = tiny()
     spec = NoiseSpec((SCALE, SCALE, 0, 0), (0,) * 4, aligned=(True, True, False, False))
     evaluator = GraphEvaluator(
-        case.network, state_of(case.weights), seed=SEED, noise=spec,
-        readout_spec=ReadoutSpec(True, 256, 12), feedback=FeedbackSpec(kind, SHARE),
+        case.network,
+        state_of(case.weights),
+        seed=SEED,
+        noise=spec,
+        readout_spec=ReadoutSpec(True, 256, 12),
+        feedback=FeedbackSpec(kind, SHARE),
         precision=Precision(0, 0),
-    )  # fmt: skip
+    )
     spikes, still, _ = naive_graph.run(case.network, case.weights, case.dense[0].tolist())
     of_a, of_b = errors_of(case, kind, evaluator._readouts(evaluator._plan(STEPS)), still)
     estimate, rounded, wanted = np.zeros((3, 2, 3, NEURONS), np.int64)

@@ -32,8 +32,9 @@ def test_weights_and_registers_come_back_from_their_lanes(case, data):
         du, dv = layer.each("du"), layer.each("dv")
         if len({*zip(du, dv, strict=True)}) == 1:
             assert tuple(chain.decays[index]) == (
-                *decay_factors(int(du[0]) + 1), *decay_factors(int(dv[0]))
-            )  # fmt: skip
+                *decay_factors(int(du[0]) + 1),
+                *decay_factors(int(dv[0])),
+            )
             assert chain.own_decays is None or chain.own_decays.rows[index] == -1
             continue
         kept = chain.own_decays.kept[chain.own_decays.rows[index], :, :neurons]

@@ -187,9 +187,11 @@ def test_one_changed_bit_is_seen_or_says_the_same(content, data):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[1]", '"x"', "null", "{}", "[" * 100_000, '{"a":' * 50_000, "NaN", '{"a": Infinity}',
-     "\ufeff{}", '{"a": ' + "9" * 5000 + "}"],
-)  # fmt: skip
+    [
+        *("", "[1]", '"x"', "null", "{}", "NaN", '{"a": Infinity}', "\ufeff{}"),
+        *("[" * 100_000, '{"a":' * 50_000, '{"a": ' + "9" * 5000 + "}"),
+    ],
+)
 def test_odd_json_ends_in_one_kind_of_error(text):
     with pytest.raises(storage.JsonError):
         storage.unsealed(text.encode())

@@ -195,8 +195,9 @@ def test_axons_of_a_map_share_lists_that_are_equal_up_to_a_shift(network, data):
     weights = None if matrix is None else np.ones(matrix[:2], np.int8)
     given_weights = fan_of(network, wire, of_matrix(network, wire, weights))
     assert given_weights.use(first, last) == (len(lists), bits)
-    reached = {int(s) for s, t, _ in zip(*network.expand(wire, entries), strict=True)
-               if first <= t < last}  # fmt: skip
+    reached = {
+        int(s) for s, t, _ in zip(*network.expand(wire, entries), strict=True) if first <= t < last
+    }
     assert set(np.flatnonzero(fan.reaches(first, last)).tolist()) == reached
 
 

@@ -66,9 +66,10 @@ def test_all_ways_find_the_same_currents(data):
 def test_sums_of_many_large_weights_are_whole(way, hidden, mantissa):
     """Every hidden neuron spikes in every step, and every weight is at the edge of its register."""
     network = Network.chain(
-        3, [Population("hidden", hidden, 0), Population("output", 3, 131071, dv=4095)],
+        3,
+        [Population("hidden", hidden, 0), Population("output", 3, 131071, dv=4095)],
         Connection("", "", weight_exp=0),
-    )  # fmt: skip
+    )
     weights = Weights(
         (np.full((3, hidden), 100, np.int8), np.full((hidden, 3), mantissa, np.int8)),
         (np.zeros(hidden, np.int16), np.zeros(3, np.int16)),
@@ -82,9 +83,13 @@ def test_sums_of_many_large_weights_are_whole(way, hidden, mantissa):
 
 
 HOT = {
-    "du": 3, "dv": 16, "vth_mant": 3000, "steps": 6, "narrow": False,
+    "du": 3,
+    "dv": 16,
+    "vth_mant": 3000,
+    "steps": 6,
+    "narrow": False,
     "form": Connection("", "", weight_exp=7),
-}  # fmt: skip
+}
 """Registers that meet their edges."""
 KINDS = [
     {},
@@ -177,7 +182,15 @@ def test_noise_of_a_wide_last_layer_is_its_own(way):
             Batch(case.frames, np.array([[0, 2]])), range(3), GENERATION
         )
         fitness, _ = naive.fitness(
-            case.network, case.weights, spec, strategies.READOUT, case.dense, case.labels,
-            [[0, 2]], range(3), GENERATION, strategies.SEED,
-        )  # fmt: skip
+            case.network,
+            case.weights,
+            spec,
+            strategies.READOUT,
+            case.dense,
+            case.labels,
+            [[0, 2]],
+            range(3),
+            GENERATION,
+            strategies.SEED,
+        )
         assert seen.fitness.tolist() == fitness

@@ -25,9 +25,17 @@ def assert_as_the_oracle(case, spec, readout, groups, pairs):
     chip = chip_of(case, spec, readout)
     seen = chip.evaluate(Batch(case.frames, np.array(groups, np.int64)), pairs, GENERATION)
     fitness, saturated = naive.fitness(
-        case.network, case.weights, spec, readout, case.dense, case.labels, groups, pairs, GENERATION,
+        case.network,
+        case.weights,
+        spec,
+        readout,
+        case.dense,
+        case.labels,
+        groups,
+        pairs,
+        GENERATION,
         SEED,
-    )  # fmt: skip
+    )
     assert seen.fitness.tolist() == fitness
     assert seen.saturated.tolist() == saturated
 
@@ -316,8 +324,13 @@ def test_a_generation_moves_weights_as_the_oracle_does(data):
     biases = [one.astype(int).tolist() for one in state.biases]
     kept = [np.zeros(one.shape, int).tolist() for one in state.synapses]
     chip = Evaluator(
-        case.network, state, seed=SEED, noise=spec, readout_spec=READOUT, precision=Precision(fraction, bits),
-    )  # fmt: skip
+        case.network,
+        state,
+        seed=SEED,
+        noise=spec,
+        readout_spec=READOUT,
+        precision=Precision(fraction, bits),
+    )
     for generation in range(2):
         count = 3 * spec.directions
         f = data.draw(st.lists(strategies.COEFFICIENTS, min_size=count, max_size=count))
@@ -325,17 +338,40 @@ def test_a_generation_moves_weights_as_the_oracle_does(data):
         at_edge = 0
         for layer, (connection, population_) in enumerate(case.network.layers):
             at_edge += consolidate_naively(
-                case.network, spec, layer, f, generation, rates[layer], bits, fraction,
-                connection.mantissa, population_.neurons, synapses[layer], biases[layer], kept[layer],
-            )  # fmt: skip
+                case.network,
+                spec,
+                layer,
+                f,
+                generation,
+                rates[layer],
+                bits,
+                fraction,
+                connection.mantissa,
+                population_.neurons,
+                synapses[layer],
+                biases[layer],
+                kept[layer],
+            )
         assert edges == at_edge
         assert [one.tolist() for one in chip.state.synapses] == synapses
         assert [one.tolist() for one in chip.state.biases] == biases
 
 
 def consolidate_naively(
-    network, spec, layer, f, generation, rates, bits, fraction, mantissa, neurons, synapses, biases, kept
-):  # fmt: skip
+    network,
+    spec,
+    layer,
+    f,
+    generation,
+    rates,
+    bits,
+    fraction,
+    mantissa,
+    neurons,
+    synapses,
+    biases,
+    kept,
+):
     """Move the lists `synapses`, `biases` and `kept` of one layer; return synapses at their edge."""
     sums, of_biases = naive.sums(network, spec, layer, f, range(len(f)), generation, SEED)
     half = (1 << fraction) // 2
@@ -448,9 +484,13 @@ def test_seeds_beyond_64_bits_are_refused(seed):
     case = example((70, 20, 5))
     with pytest.raises(NetworkError, match="seed"):
         Evaluator(
-            case.network, strategies.state_of(case.weights), seed=seed, noise=still(case.network),
-            readout_spec=READOUT, precision=Precision(0),
-        )  # fmt: skip
+            case.network,
+            strategies.state_of(case.weights),
+            seed=seed,
+            noise=still(case.network),
+            readout_spec=READOUT,
+            precision=Precision(0),
+        )
 
 
 @pytest.mark.parametrize("bits", [-1, 9])
@@ -458,9 +498,13 @@ def test_fraction_bits_out_of_range_are_refused(bits):
     case = example((70, 20, 5))
     with pytest.raises(NetworkError, match="fraction_bits"):
         Evaluator(
-            case.network, strategies.state_of(case.weights), seed=0, noise=still(case.network),
-            readout_spec=READOUT, precision=Precision(bits),
-        )  # fmt: skip
+            case.network,
+            strategies.state_of(case.weights),
+            seed=0,
+            noise=still(case.network),
+            readout_spec=READOUT,
+            precision=Precision(bits),
+        )
 
 
 def test_frames_of_another_size_are_refused():

@@ -80,8 +80,13 @@ def test_quiet_networks_do_the_same_under_every_profile():
 
 def test_every_profile_has_options_that_the_docs_name():
     assert sorted(profiles.PROFILES) == [
-        "brian2loihi", "default", "lava", "layered", "nengo", "slayer",
-    ]  # fmt: skip
+        "brian2loihi",
+        "default",
+        "lava",
+        "layered",
+        "nengo",
+        "slayer",
+    ]
 
 
 def test_noise_is_refused_where_the_emulator_has_none():

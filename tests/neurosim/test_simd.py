@@ -129,8 +129,12 @@ def test_ones_are_counted(a, b):
         return sum((operation(x, y) % (1 << 64)).bit_count() for x, y in pairs)
 
     wanted = (
-        ones(int.__and__), ones(int.__or__), ones(int.__xor__), ones(int.__add__), ones(int.__sub__)
-    )  # fmt: skip
+        ones(int.__and__),
+        ones(int.__or__),
+        ones(int.__xor__),
+        ones(int.__add__),
+        ones(int.__sub__),
+    )
     for way in (count_words, count_words.py_func):
         assert tuple(map(int, way(a, b, 0))) == wanted
 

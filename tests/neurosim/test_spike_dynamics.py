@@ -24,9 +24,13 @@ READOUT = ReadoutSpec(True, 256, 16)
 def chip_of(network, weights, spec=None):
     zeros = (0,) * len(network.layers)
     return Evaluator(
-        network, strategies.state_of(weights), seed=1, noise=spec or NoiseSpec(zeros, zeros),
-        readout_spec=READOUT, precision=Precision(0),
-    )  # fmt: skip
+        network,
+        strategies.state_of(weights),
+        seed=1,
+        noise=spec or NoiseSpec(zeros, zeros),
+        readout_spec=READOUT,
+        precision=Precision(0),
+    )
 
 
 def one_neuron(weight, trains, exponent=0, bias=0, **registers):

@@ -59,21 +59,51 @@ def even(shape, low=-60, high=100):
 
 
 def lava(**more):
-    return {"peer": "lava-nc 0.10.0", "tag": "fixed_pt", "neuron": "LIF", "conn": "dense",
-            "sign_mode": 1, "num_weight_bits": 8, "weight_exp": 0, "num_message_bits": 0,
-            "latency": "s_in[t] acts on u[t+1]", **more}  # fmt: skip
+    return {
+        "peer": "lava-nc 0.10.0",
+        "tag": "fixed_pt",
+        "neuron": "LIF",
+        "conn": "dense",
+        "sign_mode": 1,
+        "num_weight_bits": 8,
+        "weight_exp": 0,
+        "num_message_bits": 0,
+        "latency": "s_in[t] acts on u[t+1]",
+        **more,
+    }
 
 
 def brian(**more):
-    return {"peer": "brian2-loihi 0.5.2", "decay_I": 410, "decay_v": 205, "vth_mant": 400,
-            "sign_mode": 1, "num_weight_bits": 8, "weight_exp": 0, "refractory": 2, "dw": "",
-            "latency": "s_in[t] acts on u[t]", **more}  # fmt: skip
+    return {
+        "peer": "brian2-loihi 0.5.2",
+        "decay_I": 410,
+        "decay_v": 205,
+        "vth_mant": 400,
+        "sign_mode": 1,
+        "num_weight_bits": 8,
+        "weight_exp": 0,
+        "refractory": 2,
+        "dw": "",
+        "latency": "s_in[t] acts on u[t]",
+        **more,
+    }
 
 
 def nengo(**more):
-    return {"peer": "nengo-loihi 1.1.0", "du": 409, "dv": 205, "vth_mant": 400, "vth": 25_600,
-            "refract": 1, "vmin": -(2**23) + 1, "vmax": 2**23 - 1, "noise": None, "ds_offset": 1,
-            "latency": "s_in[t] acts on u[t+1]", **more}  # fmt: skip
+    return {
+        "peer": "nengo-loihi 1.1.0",
+        "du": 409,
+        "dv": 205,
+        "vth_mant": 400,
+        "vth": 25_600,
+        "refract": 1,
+        "vmin": -(2**23) + 1,
+        "vmax": 2**23 - 1,
+        "noise": None,
+        "ds_offset": 1,
+        "latency": "s_in[t] acts on u[t+1]",
+        **more,
+    }
 
 
 def lava_case(path, *, form=None, keys=None, **more):
@@ -122,9 +152,17 @@ def case_brian_recurrent(path):
     w, r = even((4, 6)), even((4, 4), -50, 50)
     keys = brian(w=w, w_act=w * 64, w_rec=r, w_rec_act=r * 64, delay=7)
     return recording(
-        path, profiles.BRIAN2LOIHI, keys=keys, weights=w, recurrent=r, vth_mant=400, du=410, dv=205,
-        refractory=2, delay=7,
-    )  # fmt: skip
+        path,
+        profiles.BRIAN2LOIHI,
+        keys=keys,
+        weights=w,
+        recurrent=r,
+        vth_mant=400,
+        du=410,
+        dv=205,
+        refractory=2,
+        delay=7,
+    )
 
 
 def case_nengo_each_neuron(path):
@@ -134,10 +172,17 @@ def case_nengo_each_neuron(path):
     keys = nengo(w_inc=w * 64, du=du, dv=dv, vth=vth * 64, bias=bias, refract=3)
     keys.pop("vth_mant")
     return recording(
-        path, profiles.NENGO, keys=keys, weights=w, refractory=3, vth_mant=tuple(vth.tolist()),
-        du=tuple(du.tolist()), dv=tuple(dv.tolist()), bias_mant=(3000, -4096, 4095, 3125),
+        path,
+        profiles.NENGO,
+        keys=keys,
+        weights=w,
+        refractory=3,
+        vth_mant=tuple(vth.tolist()),
+        du=tuple(du.tolist()),
+        dv=tuple(dv.tolist()),
+        bias_mant=(3000, -4096, 4095, 3125),
         bias_exp=(0, 7, 3, 5),
-    )  # fmt: skip
+    )
 
 
 def case_nengo_noise(path):

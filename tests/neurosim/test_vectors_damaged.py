@@ -11,19 +11,43 @@ from hypothesis import strategies as st
 from neurosim.app.cli import check_vectors
 from neurosim.chip.conformance.vectors import check_file, check_folder
 
-ODD = [None, -1, 0, 1, 2, 10**9, 2**31, 2**63, 10**30, 1.5, float("nan"), float("inf"), "x", "",
-       [], [1], [1, 2, 3], {}, {"a": 1}, True, [[1, 2], [3, 4]], [[]], ["x"]]  # fmt: skip
-PARAMS = {"peer": "lava-nc 0.10.0", "tag": "fixed_pt", "neuron": "LIF", "conn": "dense",
-          "sign_mode": 1, "num_weight_bits": 8, "weight_exp": 0, "num_message_bits": 0,
-          "latency": "s_in[t] acts on u[t+1]", "vth": 400, "du": 409, "dv": 205, "T": 3, "n_in": 2,
-          "n_out": 1}  # fmt: skip
+ODD = [
+    *(None, True, -1, 0, 1, 2, 10**9, 2**31, 2**63, 10**30, 1.5, float("nan"), float("inf")),
+    *("", "x", [], [1], [1, 2, 3], {}, {"a": 1}, [[1, 2], [3, 4]], [[]], ["x"]),
+]
+PARAMS = {
+    "peer": "lava-nc 0.10.0",
+    "tag": "fixed_pt",
+    "neuron": "LIF",
+    "conn": "dense",
+    "sign_mode": 1,
+    "num_weight_bits": 8,
+    "weight_exp": 0,
+    "num_message_bits": 0,
+    "latency": "s_in[t] acts on u[t+1]",
+    "vth": 400,
+    "du": 409,
+    "dv": 205,
+    "T": 3,
+    "n_in": 2,
+    "n_out": 1,
+}
+OTHER_PARAMS = (
+    *("bias", "bias_exp", "bias_mant", "delay", "noise", "vmin", "vmax", "refractory"),
+    *("reset_interval", "ds_offset", "vth_lo"),
+)
 
 
 def silent(**changes):
     """A recording of one neuron that nothing reaches."""
     zeros = np.zeros((3, 1), np.int64)
-    kept = {"s_in": np.zeros((3, 2), np.int64), "u": zeros, "v": zeros, "s_out": zeros,
-            "w": np.zeros((1, 2), np.int64)}  # fmt: skip
+    kept = {
+        "s_in": np.zeros((3, 2), np.int64),
+        "u": zeros,
+        "v": zeros,
+        "s_out": zeros,
+        "w": np.zeros((1, 2), np.int64),
+    }
     return {**kept, **changes}
 
 
@@ -51,10 +75,9 @@ def test_a_damaged_file_is_an_outcome_and_the_rest_of_the_folder_is_checked(tmp_
 
 
 @given(
-    name=st.sampled_from([*PARAMS, "bias", "bias_exp", "bias_mant", "delay", "noise", "vmin", "vmax",
-                          "refractory", "reset_interval", "ds_offset", "vth_lo"]),
+    name=st.sampled_from([*PARAMS, *OTHER_PARAMS]),
     value=st.sampled_from(ODD),
-)  # fmt: skip
+)
 def test_odd_params_are_an_outcome(tmp_path_factory, name, value):
     path = tmp_path_factory.mktemp("vectors") / "a.npz"
     check_file(written(path, {**PARAMS, name: value}))
@@ -111,9 +134,16 @@ def test_learned_weights_of_more_memory_than_there_is_are_an_outcome(tmp_path):
     params = {**PARAMS, "n_in": 3000, "n_out": 3000, "dw": "x0"}
     zeros = np.zeros((3, 3000), np.int8)
     np.savez_compressed(
-        tmp_path / "a.npz", params=json.dumps(params), s_in=zeros, u=zeros, v=zeros, s_out=zeros,
-        w=np.zeros((3000, 3000), np.int8), mon_w=np.zeros((3, 1), np.int8),
-        syn_pre=np.zeros(1, np.int8), syn_post=np.zeros(1, np.int8),
-    )  # fmt: skip
+        tmp_path / "a.npz",
+        params=json.dumps(params),
+        s_in=zeros,
+        u=zeros,
+        v=zeros,
+        s_out=zeros,
+        w=np.zeros((3000, 3000), np.int8),
+        mon_w=np.zeros((3, 1), np.int8),
+        syn_pre=np.zeros(1, np.int8),
+        syn_post=np.zeros(1, np.int8),
+    )
     outcome = check_file(tmp_path / "a.npz")
     assert outcome.status in ("unchecked", "match")

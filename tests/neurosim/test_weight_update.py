@@ -120,11 +120,16 @@ def test_biases_move_naive_is_py_func_is_compiled(neurons, layer, generation, se
     rate, decay, low, high = 3 << 30, 1 << 24, -4096 << 8, (4095 << 8) + 127
     wanted = [
         naive.move(
-            int(before[k]), int(direction[k]), rate, decay,
-            naive.rounding(naive.BIAS_ROUNDING, layer, generation, seed, k), low, high,
+            int(before[k]),
+            int(direction[k]),
+            rate,
+            decay,
+            naive.rounding(naive.BIAS_ROUNDING, layer, generation, seed, k),
+            low,
+            high,
         )
         for k in range(neurons)
-    ]  # fmt: skip
+    ]
     for way in (weight_update.move_biases, weight_update.move_biases.py_func):
         state = before.copy()
         random = np.zeros(-(-neurons // 8) * 2, np.uint64)

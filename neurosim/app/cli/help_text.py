@@ -14,21 +14,29 @@ WIDEST = 100
 """Columns of a text that is still easy to read, chosen here."""
 INDENT = 24
 GROUPS: dict[str, tuple[str, ...]] = {
-    "data": ("data", "steps", "pool", "camera", "sensor", "crop", "window", "bins", "holdout",
-             "skip", "partial", "shift", "shift_given", "real"),
-    "network": ("hidden", "layers", "vth_mant", "du", "dv", "initial_std", "fraction_bits", "readout"),
-    "learning rule": ("method", "output_rule", "credit", "feedback", "local_share", "local_pool",
-                      "readouts", "estimator", "spike_cost", "shaping"),
-    "population and noise": ("generations", "pairs", "groups", "batch", "rank", "noise", "sigma",
-                             "sigma_output", "sigma_bias", "final_noise", "noise_period",
-                             "noise_window", "noise_share", "window_share", "seed"),
-    "rates and schedules": ("learning_rate", "final_learning_rate", "output_rate", "bias_rate",
-                            "target_rate", "homeostasis_rate", "schedule", "momentum_bits", "decay",
-                            "temperature", "final_temperature", "weight_decay"),
-    "validation": ("evaluate_every", "validation_samples"),
-    "machine": ("threads", "device", "workspace", "cluster", "cluster_ca", "cluster_cert",
-                "cluster_key"),
-}  # fmt: skip
+    group: tuple(names.split())
+    for group, names in {
+        "data": """
+            data steps pool camera sensor crop window bins holdout skip partial shift shift_given
+            real
+        """,
+        "network": "hidden layers vth_mant du dv initial_std fraction_bits readout",
+        "learning rule": """
+            method output_rule credit feedback local_share local_pool readouts estimator
+            spike_cost shaping
+        """,
+        "population and noise": """
+            generations pairs groups batch rank noise sigma sigma_output sigma_bias final_noise
+            noise_period noise_window noise_share window_share seed
+        """,
+        "rates and schedules": """
+            learning_rate final_learning_rate output_rate bias_rate target_rate homeostasis_rate
+            schedule momentum_bits decay temperature final_temperature weight_decay
+        """,
+        "validation": "evaluate_every validation_samples",
+        "machine": "threads device workspace cluster cluster_ca cluster_cert cluster_key",
+    }.items()
+}
 """Arguments of all commands that belong together; the others come first, as the command's own."""
 _GROUP_OF = {name: group for group, names in GROUPS.items() for name in names}
 

@@ -189,9 +189,21 @@ def compile_run(models: tuple[NeuronKernel, ...]) -> Any:
 
     @kernel
     def run_sample(
-        groups, projections, registers, rules, state, sample, stimulus, noise, seed, probes, totals, spikes,
-        counts, out,
-    ):  # fmt: skip
+        groups,
+        projections,
+        registers,
+        rules,
+        state,
+        sample,
+        stimulus,
+        noise,
+        seed,
+        probes,
+        totals,
+        spikes,
+        counts,
+        out,
+    ):
         """All steps of one sample; see `run_samples`."""
         bits, graded = stimulus
         u, v, dead, ring = state.u[sample], state.v[sample], state.dead[sample], state.ring[sample]
@@ -202,9 +214,17 @@ def compile_run(models: tuple[NeuronKernel, ...]) -> Any:
         for local in range(spikes.shape[1]):
             step, counted = state.step[sample], counts[sample, local]
             send_inputs(
-                groups, projections, bits[sample, local], graded[sample, local], ring, step, events, values,
-                totals, counted,
-            )  # fmt: skip
+                groups,
+                projections,
+                bits[sample, local],
+                graded[sample, local],
+                ring,
+                step,
+                events,
+                values,
+                totals,
+                counted,
+            )
             for group in range(groups.inputs[0], groups.first.size):
                 first, last = groups.first[group], groups.last[group]
                 take(ring[step % ring.shape[0]], a, first, last)
@@ -219,9 +239,22 @@ def compile_run(models: tuple[NeuronKernel, ...]) -> Any:
                     else:
                         draw_noise(x, first, last, group, state.number[sample], step, seed)
                 count = update_neurons(
-                    groups.model[group], registers, rules, u, v, dead, own, a, x, seen, first, last, events,
-                    values, counted,
-                )  # fmt: skip
+                    groups.model[group],
+                    registers,
+                    rules,
+                    u,
+                    v,
+                    dead,
+                    own,
+                    a,
+                    x,
+                    seen,
+                    first,
+                    last,
+                    events,
+                    values,
+                    counted,
+                )
                 for e in range(count):
                     spikes[sample, local, first + events[e]] = values[e]
                 send(groups, projections, group, ring, step, events, values, count, totals, counted)
@@ -230,9 +263,21 @@ def compile_run(models: tuple[NeuronKernel, ...]) -> Any:
 
     @kernel
     def run_samples(
-        groups, projections, registers, rules, state, first, last, stimulus, noise, seed, probes, spikes,
-        counts, out,
-    ):  # fmt: skip
+        groups,
+        projections,
+        registers,
+        rules,
+        state,
+        first,
+        last,
+        stimulus,
+        noise,
+        seed,
+        probes,
+        spikes,
+        counts,
+        out,
+    ):
         """Samples first..last-1 of a batch; the caller gives each of its threads its own range.
 
         stimulus  bits uint64 (sample, step, word), graded int32 (sample, step, column)
@@ -243,9 +288,21 @@ def compile_run(models: tuple[NeuronKernel, ...]) -> Any:
         totals = (np.zeros(spikes.shape[2], np.int32), np.zeros(spikes.shape[2], np.int64))
         for sample in range(first, last):
             run_sample(
-                groups, projections, registers, rules, state, sample, stimulus, noise, seed, probes, totals,
-                spikes, counts, out,
-            )  # fmt: skip
+                groups,
+                projections,
+                registers,
+                rules,
+                state,
+                sample,
+                stimulus,
+                noise,
+                seed,
+                probes,
+                totals,
+                spikes,
+                counts,
+                out,
+            )
 
     return run_samples
 

@@ -81,8 +81,10 @@ def test_gestures_are_cut_by_their_labels(tmp_path):
     found = gesture.samples(path)
     assert found.labels.tolist() == [0, 10, 7]
     assert [found.class_names[label] for label in found.labels] == [
-        "hand clapping", "other gestures", "arm roll",
-    ]  # fmt: skip
+        "hand clapping",
+        "other gestures",
+        "arm roll",
+    ]
     cut = [quads_of(sample.recording.events) for sample in found]
     assert cut == [[(24, 3, 4, 1), (49, 5, 6, 0)], [(49, 5, 6, 0), (50, 7, 8, 1)], []]
     assert "no event between start and end of samples 2" in found.notes
@@ -136,8 +138,10 @@ def test_shd_is_read_as_written(times, tmp_path):
     assert found.extra["speaker"].tolist() == [0, 1, 2]
     late = round(float(np.dtype(times).type(0.2502)) * 1e6)
     assert quads_of(found[0].recording.events) == [
-        (0, 1, 0, 0), (250_000, 699, 0, 0), (late, 5, 0, 0),
-    ]  # fmt: skip
+        (0, 1, 0, 0),
+        (250_000, 699, 0, 0),
+        (late, 5, 0, 0),
+    ]
     assert len(found[1].recording.events) == 0
     assert quads_of(found[2].recording.events) == [(500_000, 4, 0, 0), (1_000_000, 3, 0, 0)]
     assert found[2].recording.notes == ("times go back 1 times: sorted",)

@@ -51,9 +51,12 @@ def test_other_ends_are_reported_and_the_next_call_works(name, text, tmp_path):
 def test_memory_is_limited_by_call(tmp_path):
     def ask(bytes_asked, memory_bytes):
         return sandbox.call(
-            "sandbox_cases:allocate", {"size": bytes_asked // 8}, tmp_path,
-            seconds=20, memory_bytes=memory_bytes,
-        )  # fmt: skip
+            "sandbox_cases:allocate",
+            {"size": bytes_asked // 8},
+            tmp_path,
+            seconds=20,
+            memory_bytes=memory_bytes,
+        )
 
     assert ask(100 << 20, 300 << 20) == 100 << 17
     with pytest.raises(sandbox.SandboxError, match="needs more than 50 MiB"):
