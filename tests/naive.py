@@ -365,7 +365,7 @@ def credits(network, weights, spec, readout, dense, label, pair, generation, see
     return found
 
 
-def presented_sums(
+def event_aligned_sums(
     network,
     weights,
     spec,
@@ -379,7 +379,7 @@ def presented_sums(
     seed,
     delta,
 ):
-    """UpdateSums of the rules that present the samples again: (synapses, biases) of each layer.
+    """Update sums of the rules that run the samples again: (synapses, biases) of each layer.
 
     coefficients  a number a direction, or a list of one a neuron
     """

@@ -261,14 +261,14 @@ def _terms(
     drawn = int(weight_noise.noise_words(words, True)) if spec.graded else steps * words
     field = Field(generator.ALIGNED, layer, 0, generation, seed)
     noise = spec.aligned_noise(layer, neurons, field)
-    presented = event_aligned.Directions(directions, utilities, groups)
+    drawn_from = event_aligned.Directions(directions, utilities, groups)
     masks = samples.masks.reshape(
         len(samples.masks), -1, 4 * chain.spike_words if spec.window else 1
     )
 
     def work(begin: int, end: int) -> None:
         event_aligned.aligned_terms(
-            begin, end, noise, presented, masks, steps, np.zeros(drawn, np.uint64), terms
+            begin, end, noise, drawn_from, masks, steps, np.zeros(drawn, np.uint64), terms
         )
 
     in_pieces(len(groups), balanced(len(groups), 64), work)

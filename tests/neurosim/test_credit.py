@@ -87,7 +87,7 @@ def test_credits_and_update_sums_equal_the_oracle(data):
     assert seen.credits[:, :neurons].tolist() == wanted
     assert not seen.credits[:, neurons:].any()
     chip.apply_update(seen.credits, pairs, GENERATION, STILL, Batch(case.frames, np.array(groups)))
-    presented = naive.presented_sums(
+    wanted_sums = naive.event_aligned_sums(
         case.network,
         case.weights,
         spec,
@@ -103,7 +103,7 @@ def test_credits_and_update_sums_equal_the_oracle(data):
     )
     for layer, population in enumerate(case.network.populations):
         kept = chip.state.momentum[layer][:, : population.neurons]
-        assert kept.tolist() == presented[layer][0]
+        assert kept.tolist() == wanted_sums[layer][0]
 
 
 @given(st.data())
@@ -179,8 +179,8 @@ def enumerated(case, objective):
     return gradient
 
 
-def presented(chip, case, coefficients, pair):
-    """UpdateSums of one pair on the synapses of the hidden layer."""
+def estimated(chip, case, coefficients, pair):
+    """Update sums of one pair on the synapses of the hidden layer."""
     before = chip.state.momentum[0].astype(np.int64)
     before -= np.sign(before) * (abs(before) >> chip.momentum_bits)
     chip.apply_update(
@@ -190,14 +190,14 @@ def presented(chip, case, coefficients, pair):
 
 
 def test_the_mean_over_all_sign_patterns_is_the_gradient_of_the_smoothed_objective():
-    """Credit by fitness: what the chip measures and presents, against the log-likelihood enumerated."""
+    """Credit by fitness: what the chip measures and adds up, against the log-likelihood enumerated."""
     case, readout = tiny(), MEMBRANE
     chip = chip_of(case, NoiseSpec((SCALE, 0), (0, 0), aligned=(True, False)), readout, False)
     estimate = np.zeros((3, NEURONS), np.int64)
     for pair in patterns().values():
         pairs = range(pair, pair + 1)
         fitness = chip.evaluate(Batch(case.frames, np.array([[0]])), pairs, GENERATION).fitness[0]
-        estimate += (fitness[0] - fitness[1]) * presented(chip, case, np.array([1], np.int8), pair)
+        estimate += (fitness[0] - fitness[1]) * estimated(chip, case, np.array([1], np.int8), pair)
     wanted = enumerated(
         case,
         lambda seen: naive.log_likelihood(seen.potentials, 1, readout.multiplier, readout.shift),
@@ -220,7 +220,7 @@ def test_one_sided_members_estimate_the_same_gradient_without_each_other():
         for place, one in enumerate(utilities.tolist()):
             one_hot = np.zeros(2, np.int8)
             one_hot[place] = 1
-            estimate += one * presented(chip, case, one_hot, pair)
+            estimate += one * estimated(chip, case, one_hot, pair)
     wanted = enumerated(
         case,
         lambda seen: naive.log_likelihood(seen.potentials, 1, MEMBRANE.multiplier, MEMBRANE.shift),
@@ -236,7 +236,7 @@ def test_credit_by_error_follows_the_gradient_of_the_objective_that_the_errors_n
     estimate = np.zeros((3, NEURONS), np.int64)
     for pair in patterns().values():
         seen = chip.evaluate(Batch(case.frames, np.array([[0]])), range(pair, pair + 1), GENERATION)
-        estimate += presented(chip, case, seen.credits, pair)
+        estimate += estimated(chip, case, seen.credits, pair)
     still = naive.run(case.network, case.weights, case.dense[0])
     errors = naive.softmax_errors(still.potentials, 1, readout.multiplier, readout.shift)
 

@@ -87,7 +87,7 @@ def assert_sums(case, spec, readout, delta, groups, f, pairs):
         np.array(f, np.int8), pairs, GENERATION, rates, Batch(case.frames, np.array(groups))
     )
     directions = range(pairs.start * spec.directions, pairs.stop * spec.directions)
-    presented = naive.presented_sums(
+    wanted_sums = naive.event_aligned_sums(
         case.network,
         case.weights,
         spec,
@@ -102,7 +102,7 @@ def assert_sums(case, spec, readout, delta, groups, f, pairs):
         delta,
     )
     for layer, (_, population) in enumerate(case.network.layers):
-        sums, of_biases = map(np.array, presented[layer])
+        sums, of_biases = map(np.array, wanted_sums[layer])
         if not spec.of_layer(layer):
             on_weights = naive.sums(case.network, spec, layer, f, directions, GENERATION, SEED)
             sums, of_biases = sums + on_weights[0], of_biases + on_weights[1]
@@ -166,7 +166,7 @@ def test_update_sums_of_many_moments_and_wide_layers_are_complete(hidden, sample
     st.floats(0, 1),
     st.integers(0, 1 << 30),
 )
-def test_presented_sums_are_the_product_of_spikes_and_terms(
+def test_event_aligned_sums_are_the_product_of_spikes_and_terms(
     lanes, sources, samples, most, density, seed
 ):
     """Of few spikes and many, and terms up to the largest."""

@@ -105,7 +105,7 @@ KINDS = [
 @pytest.mark.parametrize("registers", [{}, HOT], ids=["plain", "hot"])
 @pytest.mark.parametrize(("pairs", "batch"), [(5, 7), (2, 17), (33, 1)])
 def test_presentations_side_by_side_do_not_meet(way, pairs, batch, registers, kind):
-    """Panels that are full, part full, and shared by several pairs."""
+    """Output batches that are full, part full, and shared by several pairs."""
     case = example((70, 20, 5), samples=batch, **registers)
     scale = 30_000 if registers else 900
     spec = NoiseSpec((scale,) * 2, (500,) * 2, rank=2, **kind)

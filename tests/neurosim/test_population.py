@@ -306,7 +306,7 @@ def test_padding_never_saturates():
     assert_as_the_oracle(case, spec, READOUT, [[0, 1]], range(3))
 
 
-# --- consolidation -------------------------------------------------------------------------------
+# --- update of the weights -------------------------------------------------------------------------
 
 
 @settings(max_examples=10)
@@ -337,7 +337,7 @@ def test_a_generation_moves_weights_as_the_oracle_does(data):
         edges = chip.apply_update(np.array(f, np.int8), range(3), generation, rates)
         at_edge = 0
         for layer, (connection, population_) in enumerate(case.network.layers):
-            at_edge += consolidate_naively(
+            at_edge += move_naively(
                 case.network,
                 spec,
                 layer,
@@ -357,7 +357,7 @@ def test_a_generation_moves_weights_as_the_oracle_does(data):
         assert [one.tolist() for one in chip.state.biases] == biases
 
 
-def consolidate_naively(
+def move_naively(
     network,
     spec,
     layer,

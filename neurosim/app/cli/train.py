@@ -133,8 +133,8 @@ def trainer(arguments: Train, config: Any) -> Iterator[Callable[..., Any]]:
         if not arguments.as_json:
             print(line, file=sys.stderr, flush=True)
 
-    with WorkerPool(arguments.cluster, config, tell, tls) as team:
-        yield partial(ClusterTraining, team)
+    with WorkerPool(arguments.cluster, config, tell, tls) as workers:
+        yield partial(ClusterTraining, workers)
 
 
 def _tls(arguments: Train) -> Any:
