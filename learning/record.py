@@ -152,7 +152,15 @@ def read_config(path: Path) -> Config:
 
 
 def read_checkpoint(path: Path) -> tuple[Config, Checkpoint]:
-    """Configuration and last checkpoint of a run folder, checked; for looking only."""
+    """Configuration and last checkpoint of a run folder, checked; for reading only. Raises RunError.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> import neurosim
+        >>> neurosim.load_run(Path("runs/none"))
+        Traceback (most recent call last):
+        learning.record.RunError: runs/none is not a run folder: config.json is missing
+    """
     config = read_config(path)
     if not (path / WEIGHTS).exists():
         raise RunError(

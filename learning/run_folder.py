@@ -42,7 +42,22 @@ class RunInUse(RunError):
 
 
 class RunFolder:
-    """A run folder that this process alone writes to, from `open` or `create` until `close`."""
+    """A run folder that this process alone writes to, from `create` or `resume` until `close`.
+
+    Examples:
+        >>> import tempfile, neurosim
+        >>> from pathlib import Path
+        >>> settings = neurosim.Settings(hidden=(8,), steps=5, generations=2, pairs=64)
+        >>> data = neurosim.datasets.load("digits", steps=5)
+        >>> config = neurosim.start(settings, data)
+        >>> place = Path(tempfile.mkdtemp()) / "run"
+        >>> folder = neurosim.RunFolder.create(place, config)
+        >>> neurosim.Training(config, data, folder).run(lambda generation, metrics: None)
+        True
+        >>> folder.close()
+        >>> neurosim.load_run(place)[1].generation
+        2
+    """
 
     def __init__(self, path: Path, config: Config, lock: FileLock, config_sha256: str) -> None:
         self.path, self.config, self._lock = path, config, lock

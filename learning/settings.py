@@ -59,7 +59,15 @@ class Since(Enum):
 
 
 class Settings(DataChoice):
-    """Settings of a training run. `sigma` and learning rates are in LSB of an 8-bit weight."""
+    """Settings of a training run. `sigma` and learning rates are in LSB of an 8-bit weight.
+
+    Examples:
+        >>> import neurosim
+        >>> version, fast = neurosim.RECIPES["fast"]
+        >>> settings = neurosim.Settings(**{**fast.model_dump(), "hidden": (64,), "steps": 5})
+        >>> settings.hidden, settings.method, settings.credit
+        ((64,), 'event-aligned', 'error')
+    """
 
     data: str = "digits"
     """data set: digits, images:FILE.npz, images:FOLDER, nmnist:FOLDER ... (docs/data.md)"""

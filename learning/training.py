@@ -174,7 +174,21 @@ def metrics_of(
 
 
 class Training:
-    """A run under way: `step` by `step`, or `run` to the end."""
+    """A run under way: `step` by `step`, or `run` to the end.
+
+    folder      where metrics and checkpoints are written; None: nowhere
+    checkpoint  that it goes on from; None: generation 0, with weights drawn from the seed
+
+    Examples:
+        >>> import neurosim
+        >>> settings = neurosim.Settings(hidden=(8,), steps=5, generations=2, pairs=64)
+        >>> data = neurosim.datasets.load("digits", steps=5)
+        >>> training = neurosim.Training(neurosim.start(settings, data), data)
+        >>> training.run(lambda generation, metrics: None)  # True: it reached the last generation
+        True
+        >>> training.summary()["generations"]
+        2
+    """
 
     def __init__(
         self,
@@ -316,7 +330,15 @@ class Training:
 
 
 def start(settings: Settings, data: Dataset, faults: Faults | None = None) -> Config:
-    """The configuration of a new run on a data set. FramesError where it has no plane to shift."""
+    """The configuration of a new run on a data set. FramesError where it has no plane to shift.
+
+    Examples:
+        >>> import neurosim
+        >>> data = neurosim.datasets.load("digits", steps=5)
+        >>> config = neurosim.start(neurosim.Settings(hidden=(8,), steps=5), data)
+        >>> [population.neurons for population in config.network().populations]
+        [8, 10]
+    """
     if settings.shift:
         check_plane(data.sensor)
     about = DataAbout(data.class_names, data.sensor, data.window_us)

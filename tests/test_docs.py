@@ -2,6 +2,7 @@
 README's Python example runs."""
 
 import ast
+import doctest
 import importlib
 import json
 import os
@@ -59,6 +60,32 @@ def test_site_with_its_reference_builds_strictly(site):
     page = (site / "reference" / "population.html").read_text()
     assert "neurosim.population.evaluator.Evaluator.apply_update" in page
     assert "<li><code>saturated</code>: int64 (pair, 2): saturations of registers</li>" in page
+
+
+# --- examples of the reference --------------------------------------------------------------------
+
+EXAMPLES = (
+    *("Network", "Population", "Connection", "Conv2d", "Weights", "Chip", "Probe", "Evaluator"),
+    *("Batch", "Faults", "Settings", "start", "Training", "RunFolder", "load_run"),
+)
+"""Public names whose docstrings have an example; those of data are on the page."""
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_examples_of_docstrings_say_what_happens(name):
+    thing = getattr(neurosim, name)
+    (example,) = doctest.DocTestFinder(recurse=False).find(thing, name)
+    assert example.examples
+    runner = doctest.DocTestRunner()
+    output = []
+    runner.run(example, out=output.append)
+    assert runner.summarize(verbose=False).failed == 0, "".join(output)
+
+
+def test_examples_of_the_page_on_data_say_what_happens():
+    failed, tried = doctest.testfile(str(REFERENCE / "data.md"), module_relative=False)
+    assert tried
+    assert failed == 0
 
 
 # --- what the reference has ------------------------------------------------------------------------

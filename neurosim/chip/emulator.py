@@ -41,6 +41,15 @@ class Probe(NamedTuple):
 
     u, v     at the end of the step (v in the step of a spike: by the profile's `recorded_v`)
     current  input of the compartment in this step, noise included, in units of u
+
+    Examples:
+        >>> import numpy as np
+        >>> import neurosim
+        >>> network = neurosim.Network.chain(4, [neurosim.Population("output", 2, vth_mant=600)])
+        >>> chip = neurosim.Chip(network, {"input->output": np.full((2, 4), 40)})
+        >>> probe = neurosim.Probe("output", "v", neurons=[0])
+        >>> chip.run(np.ones((1, 3, 4), np.uint8), [probe]).probed[0].shape
+        (1, 3, 1)
     """
 
     population: str
@@ -101,6 +110,15 @@ class Chip:
                 leaves the network unplaced: no limits, no messages, no hops
     rounded     by name of connection: result of rounding the weights to the grid
     faults      of this chip (network/faults.py); flipped bits come between generations, not here
+
+    Examples:
+        >>> import numpy as np
+        >>> import neurosim
+        >>> network = neurosim.Network.chain(4, [neurosim.Population("output", 2, vth_mant=60)])
+        >>> chip = neurosim.Chip(network, {"input->output": np.full((2, 4), 40)})
+        >>> recording = chip.run(np.ones((1, 3, 4), np.uint8))  # (sample, step, input)
+        >>> recording.spikes["output"].sum(axis=(0, 2))  # of each step: a spike takes one
+        array([0, 2, 2])
     """
 
     def __init__(

@@ -84,6 +84,15 @@ class Population:
     wide_decay      let du and dv be 4096, as lava and brian2-loihi do; no 12-bit register holds it
     shape           (channels, height, width) of a map; (neurons,) by default
     model           `Lif`, or a model with registers of its own (network/neurons)
+
+    Examples:
+        >>> import neurosim
+        >>> maps = neurosim.Population("maps", 12 * 17 * 17, vth_mant=512, shape=(12, 17, 17))
+        >>> neurosim.Population("hidden", 3, vth_mant=(500, 510, 520), du=1024).each("vth_mant")
+        array([500, 510, 520])
+        >>> neurosim.Population("a", 3, vth_mant=-1)
+        Traceback (most recent call last):
+        neurosim.network.errors.NetworkError: population 'a': vth_mant is -1; allowed are integers 0..131071
     """
 
     name: str
@@ -154,6 +163,13 @@ class Connection:
     multiplies the weight; without, any spike counts as 1. `label` tells apart two connections
     between the same two parts. `kind` maps the matrix to synapses (network/connections). A
     connection from a population to itself is recurrent: its spikes arrive in the next step.
+
+    Examples:
+        >>> import neurosim
+        >>> neurosim.Connection("input", "hidden", weight_bits=6, delay=5).mantissa
+        Range(low=-32, high=31)
+        >>> neurosim.Connection("input", "maps", kind=neurosim.Conv2d(12, 5, stride=2)).kind.name
+        'conv2d'
     """
 
     source: str
@@ -205,7 +221,22 @@ class Connection:
 
 @dataclass(frozen=True)
 class Network:
-    """Inputs, populations and connections. A spike reaches its synapses in the next step."""
+    """Inputs, populations and connections. A spike reaches its synapses in the next step.
+
+    Examples:
+        >>> import neurosim
+        >>> hidden = neurosim.Population("hidden", 128, vth_mant=512)
+        >>> output = neurosim.Population("output", 10, vth_mant=512)
+        >>> network = neurosim.Network(
+        ...     (neurosim.Input("input", 2312),),
+        ...     (hidden, output),
+        ...     (neurosim.Connection("input", "hidden"), neurosim.Connection("hidden", "output")),
+        ... )
+        >>> network == neurosim.Network.chain(2312, [hidden, output])
+        True
+        >>> [connection.name for connection in network.connections]
+        ['input->hidden', 'hidden->output']
+    """
 
     inputs: tuple[Input, ...]
     populations: tuple[Population, ...]
@@ -423,6 +454,15 @@ class Weights(NamedTuple):
                together; legal range `Connection.mantissa` (mixed sign only)
     biases     one int16 array (neuron,) per population, in the description's order: bias mantissas,
                added to the description's own; of maps (channel,), shared by a map's neurons
+
+    Examples:
+        >>> import numpy as np
+        >>> import neurosim
+        >>> network = neurosim.Network.chain(4, [neurosim.Population("output", 2, vth_mant=60)])
+        >>> weights = neurosim.Weights((np.full((4, 2), 20, np.int8),), (np.zeros(2, np.int16),))
+        >>> chip = neurosim.Chip.from_weights(network, weights)
+        >>> chip.run(np.ones((1, 3, 4), np.uint8)).spikes["output"].shape  # (sample, step, neuron)
+        (1, 3, 2)
     """
 
     mantissas: tuple[NDArray[np.int8], ...]

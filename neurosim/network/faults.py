@@ -70,6 +70,17 @@ class Faults:
     stuck_generator_bit     0, or 10^9: one bit of every 64-bit word that the generator draws is stuck
     seed                    of the faults
     since                   generation in which they come; the chip is sound before it
+
+    Examples:
+        >>> import neurosim
+        >>> faults = neurosim.Faults.of_text("silent 0.1, stuck-weight-bits 0.01, seed 3")
+        >>> faults.silent, faults.stuck_at_0, faults.stuck_at_1
+        (100000000, 5000000, 5000000)
+        >>> network = neurosim.Network.chain(
+        ...     4, [neurosim.Population("hidden", 50, 60), neurosim.Population("output", 2, 60)]
+        ... )
+        >>> int((faults.compartments(network, 0) < 0).sum())  # neurons that never fire
+        6
     """
 
     stuck_at_0: int = 0

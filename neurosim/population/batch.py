@@ -25,7 +25,18 @@ SAMPLES_AT_ONCE = 2048
 class Batch:
     """Frames, and the samples of each group of pairs.
 
-    frames  samples of a data set                 groups  int64 (group, place): numbers of samples
+    frames  samples of a data set
+    groups  int64 (group, place): numbers of samples; the pairs of a group are evaluated on them
+
+    Raises NetworkError for a group without samples, or a number that no sample has.
+
+    Examples:
+        >>> import numpy as np
+        >>> import neurosim
+        >>> samples = neurosim.frames.pack(np.zeros((6, 10, 40), np.uint8), [0, 1] * 3)
+        >>> batch = neurosim.Batch(samples, np.array([[0, 1], [4, 5]]))  # two groups of two samples
+        >>> batch.steps
+        10
     """
 
     def __init__(self, frames: Frames, groups: NDArray[np.int64]) -> None:

@@ -116,7 +116,41 @@ class _Raw(NamedTuple):
 
 
 class Evaluator:
-    """A chain of dense layers that learns by evolution strategies, in integers throughout."""
+    """A chain of dense layers that learns by evolution strategies, in integers throughout.
+
+    state         synaptic state that it starts from and changes
+    seed          key of the noise, 0..2^64 - 1
+    noise         scales of the noise on weights and biases of each layer, and its kind
+    readout_spec  how the scores of the last layer become a fitness
+    signals       what each parameter learns from; by default the fitness
+
+    Raises NetworkError where the network is no such chain, or a sum could overflow.
+
+    Examples:
+        >>> import numpy as np
+        >>> import neurosim
+        >>> from neurosim.population.evaluator import ReadoutSpec
+        >>> from neurosim.population.layout import NoiseSpec
+        >>> from neurosim.population.state import state_of
+        >>> populations = [neurosim.Population(name, n, 60) for name, n in (("a", 8), ("b", 2))]
+        >>> network = neurosim.Network.chain(4, populations)
+        >>> shapes = ((4, 8), (8, 2))
+        >>> weights = neurosim.Weights(
+        ...     tuple(np.full(shape, 20, np.int8) for shape in shapes),
+        ...     tuple(np.zeros(n, np.int16) for _, n in shapes),
+        ... )
+        >>> evaluator = neurosim.Evaluator(
+        ...     network,
+        ...     state_of(weights, 8),
+        ...     seed=1,
+        ...     noise=NoiseSpec((4000, 4000), (0, 0)),
+        ...     readout_spec=ReadoutSpec(membrane=True, multiplier=256, shift=16),
+        ... )
+        >>> samples = neurosim.frames.pack(np.ones((3, 5, 4), np.uint8), [0, 1, 0])
+        >>> batch = neurosim.Batch(samples, np.array([[0, 1, 2]]))  # one group of three samples
+        >>> evaluator.evaluate(batch, range(16), 0).fitness.shape  # 16 pairs, generation 0
+        (16, 2)
+    """
 
     def __init__(
         self,

@@ -1,6 +1,6 @@
 """Roofline: the least time of a generation on this machine, from counted operations and measured peak rates.
 
-    floor = int32 operations / rate + int16 additions / rate + words counted / rate + bytes read / rate
+    bound = int32 operations / rate + int16 additions / rate + words counted / rate + bytes read / rate
 
 docs/performance.md lists what is counted. The peak rates are measured by four loops of one kind of operation
 each (kernels/peak_rates.py), with as many threads as the work.
@@ -62,7 +62,7 @@ class Work(NamedTuple):
         return sum(part / rate for part, rate in zip(self, rates, strict=True))
 
 
-def measure_ceilings(clock: Callable[[], float] = time.perf_counter) -> Work:
+def measure_peak_rates(clock: Callable[[], float] = time.perf_counter) -> Work:
     """Rates a second of this machine by a clock, with as many threads as Numba is set to."""
     threads = numba.get_num_threads()
     table, sums = zeros(TABLE, np.int16), zeros((threads, WIDTH), np.int32)

@@ -74,8 +74,8 @@ def test_a_layer_without_noise_costs_no_update_sums():
     assert silent.lanes > 0
 
 
-def test_ceilings_are_rates_and_seconds_are_work_over_them():
-    rates = roofline.measure_ceilings()
+def test_peak_rates_are_rates_and_seconds_are_work_over_them():
+    rates = roofline.measure_peak_rates()
     assert all(rate > 1e6 for rate in rates)
     assert rates.times(2).seconds(rates) == 2 * len(rates)
 

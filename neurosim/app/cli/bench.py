@@ -43,11 +43,11 @@ def run(arguments: Bench) -> int:
     began = time.perf_counter(), time.process_time()
     with progress("round", arguments.repeats, arguments.as_json) as tell:
         for timings in speed.rounds(cases, speed.random_frames(), arguments.repeats, clock):
-            rates.append(roofline.measure_ceilings(clock))
+            rates.append(roofline.measure_peak_rates(clock))
             taken.append(timings)
             tell(len(taken), f"{sum(timing.seconds for timing in timings):.2f} s")
     cores = (time.process_time() - began[1]) / (time.perf_counter() - began[0])
-    ceilings = {
+    peaks = {
         name: statistics.median(getattr(rate, name) for rate in rates) for name in rates[0]._fields
     }
     rows: list[dict[str, Any]] = []
@@ -58,8 +58,8 @@ def run(arguments: Bench) -> int:
                 "case": same[0].case,
                 "part": same[0].part,
                 "seconds": middle,
-                "floor_seconds": statistics.median(timing.floor for timing in same),
-                "over_floor": statistics.median(timing.seconds / timing.floor for timing in same),
+                "bound_seconds": statistics.median(timing.bound for timing in same),
+                "over_bound": statistics.median(timing.seconds / timing.bound for timing in same),
                 "member_samples_per_second": same[0].member_samples / middle,
             }
         )
@@ -68,24 +68,24 @@ def run(arguments: Bench) -> int:
         results = {
             "threads": threads,
             "cores": cores,
-            "ceilings_per_second": ceilings,
+            "peak_rates_per_second": peaks,
             "parts": rows,
         }
         print(json.dumps(results))
         return 0
     print(
         f"{threads} threads, which got {cores:.2f} cores; medians of {arguments.repeats} rounds\n"
-        f"int32 operations  {ceilings['lanes'] / 1e9:8.1f} G/s\n"
-        f"int16 additions   {ceilings['sums'] / 1e9:8.1f} G/s\n"
-        f"words counted     {ceilings['words'] / 1e9:8.1f} G/s\n"
-        f"memory read       {ceilings['bytes'] / 1e9:8.1f} GB/s\n\n"
-        f"{'2312 inputs, 10 steps':<24} {'ms':>9} {'floor':>9} {'ratio':>6}  M member-samples/s"
+        f"int32 operations  {peaks['lanes'] / 1e9:8.1f} G/s\n"
+        f"int16 additions   {peaks['sums'] / 1e9:8.1f} G/s\n"
+        f"words counted     {peaks['words'] / 1e9:8.1f} G/s\n"
+        f"memory read       {peaks['bytes'] / 1e9:8.1f} GB/s\n\n"
+        f"{'2312 inputs, 10 steps':<24} {'ms':>9} {'bound':>9} {'ratio':>6}  M member-samples/s"
     )
     for case, parts in groupby(rows, key=lambda row: row["case"]):
         print(case)
         for row in parts:
             print(
-                f"  {row['part']:<22} {1e3 * row['seconds']:9.2f} {1e3 * row['floor_seconds']:9.2f} "
-                f"{row['over_floor']:6.2f}  {row['member_samples_per_second'] / 1e6:8.2f}"
+                f"  {row['part']:<22} {1e3 * row['seconds']:9.2f} {1e3 * row['bound_seconds']:9.2f} "
+                f"{row['over_bound']:6.2f}  {row['member_samples_per_second'] / 1e6:8.2f}"
             )
     return 0

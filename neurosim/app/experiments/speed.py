@@ -73,7 +73,7 @@ class Timing(NamedTuple):
     case: str
     part: str
     seconds: float
-    floor: float
+    bound: float
     member_samples: int
 
 
@@ -92,9 +92,9 @@ class Case:
         self.evolution = Evolution(settings, len(samples.labels), len(self.chip.network.layers))
         self.generation = 0
         spikes = int(np.bitwise_count(samples.bits).sum()) / len(samples.labels)
-        self.floors = self._floors(spikes)
+        self.bounds = self._bounds(spikes)
 
-    def _floors(self, spikes: float) -> dict[str, Work]:
+    def _bounds(self, spikes: float) -> dict[str, Work]:
         network, settings = self.chip.network, self.settings
         spec = noise(settings, network)
         shown = settings.groups * settings.batch
@@ -134,7 +134,7 @@ class Case:
 
         shared, again = seconds(evaluate), seconds(evaluate)
         update = self.evolution.tell(self.generation, self.seen)
-        accumulated = seconds(accumulate) if self.floors["sums"].lanes else 0.0
+        accumulated = seconds(accumulate) if self.bounds["sums"].lanes else 0.0
         self.generation += 1
         return dict(zip(PARTS, (shared, again, accumulated, seconds(apply_update)), strict=True))
 
@@ -171,9 +171,9 @@ class GraphCase:
         outputs = is_readout(network)
         self.evolution = Evolution(settings, len(samples.labels), len(outputs), outputs)
         self.generation = 0
-        self.floors = self._floors()
+        self.bounds = self._bounds()
 
-    def _floors(self) -> dict[str, Work]:
+    def _bounds(self) -> dict[str, Work]:
         settings, network = self.settings, self.chip.network
         moving = roofline.moving(network)
         shown = settings.groups * settings.batch
@@ -206,7 +206,7 @@ class GraphCase:
         began = self.clock()
         self.chip.apply_update(update.coefficients, ask.pairs, ask.generation, update.rates, batch)
         self.generation += 1
-        return dict(zip(self.floors, (evaluated, self.clock() - began), strict=True))
+        return dict(zip(self.bounds, (evaluated, self.clock() - began), strict=True))
 
 
 def case_of(
@@ -237,16 +237,16 @@ def rounds(
     count: int,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Iterator[list[Timing]]:
-    """Time every case once a round, and the machine's ceilings beside it; the first round is not given."""
+    """Time every case once a round, and the peak rates beside it; the first round is not given."""
     cases = {name: case_of(one, samples, clock) for name, one in settings.items()}
     for index in range(count + 1):
         timings = []
         for name, case in cases.items():
-            rates = roofline.measure_ceilings(clock)
+            rates = roofline.measure_peak_rates(clock)
             passes = 2 * case.settings.pairs * case.settings.batch
             for part, took in case.step().items():
                 if took:
-                    least = case.floors[part].seconds(rates)
+                    least = case.bounds[part].seconds(rates)
                     timings.append(Timing(name, part, took, least, passes))
         if index:
             yield timings

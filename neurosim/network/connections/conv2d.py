@@ -26,6 +26,11 @@ class Conv2d:
 
     out[k, oy, ox] = sum of in[c, oy * stride + ky - padding, ox * stride + kx - padding] W[(ky, kx, c), k]
     Matrix (ky * kernel_x * c_in + kx * c_in + c, k).
+
+    Examples:
+        >>> import neurosim
+        >>> neurosim.Conv2d(12, 5, stride=2, padding=2).out_shape((2, 34, 34))
+        (12, 17, 17)
     """
 
     channels: int
