@@ -74,6 +74,15 @@ def specs_of(settings: Settings) -> tuple[LayerSpec, ...]:
     return tuple(dense(neurons) for neurons in settings.hidden)
 
 
+SHAPING = ("hidden", "layers", "vth_mant", "du", "dv", "readout")
+"""Settings that describe a network, and not how it learns."""
+
+
+def shape_of(settings: Settings) -> dict[str, Any]:
+    """The settings that describe the network of a run."""
+    return {name: getattr(settings, name) for name in SHAPING}
+
+
 def layer_flags(settings: Settings) -> str:
     """The flags with which a run has these hidden layers."""
     feedback = "" if settings.feedback is None else f" --feedback {settings.feedback}"

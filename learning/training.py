@@ -11,7 +11,7 @@ stopped anywhere continues to the same bits.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +24,7 @@ from learning.batches import offsets
 from learning.config import Config, DataAbout
 from learning.evolution import Ask, Evolution, Update
 from learning.layered import (
+    SHAPING,
     advice,
     check_evolves,
     is_layered,
@@ -33,9 +34,10 @@ from learning.layered import (
     layered_network,
     member_noise,
     rate,
+    shape_of,
     why_on_emulator,
 )
-from learning.record import Checkpoint, RunError, read_checkpoint, weights_sha256
+from learning.record import Checkpoint, RunError, read_checkpoint, read_config, weights_sha256
 from learning.rules.registry import rules_of
 from learning.run_folder import RunFolder
 from learning.settings import Settings, fresh_state, noise, readout
@@ -350,13 +352,39 @@ def start(settings: Settings, data: Dataset, faults: Faults | None = None) -> Co
     return config
 
 
+def on_network_of(run: Path, config: Config) -> Config:
+    """The configuration on the network of another run, where settings of a network are the same.
+
+    The registers of that run are its own: they follow its samples, or those of a float training. Raises
+    RunError where the data of `config` have other inputs or classes.
+    """
+    trained = read_config(run)
+    network, settings = trained.network(), config.settings
+    if network == config.network() or shape_of(trained.settings) != shape_of(settings):
+        return config
+    if (trained.inputs, trained.classes) != (config.inputs, config.classes):
+        raise RunError(
+            f"{run} has {trained.inputs} inputs and {trained.classes} classes, the data {settings.data!r} "
+            f"{config.inputs} and {config.classes}; choose other data, or --sensor, --pool or --bins as of "
+            f"that run"
+        )
+    found = config._replace(given=network)
+    check_carried(found)
+    return found
+
+
+def _flags(names: Iterable[str]) -> str:
+    return ", ".join("--" + name.replace("_", "-") for name in names)
+
+
 def started_from(run: Path, config: Config) -> Checkpoint:
     """Generation 0 of a new run, with the final weights of another. Raises RunError."""
     trained, checkpoint = read_checkpoint(run)
     if trained.network() != config.network():
         raise RunError(
-            f"{run} trained another network: {differences(trained.network(), config.network())}; give the "
-            f"new run the same ({layer_flags(trained.settings)})"
+            f"{run} trained another network: {differences(trained.network(), config.network())}; leave out "
+            f"{_flags(SHAPING)}, so that the new run has the network of that run "
+            f"({layer_flags(trained.settings)})"
         )
     kept = config.settings.fraction_bits, config.settings.momentum_bits > 0
     return Checkpoint(state_of(checkpoint.weights, *kept), checkpoint.weights, 0, 0.0)

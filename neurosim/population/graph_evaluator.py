@@ -36,6 +36,7 @@ from neurosim.population.layer_credit import (
     Generation,
     LayerSums,
     ThreadSums,
+    check_feedback,
     credit_block,
     largest_delta_term,
     learning,
@@ -104,6 +105,8 @@ class GraphEvaluator:
         check_start(network, state, seed, precision.fraction_bits)
         if feedback.kind not in FEEDBACKS:
             raise NetworkError(f"feedback is {feedback.kind!r}; allowed are {', '.join(FEEDBACKS)}")
+        if self._delta:
+            check_feedback(network, feedback)
         self.network, self.state, self.seed = network, state, np.uint64(seed)
         self.fraction_bits, self.momentum_bits = precision
         self.feedback = feedback

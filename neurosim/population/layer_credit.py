@@ -152,6 +152,25 @@ class Generation(NamedTuple):
     counted: bool = False
 
 
+def check_feedback(network: Network, feedback: FeedbackSpec) -> None:
+    """Raise NetworkError, naming the layer, where no error reaches one that learns."""
+    output, *local = network.readouts
+    for name in dict.fromkeys(c.target for c, _ in network.parameters):
+        targets = {c.target for c in network.connections if c.source == name and not c.recurrent}
+        inner = targets - set(network.readouts)
+        reached = (
+            feedback.kind == "direct"
+            or output in targets
+            or (feedback.local and targets & set(local))
+            or (feedback.sends_back and inner)
+        )
+        if name not in network.readouts and not reached:
+            raise NetworkError(
+                f"layer {name!r}: with feedback {feedback.kind!r} no error reaches it; give it a readout of "
+                f"its own, or use feedback gate"
+            )
+
+
 def parts_of(
     plan: Plan, weights: Weights, feedback: FeedbackSpec, seed: np.uint64
 ) -> dict[str, list[Part]]:
@@ -173,11 +192,6 @@ def parts_of(
         ]
         if feedback.kind == "direct" and plan.output not in layer.outgoing:
             found[layer.name].append(_direct(plan, layer, seed))
-        if not found[layer.name] and any(o.parameter is not None for o in layer.incoming):
-            raise NetworkError(
-                f"layer {layer.name!r}: with feedback {feedback.kind!r} no error reaches it; give it a "
-                f"readout of its own, or use feedback gate"
-            )
     return found
 
 

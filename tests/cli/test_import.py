@@ -96,7 +96,8 @@ def test_a_graph_that_no_kernel_has_learns_on_the_emulator_and_this_is_said(tmp_
     nir.write(tmp_path / "g.nir", nir.NIRGraph(nodes, list(pairwise(nodes))))
     run, sizes = tmp_path / "run", ("--pairs", 16, "--groups", 8, "--generations", 2)
     printed = command.here("import", tmp_path / "g.nir", "--run", run, *sizes, "--json")
-    (remark,) = json.loads(printed.stdout)["remarks"]
+    settings, remark = json.loads(printed.stdout)["remarks"]
+    assert "recipe paper" in settings
     assert "train --resume: members are runs of the chip emulator" in remark
     assert "dv" in remark
     assert command.here("evaluate", run).returncode == 0

@@ -105,7 +105,8 @@ def run(arguments: Bptt) -> int:
         if arguments.run is not None:
             print(
                 f"on the chip with {arguments.bits}-bit weights "
-                f"{100 * result['chip_test_accuracy']:.2f} %; run folder {arguments.run}"
+                f"{100 * result['chip_test_accuracy']:.2f} %; run folder {arguments.run}\n"
+                f"neurosim train --resume {arguments.run}: {result['learns_on']}"
             )
     return 0
 
@@ -114,6 +115,7 @@ def _to_chip(
     arguments: Bptt, folder: Path, trained: Any, data: Any, result: dict[str, Any]
 ) -> dict[str, Any]:
     """Write the run folder; what is to be said of the weights on the chip."""
+    from learning.fitting import chosen, recipe_for
     from neurosim.app.experiments import float_runs
 
     settings = arguments.settings
@@ -132,4 +134,5 @@ def _to_chip(
         **facts,
     }
     sha256 = float_runs.write(folder, config, found, trained, summary)
-    return {**facts, "weights_sha256": sha256, "run": str(folder)}
+    learns_on = chosen(config.settings, recipe_for(found.network, settings.readout))
+    return {**facts, "weights_sha256": sha256, "run": str(folder), "learns_on": learns_on}

@@ -31,9 +31,8 @@ class Import(BaseModel):
     readout: Literal["membrane", "count"] | None = None
     """the output's membrane or its spikes; by default the exported run's, else count"""
     recipe: str | None = None
-    """settings for training on; by default the exported run's, else paper for count, for membrane those of
-    train, of deep where the graph is no chain of dense layers, or of eggroll where the chip emulator alone
-    runs it"""
+    """settings for training on; by default the exported run's, else paper for count, for membrane fast
+    with one dense hidden layer, eggroll where the chip emulator alone runs the graph, else deep"""
     generations: Annotated[int, Field(ge=1, lt=1 << 32)] | None = None
     """generations of further training"""
     pairs: Annotated[int, Field(ge=1, le=1 << 24)] | None = None
@@ -84,6 +83,7 @@ def run(arguments: Import) -> int:
 def _make_run(arguments: Import, path: Path, found: Any) -> list[str]:
     """Write the run folder; returns what is to be said about it."""
     from learning.config import Config, DataAbout
+    from learning.fitting import chosen, without_shift
     from learning.record import Checkpoint
     from learning.run_folder import RunFolder
     from learning.settings import network as described_by
@@ -94,8 +94,9 @@ def _make_run(arguments: Import, path: Path, found: Any) -> list[str]:
     from neurosim.population.state import state_of
 
     network, weights = as_run(found)
-    settings = _settings(arguments, found.run, network)
+    recipe, settings = _settings(arguments, found.run, network)
     data = load_settings(settings, arguments.as_json)
+    settings = without_shift(settings, data.sensor)
     inputs, classes = network.inputs[0].size, network.populations[-1].neurons
     if (inputs, classes) != (data.train.inputs, data.classes):
         raise ImportRefused(
@@ -112,12 +113,19 @@ def _make_run(arguments: Import, path: Path, found: Any) -> list[str]:
     except NetworkError as reason:
         return [f"train --resume will refuse this network: {reason}"]
     notice = emulator_notice(config)
-    return [f"train --resume: {notice}"] if notice else []
+    said = [] if recipe is None else [f"train --resume: {chosen(settings, recipe)}"]
+    return [*said, f"train --resume: {notice}"] if notice else said
 
 
-def _settings(arguments: Import, run: dict[str, Any] | None, network: Any) -> Any:
-    """Settings: the given ones, then the exported run's, then a recipe's; registers are the network's own."""
-    from learning.recipes import DEFAULT, RECIPES
+def _settings(
+    arguments: Import, run: dict[str, Any] | None, network: Any
+) -> tuple[str | None, Any]:
+    """Settings: the given ones, then the exported run's, then a recipe's; registers are the network's own.
+
+    Also the recipe; None where the exported run's settings replace it.
+    """
+    from learning.fitting import recipe_for, settings_for
+    from learning.recipes import RECIPES
     from learning.settings import Settings
     from neurosim.data.sets.base import Options
     from neurosim.population.emulated import why_emulated
@@ -130,28 +138,23 @@ def _settings(arguments: Import, run: dict[str, Any] | None, network: Any) -> An
         if getattr(arguments, name) is not None
     }
     readout = {"readout": "count", **kept, **asked}["readout"]
-    chain, compiled = network.is_dense_chain, not why_emulated(network)
-    by_error = (DEFAULT if chain else "deep") if compiled else "eggroll"
-    recipe = arguments.recipe or ("paper" if readout == "count" else by_error)
+    recipe = arguments.recipe or recipe_for(network, readout)
     if recipe not in RECIPES:
         raise ImportRefused(f"recipe is {recipe!r}; allowed are {', '.join(RECIPES)}")
+    if len(network.populations) == 1:
+        raise ImportRefused("the graph has one population; a run needs a hidden layer before it")
     if arguments.recipe is not None:
         kept = {name: kept[name] for name in shown if name in kept}
-    base = {**RECIPES[recipe][1].model_dump(), "readout": readout}
-    if not chain and not network.readouts[1:]:
-        # hidden layers have no readouts of their own, which other feedbacks learn from
-        base |= {"feedback": "gate"} if base["feedback"] else {}
+    fixed = settings_for(network, readout, recipe)
+    if why_emulated(network) or not (network.is_dense_chain or network.readouts[1:]):
+        # rules of a run on another network need not run here
         kept = {name: kept[name] for name in (*shown, *Options._fields) if name in kept}
-    if not compiled:  # rules of a run on a compiled executor need not run here
-        kept = {name: kept[name] for name in (*shown, *Options._fields) if name in kept}
-    *hidden, _ = network.populations
-    if not hidden:
-        raise ImportRefused("the graph has one population; a run needs a hidden layer before it")
-    registers = {name: int(hidden[0].each(name)[0]) for name in ("vth_mant", "du", "dv")}
-    sizes: dict[str, Any] = {}
-    if chain:
-        sizes["hidden"] = tuple(population.neurons for population in hidden)
-    return Settings.model_validate({**base, **kept, **asked, **registers, **sizes})
+    own = {name: fixed[name] for name in ("vth_mant", "du", "dv")}
+    if network.is_dense_chain:
+        own["hidden"] = fixed["hidden"]
+    settings = Settings.model_validate({**fixed, **kept, **asked, **own})
+    whole = set(kept) <= {*shown, *Options._fields}
+    return recipe if whole else None, settings
 
 
 def _show(found: Any) -> None:

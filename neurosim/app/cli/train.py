@@ -39,7 +39,8 @@ class Train(BaseModel):
     resume: Path | None = None
     """run folder to continue, with the settings it has; a larger --generations lengthens it"""
     start: Path | None = None
-    """run folder whose weights the new run starts with, for further training on other data"""
+    """run folder whose network and weights the new run starts with, for further training with other data or
+    settings"""
     faults: str | None = None
     """faults of the chip that it learns on: "stuck-weight-bits 0.01, dead 0.05, seed 3, since 50"
     (docs/faults.md); by default none. A resumed run keeps its own"""
@@ -63,9 +64,10 @@ class Train(BaseModel):
 
 def default(given: Sequence[str]) -> Train:
     """What the flags start from: the recipe that is asked for, `deep` where layers are; of a run that goes
-    on its settings."""
+    on its settings, and of one that another starts with those of its network."""
     asked = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    for flag in ("--recipe", "--layers", "--feedback", "--shift", "--resume"):
+    flags = ("--recipe", "--layers", "--feedback", "--shift", "--resume", "--start")
+    for flag in flags:
         asked.add_argument(flag)
     asked.add_argument("--hidden", nargs="*", default=())
     try:
@@ -74,6 +76,10 @@ def default(given: Sequence[str]) -> Train:
         return Train()  # errors are reported when all flags are read
     if found.resume is not None:
         return Train(settings=_settings_of(Path(found.resume)))
+    if found.start is not None and not found.hidden and found.layers is None:
+        begun = _started(Path(found.start), found.recipe)
+        if begun is not None:
+            return begun.model_copy(update={"shift_given": found.shift is not None})
     deep = found.layers is not None or found.feedback is not None or len(found.hidden) > 1
     name = known(found.recipe or ("deep" if deep else DEFAULT))
     return Train.model_validate(
@@ -83,6 +89,22 @@ def default(given: Sequence[str]) -> Train:
             "shift_given": found.shift is not None,
         }
     )
+
+
+def _started(run: Path, recipe: str | None) -> Train | None:
+    """What the flags start from where a new run has the network of another; None if it is unreadable."""
+    from learning.fitting import recipe_for, settings_for
+    from learning.layered import shape_of
+    from learning.record import RunError, read_config
+
+    try:
+        config = read_config(run)
+    except RunError:
+        return None  # which is reported when its weights are read
+    network, readout = config.network(), config.settings.readout
+    name = known(recipe or recipe_for(network, readout))
+    content = settings_for(network, readout, name) | shape_of(config.settings)
+    return Train(recipe=name, settings=Settings.model_validate(content))
 
 
 def _settings_of(run: Path) -> Settings:
@@ -242,7 +264,7 @@ def _lengthened(before: Settings, after: Settings, checkpoint: Any) -> str:
 def _train(arguments: Train, opened: _Opened, compiled: Callable[[Any], None]) -> int:
     from learning.record import RunError
     from learning.run_folder import RunFolder
-    from learning.training import start, started_from
+    from learning.training import on_network_of, start, started_from
     from neurosim.app.cli.arguments import load_settings
     from neurosim.app.cli.signals import noted
     from neurosim.network.faults import Faults
@@ -254,6 +276,7 @@ def _train(arguments: Train, opened: _Opened, compiled: Callable[[Any], None]) -
     faults = Faults.of_text(arguments.faults) if arguments.faults is not None else None
     config = start(settings, data, faults) if folder is None else folder.config
     if arguments.start is not None:
+        config = on_network_of(arguments.start, config)
         checkpoint = started_from(arguments.start, config)
     if folder is not None and data.key != config.dataset_key:
         raise RunError(
@@ -272,8 +295,9 @@ def _train(arguments: Train, opened: _Opened, compiled: Callable[[Any], None]) -
                 path = arguments.run or _free_folder(settings.data)
                 folder = RunFolder.create(path, config, checkpoint)
                 training.folder = opened_folder.enter_context(folder)
-            if training.notice and not arguments.as_json:
-                print(training.notice, file=sys.stderr)
+            for notice in filter(None, (_learns_on(config, checkpoint), training.notice)):
+                if not arguments.as_json:
+                    print(notice, file=sys.stderr)
             ended = _run(arguments, training, display, interrupted, clock)
             display.end()
             if ended:
@@ -286,6 +310,16 @@ def _train(arguments: Train, opened: _Opened, compiled: Callable[[Any], None]) -
                 )
             _draw(folder)
     return 0 if ended else 128 + interrupted[0]
+
+
+def _learns_on(config: Any, checkpoint: Any) -> str:
+    """Message on the settings of a float training's network that begins to learn; "" for other runs."""
+    from learning.fitting import chosen, is_recipe, recipe_for
+
+    if not config.origin or checkpoint is None or checkpoint.generation:
+        return ""
+    recipe = recipe_for(config.network(), config.settings.readout)
+    return chosen(config.settings, recipe) if is_recipe(config.settings, recipe) else ""
 
 
 def _draw(folder: Any) -> None:

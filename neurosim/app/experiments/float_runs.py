@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from learning.config import Config, DataAbout
+from learning.fitting import recipe_for, settings_for, without_shift
 from learning.record import CONFIG, SUMMARY, RunError, weights_sha256
 from learning.run_folder import RunFolder
 from learning.settings import Settings
@@ -37,19 +38,23 @@ class DataName(NamedTuple):
 def config_of(
     settings: "BpttSettings", choice: DataName, data: Dataset, network: Network
 ) -> Config:
-    """The configuration of a run of `network`, whose registers are given in full."""
-    chosen = Settings(
-        **choice.options.given(),
-        data=choice.data,
-        pool=choice.pool,
-        steps=data.steps,
-        seed=settings.seed,
-        hidden=settings.network.hidden,
-        vth_mant=settings.network.vth_mant,
-        du=settings.network.du,
-        dv=settings.network.dv,
-        readout=settings.readout,
+    """The configuration of a run of `network`, whose registers are given in full.
+
+    Its other settings are those with which the chip learns on.
+    """
+    recipe = recipe_for(network, settings.readout)
+    own: dict[str, Any] = {"data": choice.data, "pool": choice.pool, "steps": data.steps}
+    if not network.is_dense_chain:
+        own |= {"hidden": settings.network.hidden, "layers": settings.network.layers or None}
+    chosen = Settings.model_validate(
+        {
+            **settings_for(network, settings.readout, recipe),
+            **choice.options.given(),
+            **own,
+            "seed": settings.seed,
+        }
     )
+    chosen = without_shift(chosen, data.sensor)
     about = DataAbout(data.class_names, data.sensor, data.window_us)
     size = data.train.inputs
     return Config(chosen, data.key, size, data.classes, network, about, origin=ORIGIN)
@@ -65,11 +70,13 @@ def write(
     sha256 = weights_sha256(found.weights)
     if (folder / CONFIG).exists():
         opened, kept = RunFolder.resume(folder)
-        if opened.config != config or (kept and weights_sha256(kept.weights) != sha256):
+        here = opened.config._replace(settings=config.settings)  # which say only how it learns on
+        if here != config or (kept and weights_sha256(kept.weights) != sha256):
             opened.close()
+            begun = here == config and kept is not None and kept.generation > 0
+            what = "has learned on since" if begun else "holds another run"
             raise RunError(
-                f"{folder} holds another run; give another folder, or remove {CONFIG} and the files "
-                f"beside it"
+                f"{folder} {what}; give another folder, or remove {CONFIG} and the files beside it"
             )
     else:
         opened, kept = RunFolder.create(folder, config), None
