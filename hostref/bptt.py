@@ -98,6 +98,7 @@ class Training:
 
     @property
     def best_accuracy(self) -> float:
+        """Best validation accuracy so far; -1 before the first epoch."""
         return max((epoch["validation_accuracy"] for epoch in self.history), default=-1.0)
 
     @property
@@ -108,6 +109,7 @@ class Training:
 
     @property
     def finished(self) -> bool:
+        """Whether all epochs are done, or the patience is at its end."""
         patience = self.settings.patience
         return len(self.history) >= self.settings.epochs or 0 < patience <= self.stale
 
@@ -166,6 +168,7 @@ class Training:
         return entry
 
     def save(self) -> None:
+        """Write a checkpoint of the last epoch, with all that the next one needs."""
         if self.folder is None:
             return
         tensors = {}

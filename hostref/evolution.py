@@ -34,7 +34,9 @@ Report = Callable[[dict[str, Any]], None]
 class Strategy(Protocol):
     """A kind of noise: its distribution, and the estimate of the gradient from fitness."""
 
-    def draw(self, model: Model, pairs: int, source: torch.Generator) -> Noise: ...
+    def draw(self, model: Model, pairs: int, source: torch.Generator) -> Noise:
+        """Noise of so many pairs, for all parameters of the model."""
+        ...
 
     def estimate(self, noise: Any, delta: Tensor) -> Parameters:
         """sum_i delta_i E_i, of the shape of the parameters."""

@@ -36,6 +36,7 @@ class Parameters(NamedTuple):
     biases: tuple[Tensor, ...]
 
     def map(self, change: Callable[[Tensor], Tensor]) -> "Parameters":
+        """The same parameters, each tensor changed by a function."""
         return Parameters(tuple(map(change, self.weights)), tuple(map(change, self.biases)))
 
 
@@ -104,6 +105,7 @@ class Model:
 
     @property
     def inputs(self) -> int:
+        """Number of inputs, of all parts together."""
         return sum(part.size for part in self.network.inputs)
 
     @cached_property
@@ -113,6 +115,7 @@ class Model:
 
     @property
     def classes(self) -> int:
+        """Number of output neurons."""
         return self.network.populations[self.output].neurons
 
     @property

@@ -37,6 +37,7 @@ class DataAbout(NamedTuple):
     window_us: int
 
     def to_json(self) -> dict[str, Any]:
+        """As JSON holds it."""
         return {**self._asdict(), "sensor": self.sensor._asdict()}
 
     @classmethod
@@ -76,9 +77,11 @@ class Config(NamedTuple):
         return self.about.class_names if self.about else tuple(map(str, range(self.classes)))
 
     def network(self) -> Network:
+        """The network of the run."""
         return self.given or network(self.settings, self.inputs, self.classes)
 
     def to_json(self) -> bytes:
+        """The file config.json of a run folder, with its own hash."""
         content = {
             "format": FORMAT,
             "settings": self.settings.model_dump(mode="json"),

@@ -46,6 +46,7 @@ class Evolution:
         self.schedule = TrainingSchedules(settings, layers, outputs)
 
     def ask(self, generation: int) -> Ask:
+        """What a generation evaluates: all pairs, on samples that depend on its number and the seed alone."""
         s = self.settings
         return Ask(
             generation, range(s.pairs), batch(self.samples, generation, s.groups, s.batch, s.seed)

@@ -68,6 +68,7 @@ def _text(file: Path) -> bytes:
 
 
 def text_sha256(file: Path) -> str:
+    """Hash of a text, in hexadecimal."""
     return digest(_text(file))
 
 
@@ -102,6 +103,7 @@ def names_of(network: Network, form: str = FORMAT) -> _Names:
 
 
 def tensors_of(network: Network, state: SynapticState, weights: Weights) -> dict[str, NDArray[Any]]:
+    """Tensors of a checkpoint by name: weights as the chip uses them, and the state to go on from."""
     kinds = (weights.mantissas, weights.biases, state.synapses, state.biases, state.momentum)
     return {
         name: np.ascontiguousarray(array)
@@ -111,6 +113,7 @@ def tensors_of(network: Network, state: SynapticState, weights: Weights) -> dict
 
 
 def tensors_sha256(tensors: dict[str, NDArray[Any]]) -> str:
+    """Hash of tensors with their names, types and shapes."""
     return digest(
         *(
             f"{name} {array.dtype} {array.shape}\0".encode() + array.tobytes()
@@ -120,6 +123,7 @@ def tensors_sha256(tensors: dict[str, NDArray[Any]]) -> str:
 
 
 def header_sha256(header: dict[str, str]) -> str:
+    """Hash of the entries of a header, its own apart."""
     return content_sha256({name: header[name] for name in header if name != "header_sha256"})
 
 
@@ -226,6 +230,7 @@ def with_generations(config: Config, lengthened: tuple[str, ...]) -> Config:
 
 
 def open_checkpoint(path: Path, config: Config) -> Opened:
+    """The checkpoint of a run folder, with its configuration and metrics, checked. Raises RunError."""
     from safetensors import SafetensorError, safe_open
 
     file = path / WEIGHTS

@@ -161,6 +161,7 @@ class RunFolder:
         self._metrics += json.dumps(record).encode() + b"\n"
 
     def metrics(self) -> list[dict[str, Any]]:
+        """The lines of metrics so far, one for each validation."""
         return metrics_lines(self._metrics)
 
     def write(self, name: str, data: bytes) -> None:
@@ -181,6 +182,7 @@ class RunFolder:
             )
 
     def close(self) -> None:
+        """Release the lock; another process may then continue the run."""
         self._lock.release()
 
     def __enter__(self) -> "RunFolder":

@@ -217,6 +217,7 @@ class Training:
 
     @property
     def settings(self) -> Settings:
+        """Settings of the run."""
         return self.config.settings
 
     @property

@@ -5,6 +5,7 @@ What this file defines is registered, trained and exported without a change to a
 
 import hashlib
 import json
+import shlex
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -14,10 +15,12 @@ import pytest
 from naive import decay
 
 from learning.recipes import RECIPES
+from learning.record import read_config
 from learning.rules import registry as rules
 from learning.rules.eggroll import Eggroll
 from learning.settings import Settings
 from learning.training import Training, start
+from neurosim.app.experiments.rows import way_of_training
 from neurosim.chip import profiles
 from neurosim.chip.emulator import Chip
 from neurosim.data import datasets, frames
@@ -327,6 +330,24 @@ def test_a_rule_from_elsewhere_trains(monkeypatch):
     half = trained(method="half-noise", sigma=16, sigma_output=8)
     assert half == trained(sigma=8, sigma_output=4)
     assert half != trained(sigma=16, sigma_output=8)
+
+
+def test_commands_show_runs_of_a_rule_and_data_from_elsewhere(monkeypatch, tmp_path):
+    monkeypatch.setitem(rules.HIDDEN, "half-noise", HalfNoise())
+    monkeypatch.setitem(data_sets.ENTRIES, "halves", HALVES)
+    run = tmp_path / "run"
+    small = shlex.split("--recipe eggroll --method half-noise --data halves --steps 5 --hidden 6")
+    few = shlex.split("--generations 2 --pairs 16 --groups 16 --evaluate-every 1")
+    done = command.here("train", *small, *few, "--run", run)
+    assert done.returncode == 0, done.stderr
+    for line in ("evaluate", "run", "map", "report", "export --to nir"):
+        name, *more = line.split()
+        done = command.here(name, run, *more)
+        assert done.returncode == 0, f"{line}: {done.stderr}"
+    assert "left" in command.here("evaluate", run).stdout
+    assert "half-noise" in (run / "report.html").read_text()
+    config = read_config(run)
+    assert way_of_training(config.settings) == "chip half-noise"
 
 
 # --- an export format ------------------------------------------------------------------------------

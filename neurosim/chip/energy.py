@@ -119,10 +119,12 @@ class Estimate(NamedTuple):
 
     @property
     def dynamic_pj(self) -> float:
+        """Energy of all counted operations, in pJ."""
         return sum(row.pj for row in self.rows)
 
     @property
     def total_pj(self) -> float:
+        """Dynamic and static energy, in pJ."""
         return self.dynamic_pj + self.static_pj
 
     def divided(self, by: float, what: str) -> "Estimate":

@@ -213,6 +213,7 @@ class Images(NamedTuple):
         return words.reshape(-1, entry["fields"])
 
     def holds(self, name: str) -> bool:
+        """Whether there is a memory of that name."""
         return f"{name}.mem" in self.manifest["files"]
 
 

@@ -139,6 +139,7 @@ class Population:
 
     @property
     def size(self) -> int:
+        """Number of neurons, by the name that inputs have for it."""
         return self.neurons
 
     def each(self, register: str) -> NDArray[np.int64]:
@@ -196,6 +197,7 @@ class Connection:
 
     @property
     def name(self) -> str:
+        """ "source->target", and the label behind a colon where there is one."""
         return f"{self.source}->{self.target}" + (f":{self.label}" if self.label else "")
 
     @property

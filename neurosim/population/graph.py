@@ -109,14 +109,17 @@ class LayerPlan(NamedTuple):
 
     @property
     def name(self) -> str:
+        """Name of the population."""
         return self.population.name
 
     @property
     def neurons(self) -> int:
+        """Number of neurons."""
         return self.population.neurons
 
     @property
     def kernels(self) -> LayerKernels:
+        """Compiled kernels of the neuron model."""
         return compile_layer(self.model)
 
 

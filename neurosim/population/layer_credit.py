@@ -83,6 +83,7 @@ class FeedbackSpec(NamedTuple):
 
     @property
     def gain(self) -> bool:
+        """Whether a returned error is scaled by the change of the trace."""
         return self.kind.startswith("gain")
 
 

@@ -80,6 +80,7 @@ class Part:
     store: Store
 
     def result(self) -> Any:
+        """The kept result, or the one that is measured now."""
         return self.store.made(self.name, self.recipe, self.make)
 
     def kept(self) -> Any:

@@ -50,6 +50,7 @@ class Combination(NamedTuple):
 
     @property
     def name(self) -> str:
+        """Name in tables and kept results."""
         return f"hidden {self.hidden}, readout {self.readout}"
 
 
@@ -94,6 +95,7 @@ def settings_of(
 
 
 def trial_name(combination: Combination, rate: float) -> str:
+    """Name of the kept result of a trial with a multiple of the learning rate."""
     return f"trial: {combination.name}, rate x {rate:g}"
 
 

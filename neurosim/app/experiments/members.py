@@ -74,6 +74,7 @@ class MemberFitness(NamedTuple):
     twin: NDArray[np.float64]
 
     def agreement(self) -> "FitnessAgreement":
+        """Rank correlation of the fitness on both sides."""
         from hostref.agreement import compare_fitness
 
         return compare_fitness(self.chip, self.twin)

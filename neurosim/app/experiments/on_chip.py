@@ -187,6 +187,7 @@ class Synapses(NamedTuple):
 
     @staticmethod
     def of(network: Network, weights: Weights) -> "Synapses":
+        """Those of a network with its weights."""
         matrices = matrices_by_name(network, weights)
         nonzero, every = [], []
         for connection in network.connections:

@@ -25,6 +25,7 @@ CHIP = {
     "full-rank": "chip full-rank ES",
     "event-aligned": "chip event-aligned ES",
 }
+"""What tables call learning on the chip by a method; another method by its name."""
 ORIGINS = {"bptt": "float BPTT, weights brought to the chip"}
 """Where a run's weights come from, if not from learning on the chip."""
 
@@ -110,7 +111,7 @@ def way_of_training(settings: "Settings", origin: str = "") -> str:
     """How a run learned, in a few words; `origin` as its configuration has it."""
     if origin:
         return ORIGINS.get(origin, origin)
-    words = [CHIP[settings.method]]
+    words = [CHIP.get(settings.method, f"chip {settings.method}")]
     if settings.credit == "error":
         words.append("credit by error")
     if settings.estimator != "antithetic":

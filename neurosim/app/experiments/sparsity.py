@@ -49,6 +49,7 @@ class Point(NamedTuple):
 
     @property
     def name(self) -> str:
+        """Name in tables and kept results."""
         return f"{self.way} from the same start, gain {self.gain:g}, spike cost {self.cost:g}"
 
 
@@ -145,6 +146,7 @@ class Fronts(NamedTuple):
         return sorted(of[0] & of[1])
 
     def results(self, way: str, seed: int) -> list[Result]:
+        """Results of one way of training from one seed."""
         return self.of[way][seed]
 
     def common(self) -> float:
@@ -163,6 +165,7 @@ class Fronts(NamedTuple):
 
 
 def fronts_of(results: Sequence[Result]) -> Fronts:
+    """Results sorted by way of training and seed; those of other experiments are left out."""
     ways = {point.name: point.way for point in POINTS}
     of: dict[str, dict[int, list[Result]]] = {way: {} for way in WAYS}
     for result in results:

@@ -53,6 +53,7 @@ class Store:
         self._lock.release()
 
     def path(self, part: str) -> Path:
+        """File of a part."""
         return self.folder / f"{part}.json"
 
     def get(self, part: str, recipe: dict[str, Any]) -> Any:

@@ -25,6 +25,7 @@ def spread(values: Sequence[float], form: str) -> str:
 
 
 def cell(rows: Sequence[Row], of: Callable[[Row], float | None], form: str) -> str:
+    """Mean and standard deviation of what some rows have; "-" where none has it."""
     values = [value for value in map(of, rows) if value is not None]
     return spread(values, form) if values else "-"
 

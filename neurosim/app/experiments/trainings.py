@@ -46,6 +46,7 @@ class Part:
 
     @property
     def name(self) -> str:
+        """Name of the file of its result."""
         return re.sub("[^a-zA-Z0-9=-]+", "_", f"{self.method}-{self.seed}")
 
     @property

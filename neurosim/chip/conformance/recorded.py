@@ -48,6 +48,7 @@ class Outcome(NamedTuple):
 
     @property
     def matches(self) -> bool:
+        """Whether all that was recorded is equal."""
         return self.status == "match"
 
 

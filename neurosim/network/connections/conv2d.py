@@ -47,6 +47,7 @@ class Conv2d:
 
     @property
     def where(self) -> str:
+        """The kind, as errors name it."""
         return f"convolution of {self.channels} maps"
 
     @property

@@ -31,6 +31,7 @@ class SumPool2d:
 
     @property
     def where(self) -> str:
+        """The kind, as errors name it."""
         return f"sum pooling of {self.size}"
 
     @property
