@@ -67,6 +67,32 @@ def test_a_window_gets_the_scores_of_the_same_sample_in_a_file_and_from_standard
     assert json.loads(piped.stdout)["scores"] == window["scores"]
 
 
+def test_a_chip_whose_faults_have_come_answers_as_it_does_at_the_end_of_its_training(
+    sample, tmp_path
+):
+    from learning.record import read_checkpoint
+    from learning.training import chip_of
+
+    run, file = tmp_path / "run", tmp_path / "events.txt"
+    faults = ("--faults", "always-firing 0.5, since 2")
+    assert command.here("train", *command.SMALL, *faults, "--run", run).returncode == 0
+    config, checkpoint = read_checkpoint(run)
+    sample = sample[sample["t"] < config.about.window_us]
+    file.write_text(text_of(sample))
+    played = command.here("watch", run, file, "--speed", "0", "--json")
+    assert played.returncode == 0, played.stderr
+    scores = list(json.loads(played.stdout)["scores"].values())
+    first = sample.copy()
+    first["t"] -= first["t"][0]
+    into = watch.binning(config, config.about.sensor)
+    sound, faulty = (
+        watch.scores_of(chip_of(config, checkpoint.state, generation), into, first).tolist()
+        for generation in (0, checkpoint.generation)
+    )
+    assert sound != faulty
+    assert scores == faulty
+
+
 def test_a_file_is_played_at_its_own_pace(done, tmp_path):
     import time
 

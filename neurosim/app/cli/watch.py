@@ -81,7 +81,7 @@ def run(arguments: Watch) -> int:
             f"{arguments.folder} does not say which sensor it was trained on; train again"
         )
     threads.use(1)  # one window at a time: more threads would only wait
-    chip = chip_of(config, checkpoint.state)
+    chip = chip_of(config, checkpoint.state, checkpoint.generation)
     blocks, sensor = _source(arguments, config)
     into = binning(config, sensor)
     scores_of(chip, into, np.zeros(0, dtype=_event()))  # compiled before the first window comes
