@@ -66,6 +66,7 @@ class Task(NamedTuple):
 
 
 THREE = "conv 16 5x5 stride 2 pad 2, conv 32 3x3 stride 2 pad 1, conv 32 3x3 stride 2 pad 1"
+CONVOLUTIONS_ON_CHIP = {"groups": 128, "pairs": 256, "generations": 8000, "noise_period": 2}
 SPOKEN = {"steps": 25}
 SPOKEN_BPTT = {"epochs": 30, "shift": 0}
 TASKS = (
@@ -75,7 +76,7 @@ TASKS = (
         {"skip": SHOWN_IN_RECORDINGS},
         "conv 12 5x5 stride 2 pad 2, conv 24 3x3 stride 2 pad 1, dense 128",
         "deep",
-        {"groups": 128, "pairs": 256, "generations": 8000, "noise_period": 2},
+        CONVOLUTIONS_ON_CHIP,
         {"epochs": 8},
         0.3,
         99.0,
@@ -89,6 +90,17 @@ TASKS = (
         {"generations": 3000},
         {"epochs": 12},
         0.5,
+    ),
+    Task(
+        "MNIST events, wider convolutions",
+        "mnist",
+        {"skip": SHOWN_IN_RECORDINGS},
+        "conv 24 5x5 stride 2 pad 2, conv 48 3x3 stride 2 pad 1, dense 256",
+        "deep",
+        CONVOLUTIONS_ON_CHIP,
+        {"epochs": 8},
+        0.3,
+        99.0,
     ),
     Task(
         "CIFAR-10 events",
