@@ -275,8 +275,8 @@ def settings_of(folder: Path) -> BpttSettings:
     path = folder / CHECKPOINT
     if not path.exists():
         raise checkpoint.CheckpointError(
-            f"{folder} holds no float training: {CHECKPOINT} is missing; train one with "
-            f"`neurosim bptt --run {folder}`"
+            f"{folder} holds no float training: {CHECKPOINT} is missing; train one in a "
+            f"folder of its own, with `neurosim bptt --run FOLDER`"
         )
     return BpttSettings(**checkpoint.load(path, _KIND)[1]["settings"])
 

@@ -135,6 +135,12 @@ def read_config(path: Path) -> Config:
         recorded = content.pop("sha256")
     except FileNotFoundError as error:
         raise RunError(f"{path} is not a run folder: {CONFIG} is missing") from error
+    except NotADirectoryError as error:
+        raise RunError(
+            f"{path} is a file; needed is the folder of a run, as `neurosim runs` lists them"
+        ) from error
+    except PermissionError as error:
+        raise RunError(f"{file} cannot be read ({error.strerror}); ask its owner") from error
     except (OSError, JsonError, KeyError, TypeError, AttributeError) as error:
         raise RunError(f"{file} is damaged ({error}); restore it, or train again") from error
     if content.get("format") not in READS:

@@ -57,13 +57,14 @@ def mistakes(parser: Any, given: Sequence[str]) -> Iterator[str]:
     """What is wrong with the arguments `given`, as typed, for the argparse parser of a command."""
     options = {flag: action for action in parser._actions for flag in action.option_strings}
     places = [action for action in parser._actions if not action.option_strings]
-    alone, at = [], 0
+    alone, at, seen = [], 0, set()
     while at < len(given):
         flag, sign, value = given[at].partition("=")
         at += 1
         if not _is_flag(flag):
             alone.append(given[at - 1])
             continue
+        seen.add(flag)
         values = [value] if sign else []
         most = _most(options[flag].nargs) if flag in options else len(given)
         while at < len(given) and len(values) < most and not _is_flag(given[at]) and not sign:
@@ -82,6 +83,9 @@ def mistakes(parser: Any, given: Sequence[str]) -> Iterator[str]:
         if place.required and not own:
             yield f"{plain_value(place.metavar or '')} is missing: {_meaning(place)}"
         yield from _wrong_values(plain_value(place.metavar or ""), place, own)
+    for action in dict.fromkeys(options.values()):
+        if action.required and not seen & set(action.option_strings):
+            yield f"{action.option_strings[0]} is missing: {_meaning(action)}"
     if alone:
         yield f"nothing is expected of {' '.join(alone)}; options begin with --"
 

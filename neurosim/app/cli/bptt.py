@@ -55,6 +55,8 @@ def run(arguments: Bptt) -> int:
 
     use_threads(arguments.threads)
     settings = arguments.settings
+    if arguments.run is not None:
+        _check_own(arguments.run)
     show = data_progress(arguments.as_json)
     data = datasets.load(
         arguments.data,
@@ -109,6 +111,17 @@ def run(arguments: Bptt) -> int:
                 f"neurosim train --resume {arguments.run}: {result['learns_on']}"
             )
     return 0
+
+
+def _check_own(folder: Path) -> None:
+    """Raise RunError where a folder cannot hold a float training, before there is one."""
+    from hostref.bptt import CHECKPOINT
+    from learning.record import CONFIG, RunError
+
+    if folder.exists() and not folder.is_dir():
+        raise RunError(f"{folder} is a file; give --run a folder")
+    if (folder / CONFIG).exists() and not (folder / CHECKPOINT).exists():
+        raise RunError(f"{folder} holds a run of another command; give --run another folder")
 
 
 def _to_chip(

@@ -74,6 +74,11 @@ def default(given: Sequence[str]) -> Train:
         found = asked.parse_known_args(list(given))[0]
     except argparse.ArgumentError:
         return Train()  # errors are reported when all flags are read
+    if found.resume is not None and found.recipe is not None:
+        raise ValueError(
+            f"--resume {found.resume} continues with the settings of the run; leave out --recipe "
+            f"{found.recipe}, or begin a new run with its weights: --start {found.resume}"
+        )
     if found.resume is not None:
         return Train(settings=_settings_of(Path(found.resume)))
     if found.start is not None and not found.hidden and found.layers is None:

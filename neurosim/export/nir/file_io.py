@@ -64,6 +64,18 @@ def _beginning(path: Path) -> bytes:
         return file.read(len(SIGNATURE))
 
 
+def _is_hdf5(path: Path) -> bool:
+    """Whether the signature of HDF5 stands at one of the places where it may: 0, 512, 1024, 2048 ..."""
+    place = 0
+    with path.open("rb") as file:
+        while place < path.stat().st_size:
+            file.seek(place)
+            if file.read(len(SIGNATURE)) == SIGNATURE:
+                return True
+            place = max(512, 2 * place)
+    return False
+
+
 def read(path: Path) -> Any:
     """The graph in a file, as it stands there: nothing inferred, nothing added.
 
@@ -73,6 +85,8 @@ def read(path: Path) -> Any:
     nir = library()
     if not path.is_file():
         raise NirError(f"{path} is not there; needed is a NIR graph in an HDF5 file")
+    if not _is_hdf5(path):
+        raise NirError(f"{path}: no NIR graph that nir {nir.version} can read: it is no HDF5 file")
     seconds = SECONDS + path.stat().st_size / BYTES_PER_SECOND
     try:
         with tempfile.TemporaryDirectory(prefix="neurosim-nir-") as folder:
