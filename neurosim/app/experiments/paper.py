@@ -91,6 +91,7 @@ def with_fewer_members(arguments: PaperExperiment) -> PaperExperiment:
 
 
 def eggroll(rank: int) -> str:
+    """The name of EGGROLL of this rank in table 1."""
     return f"EGGROLL r = {rank}"
 
 

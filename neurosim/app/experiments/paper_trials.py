@@ -35,11 +35,13 @@ TRIALS: tuple[dict[str, Any], ...] = (
 
 
 def name_of(trial: dict[str, Any]) -> str:
+    """The name of a trial's trainings: what it changes."""
     words = ", ".join(f"{key} {value}" for key, value in trial.items())
     return f"trial: {words or 'as chosen'}"
 
 
 def settings_of(arguments: PaperExperiment, seed: int, trial: dict[str, Any]) -> "Settings":
+    """Settings of a trial: those chosen, changed, and validated at the end on all of the validation set."""
     return chip_settings(
         arguments,
         seed,
