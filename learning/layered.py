@@ -38,8 +38,7 @@ from neurosim.population.faulty import (
     FaultyEvaluator,
     FaultyGraphEvaluator,
     FaultyGraphMembers,
-    check_faults,
-    check_graph_faults,
+    fused_has,
 )
 from neurosim.population.graph import fan_in_of
 from neurosim.population.graph_evaluator import GraphEvaluator
@@ -208,7 +207,7 @@ def layered_chip(
     by_error: Callable[..., GraphEvaluator] = GraphEvaluator
     members: Callable[..., GraphMembers] = GraphMembers
     fused: Callable[..., Evaluator] = Evaluator
-    on_emulator = why_on_emulator(settings, network, faults)
+    on_emulator = why_emulated(network)
     if on_emulator:
         check_evolves(settings, on_emulator)
         members = EmulatedMembers
@@ -237,7 +236,7 @@ def layered_chip(
             "--recipe deep, eggroll or paper, or --feedback gate"
         )
     noise = member_noise(settings, network)
-    if network.is_dense_chain and not on_emulator:
+    if network.is_dense_chain and not on_emulator and fused_has(noise, faults):
         signals = [rule.signal for rule in rules_of(settings, len(network.layers))]
         return fused(network, state, **common, noise=noise, signals=signals)
     return members(
@@ -254,21 +253,6 @@ def evolves(settings: Settings) -> bool:
     """Whether all matrices learn by noise on their weights and the fitness of whole passes."""
     hidden, output = rules_of(settings, 2)
     return hidden.noise in ("low-rank", "full-rank") and output.signal is not Signal.ERROR
-
-
-def why_on_emulator(settings: Settings, network: Network, faults: Faults | None) -> str:
-    """Why members must be runs of the chip emulator, by layer and register; "" where they need not be."""
-    reason = why_emulated(network)
-    if not reason and faults is not None and faults.lost_axons and evolves(settings):
-        faults.check(network)
-        try:
-            if network.is_dense_chain:
-                check_faults(network, faults, member_noise(settings, network))
-            else:
-                check_graph_faults(network, faults, by_error=False)
-        except NetworkError as needed:
-            return str(needed)
-    return reason
 
 
 def check_evolves(settings: Settings, reason: str) -> None:

@@ -32,10 +32,8 @@ from learning.layered import (
     layer_flags,
     layered_chip,
     layered_network,
-    member_noise,
     rate,
     shape_of,
-    why_on_emulator,
 )
 from learning.record import Checkpoint, RunError, read_checkpoint, read_config, weights_sha256
 from learning.rules.registry import rules_of
@@ -48,8 +46,9 @@ from neurosim.kernels.readout import FRACTION
 from neurosim.network.differences import differences
 from neurosim.network.faults import Faults
 from neurosim.population.batch import Batch
+from neurosim.population.emulated import why_emulated
 from neurosim.population.evaluator import Evaluation, Evaluator, Forward
-from neurosim.population.faulty import FaultyEvaluator, check_faults, check_graph_faults
+from neurosim.population.faulty import FaultyEvaluator, fused_has
 from neurosim.population.graph_evaluator import GraphEvaluator
 from neurosim.population.state import Precision, SynapticState, state_of
 
@@ -82,15 +81,15 @@ def chip_of(
 ) -> Evaluator | GraphEvaluator:
     """The evaluator of a run before `generation`, from a synaptic state or from the initial one."""
     settings, network = config.settings, config.network()
-    fused = network.is_dense_chain and not why_on_emulator(settings, network, config.faults)
-    if is_layered(settings) or not fused:
-        return layered_chip(settings, network, state, config.faults, generation)
-    return make_chip(config, state, generation)
+    chain = not is_layered(settings) and network.is_dense_chain and not why_emulated(network)
+    if chain and fused_has(noise(settings, network), config.faults):
+        return make_chip(config, state, generation)
+    return layered_chip(settings, network, state, config.faults, generation)
 
 
 def emulator_notice(config: Config) -> str:
     """Why members of a run are runs of the chip emulator; "" where a compiled executor has them."""
-    reason = why_on_emulator(config.settings, config.network(), config.faults)
+    reason = why_emulated(config.network())
     return f"members are runs of the chip emulator, which is slow. {reason}" if reason else ""
 
 
@@ -104,16 +103,10 @@ def check_carried(config: Config) -> None:
     if config.faults is None:
         return
     settings, network = config.settings, config.network()
-    reason = why_on_emulator(settings, network, config.faults)
+    reason = why_emulated(network)
     if reason:
         check_evolves(settings, reason)
-        config.faults.check(network)
-    elif not is_layered(settings):
-        check_faults(network, config.faults, noise(settings, network))
-    elif settings.feedback is None and network.is_dense_chain:
-        check_faults(network, config.faults, member_noise(settings, network))
-    else:
-        check_graph_faults(network, config.faults, settings.feedback is not None)
+    config.faults.check(network)
 
 
 def make_chip(config: Config, state: SynapticState | None = None, generation: int = 0) -> Evaluator:

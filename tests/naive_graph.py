@@ -25,6 +25,11 @@ EDGE = (1 << 15) - 1
 
 
 def synapses(network, weights):
+    """Those of `written` over whose axons spikes arrive: all."""
+    return written(network, weights)
+
+
+def written(network, weights):
     """By connection: (source, target, weight, place of the weight in its matrix) of each synapse."""
     matrices = {c.name: m for (c, _), m in zip(network.parameters, weights.mantissas, strict=True)}
     found = {}
@@ -183,7 +188,7 @@ def feedback_parts(network, weights, kind, share, sinks):
     matrices = {
         c.name: m.tolist() for (c, _), m in zip(network.parameters, weights.mantissas, strict=True)
     }
-    every = synapses(network, weights)
+    every = written(network, weights)
     parts = {}
     for population in network.populations:
         if population.name in sinks:
@@ -350,6 +355,31 @@ def credit(
                     if spikes[connection.source][t - late][source]:
                         sums[number[connection.name]][place] += terms[t][target]
     return sums, of_biases
+
+
+def credits_of(case, weights, spec, multipliers, kind, share, pairs, generation, seed):
+    """`credit` of all samples together, `pairs` pairs each."""
+    samples = [
+        credit(
+            case.network,
+            weights,
+            spec,
+            multipliers,
+            kind,
+            share,
+            case.dense[index].tolist(),
+            int(case.labels[index]),
+            index * pairs,
+            pairs,
+            generation,
+            seed,
+        )
+        for index in range(len(case.labels))
+    ]
+    return [
+        [[sum(column) for column in zip(*rows, strict=True)] for rows in zip(*parts, strict=True)]
+        for parts in zip(*samples, strict=True)
+    ]
 
 
 def largest_delta(network, layer, every):

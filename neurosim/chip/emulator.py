@@ -257,15 +257,21 @@ class Chip:
         """Groups and projections; perturbed by a matrix, a connection has a second projection."""
         factors: dict[str, Perturbation] = {}
         parts = dict(self._parts)
+        lossy = self.faults if self.faults is not None and self.faults.lost_axons else None
         for name, change in perturbations.items():
-            change = self._arriving(name, change)
             if isinstance(change, Perturbation):
+                if lossy is not None and name in self._parts:
+                    change = defects.perturbation(lossy, self.network, self._number(name), change)
                 factors[name] = change
                 continue
             own = self._parts.get(name, [])
             if len(own) != 1:
                 raise wiring.not_one_delay(name, len(own), self._parts)
             piece = wiring.perturbing(self.network, own[0].connection, change)
+            if lossy is not None:
+                number = self._number(name)
+                heard = defects.arriving(lossy, self.network, number, piece.synapses)
+                piece = piece._replace(synapses=heard)
             parts[name] = [*own, piece]
         if len(factors) < len(perturbations):
             groups, laid_out, in_order = self._laid_out(given.valued, parts)
@@ -290,14 +296,6 @@ class Chip:
         counts = [len(pieces) for pieces in mine]
         groups = wiring.groups(self.network, self._order, valued, counts, self._routes())
         return groups, wiring.projections(self.network, in_order, self.profile), in_order
-
-    def _arriving(
-        self, name: str, change: Perturbation | MatrixPerturbation
-    ) -> Perturbation | MatrixPerturbation:
-        """A perturbation of the axons that are not lost."""
-        if self.faults is None or name not in self._parts:
-            return change
-        return defects.perturbation(self.faults, self.network, self._number(name), change)
 
     def _check_values(self, given: Stimulus) -> None:
         """Values must fit the message bits of every graded connection they travel along."""

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from neurosim.chip.profiles import Profile
 from neurosim.chip.synapses import Dense, Synapses, matrix_of, of_matrix
-from neurosim.chip.wiring import MatrixPerturbation, Perturbation
+from neurosim.chip.wiring import Perturbation
 from neurosim.kernels.chip.neuron import Registers
 from neurosim.network import Network, NetworkError
 from neurosim.network.connections import Dense as DenseKind
@@ -46,9 +46,9 @@ def synapses(faults: Faults, network: Network, number: int, written: Synapses) -
     connection = network.connections[number]
     if not isinstance(connection.kind, DenseKind):  # synapses that share a weight read the same one
         matrix = matrix_of(network, connection, written)
-        if matrix is None:
-            return written
-        return of_matrix(network, connection, faults.one_mantissas(network, number, matrix))
+        if matrix is not None:
+            written = of_matrix(network, connection, faults.one_mantissas(network, number, matrix))
+        return arriving(faults, network, number, written)
     if not isinstance(written, Dense):
         raise NetworkError(
             f"faults: connection {connection.name} has a list of synapses; give its weights as an "
@@ -65,16 +65,27 @@ def synapses(faults: Faults, network: Network, number: int, written: Synapses) -
     return written._replace(weights=(read << connection.grid_bits) + off)  # what is off is refused
 
 
+def arriving(faults: Faults, network: Network, number: int, given: Synapses) -> Synapses:
+    """Synapses of connection `number`, those of lost axons with a weight of 0."""
+    lost = _lost_sources(faults, network, number)
+    if isinstance(given, Dense):
+        return given._replace(weights=np.where(lost, 0, given.weights))
+    sources = np.repeat(np.arange(lost.size), np.diff(given.start))
+    return given._replace(weights=np.where(lost[sources], 0, given.weights))
+
+
 def perturbation(
-    faults: Faults, network: Network, number: int, given: Perturbation | MatrixPerturbation
-) -> Perturbation | MatrixPerturbation:
+    faults: Faults, network: Network, number: int, given: Perturbation
+) -> Perturbation:
     """A perturbation of connection `number`, of the axons that are not lost."""
-    if not faults.lost_axons:
-        return given
-    lost = faults.axons(network, number)
-    if isinstance(given, MatrixPerturbation):
-        return given._replace(matrix=np.where(lost[:, None], 0, given.matrix))
-    sources = np.zeros_like(lost)
-    sources[lane_order(network.shapes[network.connections[number].source])] = lost
-    b: NDArray[np.int8] = np.where(sources, 0, given.b).astype(np.int8)
+    lost = _lost_sources(faults, network, number)
+    b: NDArray[np.int8] = np.where(lost, 0, given.b).astype(np.int8)
     return given._replace(b=b)
+
+
+def _lost_sources(faults: Faults, network: Network, number: int) -> NDArray[np.bool_]:
+    """bool (source,): axons of connection `number` that are lost, in the order of its source's neurons."""
+    axons = faults.axons(network, number)
+    lost = np.empty_like(axons)
+    lost[lane_order(network.shapes[network.connections[number].source])] = axons
+    return lost

@@ -157,7 +157,7 @@ class Faults:
             raise NetworkError(f"faults: {where} has no {', '.join(found)}; {instead}")
 
     def check(self, network: Network) -> None:
-        """Raise NetworkError, naming the connection, where it cannot have the faults of bits or axons."""
+        """Raise NetworkError, naming the connection, where it cannot have the faults of bits."""
         bits = [name for name in OF_BITS if self[name]]
         for connection in network.connections:
             if bits and connection.sign_mode != "mixed":
@@ -165,12 +165,6 @@ class Faults:
                     f"faults: {', '.join(bits)} on connection {connection.name} of sign_mode "
                     f"{connection.sign_mode!r}; needed is 'mixed': use faults of compartments (silent, "
                     f"always-firing)"
-                )
-            if self.lost_axons and not isinstance(connection.kind, Dense):
-                raise NetworkError(
-                    f"faults: lost-axons on connection {connection.name} of kind {connection.kind.name!r}; "
-                    f"needed are dense connections, in which a row of the matrix is one axon's own: use "
-                    f"faults of compartments (silent, always-firing)"
                 )
 
     def stuck(self, network: Network, number: int) -> Stuck:
@@ -183,7 +177,10 @@ class Faults:
         return masks if stored.all() else Stuck(*(mask * stored for mask in masks))
 
     def axons(self, network: Network, number: int) -> NDArray[np.bool_]:
-        """bool (row,): axons of the dense connection `number` that are lost, in the order of its matrix."""
+        """bool (source,): axons of connection `number` that are lost, channels last.
+
+        Of a dense connection that is the order of the rows of its matrix.
+        """
         sources = network.sizes[network.connections[number].source]
         return _words(sources, AXON, number, 0, 0, self.seed) < _below(self.lost_axons)
 
@@ -208,7 +205,10 @@ class Faults:
     def one_mantissas(
         self, network: Network, number: int, written: NDArray[np.int64]
     ) -> NDArray[np.int64]:
-        """Mantissas that connection `number` reads, from int64 (row, column) that are written to it."""
+        """Mantissas that connection `number` reads, from int64 (row, column) that are written to it.
+
+        Those of the lost axons of a dense connection, whose rows are theirs alone, read 0.
+        """
         found = np.asarray(written, np.int64)
         if self.stuck_at_0 or self.stuck_at_1:
             stuck, half = (
@@ -217,7 +217,7 @@ class Faults:
             )
             word = found & (2 * half - 1) & ~stuck.at_0.astype(np.int64) | stuck.at_1
             found = (word ^ half) - half
-        if self.lost_axons:
+        if self.lost_axons and isinstance(network.connections[number].kind, Dense):
             found = np.where(self.axons(network, number)[:, None], 0, found)
         return found
 

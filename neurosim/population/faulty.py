@@ -27,7 +27,6 @@ from neurosim.population.evaluator import Evaluation, Evaluator
 from neurosim.population.graph import Loaded, Plan
 from neurosim.population.graph_evaluator import GraphEvaluator
 from neurosim.population.graph_members import GraphMembers
-from neurosim.population.layer_credit import LayerSums
 from neurosim.population.layout import NoiseSpec, lay_out
 from neurosim.population.state import state_range, weights
 from neurosim.population.update import Rates
@@ -37,26 +36,14 @@ _FURTHEST = NO_NEURON >> 1
 """Threshold of a silent neuron of a graph: out of reach, with room for what an adaptive one adds."""
 
 
-def check_faults(network: Network, faults: Faults, noise: NoiseSpec) -> None:
-    """Raise NetworkError, saying what to use, where the fused kernel cannot have these faults."""
-    faults.check(network)
-    for layer in range(1, len(noise.scale)):
-        if faults.lost_axons and noise.scale[layer] and not noise.of_layer(layer):
-            raise NetworkError(
-                f"faults: lost-axons with noise on the weights of layer "
-                f"{network.populations[layer].name!r}, where the noise would still arrive; use silent for "
-                f"the neurons, or event-aligned noise and the delta rule (--recipe fast)"
-            )
+def fused_has(noise: NoiseSpec, faults: Faults | None) -> bool:
+    """Whether the fused kernel computes a chain with these faults and noise.
 
-
-def check_graph_faults(network: Network, faults: Faults, by_error: bool) -> None:
-    """Raise NetworkError, saying what to use, where a graph of layers cannot learn with these faults."""
-    faults.check(network)
-    if faults.lost_axons and not by_error:
-        raise NetworkError(
-            "faults: lost-axons with noise on the weights of a graph of layers, where the noise would still "
-            "arrive; use silent for the neurons, or credit by error (--recipe deep)"
-        )
+    Over lost axons of a later layer it would still add the noise on their weights; `GraphMembers` does not.
+    """
+    later = range(1, len(noise.scale))
+    on_weights = any(noise.scale[layer] and not noise.of_layer(layer) for layer in later)
+    return faults is None or not faults.lost_axons or not on_weights
 
 
 class _Faulty:
@@ -137,7 +124,12 @@ class FaultyEvaluator(_Faulty, Evaluator):
 
     def _set(self, noise: NoiseSpec, readout_spec: Any) -> None:
         super()._set(noise, readout_spec)
-        check_faults(self.network, self.faults, noise)
+        self.faults.check(self.network)
+        if not fused_has(noise, self.faults):
+            raise NetworkError(
+                "faults: lost-axons with noise on the weights of a later layer, which the fused kernel would "
+                "still add; use FaultyGraphMembers"
+            )
 
     def _faults_came(self) -> None:
         self._changes += 1
@@ -173,14 +165,13 @@ class FaultyEvaluator(_Faulty, Evaluator):
 class _FaultyGraph(_Faulty):
     """What the two evaluators of a graph of layers on a chip with faults have in common."""
 
-    by_error: bool
     _plans: dict[int, Plan]
     _kept: dict[tuple[int, int, int], Any]
 
     def __init__(
         self, network: Network, *arguments: Any, faults: Faults, generation: int = 0, **more: Any
     ) -> None:
-        check_graph_faults(network, faults, self.by_error)
+        faults.check(network)
         self.faults, self.generation = faults, generation
         self._actual = faults.registers(network)
         super().__init__(network, *arguments, **more)  # type: ignore[call-arg]
@@ -190,8 +181,11 @@ class _FaultyGraph(_Faulty):
         self._kept.clear()
 
     def _plan(self, steps: int) -> Plan:
-        if self.present is not None and steps not in self._plans:
-            self._plans[steps] = Plan(self._actual, steps)
+        faults = self.present
+        if faults is not None and steps not in self._plans:
+            names = [connection.name for connection in self.network.connections]
+            lost = {n: faults.axons(self.network, number) for number, n in enumerate(names)}
+            self._plans[steps] = Plan(self._actual, steps, lost if faults.lost_axons else None)
         plan: Plan = super()._plan(steps)  # type: ignore[misc]
         return plan
 
@@ -222,18 +216,6 @@ class _FaultyGraph(_Faulty):
 
 class FaultyGraphEvaluator(_FaultyGraph, GraphEvaluator):
     """A graph of layers that learns by credit on a chip with faults; otherwise as `GraphEvaluator`."""
-
-    def evaluate(
-        self, batch: Batch, pairs: range, generation: int, part: range | None = None
-    ) -> Evaluation:
-        """As `GraphEvaluator.evaluate`; synapses of lost axons have no spike to learn from."""
-        seen = super().evaluate(batch, pairs, generation, part)
-        faults = self.present
-        if faults is not None and faults.lost_axons:
-            assert isinstance(seen.credits, LayerSums)
-            for number, sums in enumerate(seen.credits.matrices):
-                sums[faults.axons(self.network, number)] = 0
-        return seen
 
 
 class FaultyGraphMembers(_FaultyGraph, GraphMembers):

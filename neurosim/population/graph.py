@@ -9,7 +9,7 @@ whose size in bytes determines the number of trials in a block. Trials share no 
 blocks and threads gives the same bits.
 """
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -133,13 +133,23 @@ class Loaded(NamedTuple):
 
 
 class Plan:
-    """A network for samples of so many steps, and the order in which it runs."""
+    """A network for samples of so many steps, and the order in which it runs.
 
-    def __init__(self, network: Network, steps: int) -> None:
+    lost_axons  bool (source,), channels last, of connections by name
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        steps: int,
+        lost_axons: Mapping[str, NDArray[np.bool_]] | None = None,
+    ) -> None:
         check_graph(network)
         self.network, self.steps = network, steps
         self.input = network.inputs[0]
         operators = {c.name: operator_of(network, c, steps) for c in network.connections}
+        for name, axons in (lost_axons or {}).items():
+            operators[name].lose(axons)
         numbers = {p.name: index for index, p in enumerate(network.populations)}
         self.layers = [
             LayerPlan(

@@ -119,7 +119,7 @@ def test_dense_chains_with_faults_learn_as_with_the_fused_kernel(data, case, fau
 
 
 @settings(max_examples=40)
-@given(st.data(), graph_cases(samples=2, steps=3, readouts=False), chip_faults(lost_axons=0))
+@given(st.data(), graph_cases(samples=2, steps=3, readouts=False), chip_faults())
 def test_graphs_with_faults_learn_as_with_compiled_members(data, case, faults):
     spec = on_weights(data.draw(member_noises(case.network)))
     pairs = range(2 * len(case.labels))

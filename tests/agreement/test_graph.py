@@ -114,33 +114,8 @@ def test_updates_are_those_of_the_oracle(data, kind, pairs):
     multipliers = {
         name: (one.multiplier, one.shift) for name, one in evaluator._readouts(plan).items()
     }
-    wanted, biases = None, None
-    for index in range(samples):
-        found = naive_graph.credit(
-            case.network,
-            case.weights,
-            spec,
-            multipliers,
-            kind,
-            100,
-            case.dense[index].tolist(),
-            int(case.labels[index]),
-            index * pairs,
-            pairs,
-            generation,
-            SEED,
-        )
-        if wanted is None:
-            wanted, biases = found
-        else:
-            wanted = [
-                [a + b for a, b in zip(x, y, strict=True)]
-                for x, y in zip(wanted, found[0], strict=True)
-            ]
-            biases = [
-                [a + b for a, b in zip(x, y, strict=True)]
-                for x, y in zip(biases, found[1], strict=True)
-            ]
+    settings = (spec, multipliers, kind, 100, pairs, generation, SEED)
+    wanted, biases = naive_graph.credits_of(case, case.weights, *settings)
     for (connection, _), matrix, flat in zip(
         case.network.parameters, sums.matrices, wanted, strict=True
     ):

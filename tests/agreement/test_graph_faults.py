@@ -1,7 +1,9 @@
 """Graphs of layers on chips with faults: evaluator and emulator agree; learning is that of what is read."""
 
 from dataclasses import replace
+from functools import partial
 
+import naive_graph
 import numpy as np
 import pytest
 from graph_strategies import graph_cases
@@ -14,7 +16,6 @@ from neurosim.chip.emulator import Chip, Probe
 from neurosim.network import (
     Connection,
     Conv2d,
-    Dense,
     Input,
     Network,
     NetworkError,
@@ -24,10 +25,11 @@ from neurosim.network import (
     Weights,
 )
 from neurosim.network.faults import ONE, Faults
+from neurosim.network.shapes import lane_order
 from neurosim.population.batch import Batch
 from neurosim.population.faulty import FaultyEvaluator, FaultyGraphEvaluator, FaultyGraphMembers
 from neurosim.population.graph_evaluator import GraphEvaluator
-from neurosim.population.layer_credit import FEEDBACKS, FeedbackSpec
+from neurosim.population.layer_credit import FEEDBACKS, SHARE_ONE, FeedbackSpec
 from neurosim.population.layout import NoiseSpec
 from neurosim.population.state import Precision, state_of, weights
 from neurosim.population.update import Rates
@@ -66,15 +68,6 @@ def chain():
     return example((30, 64, 20, 5), samples=40)
 
 
-@st.composite
-def faults_of(draw, network):
-    """Faults of every kind that a graph can have: lost axons of dense connections alone."""
-    faults = draw(chip_faults())
-    if all(isinstance(connection.kind, Dense) for connection in network.connections):
-        return faults
-    return replace(faults, lost_axons=0)
-
-
 def batch_of(case):
     return Batch(case.frames, np.arange(len(case.frames.labels))[:, None])
 
@@ -84,7 +77,7 @@ def test_a_graph_on_a_chip_with_faults_does_what_the_emulator_of_that_chip_does(
     case = data.draw(graph_cases(delays=False))
     if any(connection.recurrent for connection in case.network.connections):
         return
-    faults = data.draw(faults_of(case.network))
+    faults = data.draw(chip_faults())
     seen = faulty(case, faults).forward(case.frames)
     chip = Chip.from_weights(
         case.network, case.weights, profiles.LAYERED, placement=None, faults=faults
@@ -100,10 +93,10 @@ def test_a_graph_on_a_chip_with_faults_does_what_the_emulator_of_that_chip_does(
 def test_a_graph_learns_from_what_its_synapses_read(data):
     """With faults of bits and registers alone: as a sound chip of those weights and registers."""
     case = data.draw(graph_cases())
-    faults = replace(data.draw(faults_of(case.network)), silent=0, always_firing=0)
+    faults = replace(data.draw(chip_faults(lost_axons=0)), silent=0, always_firing=0)
     feedback = data.draw(st.sampled_from(FEEDBACKS))
     read = case.weights
-    if faults.stuck_at_0 or faults.stuck_at_1 or faults.lost_axons:
+    if faults.stuck_at_0 or faults.stuck_at_1:
         read = Weights(faults.mantissas(case.network, read.mantissas), read.biases)
     actual = case._replace(network=faults.registers(case.network), weights=read)
     batch, pairs = batch_of(case), range(2 * len(case.frames.labels))
@@ -113,11 +106,40 @@ def test_a_graph_learns_from_what_its_synapses_read(data):
         return
     found = faulty(case, faults, feedback).evaluate(batch, pairs, 3)
     assert np.array_equal(wanted.fitness, found.fitness)
-    for number, one in enumerate(wanted.credits.matrices):
-        if faults.lost_axons:
-            one[faults.axons(case.network, number)] = 0
     for one, other in zip(wanted.credits, found.credits, strict=True):
         assert all(map(np.array_equal, one, other))
+
+
+@given(data=st.data(), kind=st.sampled_from(FEEDBACKS), share=st.sampled_from([ONE // 3, ONE]))
+def test_over_lost_axons_no_spike_arrives_and_no_error_returns(data, kind, share):
+    """The oracle has no such synapses, whatever the kind of their connection."""
+    readouts = "all" if kind == "local" else True
+    case = data.draw(graph_cases(samples=2, steps=3, readouts=readouts))
+    network, faults = case.network, Faults(lost_axons=share, seed=data.draw(st.integers(0, 99)))
+    evaluator = faulty(case, faults, kind)
+    pairs = range(2 * len(case.labels))
+    sums = evaluator.evaluate(batch_of(case), pairs, 3).credits
+    plan = evaluator._plan(case.dense.shape[1])
+    multipliers = {
+        name: (one.multiplier, one.shift) for name, one in evaluator._readouts(plan).items()
+    }
+    read = Weights(faults.mantissas(network, case.weights.mantissas), case.weights.biases)
+    settings = (noise_of(network), multipliers, kind, SHARE_ONE // 2, 2, 3, SEED)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(naive_graph, "synapses", partial(heard, faults))
+        wanted, biases = naive_graph.credits_of(case, read, *settings)
+    assert [one.reshape(-1).tolist() for one in sums.matrices] == wanted
+    assert [one.tolist() for one in sums.biases] == biases
+
+
+def heard(faults, network, weights):
+    """The synapses whose axons are not lost."""
+    found = naive_graph.written(network, weights)
+    for number, connection in enumerate(network.connections):
+        lost = np.zeros(network.sizes[connection.source], bool)
+        lost[lane_order(network.shapes[connection.source])] = faults.axons(network, number)
+        found[connection.name] = [one for one in found[connection.name] if not lost[one[0]]]
+    return found
 
 
 @given(case=cases(), faults=chip_faults(lost_axons=0))
@@ -161,7 +183,7 @@ def learned(case, faults, generations, at=0, state=None):
 @given(st.data())
 def test_faults_that_come_and_bits_that_flip_are_the_same_after_a_stop(data):
     case = data.draw(graph_cases())
-    faults = replace(data.draw(faults_of(case.network)), stuck_generator_bit=ONE, since=1)
+    faults = replace(data.draw(chip_faults()), stuck_generator_bit=ONE, since=1)
     faults = replace(faults, flipped_weight_bits=ONE // 20)
     try:
         whole = learned(case, faults, 3)
@@ -244,17 +266,3 @@ def test_a_stuck_bit_of_a_kernel_is_that_of_all_its_synapses():
     assert faults.flips(network, 1, 0).size == 0
     stored = {where: of for _, where, _, of in faults.counts(network)}
     assert stored == {wires[0].name: 18 * 8, wires[2].name: int(some.mask().sum()) * 8}
-
-
-def test_what_a_graph_cannot_have_is_refused_and_says_what_to_use():
-    case = chain()
-    with pytest.raises(NetworkError, match=r"lost-axons with noise on the weights of a graph"):
-        FaultyGraphMembers(
-            case.network,
-            state_of(case.weights),
-            seed=SEED,
-            noise=noise_of(case.network),
-            readout_spec=READOUT,
-            faults=Faults(lost_axons=ONE // 10),
-            workspace_bytes=1 << 20,
-        )

@@ -94,23 +94,25 @@ class Conv2dOperator(Operator):
             flat(block * self._back_shape.map, np.int32),
         )
 
-    def current(self, scratch: Scratch, span: range, source: Source, out: NDArray[Any]) -> None:
+    def _write_current(
+        self, scratch: Scratch, span: range, arriving: Source, out: NDArray[Any]
+    ) -> None:
         kernel = conv2d.current_narrow if out.dtype == np.int16 else conv2d.current_wide
-        delayed, windows = source.delayed(self.delay), scratch.of_spikes
-        kernel(span.start, span.stop, delayed, self._layout, windows, self._sums, self.shift, out)
+        windows = scratch.of_spikes
+        kernel(span.start, span.stop, arriving, self._layout, windows, self._sums, self.shift, out)
 
     def _write_dots(
         self,
         scratch: Scratch,
         span: range,
-        source: Source,
+        arriving: Source,
         factors: Factors,
         together: int,
         products: NDArray[np.int32],
     ) -> None:
         windows = scratch.of_spikes.windows
         block, steps, positions, words = windows.shape
-        gathered = Source(windows.reshape(block, steps, positions * words), 0, source.repeats)
+        gathered = Source(windows.reshape(block, steps, positions * words), 0, arriving.repeats)
         word_dots(span.start, span.stop, gathered, words, factors, together, products)
 
     def _sums_shape(self) -> tuple[int, int]:
@@ -120,15 +122,15 @@ class Conv2dOperator(Operator):
     def _add_terms(
         self,
         scratch: Scratch,
-        source: Source,
+        arriving: Source,
         terms: NDArray[np.int16],
         active: NDArray[np.uint8],
         sums: NDArray[np.int32],
     ) -> None:
-        delayed, lists = source.delayed(self.delay), scratch.of_terms
-        conv2d.conv_accumulate(delayed, self._classes, self._geometry, terms, active, lists, sums)
+        lists = scratch.of_terms
+        conv2d.conv_accumulate(arriving, self._classes, self._geometry, terms, active, lists, sums)
 
-    def back(
+    def _write_back(
         self, scratch: Scratch, count: int, deltas: NDArray[np.int32], errors: NDArray[np.int32]
     ) -> None:
         conv2d.conv_back(

@@ -59,26 +59,27 @@ class DenseOperator(Operator):
             zeros(event_aligned.MOMENTS * WORDS, np.uint64),
         )
 
-    def current(self, scratch: Scratch, span: range, source: Source, out: NDArray[Any]) -> None:
-        delayed = source.delayed(self.delay)
+    def _write_current(
+        self, scratch: Scratch, span: range, arriving: Source, out: NDArray[Any]
+    ) -> None:
         dense_layer.dense_current(
-            span.start, span.stop, delayed, self._weights, self.shift, scratch.axons, out
+            span.start, span.stop, arriving, self._weights, self.shift, scratch.axons, out
         )
 
     def _write_dots(
         self,
         scratch: Scratch,
         span: range,
-        source: Source,
+        arriving: Source,
         factors: Factors,
         together: int,
         products: NDArray[np.int32],
     ) -> None:
-        steps, delayed = (span.start, span.stop), source.delayed(self.delay)
+        steps = span.start, span.stop
         if self._in_order:
-            word_dots(*steps, delayed, words_for(self.sources), factors, together, products)
+            word_dots(*steps, arriving, words_for(self.sources), factors, together, products)
         else:
-            row_dots(*steps, delayed, self._rows, factors, together, products)
+            row_dots(*steps, arriving, self._rows, factors, together, products)
 
     def _sums_shape(self) -> tuple[int, int]:
         assert self.parameter is not None
@@ -87,7 +88,7 @@ class DenseOperator(Operator):
     def _add_terms(
         self,
         scratch: Scratch,
-        source: Source,
+        arriving: Source,
         terms: NDArray[np.int16],
         active: NDArray[np.uint8],
         sums: NDArray[np.int32],
@@ -99,19 +100,19 @@ class DenseOperator(Operator):
         )
         flat = [column.reshape(-1) for column in columns]
         laid_out = flat[0] if len(flat) == 1 else np.concatenate(flat)
-        words, delayed = -(-self.sources // 64), source.delayed(self.delay)
+        words = -(-self.sources // 64)
         trials = np.arange(len(terms))
         for begin in range(0, words, WORDS):
             end = min(begin + WORDS, words)
             event_aligned.accumulate_event_aligned(
-                begin, end, delayed, trials, self.steps, laid_out, scratch.bits, sums
+                begin, end, arriving, trials, self.steps, laid_out, scratch.bits, sums
             )
 
     def matrix_of(self, sums: Totals) -> Totals:
         taken = sums[:, : self.neurons]
         return taken if self._in_order else taken[self._sources_of_rows]
 
-    def back(
+    def _write_back(
         self, scratch: Scratch, count: int, deltas: NDArray[np.int32], errors: NDArray[np.int32]
     ) -> None:
         dense_layer.dense_back(0, count, self._back, deltas, scratch.listed, errors)
@@ -140,13 +141,13 @@ class PooledDenseOperator(DenseOperator):
     def _add_terms(
         self,
         scratch: Scratch,
-        source: Source,
+        arriving: Source,
         terms: NDArray[np.int16],
         active: NDArray[np.uint8],
         sums: NDArray[np.int32],
     ) -> None:
         full = zeros((self.sources, self.lanes), np.int32)
-        super()._add_terms(scratch, source, terms, active, full)
+        super()._add_terms(scratch, arriving, terms, active, full)
         np.add.at(sums, self._rows, full)
 
     def matrix_of(self, sums: Totals) -> Totals:

@@ -7,7 +7,8 @@
 
 An operator is made once for a network and a number of steps, loaded with the matrix of a generation, and
 then shared by threads; what a thread writes to is its `Scratch`. `Operator` runs any connection kind
-from its synapses one by one; a kind with kernels of its own has a subclass, named in the registry.
+from its synapses one by one; a kind with kernels of its own has a subclass, named in the registry. Over
+axons that are lost, neither spikes and traces arrive nor errors return, whatever the kind.
 """
 
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from neurosim.data.frames import words_for
 from neurosim.kernels.connections import explicit
 from neurosim.kernels.noise.layer_noise import DotProducts, Factors, explicit_noise
 from neurosim.kernels.simd import TWIN, zeros
@@ -108,6 +110,8 @@ class Operator:
             order = np.argsort(lane_order(self.in_shape))
         self.order = order
         """For each lane of the source, its place with channels last."""
+        self._lost: NDArray[np.int64] = np.zeros(0, np.int64)
+        """Lanes of the source whose axons are lost."""
         self.load_places(network)
 
     @property
@@ -129,6 +133,22 @@ class Operator:
     def fan_out(self) -> int:
         """Largest number of synapses of a source."""
         return self._fan_out
+
+    def lose(self, axons: NDArray[np.bool_]) -> None:
+        """Lose axons: bool (source,), channels last."""
+        self._lost = np.flatnonzero(axons[self.order])
+        lanes = np.ones(64 * words_for(self.sources), np.uint8)
+        lanes[self._lost] = 0
+        self._kept = np.packbits(lanes, bitorder="little").view(np.uint64)
+
+    def _arriving(self, source: Source, span: range) -> Source:
+        """The spikes that arrive in the steps of `span`, later by the connection's delay."""
+        delayed = source.delayed(self.delay)
+        if not len(self._lost):
+            return delayed
+        first = delayed.lead + span.start
+        bits = source.bits[:, first : delayed.lead + span.stop] & self._kept
+        return delayed._replace(bits=bits, lead=delayed.lead - first)
 
     def load_places(self, network: Network) -> None:
         """Lay out what does not depend on the weights."""
@@ -181,16 +201,21 @@ class Operator:
 
     def current(self, scratch: Any, span: range, source: Source, out: NDArray[Any]) -> None:
         """Write the currents (trial, step, lane) of the steps in `span`, a trial for each row of spikes."""
-        delayed = source.delayed(self.delay)
-        explicit.explicit_current(span.start, span.stop, delayed, self._table, self.shift, out)
+        self._write_current(scratch, span, self._arriving(source, span), out)
+
+    def _write_current(
+        self, scratch: Any, span: range, arriving: Source, out: NDArray[Any]
+    ) -> None:
+        """`current` of spikes that arrive."""
+        explicit.explicit_current(span.start, span.stop, arriving, self._table, self.shift, out)
 
     def add_noise(
         self, span: range, source: Source, factors: Factors, out: NDArray[np.int32]
     ) -> None:
         """Add the currents of noise on the matrix, synapse by synapse, where there are no `dots`."""
         assert self.parameter is not None
-        delayed, columns = source.delayed(self.delay), self.parameter.columns
-        explicit_noise(span.start, span.stop, delayed, self._table, columns, factors, out)
+        arriving, columns = self._arriving(source, span), self.parameter.columns
+        explicit_noise(span.start, span.stop, arriving, self._table, columns, factors, out)
 
     def dots(
         self, scratch: Any, count: int, span: range, source: Source, factors: Factors
@@ -201,7 +226,7 @@ class Operator:
         positions = self.neurons // columns
         together = factors.shared if source.repeats % 2 == 0 else 0
         products = cells(factors.products, count >> together, ranks, self.steps, positions)
-        self._write_dots(scratch, span, source, factors, together, products)
+        self._write_dots(scratch, span, self._arriving(source, span), factors, together, products)
         return DotProducts(
             factors.products,
             factors.outer,
@@ -217,12 +242,12 @@ class Operator:
         self,
         scratch: Any,
         span: range,
-        source: Source,
+        arriving: Source,
         factors: Factors,
         together: int,
         products: NDArray[np.int32],
     ) -> None:
-        """Write dot products int32 (row, factor, step, position)."""
+        """Write dot products int32 (row, factor, step, position) of spikes that arrive."""
         raise NotImplementedError(f"connection {self.name} has no dot products")
 
     def new_sums(self) -> Sums:
@@ -263,6 +288,7 @@ class Operator:
 
         active  uint8 (trial,): 0 where all terms of a trial are 0
         """
+        arriving = self._arriving(source, range(self.steps))
         most, largest, count = self.most_terms(), TERM_MAX, len(terms)
         if count * largest * most > INT32_MAX:
             largest = max(1, int(terms.max(initial=0)), -int(terms.min(initial=0)))
@@ -270,44 +296,52 @@ class Operator:
         if trials:
             for part in parts(count, trials):
                 sums.make_room(len(part) * largest * most)
-                self._add_part(scratch, part, source, terms, active, sums.narrow)
+                self._add_part(scratch, part, arriving, terms, active, sums.narrow)
             return
         # terms of one trial could overflow: the upper and the lower bytes of all terms, one after the other
         for shift, part_of in ((8, terms >> 8), (0, terms & BYTE_MAX)):
             for part in parts(count, INT32_MAX // (BYTE_MAX * most)):
                 sums.fold(0)
-                self._add_part(scratch, part, source, part_of, active, sums.narrow)
+                self._add_part(scratch, part, arriving, part_of, active, sums.narrow)
                 sums.fold(shift)
 
     def _add_part(
         self,
         scratch: Any,
         part: range,
-        source: Source,
+        arriving: Source,
         terms: NDArray[np.int16],
         active: NDArray[np.uint8],
         sums: NDArray[np.int32],
     ) -> None:
         """`_add_terms` of the trials in `part`."""
         trials = slice(part.start, part.stop)
-        of_part = source._replace(bits=source.bits[trials])
+        of_part = arriving._replace(bits=arriving.bits[trials])
         self._add_terms(scratch, of_part, terms[trials], active[trials], sums)
 
     def _add_terms(
         self,
         scratch: Any,
-        source: Source,
+        arriving: Source,
         terms: NDArray[np.int16],
         active: NDArray[np.uint8],
         sums: NDArray[np.int32],
     ) -> None:
-        """Add the terms to the sums of a kernel, whose 32 bits hold them."""
-        explicit.explicit_accumulate(source.delayed(self.delay), self._table, terms, sums)
+        """Add the terms of spikes that arrive to the sums of a kernel, whose 32 bits hold them."""
+        explicit.explicit_accumulate(arriving, self._table, terms, sums)
 
     def back(
         self, scratch: Any, count: int, deltas: NDArray[np.int32], errors: NDArray[np.int32]
     ) -> None:
         """Write errors int32 (trial, source lane) of deltas int32 (trial, lane)."""
+        self._write_back(scratch, count, deltas, errors)
+        if len(self._lost):
+            errors[:count, self._lost] = 0
+
+    def _write_back(
+        self, scratch: Any, count: int, deltas: NDArray[np.int32], errors: NDArray[np.int32]
+    ) -> None:
+        """`back` over all axons."""
         explicit.explicit_back(0, count, self._table, deltas, errors)
 
     def delta(
@@ -320,9 +354,13 @@ class Operator:
     ) -> None:
         """Add traces int32 (trial, source lane) times errors int32 (trial, lane), each within `largest`."""
         assert self.parameter is not None
+        arriving = traces
+        if len(self._lost):
+            arriving = traces.copy()
+            arriving[:, self._lost] = 0
         for part in parts(count, max(1, INT32_MAX // (largest * self.parameter.uses))):
             sums.make_room(len(part) * largest * self.parameter.uses)
-            self._add_delta(part, traces, errors, sums.narrow)
+            self._add_delta(part, arriving, errors, sums.narrow)
 
     def _add_delta(
         self,
