@@ -95,7 +95,7 @@ TASKS = (
         "MNIST events, wider convolutions",
         "mnist",
         {"skip": SHOWN_IN_RECORDINGS},
-        "conv 24 5x5 stride 2 pad 2, conv 48 3x3 stride 2 pad 1, dense 256",
+        "conv 16 5x5 stride 2 pad 2, conv 32 3x3 stride 2 pad 1, dense 256",
         "deep",
         CONVOLUTIONS_ON_CHIP,
         {"epochs": 8},
