@@ -249,16 +249,10 @@ def layered_chip(
     )
 
 
-def evolves(settings: Settings) -> bool:
-    """Whether all matrices learn by noise on their weights and the fitness of whole passes."""
-    hidden, output = rules_of(settings, 2)
-    return hidden.noise in ("low-rank", "full-rank") and output.signal is not Signal.ERROR
-
-
 def check_evolves(settings: Settings, reason: str) -> None:
     """Raise NetworkError where the rules need a compiled executor; `reason`: why none has the network."""
-    if not evolves(settings):
-        hidden, output = rules_of(settings, 2)
+    hidden, output = rules_of(settings, 2)
+    if hidden.noise not in ("low-rank", "full-rank") or output.signal is Signal.ERROR:
         raise NetworkError(
             f"{reason}. The chip emulator runs it, and learns by noise on weights alone, not by the rules "
             f"{hidden.name} and {output.name}: use --recipe eggroll or paper, or --method eggroll or "

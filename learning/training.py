@@ -26,7 +26,6 @@ from learning.evolution import Ask, Evolution, Update
 from learning.layered import (
     SHAPING,
     advice,
-    check_evolves,
     is_layered,
     is_readout,
     layer_flags,
@@ -100,13 +99,8 @@ def _clock() -> float:
 
 def check_carried(config: Config) -> None:
     """Raise NetworkError where a run cannot be trained on a chip with its faults."""
-    if config.faults is None:
-        return
-    settings, network = config.settings, config.network()
-    reason = why_emulated(network)
-    if reason:
-        check_evolves(settings, reason)
-    config.faults.check(network)
+    if config.faults is not None:
+        config.faults.check(config.network())
 
 
 def make_chip(config: Config, state: SynapticState | None = None, generation: int = 0) -> Evaluator:

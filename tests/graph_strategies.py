@@ -5,6 +5,7 @@ import numpy as np
 from hypothesis import strategies as st
 from strategies import READOUT, SEED, Case
 
+from neurosim import threads
 from neurosim.data.frames import words_for
 from neurosim.network import (
     AdaptiveLif,
@@ -19,6 +20,7 @@ from neurosim.network import (
     Sparse,
     SumPool2d,
     Weights,
+    check_weights,
 )
 from neurosim.network.shapes import size_of
 from neurosim.population.batch import Batch
@@ -26,6 +28,7 @@ from neurosim.population.graph_members import GraphMembers
 from neurosim.population.layout import NoiseSpec
 from neurosim.population.rules import Signal
 from neurosim.population.state import Precision, state_of
+from neurosim.population.update import Rates
 
 GENERATION = 5
 
@@ -200,3 +203,27 @@ def words_of(network):
     if network.is_dense_chain:
         return naive.noise_rows(network)
     return [words_for(matrix.rows) for _, matrix in network.parameters]
+
+
+def divided_alike(data, case, spec, make):
+    """Assert that blocks, parts and threads change nothing; `make(workspace=BYTES)` gives the evaluator."""
+    batch, pairs = each_sample(case), range(3 * len(case.labels))
+    cut = data.draw(st.integers(1, len(pairs) - 1))
+    found = []
+    for count, workspace in ((1, 1 << 22), (min(2, threads.available()), 1)):
+        threads.use(count)
+        try:
+            evaluator = make(workspace=workspace)
+            parts = (pairs,) if workspace > 1 else (pairs[:cut], pairs[cut:])
+            seen = [evaluator.evaluate(batch, pairs, 3, part) for part in parts]
+            fitness = np.concatenate([one.fitness for one in seen])
+            utilities = np.resize(np.array([5, -7, 1], np.int8), len(pairs) * spec.directions)
+            rates = [Rates(1 << 36, 1 << 36, 0)] * len(case.network.parameters)
+            evaluator.apply_update(utilities, pairs, 3, rates, batch)
+            scores = evaluator.forward(case.frames).potentials
+        finally:
+            threads.use(None)
+        found.append((fitness, scores, *evaluator.state.synapses, *evaluator.state.biases))
+    for one, other in zip(*found, strict=True):
+        assert np.array_equal(one, other)
+    check_weights(case.network, evaluator.weights())

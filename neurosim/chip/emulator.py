@@ -257,20 +257,19 @@ class Chip:
         """Groups and projections; perturbed by a matrix, a connection has a second projection."""
         factors: dict[str, Perturbation] = {}
         parts = dict(self._parts)
-        lossy = self.faults if self.faults is not None and self.faults.lost_axons else None
+        faults, network = self.faults, self.network
         for name, change in perturbations.items():
             if isinstance(change, Perturbation):
-                if lossy is not None and name in self._parts:
-                    change = defects.perturbation(lossy, self.network, self._number(name), change)
+                if faults is not None and name in self._parts:
+                    change = defects.perturbation(faults, network, self._number(name), change)
                 factors[name] = change
                 continue
             own = self._parts.get(name, [])
             if len(own) != 1:
                 raise wiring.not_one_delay(name, len(own), self._parts)
-            piece = wiring.perturbing(self.network, own[0].connection, change)
-            if lossy is not None:
-                number = self._number(name)
-                heard = defects.arriving(lossy, self.network, number, piece.synapses)
+            piece = wiring.perturbing(network, own[0].connection, change)
+            if faults is not None:
+                heard = defects.arriving(faults, network, self._number(name), piece.synapses)
                 piece = piece._replace(synapses=heard)
             parts[name] = [*own, piece]
         if len(factors) < len(perturbations):

@@ -67,6 +67,8 @@ def synapses(faults: Faults, network: Network, number: int, written: Synapses) -
 
 def arriving(faults: Faults, network: Network, number: int, given: Synapses) -> Synapses:
     """Synapses of connection `number`, those of lost axons with a weight of 0."""
+    if not faults.lost_axons:
+        return given
     lost = _lost_sources(faults, network, number)
     if isinstance(given, Dense):
         return given._replace(weights=np.where(lost, 0, given.weights))
@@ -78,6 +80,8 @@ def perturbation(
     faults: Faults, network: Network, number: int, given: Perturbation
 ) -> Perturbation:
     """A perturbation of connection `number`, of the axons that are not lost."""
+    if not faults.lost_axons:
+        return given
     lost = _lost_sources(faults, network, number)
     b: NDArray[np.int8] = np.where(lost, 0, given.b).astype(np.int8)
     return given._replace(b=b)

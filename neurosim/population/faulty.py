@@ -183,9 +183,12 @@ class _FaultyGraph(_Faulty):
     def _plan(self, steps: int) -> Plan:
         faults = self.present
         if faults is not None and steps not in self._plans:
-            names = [connection.name for connection in self.network.connections]
-            lost = {n: faults.axons(self.network, number) for number, n in enumerate(names)}
-            self._plans[steps] = Plan(self._actual, steps, lost if faults.lost_axons else None)
+            lost = {
+                connection.name: faults.axons(self.network, number)
+                for number, connection in enumerate(self.network.connections)
+                if faults.lost_axons
+            }
+            self._plans[steps] = Plan(self._actual, steps, lost)
         plan: Plan = super()._plan(steps)  # type: ignore[misc]
         return plan
 

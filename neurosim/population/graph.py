@@ -10,6 +10,7 @@ blocks and threads gives the same bits.
 """
 
 from collections.abc import Callable, Hashable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -142,13 +143,13 @@ class Plan:
         self,
         network: Network,
         steps: int,
-        lost_axons: Mapping[str, NDArray[np.bool_]] | None = None,
+        lost_axons: Mapping[str, NDArray[np.bool_]] = MappingProxyType({}),
     ) -> None:
         check_graph(network)
         self.network, self.steps = network, steps
         self.input = network.inputs[0]
         operators = {c.name: operator_of(network, c, steps) for c in network.connections}
-        for name, axons in (lost_axons or {}).items():
+        for name, axons in lost_axons.items():
             operators[name].lose(axons)
         numbers = {p.name: index for index, p in enumerate(network.populations)}
         self.layers = [

@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 
 import naive_chip
 import naive_graph
 import numpy as np
 from graph_strategies import (
     GENERATION,
+    divided_alike,
     each_sample,
     graph_cases,
     member_noises,
@@ -19,9 +21,9 @@ from hypothesis import strategies as st
 from naive import MASK, log_likelihood, members, philox4x32
 from strategies import COSTED, READOUT, SEED, cases, chip_faults, chip_of
 
-from neurosim import limits, threads
+from neurosim import limits
 from neurosim.chip import profiles
-from neurosim.network import Noise, check_weights, matrices_by_name
+from neurosim.network import Noise, matrices_by_name
 from neurosim.network.faults import ONE, Faults
 from neurosim.population.emulated import EmulatedMembers
 from neurosim.population.faulty import FaultyEmulatedMembers, FaultyEvaluator, FaultyGraphMembers
@@ -285,23 +287,4 @@ def test_members_of_any_network_have_the_fitness_of_the_naive_chip(data, case, r
 @given(st.data(), odd_cases())
 def test_blocks_parts_and_threads_change_nothing(data, case):
     spec = on_weights(data.draw(member_noises(case.network)))
-    batch, pairs = each_sample(case), range(3 * len(case.labels))
-    cut = data.draw(st.integers(1, len(pairs) - 1))
-    found = []
-    for count, workspace in ((1, 1 << 22), (min(2, threads.available()), 1)):
-        threads.use(count)
-        try:
-            evaluator = emulated(case, spec, workspace=workspace)
-            parts = (pairs,) if workspace > 1 else (pairs[:cut], pairs[cut:])
-            seen = [evaluator.evaluate(batch, pairs, 3, part) for part in parts]
-            fitness = np.concatenate([one.fitness for one in seen])
-            utilities = np.resize(np.array([5, -7, 1], np.int8), len(pairs) * spec.directions)
-            rates = [Rates(1 << 36, 1 << 36, 0)] * len(case.network.parameters)
-            evaluator.apply_update(utilities, pairs, 3, rates, batch)
-            scores = evaluator.forward(case.frames).potentials
-        finally:
-            threads.use(None)
-        found.append((fitness, scores, *evaluator.state.synapses, *evaluator.state.biases))
-    for one, other in zip(*found, strict=True):
-        assert np.array_equal(one, other)
-    check_weights(case.network, evaluator.weights())
+    divided_alike(data, case, spec, partial(emulated, case, spec))

@@ -1,12 +1,14 @@
 """Members of graphs of any layers: equal to the naive oracle, and on dense chains to the fused kernel."""
 
 import re
+from functools import partial
 
 import naive_graph
 import numpy as np
 import pytest
 from graph_strategies import (
     GENERATION,
+    divided_alike,
     each_sample,
     graph_cases,
     member_noises,
@@ -17,7 +19,6 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from strategies import COSTED, READOUTS, SEED, cases, chip_of, example
 
-from neurosim import threads
 from neurosim.network import NetworkError
 from neurosim.population.batch import Batch
 from neurosim.population.bounds import Bounds
@@ -118,24 +119,7 @@ def test_dense_chains_learn_as_with_the_fused_kernel(data, case, delta, readout)
 @given(st.data(), graph_cases(samples=4, steps=3, readouts=False))
 def test_blocks_parts_and_threads_change_nothing(data, case):
     spec = data.draw(member_noises(case.network))
-    batch, pairs = each_sample(case), range(3 * len(case.labels))
-    cut = data.draw(st.integers(1, len(pairs) - 1))
-    found = []
-    for count, workspace in ((1, 1 << 22), (min(2, threads.available()), 1)):
-        threads.use(count)
-        try:
-            evaluator = members_of(case, spec, workspace=workspace)
-            parts = (pairs,) if workspace > 1 else (pairs[:cut], pairs[cut:])
-            seen = [evaluator.evaluate(batch, pairs, 3, part) for part in parts]
-            fitness = np.concatenate([one.fitness for one in seen])
-            utilities = np.resize(np.array([5, -7, 1], np.int8), len(pairs) * spec.directions)
-            rates = [Rates(1 << 36, 1 << 36, 0)] * len(case.network.parameters)
-            evaluator.apply_update(utilities, pairs, 3, rates, batch)
-        finally:
-            threads.use(None)
-        found.append((fitness, *evaluator.state.synapses, *evaluator.state.biases))
-    for one, other in zip(*found, strict=True):
-        assert np.array_equal(one, other)
+    divided_alike(data, case, spec, partial(members_of, case, spec))
 
 
 @given(st.data(), graph_cases(samples=1, steps=1, readouts=False))

@@ -11,6 +11,7 @@ from pathlib import Path
 import naive_chip
 import numpy as np
 import pytest
+from vector_cases import lava
 
 from neurosim.app.cli import check_vectors
 from neurosim.app.cli.arguments import call
@@ -56,21 +57,6 @@ def recording(path, profile, *, keys, weights, recurrent=None, **registers):
 
 def even(shape, low=-60, high=100):
     return 2 * RNG.integers(low, high, shape)
-
-
-def lava(**more):
-    return {
-        "peer": "lava-nc 0.10.0",
-        "tag": "fixed_pt",
-        "neuron": "LIF",
-        "conn": "dense",
-        "sign_mode": 1,
-        "num_weight_bits": 8,
-        "weight_exp": 0,
-        "num_message_bits": 0,
-        "latency": "s_in[t] acts on u[t+1]",
-        **more,
-    }
 
 
 def brian(**more):

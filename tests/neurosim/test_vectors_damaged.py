@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from vector_cases import lava
 
 from neurosim.app.cli import check_vectors
 from neurosim.chip.conformance.vectors import check_file, check_folder
@@ -15,23 +16,7 @@ ODD = [
     *(None, True, -1, 0, 1, 2, 10**9, 2**31, 2**63, 10**30, 1.5, float("nan"), float("inf")),
     *("", "x", [], [1], [1, 2, 3], {}, {"a": 1}, [[1, 2], [3, 4]], [[]], ["x"]),
 ]
-PARAMS = {
-    "peer": "lava-nc 0.10.0",
-    "tag": "fixed_pt",
-    "neuron": "LIF",
-    "conn": "dense",
-    "sign_mode": 1,
-    "num_weight_bits": 8,
-    "weight_exp": 0,
-    "num_message_bits": 0,
-    "latency": "s_in[t] acts on u[t+1]",
-    "vth": 400,
-    "du": 409,
-    "dv": 205,
-    "T": 3,
-    "n_in": 2,
-    "n_out": 1,
-}
+PARAMS = lava(vth=400, du=409, dv=205, T=3, n_in=2, n_out=1)
 OTHER_PARAMS = (
     *("bias", "bias_exp", "bias_mant", "delay", "noise", "vmin", "vmax", "refractory"),
     *("reset_interval", "ds_offset", "vth_lo"),
