@@ -51,7 +51,7 @@ RECIPES: dict[str, tuple[int, Settings]] = {
         Settings(generations=10000, learning_rate=0.25, final_learning_rate=0, schedule="linear"),
     ),
     "paper": (
-        3,
+        4,
         Settings(
             generations=100,
             pairs=8192,
@@ -61,9 +61,9 @@ RECIPES: dict[str, tuple[int, Settings]] = {
             shaping="rank",
             vth_mant=256,
             sigma=32,
-            sigma_output=32,
+            sigma_output=40,
             sigma_bias=8,
-            final_noise=0.25,
+            final_noise=0.2,
             momentum_bits=2,
             temperature=2,
             final_temperature=0.0625,

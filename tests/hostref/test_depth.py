@@ -9,7 +9,7 @@ pytest.importorskip("torch", reason='needs the extra "reference" (torch)')
 
 from neurosim.app.cli import depth as command_of_depth
 from neurosim.app.cli import main
-from neurosim.app.experiments import depth, depth_page
+from neurosim.app.experiments import depth, depth_page, work
 from neurosim.data.datasets import DatasetError
 
 TINY = {"generations": 4, "pairs": 16, "groups": 8}
@@ -88,6 +88,21 @@ def test_tasks_are_trained_both_ways_reported_kept_and_resumed(tiny, capsys, mon
     assert command_of_depth.run(again) == 0
     assert json.loads(capsys.readouterr().out)["results"] == results
     assert (arguments.out / "depth.md").read_text() == page
+
+
+def test_bptt_goes_on_from_checkpoints_of_its_own_training_alone(tiny, monkeypatch):
+    """Other tasks, in another order, or other settings never meet what an earlier study left."""
+    data, store = depth.load(tiny), work.store_of(tiny.out)
+
+    def curves():
+        parts = depth.plan(tiny.model_copy(update={"seeds": 1, "changes": False}), data, store)
+        float_parts = [part for part in parts if part.method.endswith(depth.BPTT)]
+        return {part.method: len(part.result()["curve"]) for part in float_parts}
+
+    first, second = depth.TASKS
+    before = curves()
+    monkeypatch.setattr(depth, "TASKS", (second, first._replace(bptt={"epochs": 3})))
+    assert curves() == before | {f"{first.name}: {depth.BPTT}": 3}
 
 
 def test_no_data_set_is_refused_with_what_can_be_given():

@@ -241,7 +241,7 @@ def _bptt(arguments: AblationExperiment, data: Dataset, store: Store, seed: int)
 
     for name, shift in ((BPTT, 1), (BPTT_STILL, 0)):
         settings = BpttSettings(seed=seed, shift=shift, epochs=arguments.bptt_epochs)
-        yield in_float(name, settings, data, store, f"bptt-{shift}-{seed}")
+        yield in_float(name, settings, data, store)
 
 
 def _on_real(

@@ -21,6 +21,7 @@ from neurosim.app.experiments.trainings import (
     SHOWN_IN_RECORDINGS,
     Part,
     Result,
+    bptt_of,
     in_float,
     on_chip,
 )
@@ -335,10 +336,9 @@ def _both_ways(
     whole = _on_chip(task, arguments, mine, store, seed, CHIP, {})
     yield whole
     settings = bptt_settings(task, mine, seed)
-    folder = f"bptt-{TASKS.index(task)}-{seed}"
-    float_part = in_float(f"{task.name}: {BPTT}", settings, mine, store, folder)
+    float_part = in_float(f"{task.name}: {BPTT}", settings, mine, store)
     yield float_part
-    yield _brought(task, float_part, settings, mine, store, folder)
+    yield _brought(task, float_part, settings, mine)
     yield _cost(task, whole, mine)
     if REAL in data and task.source == "mnist":
         yield _on_real(task, whole, data[REAL])
@@ -406,33 +406,24 @@ def _changed(task: Task, arguments: DepthExperiment, data: Dataset, store: Store
 
 def _changed_bptt(task: Task, data: Dataset, store: Store) -> Iterator[Part]:
     """Trainings by BPTT with the defaults, one of them changed."""
-    for number, one in enumerate(BPTT_CHANGES):
+    for one in BPTT_CHANGES:
         settings = bptt_settings(task, data, 0, {**SHORT_BPTT, **one.changed})
-        folder = f"bptt-{TASKS.index(task)}-change-{number}"
-        yield in_float(f"{task.name}: BPTT change: {one.name}", settings, data, store, folder)
+        yield in_float(f"{task.name}: BPTT change: {one.name}", settings, data, store)
 
 
-def _brought(
-    task: Task,
-    part: Part,
-    settings: "BpttSettings",
-    data: Dataset,
-    store: Store,
-    folder: str,
-) -> Part:
+def _brought(task: Task, part: Part, settings: "BpttSettings", data: Dataset) -> Part:
     """The network of BPTT with weights rounded to 8 bits, in integers."""
     recipe = {**part.recipe, "bits": 8}
 
     def make() -> Result:
-        from hostref import bptt
         from neurosim.app.experiments import float_runs
 
         part.result()
-        trained = bptt.train(settings, data, store.folder / folder)
+        trained = bptt_of(settings, data, part.checkpoint)
         _, width = float_runs.at_width(trained, settings, data, 8, (1, 0))
         return {"test_accuracy": width.accuracy, "validation_accuracy": width.validation}
 
-    return Part(f"{task.name}: {BROUGHT}", part.seed, recipe, make, store)
+    return Part(f"{task.name}: {BROUGHT}", part.seed, recipe, make, part.store)
 
 
 def _cost(task: Task, part: Part, data: Dataset) -> Part:

@@ -20,9 +20,9 @@ CHOSEN: dict[str, dict[str, Any]] = {
     "count": {
         "vth_mant": 256,
         "sigma": 32.0,
-        "sigma_output": 32.0,
+        "sigma_output": 40.0,
         "sigma_bias": 8.0,
-        "final_noise": 0.25,
+        "final_noise": 0.2,
         "momentum_bits": 2,
         "temperature": 2.0,
         "final_temperature": 0.0625,
@@ -103,11 +103,7 @@ def own(method: str) -> str:
 def plan(arguments: PaperExperiment, data: Dataset, store: Store, seed: int) -> list[Part]:
     """Trainings of table 1, of one seed."""
     parts = evolved(arguments, data, store, seed, RANKED)
-    parts.append(
-        in_float(
-            BPTT, bptt_settings(arguments, seed), data, store, f"bptt-{seed}", arguments.device
-        )
-    )
+    parts.append(in_float(BPTT, bptt_settings(arguments, seed), data, store, arguments.device))
     if arguments.float_es:
         for rank in (*arguments.ranks, 0):
             parts.append(_float_part(arguments, data, store, seed, rank))

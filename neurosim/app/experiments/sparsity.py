@@ -103,7 +103,6 @@ def _part(arguments: PaperExperiment, data: Dataset, store: Store, seed: int, po
         settings,
         data,
         store,
-        f"bptt-sweep-{seed}-{point.gain:g}-{point.cost:g}",
         arguments.device,
         (chip.initial_std, lambda: chips_start(chip, settings, data)),
         VALIDATED,

@@ -17,6 +17,7 @@ from neurosim.data.datasets import Dataset
 from neurosim.data.frames import select
 
 if TYPE_CHECKING:
+    from hostref.bptt import Trained
     from hostref.settings import BpttSettings
     from learning.config import Config
     from learning.record import Checkpoint
@@ -53,6 +54,11 @@ class Part:
     def run(self) -> Path:
         """Run folder of a training on the chip."""
         return self.store.folder / f"{self.name}.run"
+
+    @property
+    def checkpoint(self) -> Path:
+        """Folder of the checkpoint of a training in float."""
+        return self.store.folder / f"{self.name}.bptt"
 
     def result(self) -> Result:
         """Made now, if it is not kept."""
@@ -143,12 +149,11 @@ def in_float(
     settings: "BpttSettings",
     data: Dataset,
     store: Store,
-    folder: str,
     device: str = "cpu",
     start: tuple[Any, Callable[[], Any]] | None = None,
     validated: int | None = None,
 ) -> Part:
-    """A surrogate-gradient training.
+    """A surrogate-gradient training. Its checkpoint is kept beside the result.
 
     start      what names its initial parameters, and what makes them; None: its own
     validated  samples of the validation set that are used; None: all
@@ -162,15 +167,15 @@ def in_float(
     }
 
     def make() -> Result:
-        from hostref import bptt, inputs
+        from hostref import inputs
         from hostref.evaluation import evaluate
 
         begin = None if start is None else start[1]()
         few = data._replace(validation=select(data.validation, slice(validated)))
-        trained = bptt.train(
+        trained = bptt_of(
             settings,
             few,
-            store.folder / folder,
+            part.checkpoint,
             device=device,
             start=begin,
             within=lambda epochs: store.within(epochs / settings.epochs),
@@ -193,7 +198,20 @@ def in_float(
             "curve": _bptt_curve(trained.history),
         }
 
-    return Part(method, settings.seed, recipe, make, store)
+    part = Part(method, settings.seed, recipe, make, store)
+    return part
+
+
+def bptt_of(settings: "BpttSettings", data: Dataset, folder: Path, **more: Any) -> "Trained":
+    """BPTT that goes on from the checkpoint in `folder`; one of another training is removed."""
+    from hostref import bptt
+    from hostref.checkpoint import CheckpointError
+
+    try:
+        return bptt.train(settings, data, folder, **more)
+    except CheckpointError:
+        (folder / bptt.CHECKPOINT).unlink()
+        return bptt.train(settings, data, folder, **more)
 
 
 def _bptt_curve(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
