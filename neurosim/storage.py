@@ -80,6 +80,9 @@ _ADVICE = {
     errno.EACCES: "writing there is not permitted; choose another folder",
     errno.EPERM: "writing there is not permitted; choose another folder",
     errno.EROFS: "the file system is read-only; choose another folder",
+    errno.EEXIST: "a file stands where a folder is needed; choose another folder",
+    errno.ENOTDIR: "a file stands where a folder is needed; choose another folder",
+    errno.EISDIR: "a folder stands there; choose another name",
 }
 
 

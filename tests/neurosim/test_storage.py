@@ -40,6 +40,21 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path: Path, monkey
     assert os.listdir(tmp_path) == ["file"]
 
 
+@pytest.mark.parametrize("below", ["page.html", "deep/page.html"])
+def test_a_file_in_place_of_a_folder_is_named_as_what_it_is(tmp_path: Path, below):
+    (tmp_path / "file").write_bytes(b"mine")
+    with pytest.raises(storage.StorageError, match="a file stands where a folder is needed"):
+        storage.write_atomically(tmp_path / "file" / below, b"new")
+    assert (tmp_path / "file").read_bytes() == b"mine"
+
+
+def test_a_folder_in_place_of_a_file_is_named_as_what_it_is(tmp_path: Path):
+    (tmp_path / "page.html" / "mine").mkdir(parents=True)
+    with pytest.raises(storage.StorageError, match="a folder stands there; choose another name"):
+        storage.write_atomically(tmp_path / "page.html", b"new")
+    assert os.listdir(tmp_path) == ["page.html"]
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="the system has no /dev/full")
 def test_a_truly_full_device_is_reported(tmp_path: Path):
     with (
