@@ -18,6 +18,7 @@ from learning.rules.rule import FACTOR_STD
 from neurosim import limits
 from neurosim.data.choice import DataChoice
 from neurosim.data.frames import MOST_STEPS
+from neurosim.data.sets.base import Options
 from neurosim.kernels.readout import COST_BITS, FRACTION, ONE, exp2_table
 from neurosim.kernels.rules.weight_update import RATE_BITS
 from neurosim.network import Network, Population
@@ -50,6 +51,10 @@ MEMBRANE_BITS = 18
 """Temperature 1 of the membrane readout: 2^18 units of v, summed over steps, are one bit of log-odds.
 Chosen here: of 2^16, 2^18 and 2^20 the middle one learns fastest (docs/results of `neurosim train`)."""
 MULTIPLIER_BITS = 16
+
+
+DATA = ("data", "steps", "pool", *Options._fields)
+"""Settings that say what a sample is."""
 
 
 class Since(Enum):

@@ -7,6 +7,7 @@ import pytest
 from command import assert_refused, here, neurosim
 
 from learning.record import read_checkpoint, read_config
+from learning.settings import DATA
 
 pytest.importorskip("torch", reason='needs the extra "reference" (torch)')
 
@@ -110,3 +111,17 @@ def test_a_new_run_starts_with_the_network_of_another_and_settings_of_its_own(pi
             assert one in done.stderr, flags
         assert not (tmp_path / "refused").exists(), flags
     assert_refused(here("train", "--start", tmp_path), 1, "not a run folder")
+
+
+def test_a_new_run_learns_from_the_data_of_the_one_it_starts_with_unless_others_are_given(
+    pictures, tmp_path
+):
+    trained(pictures, tmp_path / "float", "--layers", "conv 3 5x5 stride 2, dense 12")
+    small = ("--generations", 1, "--pairs", 32, "--groups", 16)
+    done = here("train", "--start", tmp_path / "float", *small, "--run", tmp_path / "same")
+    assert done.returncode == 0, done.stderr
+    before, after = (read_config(tmp_path / name) for name in ("float", "same"))
+    assert after.dataset_key == before.dataset_key
+    assert all(getattr(after.settings, name) == getattr(before.settings, name) for name in DATA)
+    other = here("train", "--start", tmp_path / "float", "--data", "digits", *small)
+    assert_refused(other, 1, "inputs", "--sensor")

@@ -126,8 +126,7 @@ def _settings(
     """
     from learning.fitting import recipe_for, settings_for
     from learning.recipes import RECIPES
-    from learning.settings import Settings
-    from neurosim.data.sets.base import Options
+    from learning.settings import DATA, Settings
     from neurosim.population.emulated import why_emulated
 
     shown = ("data", "steps", "pool", "readout")
@@ -143,18 +142,17 @@ def _settings(
         raise ImportRefused(f"recipe is {recipe!r}; allowed are {', '.join(RECIPES)}")
     if len(network.populations) == 1:
         raise ImportRefused("the graph has one population; a run needs a hidden layer before it")
-    if arguments.recipe is not None:
-        kept = {name: kept[name] for name in shown if name in kept}
     fixed = settings_for(network, readout, recipe)
-    if why_emulated(network) or not (network.is_dense_chain or network.readouts[1:]):
-        # rules of a run on another network need not run here
-        kept = {name: kept[name] for name in (*shown, *Options._fields) if name in kept}
+    carried = (*DATA, "readout")
+    # rules of a run on another network need not run here
+    other = why_emulated(network) or not (network.is_dense_chain or network.readouts[1:])
+    if arguments.recipe is not None or other:
+        kept = {name: kept[name] for name in carried if name in kept}
     own = {name: fixed[name] for name in ("vth_mant", "du", "dv")}
     if network.is_dense_chain:
         own["hidden"] = fixed["hidden"]
     settings = Settings.model_validate({**fixed, **kept, **asked, **own})
-    whole = set(kept) <= {*shown, *Options._fields}
-    return recipe if whole else None, settings
+    return recipe if set(kept) <= {*carried} else None, settings
 
 
 def _show(found: Any) -> None:

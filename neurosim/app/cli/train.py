@@ -14,7 +14,7 @@ import tyro
 from pydantic import BaseModel, ConfigDict
 
 from learning.recipes import DEFAULT, RECIPES, known
-from learning.settings import Settings
+from learning.settings import DATA, Settings
 from neurosim.app.cli import needs
 from neurosim.app.cli.training_display import Display
 
@@ -39,8 +39,8 @@ class Train(BaseModel):
     resume: Path | None = None
     """run folder to continue, with the settings it has; a larger --generations lengthens it"""
     start: Path | None = None
-    """run folder whose network and weights the new run starts with, for further training with other data or
-    settings"""
+    """run folder whose network and weights the new run starts with, for further training with other settings
+    or, by --data, other data"""
     faults: str | None = None
     """faults of the chip that it learns on: "stuck-weight-bits 0.01, dead 0.05, seed 3, since 50"
     (docs/faults.md); by default none. A resumed run keeps its own"""
@@ -64,9 +64,10 @@ class Train(BaseModel):
 
 def default(given: Sequence[str]) -> Train:
     """What the flags start from: the recipe that is asked for, `deep` where layers are; of a run that goes
-    on its settings, and of one that another starts with those of its network."""
+    on its settings, and of one that another starts with those of its network, and its data unless others
+    are given."""
     asked = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    flags = ("--recipe", "--layers", "--feedback", "--shift", "--resume", "--start")
+    flags = ("--recipe", "--layers", "--feedback", "--shift", "--resume", "--start", "--data")
     for flag in flags:
         asked.add_argument(flag)
     asked.add_argument("--hidden", nargs="*", default=())
@@ -82,7 +83,7 @@ def default(given: Sequence[str]) -> Train:
     if found.resume is not None:
         return Train(settings=_settings_of(Path(found.resume)))
     if found.start is not None and not found.hidden and found.layers is None:
-        begun = _started(Path(found.start), found.recipe)
+        begun = _started(Path(found.start), found.recipe, own_data=found.data is None)
         if begun is not None:
             return begun.model_copy(update={"shift_given": found.shift is not None})
     deep = found.layers is not None or found.feedback is not None or len(found.hidden) > 1
@@ -96,8 +97,11 @@ def default(given: Sequence[str]) -> Train:
     )
 
 
-def _started(run: Path, recipe: str | None) -> Train | None:
-    """What the flags start from where a new run has the network of another; None if it is unreadable."""
+def _started(run: Path, recipe: str | None, *, own_data: bool) -> Train | None:
+    """What the flags start from where a new run has the network of another; None if it is unreadable.
+
+    own_data  whether the new run learns from the data of the other
+    """
     from learning.fitting import recipe_for, settings_for
     from learning.layered import shape_of
     from learning.record import RunError, read_config
@@ -109,6 +113,8 @@ def _started(run: Path, recipe: str | None) -> Train | None:
     network, readout = config.network(), config.settings.readout
     name = known(recipe or recipe_for(network, readout))
     content = settings_for(network, readout, name) | shape_of(config.settings)
+    if own_data:
+        content |= config.settings.model_dump(include={*DATA})
     return Train(recipe=name, settings=Settings.model_validate(content))
 
 
