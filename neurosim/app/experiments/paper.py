@@ -32,7 +32,7 @@ CHOSEN: dict[str, dict[str, Any]] = {
     "membrane": {"learning_rate": 2.0, "final_learning_rate": 0.2},
 }
 """What differs from the defaults of `neurosim train`, of each readout. Those of the count are chosen by
-validation accuracy at rank 1 (`--trial-seeds`, neurosim/app/experiments/paper_trials.py); those of the
+validation accuracy at ranks 1 and 4 (`--trial-seeds`, docs/notes/hostref.md); those of the
 membrane were not searched."""
 RANKED, SCALED = "rank", "scaled"
 """Shaping: the paper's centred ranks, and that of this project."""
