@@ -2,6 +2,8 @@
 
     fast       event-aligned noise, credit by error, delta rule: the default
     deep       the same for several hidden layers of any kind: an error for each of them
+    convolution
+               deep, four times as many generations of half as many samples, noise in every second step
     recurrent  the same for sequences: more time steps, a longer memory, smaller steps of weights
     best       the rules of fast, six times as many generations, smaller steps
     eggroll    EGGROLL alone, on both layers
@@ -73,6 +75,12 @@ RECIPES: dict[str, tuple[int, Settings]] = {
     ),
     "fast": (2, _BY_ERROR),
     "deep": (1, _DEEP),
+    "convolution": (
+        1,
+        _DEEP.model_copy(
+            update={"generations": 8000, "pairs": 256, "groups": 128, "noise_period": 2}
+        ),
+    ),
     "recurrent": (
         1,
         _DEEP.model_copy(update={"steps": 25, "shift": 0, "dv": 200, "learning_rate": 0.06}),

@@ -125,7 +125,7 @@ def test_every_change_is_a_setting_that_can_be_and_changes_something():
             continue
         made = [
             depth.settings_of(
-                task._replace(options={}, chip={}),
+                depth.by_deep(task)._replace(options={}),
                 arguments,
                 data,
                 0,

@@ -31,8 +31,8 @@ class Train(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     recipe: str = DEFAULT
-    """settings to start from: fast, deep, recurrent, best, eggroll or paper; every setting given beside it
-    replaces the recipe's"""
+    """settings to start from: fast, deep, convolution, recurrent, best, eggroll or paper; every setting given
+    beside it replaces the recipe's"""
     settings: Annotated[Settings, tyro.conf.arg(name="")] = RECIPES[DEFAULT][1]
     run: Path | None = None
     """folder for the run; by default the next free runs/DATA-N"""

@@ -67,7 +67,6 @@ class Task(NamedTuple):
 
 
 THREE = "conv 16 5x5 stride 2 pad 2, conv 32 3x3 stride 2 pad 1, conv 32 3x3 stride 2 pad 1"
-CONVOLUTIONS_ON_CHIP = {"groups": 128, "pairs": 256, "generations": 8000, "noise_period": 2}
 SPOKEN = {"steps": 25}
 SPOKEN_BPTT = {"epochs": 30, "shift": 0}
 TASKS = (
@@ -76,8 +75,8 @@ TASKS = (
         "mnist",
         {"skip": SHOWN_IN_RECORDINGS},
         "conv 12 5x5 stride 2 pad 2, conv 24 3x3 stride 2 pad 1, dense 128",
-        "deep",
-        CONVOLUTIONS_ON_CHIP,
+        "convolution",
+        {},
         {"epochs": 8},
         0.3,
         99.0,
@@ -97,8 +96,8 @@ TASKS = (
         "mnist",
         {"skip": SHOWN_IN_RECORDINGS},
         "conv 16 5x5 stride 2 pad 2, conv 32 3x3 stride 2 pad 1, dense 256",
-        "deep",
-        CONVOLUTIONS_ON_CHIP,
+        "convolution",
+        {},
         {"epochs": 8},
         0.3,
         99.0,
@@ -396,9 +395,14 @@ def _on_chip(
     return on_chip(f"{task.name}: {method}", settings, data, store)
 
 
+def by_deep(task: Task) -> Task:
+    """The task with the settings of the recipe `deep`."""
+    return task._replace(recipe="deep", chip={})
+
+
 def _changed(task: Task, arguments: DepthExperiment, data: Dataset, store: Store) -> Iterator[Part]:
-    """Trainings with the settings of the task's recipe, one of them changed."""
-    plain = task._replace(chip={})
+    """Trainings by the recipe `deep`, one setting changed."""
+    plain = by_deep(task)
     for one in CHANGES:
         name = f"change: {one.name}"
         yield _on_chip(plain, arguments, data, store, 0, name, {**SHORT, **one.changed})

@@ -68,11 +68,11 @@ def _sections(
         "Each network is trained both ways on the same frames and with the same augmentation. On the chip: "
         "integers and forward passes alone. BPTT: float32, Adam, the fast sigmoid as surrogate, a cosine "
         "schedule, the defaults of `neurosim bptt` but for the epochs; the network of its best validation. "
-        "On the chip the settings are the recipes', but for the population of convolutions of MNIST and for "
-        "generations (neurosim/app/experiments/depth.py). Those and `recurrent` were chosen by validation "
-        "accuracy, `deep` in trials in which test accuracy was seen too (docs/notes/layers.md). "
-        "Events of images and sounds are simulated; the first 800 training images of MNIST, which the real "
-        "recordings show, are in no training or validation set.",
+        "On the chip the settings are the recipes', but for generations and those of cue accumulation "
+        "(neurosim/app/experiments/depth.py). Generations, `convolution` and `recurrent` were chosen by "
+        "validation accuracy, `deep` and cue accumulation in trials in which test accuracy was seen too "
+        "(docs/notes/layers.md). Events of images and sounds are simulated; the first 800 training images "
+        "of MNIST, which the real recordings show, are in no training or validation set.",
         "## Accuracy",
         _accuracies(methods, shown),
         "Test accuracy in percent, mean ± standard deviation over the seeds. The difference is that of the "
