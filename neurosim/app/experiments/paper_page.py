@@ -133,6 +133,8 @@ def _sections(
         *layer_rules.section(results),
         *paper_energy.section(results),
         "## Each seed",
+        "Each training has a file with its settings and its curve in trainings/ beside this page; the "
+        "command draws the page from them, and does what is missing.",
         _each({**methods, **{paper.own(name): some for name, some in own.items()}}),
     ]
 
