@@ -179,6 +179,10 @@ def test_the_paper_is_reproduced_in_short_and_goes_on_where_it_was_cut(
     kept = {p: p.stat().st_mtime_ns for p in tmp_path.glob("trainings/*.json")}
     assert len(kept) == 5
     monkeypatch.setattr(Store, "made", made)
+    only_page = arguments.model_copy(update={"only_page": True})
+    assert reproduce.run(only_page) == 0
+    assert {p: p.stat().st_mtime_ns for p in tmp_path.glob("trainings/*.json")} == kept
+    assert "## Table 1" in capsys.readouterr().out
     assert reproduce.run(arguments) == 0
     assert all(path.stat().st_mtime_ns == time for path, time in kept.items())
     page = capsys.readouterr().out
@@ -195,6 +199,8 @@ def test_the_paper_is_reproduced_in_short_and_goes_on_where_it_was_cut(
         assert text in page
     for figure in ("figure1", "figure2", "figure3", "sparsity"):
         assert (tmp_path / f"{figure}.png").stat().st_size > 0
+    assert reproduce.run(only_page) == 0
+    assert capsys.readouterr().out == page
     trials = list(tmp_path.glob("trainings/trial*.json"))
     assert len(trials) == len(paper_trials.TRIALS) + 3 * len(layer_rules.COMBINATIONS)
     assert not any("test_accuracy" in p.read_text() for p in trials)

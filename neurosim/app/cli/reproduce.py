@@ -18,6 +18,8 @@ class Reproduce(PaperExperiment):
 
     what: tyro.conf.Positional[Literal["paper"]]
     """the paper: arXiv 2605.30361"""
+    only_page: bool = False
+    """train nothing: write the page from the trainings that are there"""
     threads: Annotated[int | None, Field(ge=1)] = None
     """processor threads, of the chip and of PyTorch; by default all"""
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False
@@ -32,15 +34,12 @@ def run(arguments: Reproduce) -> int:
     from hostref.backend import use_threads
     from neurosim import threads
     from neurosim.app.cli.arguments import data_progress
-    from neurosim.app.cli.pages import print_page
-    from neurosim.app.cli.progress import progress
+    from neurosim.app.cli.pages import make_page
     from neurosim.app.experiments import paper_page
     from neurosim.data import datasets
 
     use_threads(arguments.threads)
     threads.use(arguments.threads)
     data = datasets.load(arguments.data, progress=data_progress(arguments.as_json))
-    with progress("training", paper_page.count(arguments, data), arguments.as_json) as tell:
-        page, results = paper_page.run(arguments, data, tell)
-    print_page(page, results, arguments)
+    make_page(paper_page, "training", arguments, data)
     return 0

@@ -37,7 +37,9 @@ def from_store(
     arguments: ablation.AblationExperiment, data: Dataset, real: ablation.Real | None
 ) -> tuple[Path, list[Result]]:
     """The page of the trainings that are there, and their results."""
-    return work.kept(plan(arguments, data, real), partial(publish, arguments, data, real))
+    return work.kept(
+        map(work.known, plan(arguments, data, real)), partial(publish, arguments, data, real)
+    )
 
 
 def run(

@@ -28,7 +28,7 @@ def plan(arguments: depth.DepthExperiment, data: depth.Loaded) -> list[Part]:
 
 def from_store(arguments: depth.DepthExperiment, data: depth.Loaded) -> tuple[Path, list[Result]]:
     """The page of the results that are there."""
-    return work.kept(plan(arguments, data), partial(publish, arguments, data))
+    return work.kept(map(work.known, plan(arguments, data)), partial(publish, arguments, data))
 
 
 def run(

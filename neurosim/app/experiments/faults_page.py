@@ -33,7 +33,7 @@ def plan(arguments: faults.FaultsExperiment, data: Dataset) -> list[Part]:
 
 def from_store(arguments: faults.FaultsExperiment, data: Dataset) -> tuple[Path, list[Result]]:
     """The page of the results that are there."""
-    return work.kept(plan(arguments, data), partial(publish, arguments, data))
+    return work.kept(map(work.known, plan(arguments, data)), partial(publish, arguments, data))
 
 
 def run(arguments: faults.FaultsExperiment, data: Dataset, tell: Tell) -> tuple[Path, list[Result]]:

@@ -123,22 +123,26 @@ def trials(arguments: PaperExperiment, data: Dataset, store: Store) -> list[Part
     ]
 
 
-def best_rate(results: list[Result], combination: Combination) -> float:
-    """The learning rate whose trial has the best validation accuracy."""
+def best_rate(results: list[Result], combination: Combination) -> float | None:
+    """The learning rate whose trial has the best validation accuracy; None where one is not there."""
     rates = {trial_name(combination, rate): rate for rate in RATES}
     tried = [result for result in results if result["method"] in rates]
+    if len(tried) < len(rates):
+        return None
     return rates[max(tried, key=lambda result: result["validation_accuracy"])["method"]]
 
 
 def plan(
     arguments: PaperExperiment, data: Dataset, store: Store, seed: int
-) -> list[Callable[[list[Result]], Part]]:
+) -> list[Callable[[list[Result]], Part | None]]:
     """Every combination, of one seed: parts that take the learning rate from the trials' results."""
     if arguments.readout != "count":
         return []
 
-    def part(combination: Combination, results: list[Result]) -> Part:
+    def part(combination: Combination, results: list[Result]) -> Part | None:
         rate = best_rate(results, combination)
+        if rate is None:
+            return None
         settings = settings_of(arguments, seed, combination, rate)
         return on_chip(combination.name, settings, data, store)
 

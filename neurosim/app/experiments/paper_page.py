@@ -50,11 +50,13 @@ def grouped(results: list[Result], rename: Callable[[str], str] = str) -> Groupe
     return {name: some for name, some in by_method.items() if some}
 
 
-def plan(arguments: PaperExperiment, data: Dataset, store: Store) -> Iterator[work.Made]:
-    """Every training, in the order in which they are made; some of them need the results so far.
+def plan(arguments: PaperExperiment, data: Dataset) -> list[work.Made]:
+    """Every training, in the order in which they are made; some of them need the results so far."""
+    return list(_plan(arguments, data, work.store_of(arguments.out)))
 
-    Seed after seed in each section, so that an early page already shows all methods.
-    """
+
+def _plan(arguments: PaperExperiment, data: Dataset, store: Store) -> Iterator[work.Made]:
+    """Seed after seed in each section, so that an early page already shows all methods."""
     fewer = paper.with_fewer_members(arguments)
     for seed in range(arguments.seeds):
         parts = paper.plan(arguments, data, store, seed)
@@ -72,15 +74,15 @@ def plan(arguments: PaperExperiment, data: Dataset, store: Store) -> Iterator[wo
     yield from map(work.known, paper_trials.plan(arguments, data, store))
 
 
-def count(arguments: PaperExperiment, data: Dataset) -> int:
-    """Trainings of the whole work."""
-    return sum(1 for _ in plan(arguments, data, work.store_of(arguments.out)))
+def from_store(arguments: PaperExperiment, data: Dataset) -> tuple[Path, list[Result]]:
+    """The page of the results that are there."""
+    return work.kept(plan(arguments, data), partial(publish, arguments, data))
 
 
 def run(arguments: PaperExperiment, data: Dataset, tell: Tell) -> tuple[Path, list[Result]]:
     """Do what is left of the trainings; a page now and then, and at the end with all results."""
     store, page = work.store_of(arguments.out), partial(publish, arguments, data)
-    return work.finished(store, plan(arguments, data, store), page, tell, PUBLISH_SECONDS)
+    return work.finished(store, _plan(arguments, data, store), page, tell, PUBLISH_SECONDS)
 
 
 def publish(arguments: PaperExperiment, data: Dataset, results: list[Result]) -> Path:
@@ -133,8 +135,8 @@ def _sections(
         *layer_rules.section(results),
         *paper_energy.section(results),
         "## Each seed",
-        "Each training has a file with its settings and its curve in trainings/ beside this page; the "
-        "command draws the page from them, and does what is missing.",
+        "Each training has a file with its settings and its curve in trainings/ beside this page, from "
+        "which `--only-page` draws the page.",
         _each({**methods, **{paper.own(name): some for name, some in own.items()}}),
     ]
 

@@ -12,8 +12,8 @@ from neurosim.app.experiments.trainings import Part, Result
 
 Publish = Callable[[list[Result]], Path]
 """Writes page and pictures of some results; the page's path."""
-Made = Callable[[list[Result]], Part]
-"""Gives a part that may depend on the results before it."""
+Made = Callable[[list[Result]], Part | None]
+"""Gives a part that may depend on the results before it; None where one that it depends on is not there."""
 AT_THE_END = None
 AFTER_EACH = 0.0
 
@@ -28,10 +28,14 @@ def known(part: Part) -> Made:
     return lambda results: part
 
 
-def kept(parts: Iterable[Part], publish: Publish) -> tuple[Path, list[Result]]:
+def kept(work: Iterable[Made], publish: Publish) -> tuple[Path, list[Result]]:
     """The page of the results that are there, and those results."""
-    found = [part.kept() for part in parts]
-    results = [one for one in found if one is not None]
+    results: list[Result] = []
+    for make in work:
+        part = make(results)
+        result = None if part is None else part.kept()
+        if result is not None:
+            results.append(result)
     return publish(results), results
 
 
@@ -48,6 +52,7 @@ def finished(
     with store:
         for done, make in enumerate(work):
             part = make(results)
+            assert part is not None, "everything before it is made"
             result = part.kept()
             if result is None:
                 tell(done, f"{part.method}, seed {part.seed}")
