@@ -4,7 +4,7 @@
     deep       the same for several hidden layers of any kind: an error for each of them
     convolution
                deep, four times as many generations of half as many samples, noise in every second step
-    recurrent  the same for sequences: more time steps, a longer memory, smaller steps of weights
+    recurrent  deep for sequences: more time steps, a longer memory, smaller steps of weights
     best       the rules of fast, six times as many generations, smaller steps
     eggroll    EGGROLL alone, on both layers
     paper      the paper's choices where they are known: spike count, centred ranks, 100 generations

@@ -18,7 +18,6 @@ from learning.rules.rule import FACTOR_STD
 from neurosim import limits
 from neurosim.data.choice import DataChoice
 from neurosim.data.frames import MOST_STEPS
-from neurosim.data.sets.base import Options
 from neurosim.kernels.readout import COST_BITS, FRACTION, ONE, exp2_table
 from neurosim.kernels.rules.weight_update import RATE_BITS
 from neurosim.network import Network, Population
@@ -53,7 +52,7 @@ Chosen here: of 2^16, 2^18 and 2^20 the middle one learns fastest (docs/results 
 MULTIPLIER_BITS = 16
 
 
-DATA = ("data", "steps", "pool", *Options._fields)
+DATA = ("data", "steps", "pool", *DataChoice.model_fields)
 """Settings that say what a sample is."""
 
 

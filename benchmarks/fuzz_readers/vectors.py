@@ -8,26 +8,14 @@ from typing import Any
 
 import mutations
 import numpy as np
+from vector_cases import lava
 
 from fuzz_readers.damage import Attempt, edited, odd_array
 from neurosim.chip.conformance.dense_layer import read, replay
 from neurosim.chip.conformance.recorded import Recorded
 from neurosim.chip.conformance.vectors import check_file
 
-PARAMS = {
-    "peer": "lava-nc 0.10.0",
-    "tag": "fixed_pt",
-    "neuron": "LIF",
-    "conn": "dense",
-    "sign_mode": 1,
-    "num_weight_bits": 8,
-    "weight_exp": 0,
-    "num_message_bits": 0,
-    "latency": "s_in[t] acts on u[t+1]",
-    "vth": 400,
-    "du": 409,
-    "dv": 205,
-}
+PARAMS = lava(vth=400, du=409, dv=205)
 
 
 def _vector_arrays() -> dict[str, Any]:

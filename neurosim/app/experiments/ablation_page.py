@@ -37,9 +37,7 @@ def from_store(
     arguments: ablation.AblationExperiment, data: Dataset, real: ablation.Real | None
 ) -> tuple[Path, list[Result]]:
     """The page of the trainings that are there, and their results."""
-    return work.kept(
-        map(work.known, plan(arguments, data, real)), partial(publish, arguments, data, real)
-    )
+    return work.kept(plan(arguments, data, real), partial(publish, arguments, data, real))
 
 
 def run(
@@ -48,7 +46,7 @@ def run(
     """Do what is left of the trainings; the page after each, and all results."""
     store, page = work.store_of(arguments.out), partial(publish, arguments, data, real)
     parts = ablation.plan(arguments, data, real, store)
-    return work.finished(store, map(work.known, parts), page, tell, work.AFTER_EACH)
+    return work.finished(store, parts, page, tell, work.AFTER_EACH)
 
 
 def publish(

@@ -28,7 +28,7 @@ def plan(arguments: depth.DepthExperiment, data: depth.Loaded) -> list[Part]:
 
 def from_store(arguments: depth.DepthExperiment, data: depth.Loaded) -> tuple[Path, list[Result]]:
     """The page of the results that are there."""
-    return work.kept(map(work.known, plan(arguments, data)), partial(publish, arguments, data))
+    return work.kept(plan(arguments, data), partial(publish, arguments, data))
 
 
 def run(
@@ -37,7 +37,7 @@ def run(
     """Do what is left; the page after each training, and all results."""
     store, page = work.store_of(arguments.out), partial(publish, arguments, data)
     parts = depth.plan(arguments, data, store)
-    return work.finished(store, map(work.known, parts), page, tell, work.AFTER_EACH)
+    return work.finished(store, parts, page, tell, work.AFTER_EACH)
 
 
 def publish(

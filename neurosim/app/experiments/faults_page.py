@@ -33,14 +33,14 @@ def plan(arguments: faults.FaultsExperiment, data: Dataset) -> list[Part]:
 
 def from_store(arguments: faults.FaultsExperiment, data: Dataset) -> tuple[Path, list[Result]]:
     """The page of the results that are there."""
-    return work.kept(map(work.known, plan(arguments, data)), partial(publish, arguments, data))
+    return work.kept(plan(arguments, data), partial(publish, arguments, data))
 
 
 def run(arguments: faults.FaultsExperiment, data: Dataset, tell: Tell) -> tuple[Path, list[Result]]:
     """Do what is left; the page, and all results."""
     store, page = work.store_of(arguments.out), partial(publish, arguments, data)
     parts = faults.plan(arguments, data, store)
-    return work.finished(store, map(work.known, parts), page, tell, work.AT_THE_END)
+    return work.finished(store, parts, page, tell, work.AT_THE_END)
 
 
 def grouped(results: list[Result]) -> Grouped:

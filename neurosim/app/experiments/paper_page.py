@@ -50,12 +50,12 @@ def grouped(results: list[Result], rename: Callable[[str], str] = str) -> Groupe
     return {name: some for name, some in by_method.items() if some}
 
 
-def plan(arguments: PaperExperiment, data: Dataset) -> list[work.Made]:
+def plan(arguments: PaperExperiment, data: Dataset) -> list[work.Step]:
     """Every training, in the order in which they are made; some of them need the results so far."""
     return list(_plan(arguments, data, work.store_of(arguments.out)))
 
 
-def _plan(arguments: PaperExperiment, data: Dataset, store: Store) -> Iterator[work.Made]:
+def _plan(arguments: PaperExperiment, data: Dataset, store: Store) -> Iterator[work.Step]:
     """Seed after seed in each section, so that an early page already shows all methods."""
     fewer = paper.with_fewer_members(arguments)
     for seed in range(arguments.seeds):
@@ -63,15 +63,15 @@ def _plan(arguments: PaperExperiment, data: Dataset, store: Store) -> Iterator[w
         if seed == 0:
             parts.append(paper_times.plan(arguments, data, store))
             parts.append(paper_energy.plan(arguments, data, store, parts[0]))
-        yield from map(work.known, parts)
-    yield from map(work.known, layer_rules.trials(fewer, data, store))
+        yield from parts
+    yield from layer_rules.trials(fewer, data, store)
     for seed in range(arguments.sweep_seeds):
-        yield from map(work.known, sparsity.plan(fewer, data, store, seed))
+        yield from sparsity.plan(fewer, data, store, seed)
     for seed in range(arguments.layer_seeds):
         yield from layer_rules.plan(fewer, data, store, seed)
     for seed in range(arguments.scaled_seeds):
-        yield from map(work.known, paper.evolved(arguments, data, store, seed, paper.SCALED))
-    yield from map(work.known, paper_trials.plan(arguments, data, store))
+        yield from paper.evolved(arguments, data, store, seed, paper.SCALED)
+    yield from paper_trials.plan(arguments, data, store)
 
 
 def from_store(arguments: PaperExperiment, data: Dataset) -> tuple[Path, list[Result]]:

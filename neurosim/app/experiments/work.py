@@ -12,8 +12,8 @@ from neurosim.app.experiments.trainings import Part, Result
 
 Publish = Callable[[list[Result]], Path]
 """Writes page and pictures of some results; the page's path."""
-Made = Callable[[list[Result]], Part | None]
-"""Gives a part that may depend on the results before it; None where one that it depends on is not there."""
+Step = Part | Callable[[list[Result]], Part | None]
+"""A part, or what gives one from the results before it; None where one that it depends on is not there."""
 AT_THE_END = None
 AFTER_EACH = 0.0
 
@@ -23,16 +23,15 @@ def store_of(out: Path) -> Store:
     return Store(out / "trainings")
 
 
-def known(part: Part) -> Made:
-    """A part that depends on no result."""
-    return lambda results: part
+def _part(step: Step, results: list[Result]) -> Part | None:
+    return step if isinstance(step, Part) else step(results)
 
 
-def kept(work: Iterable[Made], publish: Publish) -> tuple[Path, list[Result]]:
+def kept(work: Iterable[Step], publish: Publish) -> tuple[Path, list[Result]]:
     """The page of the results that are there, and those results."""
     results: list[Result] = []
-    for make in work:
-        part = make(results)
+    for step in work:
+        part = _part(step, results)
         result = None if part is None else part.kept()
         if result is not None:
             results.append(result)
@@ -40,7 +39,7 @@ def kept(work: Iterable[Made], publish: Publish) -> tuple[Path, list[Result]]:
 
 
 def finished(
-    store: Store, work: Iterable[Made], publish: Publish, tell: Tell, between: float | None
+    store: Store, work: Iterable[Step], publish: Publish, tell: Tell, between: float | None
 ) -> tuple[Path, list[Result]]:
     """Do what is left of the work; the page, and all results.
 
@@ -50,8 +49,8 @@ def finished(
     results: list[Result] = []
     published = -math.inf
     with store:
-        for done, make in enumerate(work):
-            part = make(results)
+        for done, step in enumerate(work):
+            part = _part(step, results)
             assert part is not None, "everything before it is made"
             result = part.kept()
             if result is None:
